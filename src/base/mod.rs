@@ -1,0 +1,9 @@
+//! Words that every layer shares: positions, limits, bounded byte reading, instants, checksums, progress.
+//! Knows nothing of blocks, tables or devices.
+
+pub mod checksum;
+pub mod cursor;
+pub mod limits;
+pub mod monitor;
+pub mod position;
+pub mod time;

@@ -1,0 +1,35 @@
+//! How long work tells what it has done. No terminal code here: the command line brings its own monitor.
+
+/// What is being done, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Task {
+    /// Rows are read from the database, encoded and written to the volumes.
+    Backup,
+    /// Blocks are read back and compared.
+    Verify,
+    /// Volumes and target are compared and the plan is made.
+    Plan,
+    /// Rows are deleted and inserted.
+    Restore,
+    /// What was restored is read again and compared with the volumes.
+    Proof,
+}
+
+/// Receives progress. Implementations must be cheap: a call is made for every chunk.
+pub trait Monitor: Sync {
+    /// Work of `total_rows` rows (0: unknown) on `what` begins.
+    fn begin(&self, _task: Task, _what: &str, _total_rows: u64) {}
+    /// `rows` more rows, `bytes` more bytes on the volumes, are done.
+    fn advance(&self, _task: Task, _rows: u64, _bytes: u64) {}
+    /// The work that began last has ended.
+    fn end(&self, _task: Task) {}
+    /// A word to the person that is no error.
+    fn notice(&self, _text: &str) {}
+}
+
+/// Discards everything.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Monitor for Silent {}

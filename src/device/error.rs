@@ -1,0 +1,64 @@
+//! What a device can fail with.
+
+use std::path::PathBuf;
+
+/// A device operation that failed: what, where, why.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {op} {}: {kind}", place.display())]
+pub struct DeviceError {
+    /// What was tried: `create`, `append to`, `sync`, `read`, …
+    pub op: &'static str,
+    /// The file or directory.
+    pub place: PathBuf,
+    /// Why it failed.
+    #[source]
+    pub kind: DeviceErrorKind,
+}
+
+/// The ways in which a device can fail.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeviceErrorKind {
+    /// The medium or its directory is full.
+    #[error("no space left: free some, or use another device")]
+    Full,
+    /// There is nothing of that name.
+    #[error("no such file or directory")]
+    NotFound,
+    /// A volume of that name is there already.
+    #[error("it is there already: volumes are never overwritten, use another device or remove it yourself")]
+    Exists,
+    /// The operating system refuses access.
+    #[error("permission denied")]
+    NotPermitted,
+    /// Another process is writing there.
+    #[error("another process is using it: wait for that to end")]
+    Busy,
+    /// Fewer bytes than asked for.
+    #[error("{wanted} bytes wanted at byte {at}, the volume ends after {len}")]
+    Short {
+        /// Where reading began.
+        at: u64,
+        /// Bytes asked for.
+        wanted: u64,
+        /// Bytes that the volume has.
+        len: u64,
+    },
+    /// Anything else that the operating system says.
+    #[error(transparent)]
+    Io(std::io::Error),
+}
+
+impl From<std::io::Error> for DeviceErrorKind {
+    fn from(error: std::io::Error) -> DeviceErrorKind {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => DeviceErrorKind::Full,
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => DeviceErrorKind::NotFound,
+            std::io::ErrorKind::AlreadyExists => DeviceErrorKind::Exists,
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                DeviceErrorKind::NotPermitted
+            }
+            _ => DeviceErrorKind::Io(error),
+        }
+    }
+}

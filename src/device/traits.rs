@@ -1,0 +1,66 @@
+//! The device traits.
+
+use super::error::DeviceError;
+
+/// A place that holds volumes, each under a name.
+pub trait Device: Send + Sync {
+    /// The device for people: a path, `memory`, …
+    fn describe(&self) -> String;
+
+    /// Names of the complete and incomplete volumes that are there, sorted.
+    ///
+    /// # Errors
+    /// The place cannot be read.
+    fn list(&self) -> Result<Vec<String>, DeviceError>;
+
+    /// Opens a volume for reading.
+    ///
+    /// # Errors
+    /// There is no such volume, or it cannot be read.
+    fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError>;
+
+    /// Begins a volume. It appears in [`Device::list`] under this name only when [`VolumeSink::finish`] succeeded;
+    /// a sink that is dropped leaves a file marked as partial, which a later scan can still read.
+    ///
+    /// # Errors
+    /// A volume of that name exists; the place is full or cannot be written.
+    fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError>;
+}
+
+/// A volume being written, forward only.
+pub trait VolumeSink: Send {
+    /// Adds bytes at the end.
+    ///
+    /// # Errors
+    /// The medium is full or fails. The volume must then be given up: nothing is retried.
+    fn append(&mut self, bytes: &[u8]) -> Result<(), DeviceError>;
+
+    /// Returns when everything appended is on stable storage.
+    ///
+    /// # Errors
+    /// The medium fails. Never retried: after a failed sync the data may be gone although a second sync succeeds.
+    fn sync(&mut self) -> Result<(), DeviceError>;
+
+    /// Syncs, gives the volume its name and syncs that too.
+    ///
+    /// # Errors
+    /// As [`VolumeSink::sync`]; the volume then stays partial.
+    fn finish(self: Box<Self>) -> Result<(), DeviceError>;
+}
+
+/// A volume being read.
+pub trait VolumeSource: Send + Sync {
+    /// Length in bytes.
+    fn len(&self) -> u64;
+
+    /// Whether the volume holds no byte.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Fills `buffer` from byte `at` on.
+    ///
+    /// # Errors
+    /// The volume ends before, or the medium fails.
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<(), DeviceError>;
+}

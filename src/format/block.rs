@@ -1,0 +1,300 @@
+//! The block: the unit of everything. A fixed header with the block's identity under its checksum, the payload, zeros up
+//! to the next multiple of the alignment.
+
+use super::error::{FormatError, FormatErrorKind};
+use super::layout::block as at;
+use super::version::FORMAT_VERSION;
+use crate::base::checksum::crc32;
+use crate::base::cursor::Cursor;
+use crate::base::limits::BLOCK_PAYLOAD_MAX;
+use crate::base::position::Position;
+
+/// First bytes of every block. The first byte is not ASCII and the line ends differ, so that a transfer that
+/// "translates text" is noticed at once.
+pub const MAGIC: [u8; 8] = [0x8B, b'I', b'V', b'B', 0x0D, 0x0A, 0x1A, 0x0A];
+
+/// Blocks start at multiples of this many bytes from the start of their volume.
+pub const ALIGNMENT: usize = 64;
+
+/// Bytes of the header.
+pub const HEADER_LEN: usize = at::END;
+
+/// Random identity of a set.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct SetId(pub [u8; 16]);
+
+impl std::fmt::Display for SetId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::fmt::Debug for SetId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// What a block holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BlockKind {
+    /// First block of every volume.
+    Label,
+    /// Begins a section, and begins it again on each further volume that it reaches.
+    SectionHeader,
+    /// Rows.
+    Chunk,
+    /// Ends a section.
+    SectionEnd,
+    /// Lists the blocks of a volume.
+    VolumeIndex,
+    /// Lists a whole set; only on its last volume.
+    Catalog,
+    /// Last block of a complete volume.
+    VolumeEnd,
+}
+
+impl BlockKind {
+    /// All kinds that this version reads and writes.
+    pub const ALL: [BlockKind; 7] = [
+        BlockKind::Label,
+        BlockKind::SectionHeader,
+        BlockKind::Chunk,
+        BlockKind::SectionEnd,
+        BlockKind::VolumeIndex,
+        BlockKind::Catalog,
+        BlockKind::VolumeEnd,
+    ];
+
+    /// Kind ids that are reserved: (id, name).
+    pub const RESERVED: [(u8, &'static str); 4] =
+        [(8, "continuation"), (9, "parity"), (10, "signature"), (11, "file data")];
+
+    /// The stored id.
+    #[must_use]
+    pub const fn id(self) -> u8 {
+        match self {
+            BlockKind::Label => 1,
+            BlockKind::SectionHeader => 2,
+            BlockKind::Chunk => 3,
+            BlockKind::SectionEnd => 4,
+            BlockKind::VolumeIndex => 5,
+            BlockKind::Catalog => 6,
+            BlockKind::VolumeEnd => 7,
+        }
+    }
+
+    /// The name that the specification uses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            BlockKind::Label => "label",
+            BlockKind::SectionHeader => "section header",
+            BlockKind::Chunk => "chunk",
+            BlockKind::SectionEnd => "section end",
+            BlockKind::VolumeIndex => "volume index",
+            BlockKind::Catalog => "catalog",
+            BlockKind::VolumeEnd => "volume end",
+        }
+    }
+
+    /// The kind of a stored id.
+    #[must_use]
+    pub fn from_id(id: u8) -> Option<BlockKind> {
+        BlockKind::ALL.into_iter().find(|kind| kind.id() == id)
+    }
+}
+
+/// Whose block this is; lies under the header checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockIdentity {
+    /// The set.
+    pub set: SetId,
+    /// Volume number in the set, from 1.
+    pub volume: u32,
+    /// Block number in the volume, from 0.
+    pub block: u64,
+    /// Section number in the set, from 1; 0 for blocks outside sections.
+    pub section: u32,
+}
+
+/// A header that was read and found sound. The payload is not yet checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockHeader {
+    /// What the block holds.
+    pub kind: BlockKind,
+    /// Whose it is.
+    pub identity: BlockIdentity,
+    /// Payload bytes, without padding.
+    pub payload_len: u32,
+    /// CRC-32 of payload and padding.
+    pub payload_crc: u32,
+}
+
+/// Bytes that a block with this payload takes, header and padding included.
+#[must_use]
+pub const fn block_len(payload_len: usize) -> usize {
+    HEADER_LEN.saturating_add(payload_len).div_ceil(ALIGNMENT).saturating_mul(ALIGNMENT)
+}
+
+impl BlockHeader {
+    /// Bytes that the whole block takes, header and padding included.
+    #[must_use]
+    pub const fn block_len(&self) -> usize {
+        block_len(self.payload_len as usize)
+    }
+
+    /// Where the block is.
+    #[must_use]
+    pub const fn position(&self) -> Position {
+        Position::volume(self.identity.volume).with_block(self.identity.block)
+    }
+
+    /// Reads and checks a header: magic, version, header checksum, then every field.
+    ///
+    /// # Errors
+    /// What is wrong, with the byte of the field.
+    pub fn parse(bytes: &[u8]) -> Result<BlockHeader, FormatError> {
+        let mut cursor = Cursor::new(bytes);
+        if cursor.array::<8>()? != MAGIC {
+            return Err(FormatError::new(FormatErrorKind::Magic, at::MAGIC));
+        }
+        // The version comes first, so that a newer layout is named as such and not called damaged; but a version
+        // that is only a flipped bit must not be, so the checksum of the layout that we know is tried as well.
+        let covered = bytes.get(..at::HEADER_CRC).ok_or_else(|| short(bytes.len()))?;
+        let computed = crc32(covered);
+        let version = cursor.u16()?;
+        let header_len = cursor.u16()?;
+        let kind_id = cursor.u8()?;
+        let flags = cursor.u8()?;
+        let reserved = cursor.u16()?;
+        let set = SetId(cursor.array()?);
+        let volume = cursor.u32()?;
+        let section = cursor.u32()?;
+        let block = cursor.u64()?;
+        let payload_len = cursor.u32()?;
+        let key_id = cursor.u32()?;
+        let tag = cursor.array::<16>()?;
+        let payload_crc = cursor.u32()?;
+        let found = cursor.u32()?;
+        if found != computed {
+            let kind = FormatErrorKind::Checksum { part: "header", found, computed };
+            return Err(FormatError::new(kind, at::HEADER_CRC));
+        }
+        let place = Position::volume(volume).with_block(block);
+        let refuse = |field: &'static str, found: u64, allowed: &'static str, byte: usize| {
+            Err(FormatError::new(FormatErrorKind::Field { field, found, allowed }, byte).within(place))
+        };
+        if version > FORMAT_VERSION {
+            let kind = FormatErrorKind::Version { found: version, newest: FORMAT_VERSION };
+            return Err(FormatError::new(kind, at::VERSION).within(place));
+        }
+        if version == 0 {
+            return refuse("format_version", 0, "1", at::VERSION);
+        }
+        if usize::from(header_len) != HEADER_LEN {
+            return refuse("header_len", u64::from(header_len), "80", at::HEADER_LEN);
+        }
+        let Some(kind) = BlockKind::from_id(kind_id) else {
+            return refuse("kind", u64::from(kind_id), "1 to 7", at::KIND);
+        };
+        if flags != 0 {
+            return refuse("flags", u64::from(flags), "0", at::FLAGS);
+        }
+        if reserved != 0 {
+            return refuse("reserved", u64::from(reserved), "0", at::RESERVED);
+        }
+        if volume == 0 {
+            return refuse("volume", 0, "1 or more", at::VOLUME);
+        }
+        if key_id != 0 {
+            return refuse("key_id", u64::from(key_id), "0: sealed payloads are reserved", at::KEY_ID);
+        }
+        if tag != [0; 16] {
+            return refuse("tag", 1, "16 zero bytes: sealed payloads are reserved", at::TAG);
+        }
+        if payload_len > BLOCK_PAYLOAD_MAX {
+            let (found, limit) = (u64::from(payload_len), u64::from(BLOCK_PAYLOAD_MAX));
+            let kind = FormatErrorKind::Limit { field: "payload_len", found, limit };
+            return Err(FormatError::new(kind, at::PAYLOAD_LEN).within(place));
+        }
+        let identity = BlockIdentity { set, volume, block, section };
+        Ok(BlockHeader { kind, identity, payload_len, payload_crc })
+    }
+
+    /// Checks that this is the block that should stand here.
+    ///
+    /// # Errors
+    /// [`FormatErrorKind::Identity`] naming both.
+    pub fn expect(&self, set: SetId, volume: u32, block: u64) -> Result<(), FormatError> {
+        let found = self.identity;
+        if found.set == set && found.volume == volume && found.block == block {
+            return Ok(());
+        }
+        let name = |s: SetId, v: u32, b: u64| format!("set {s}, volume {v}, block {b}");
+        let kind = FormatErrorKind::Identity {
+            found: name(found.set, found.volume, found.block),
+            expected: name(set, volume, block),
+        };
+        Err(FormatError::new(kind, at::SET_ID).within(Position::volume(volume).with_block(block)))
+    }
+
+    /// The payload of the block that starts `bytes`, after its checksum and its padding were checked.
+    ///
+    /// # Errors
+    /// Short input, a checksum that differs, padding that is not zero.
+    pub fn payload<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], FormatError> {
+        let fail = |kind, byte| FormatError::new(kind, byte).within(self.position());
+        let covered =
+            bytes.get(HEADER_LEN..self.block_len()).ok_or_else(|| short(bytes.len()).within(self.position()))?;
+        let computed = crc32(covered);
+        if computed != self.payload_crc {
+            let kind = FormatErrorKind::Checksum { part: "payload", found: self.payload_crc, computed };
+            return Err(fail(kind, at::PAYLOAD_CRC));
+        }
+        let (payload, padding) = covered.split_at_checked(self.payload_len as usize).unwrap_or((covered, &[]));
+        if padding.iter().any(|byte| *byte != 0) {
+            let kind = FormatErrorKind::Field { field: "padding", found: 1, allowed: "zeros" };
+            return Err(fail(kind, HEADER_LEN.saturating_add(payload.len())));
+        }
+        Ok(payload)
+    }
+}
+
+fn short(left: usize) -> FormatError {
+    FormatError::new(FormatErrorKind::Short { wanted: HEADER_LEN as u64, left: left as u64 }, 0)
+}
+
+/// A whole block: header, payload, padding.
+///
+/// # Errors
+/// [`FormatErrorKind::Limit`] if the payload is larger than [`BLOCK_PAYLOAD_MAX`].
+pub fn encode_block(kind: BlockKind, identity: BlockIdentity, payload: &[u8]) -> Result<Vec<u8>, FormatError> {
+    let payload_len = u32::try_from(payload.len()).ok().filter(|len| *len <= BLOCK_PAYLOAD_MAX).ok_or_else(|| {
+        let (found, limit) = (payload.len() as u64, u64::from(BLOCK_PAYLOAD_MAX));
+        FormatError::new(FormatErrorKind::Limit { field: "payload_len", found, limit }, at::PAYLOAD_LEN)
+            .within(Position::volume(identity.volume).with_block(identity.block))
+    })?;
+    let len = block_len(payload.len());
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(payload);
+    let padding = len.saturating_sub(HEADER_LEN).saturating_sub(payload.len());
+    hasher.update([0; ALIGNMENT].get(..padding).unwrap_or_default());
+    let mut out = Vec::with_capacity(len);
+    out.extend_from_slice(&MAGIC);
+    out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+    out.extend_from_slice(&(HEADER_LEN as u16).to_le_bytes());
+    out.extend_from_slice(&[kind.id(), 0, 0, 0]);
+    out.extend_from_slice(&identity.set.0);
+    out.extend_from_slice(&identity.volume.to_le_bytes());
+    out.extend_from_slice(&identity.section.to_le_bytes());
+    out.extend_from_slice(&identity.block.to_le_bytes());
+    out.extend_from_slice(&payload_len.to_le_bytes());
+    out.extend_from_slice(&[0; 20]);
+    out.extend_from_slice(&hasher.finalize().to_le_bytes());
+    let header_crc = crc32(&out);
+    out.extend_from_slice(&header_crc.to_le_bytes());
+    out.extend_from_slice(payload);
+    out.resize(len, 0);
+    Ok(out)
+}

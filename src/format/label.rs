@@ -1,0 +1,130 @@
+//! The label: the first block of every volume. Says whose volume this is, and what came before it.
+
+use super::block::SetId;
+use super::error::FormatErrorKind;
+use super::record::{Record, at_most};
+use super::version::unknown_features;
+use crate::base::checksum::Hash;
+use crate::base::limits::{NAME_BYTES_MAX, VOLUMES_MAX};
+use serde::{Deserialize, Serialize};
+
+/// Data-type bits of [`LabelRecord::data_types`].
+pub mod data_types {
+    /// Local system administration.
+    pub const LOCAL: u32 = 1;
+    /// CMS system administration.
+    pub const SYSTEM: u32 = 2;
+    /// ACD-specific administration.
+    pub const ACD: u32 = 4;
+    /// Historical.
+    pub const HISTORICAL: u32 = 8;
+    /// Custom: non-CMS tables and file trees.
+    pub const CUSTOM: u32 = 16;
+    /// The tables were named one by one; excludes all other bits.
+    pub const SPECIFIC: u32 = 32;
+    /// All bits that have a meaning.
+    pub const ALL: u32 = 63;
+}
+
+/// The label record. Never rewritten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelRecord {
+    /// Required-feature bits: a reader that does not know one refuses the volume and names the bit.
+    pub required_features: u64,
+    /// Optional-feature bits: a reader ignores those that it does not know.
+    pub optional_features: u64,
+    /// Random identity of the set; equal to that in the block header.
+    pub set_id: [u8; 16],
+    /// Volume number in the set, from 1.
+    pub volume: u32,
+    /// The label for people: `CMS-yymmdd-NN-LLLL-NN-L-NN`.
+    pub label: String,
+    /// When the set was begun, seconds since 1970-01-01 00:00 UTC.
+    pub created_unix: i64,
+    /// When the set was begun in the civil time of the source, seconds since 1970-01-01 00:00.
+    pub created_civil: i64,
+    /// Kind of the source database: `sqlite`, `postgres`, …
+    pub source_store: String,
+    /// Identity of the server that the data came from.
+    pub source_server: String,
+    /// Name of the source database on that server.
+    pub source_database: String,
+    /// Version of the source database's schema or load; empty if not known.
+    pub source_version: String,
+    /// What was selected: bits of [`data_types`].
+    pub data_types: u32,
+    /// The one ACD selected, if not all.
+    pub acd: Option<i64>,
+    /// Whether the set is incremental.
+    pub incremental: bool,
+    /// The set that this one builds on, for an incremental.
+    pub parent_set: Option<[u8; 16]>,
+    /// Number in its chain: 0 for a full, one more than its parent's for an incremental.
+    pub sequence: u32,
+    /// Capacity of the volume in bytes; 0 if not bounded.
+    pub capacity: u64,
+    /// Bytes of one device record; 0 where the medium stores the block stream as it is.
+    pub device_record: u32,
+    /// The volume before this one, if this is not the first.
+    pub predecessor: Option<Predecessor>,
+    /// Civil day before which the volume should not be overwritten, days since 1970-01-01.
+    pub retain_until: Option<i32>,
+    /// The software that wrote the volume, with its version.
+    pub software: String,
+}
+
+/// How the volume before this one ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Predecessor {
+    /// Number of its last block, from 0.
+    pub last_block: u64,
+    /// Its running hash after that block.
+    pub running_hash: Hash,
+}
+
+impl LabelRecord {
+    /// Identity of the set.
+    #[must_use]
+    pub const fn set(&self) -> SetId {
+        SetId(self.set_id)
+    }
+}
+
+impl Record for LabelRecord {
+    const KIND: u16 = 1;
+    const VERSION: u16 = 1;
+    const NAME: &'static str = "label";
+
+    fn validate(&self) -> Result<(), FormatErrorKind> {
+        let unknown = unknown_features(self.required_features);
+        if !unknown.is_empty() {
+            return Err(FormatErrorKind::Feature(unknown.join(", ")));
+        }
+        if self.volume == 0 {
+            return Err(FormatErrorKind::Field { field: "volume", found: 0, allowed: "1 or more" });
+        }
+        at_most("volume", u64::from(self.volume), u64::from(VOLUMES_MAX))?;
+        let texts = [
+            ("label", &self.label),
+            ("source_store", &self.source_store),
+            ("source_server", &self.source_server),
+            ("source_database", &self.source_database),
+            ("source_version", &self.source_version),
+            ("software", &self.software),
+        ];
+        for (field, text) in texts {
+            at_most(field, text.len() as u64, u64::from(NAME_BYTES_MAX))?;
+        }
+        let bits = self.data_types;
+        if bits & !data_types::ALL != 0 || (bits & data_types::SPECIFIC != 0 && bits != data_types::SPECIFIC) {
+            let allowed = "bits 0 to 4, or bit 5 alone";
+            return Err(FormatErrorKind::Field { field: "data_types", found: u64::from(bits), allowed });
+        }
+        if self.predecessor.is_some() != (self.volume > 1) {
+            let (found, allowed) =
+                (u64::from(self.predecessor.is_some()), "present exactly on volumes after the first");
+            return Err(FormatErrorKind::Field { field: "predecessor", found, allowed });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! Sections: one table each. The header carries the schema, so that a reader needs no struct of ours; the end mark
+//! carries totals and held ranges, so that a section proves itself without index or catalog.
+
+use super::error::FormatErrorKind;
+use super::record::{Record, at_most};
+use crate::base::limits::{COLUMNS_MAX, NAME_BYTES_MAX, RECORD_ENTRIES_MAX};
+use serde::{Deserialize, Serialize};
+
+/// Begins a section; repeated, with the next row's number, on each further volume that the section reaches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SectionRecord {
+    /// Name of the table at the source.
+    pub table: String,
+    /// One bit of [`super::label::data_types`].
+    pub data_type: u32,
+    /// Grain id: 0 none, 1 interval, 2 daily, 3 weekly, 4 monthly, 5 event.
+    pub grain: u8,
+    /// Which columns say when, as the table catalogue of the writer had it; empty for grain none.
+    pub clock: ClockEntry,
+    /// Number of the column that names the ACD, from 0.
+    pub acd_column: Option<u32>,
+    /// The columns, in schema order.
+    pub columns: Vec<ColumnEntry>,
+    /// Number of the row that comes next, from 0 in the section; 0 where the section begins.
+    pub first_row: u64,
+    /// Number of the chunk that comes next, from 0 in the section.
+    pub first_chunk: u64,
+    /// Whether the rows of the section come in ascending order of their bucket's day.
+    pub ordered: bool,
+    /// Row digest id: 1, see [`crate::column::digest`].
+    pub digest_id: u16,
+}
+
+/// How the columns of a row say when it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockEntry {
+    /// Clock kind id: 0 none, 1 date column with HHMM column, 2 date column alone, 3 timestamp column, 4 epoch seconds.
+    pub kind: u8,
+    /// Number of the date, timestamp or epoch column, from 0.
+    pub date_column: u32,
+    /// Number of the HHMM column, for kind 1.
+    pub time_column: Option<u32>,
+    /// Number of the column with the interval's length in minutes, for interval tables.
+    pub length_column: Option<u32>,
+    /// Name of the time zone in which epoch seconds are read; empty otherwise.
+    pub zone: String,
+}
+
+/// One column of a schema.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnEntry {
+    /// Name at the source.
+    pub name: String,
+    /// Logical type id.
+    pub logical: u16,
+    /// First parameter of the logical type: bits, precision or width.
+    pub parameter: u32,
+    /// Second parameter of the logical type: scale.
+    pub parameter2: u32,
+    /// Whether the source allows null.
+    pub nullable: bool,
+    /// The declaration of the type at the source, as written there.
+    pub declared: String,
+    /// The collation at the source; empty for the default.
+    pub collation: String,
+}
+
+impl Record for SectionRecord {
+    const KIND: u16 = 2;
+    const VERSION: u16 = 1;
+    const NAME: &'static str = "section header";
+
+    fn validate(&self) -> Result<(), FormatErrorKind> {
+        let name_max = u64::from(NAME_BYTES_MAX);
+        at_most("table", self.table.len() as u64, name_max)?;
+        at_most("zone", self.clock.zone.len() as u64, name_max)?;
+        at_most("columns", self.columns.len() as u64, u64::from(COLUMNS_MAX))?;
+        if self.data_type.count_ones() != 1 || self.data_type & !super::label::data_types::ALL != 0 {
+            let allowed = "one of the data-type bits";
+            return Err(FormatErrorKind::Field { field: "data_type", found: u64::from(self.data_type), allowed });
+        }
+        if self.grain > 5 {
+            return Err(FormatErrorKind::Field { field: "grain", found: u64::from(self.grain), allowed: "0 to 5" });
+        }
+        if self.clock.kind > 4 {
+            let allowed = "0 to 4";
+            return Err(FormatErrorKind::Field { field: "clock kind", found: u64::from(self.clock.kind), allowed });
+        }
+        if self.digest_id != 1 {
+            let allowed = "1";
+            return Err(FormatErrorKind::Field { field: "digest_id", found: u64::from(self.digest_id), allowed });
+        }
+        let count = self.columns.len() as u64;
+        let dated = (self.clock.kind != 0).then_some(self.clock.date_column);
+        let named = [dated, self.clock.time_column, self.clock.length_column, self.acd_column];
+        for column in named.into_iter().flatten() {
+            if u64::from(column) >= count {
+                let allowed = "less than the number of columns";
+                return Err(FormatErrorKind::Field { field: "column number", found: u64::from(column), allowed });
+            }
+        }
+        for column in &self.columns {
+            at_most("column name", column.name.len() as u64, name_max)?;
+            at_most("declared", column.declared.len() as u64, name_max)?;
+            at_most("collation", column.collation.len() as u64, name_max)?;
+        }
+        Ok(())
+    }
+}
+
+/// Ends a section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SectionEndRecord {
+    /// Rows in the section, carried ones included.
+    pub rows: u64,
+    /// Chunks in the section.
+    pub chunks: u64,
+    /// Distinct buckets in the section.
+    pub buckets: u64,
+    /// Sum (modulo 2^128, little-endian) of the digests of all buckets.
+    pub digest: [u8; 16],
+    /// The time for which the set speaks, per ACD; ascending by ACD, then by start.
+    pub held: Vec<HeldEntry>,
+}
+
+/// A held range: the set speaks for all rows of this ACD whose span lies wholly in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldEntry {
+    /// The ACD; none for rows that name none.
+    pub acd: Option<i64>,
+    /// First second, civil, since 1970-01-01.
+    pub start: i64,
+    /// First second after it.
+    pub stop: i64,
+}
+
+impl Record for SectionEndRecord {
+    const KIND: u16 = 3;
+    const VERSION: u16 = 1;
+    const NAME: &'static str = "section end";
+
+    fn validate(&self) -> Result<(), FormatErrorKind> {
+        at_most("held ranges", self.held.len() as u64, u64::from(RECORD_ENTRIES_MAX))?;
+        if self.held.iter().any(|held| held.start >= held.stop) {
+            return Err(FormatErrorKind::Field { field: "held stop", found: 0, allowed: "after its start" });
+        }
+        Ok(())
+    }
+}

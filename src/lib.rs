@@ -1,0 +1,12 @@
+//! A storage engine for the history of contact centres: tables go onto append-only, tape-like *volumes* that may span
+//! many media; any *time range* of their rows comes back, deleting only what the backup really replaces.
+//!
+//! Modules in layer order, lowest first; imports point down only (`tests/layering.rs` holds the table).
+
+pub mod base;
+pub mod column;
+pub mod device;
+pub mod format;
+pub mod schema;
+pub mod store;
+pub mod volume;

@@ -1,0 +1,39 @@
+//! How the columns of a row say when it was.
+
+/// Where a row's time stands, by column number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clock {
+    /// The columns, and how to read them.
+    pub kind: ClockKind,
+    /// For interval tables: the column with the length in minutes.
+    pub length_column: Option<usize>,
+}
+
+/// The ways in which tables store time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClockKind {
+    /// A date and a time of day as HHMM in a number without leading zeros (0, 30, 1430).
+    DateHhmm {
+        /// The date column: text `YYYY-MM-DD`.
+        date: usize,
+        /// The HHMM column.
+        time: usize,
+    },
+    /// A date alone.
+    Date {
+        /// The date column: text `YYYY-MM-DD`.
+        date: usize,
+    },
+    /// A civil timestamp, text `YYYY-MM-DD HH:MM[:SS[.fraction]]`.
+    Timestamp {
+        /// The timestamp column.
+        at: usize,
+    },
+    /// Seconds since 1970-01-01 00:00 UTC, read in a named zone.
+    EpochSeconds {
+        /// The column.
+        at: usize,
+        /// IANA name of the zone.
+        zone: String,
+    },
+}

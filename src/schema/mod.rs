@@ -1,0 +1,7 @@
+//! What tables exist and what their rows mean in time: data types, grains, clocks, the table catalogue, and the range
+//! engine that decides which rows a restore replaces. Pure: no files, no databases.
+
+pub mod catalogue;
+pub mod clock;
+pub mod grain;
+pub mod table;

@@ -1,0 +1,58 @@
+//! What a store can fail with.
+
+/// A database operation that failed: what, where, why.
+#[derive(Debug, thiserror::Error)]
+#[error("{op} ({place}): {kind}")]
+pub struct StoreError {
+    /// What was tried, for people: `read table hsplit`, `begin the restore`, …
+    pub op: String,
+    /// The database, and the table where there is one.
+    pub place: String,
+    /// Why it failed.
+    #[source]
+    pub kind: StoreErrorKind,
+}
+
+/// The ways in which a store can fail.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// There is no such database.
+    #[error("there is no such database: check the path; intervault never creates one on its own")]
+    NotFound,
+    /// It is something else.
+    #[error("this is not a database that can be read: {0}")]
+    NotADatabase(String),
+    /// Another connection holds the lock.
+    #[error("the database is locked by another connection: try again when that has finished")]
+    Busy,
+    /// The database is read-only, or the operating system refuses access.
+    #[error("not permitted: {0}")]
+    NotPermitted(String),
+    /// The database or its disk is full.
+    #[error("the database or its disk is full: free some space and run again, nothing was changed")]
+    Full,
+    /// No table of that name.
+    #[error("there is no table {0}")]
+    NoTable(String),
+    /// The table cannot be handled as asked.
+    #[error("{0}")]
+    Unsupported(String),
+    /// A row on the volumes does not pass the target's rules (a constraint, a trigger).
+    #[error("the database refuses a row: {0}")]
+    Refused(String),
+    /// The database file is damaged.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    /// The caller asked to stop.
+    #[error("stopped")]
+    Stopped,
+    /// Anything else that the database says.
+    #[error("{message} (code {code})")]
+    Other {
+        /// The database's own code.
+        code: String,
+        /// The database's own words.
+        message: String,
+    },
+}
