@@ -82,10 +82,7 @@ impl Record for SectionRecord {
         if self.grain > 5 {
             return Err(FormatErrorKind::Field { field: "grain", found: u64::from(self.grain), allowed: "0 to 5" });
         }
-        if self.clock.kind > 4 {
-            let allowed = "0 to 4";
-            return Err(FormatErrorKind::Field { field: "clock kind", found: u64::from(self.clock.kind), allowed });
-        }
+        self.clock.validate(self.grain)?;
         if self.digest_id != 1 {
             let allowed = "1";
             return Err(FormatErrorKind::Field { field: "digest_id", found: u64::from(self.digest_id), allowed });
@@ -103,6 +100,31 @@ impl Record for SectionRecord {
             at_most("column name", column.name.len() as u64, name_max)?;
             at_most("declared", column.declared.len() as u64, name_max)?;
             at_most("collation", column.collation.len() as u64, name_max)?;
+        }
+        Ok(())
+    }
+}
+
+impl ClockEntry {
+    fn validate(&self, grain: u8) -> Result<(), FormatErrorKind> {
+        let refuse =
+            |field, found: bool, allowed| Err(FormatErrorKind::Field { field, found: u64::from(found), allowed });
+        if self.kind > 4 {
+            let found = u64::from(self.kind);
+            return Err(FormatErrorKind::Field { field: "clock kind", found, allowed: "0 to 4" });
+        }
+        if (self.kind == 0) != (grain == 0) {
+            let found = u64::from(self.kind);
+            return Err(FormatErrorKind::Field { field: "clock kind", found, allowed: "0 exactly for grain none" });
+        }
+        if self.time_column.is_some() != (self.kind == 1) {
+            return refuse("time_column", self.time_column.is_some(), "given exactly for clock kind 1");
+        }
+        if self.length_column.is_some() && grain != 1 {
+            return refuse("length_column", true, "given only for grain interval");
+        }
+        if self.zone.is_empty() != (self.kind != 4) {
+            return refuse("zone", !self.zone.is_empty(), "given exactly for clock kind 4");
         }
         Ok(())
     }
