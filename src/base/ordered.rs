@@ -60,9 +60,12 @@ pub fn ordered<R: Send, E: Send>(
     })
 }
 
+/// The sending end of one item's results, until a worker takes it.
+type Slot<R, E> = Mutex<Option<SyncSender<Result<R, E>>>>;
+
 fn one_worker<R: Send, E: Send>(
     worker: usize,
-    senders: &[Mutex<Option<SyncSender<Result<R, E>>>>],
+    senders: &[Slot<R, E>],
     next: &AtomicUsize,
     stop: &AtomicBool,
     work: &impl Fn(usize, usize, &mut Emit<'_, R>) -> Result<(), E>,
