@@ -27,6 +27,10 @@ pub struct SectionRecord {
     pub first_chunk: u64,
     /// Whether the rows of the section come in ascending order of their bucket's day.
     pub ordered: bool,
+    /// Minutes of the slots by which event rows are judged covered; 1 to 1,440.
+    pub slot_minutes: u32,
+    /// Whether the rows describe the state of their server, so that they are restored only onto that server.
+    pub server_bound: bool,
     /// Row digest id: 1, see `column::digest`.
     pub digest_id: u16,
     /// Up to when the set speaks, per ACD; ascending by ACD. A dated row of an ACD listed here is *carried*, in no
@@ -98,6 +102,10 @@ impl Record for SectionRecord {
         if self.clock.kind > 4 {
             let allowed = "0 to 4";
             return Err(FormatErrorKind::Field { field: "clock kind", found: u64::from(self.clock.kind), allowed });
+        }
+        if !(1..=1_440).contains(&self.slot_minutes) {
+            let allowed = "1 to 1,440";
+            return Err(FormatErrorKind::Field { field: "slot_minutes", found: u64::from(self.slot_minutes), allowed });
         }
         if self.digest_id != 1 {
             let allowed = "1";
