@@ -27,8 +27,24 @@ pub struct SectionRecord {
     pub first_chunk: u64,
     /// Whether the rows of the section come in ascending order of their bucket's day.
     pub ordered: bool,
-    /// Row digest id: 1, see [`crate::column::digest`].
+    /// Minutes of the slots by which event rows are judged covered; 1 to 1,440.
+    pub slot_minutes: u32,
+    /// Whether the rows describe the state of their server, so that they are restored only onto that server.
+    pub server_bound: bool,
+    /// Row digest id: 1, see `column::digest`.
     pub digest_id: u16,
+    /// Up to when the set speaks, per ACD; ascending by ACD. A dated row of an ACD listed here is *carried*, in no
+    /// digest and in no held range, if its span ends after the instant given. Rows of other ACDs are all held.
+    pub cutoffs: Vec<CutoffEntry>,
+}
+
+/// Up to when a section speaks for one ACD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutoffEntry {
+    /// The ACD; none for rows that name none.
+    pub acd: Option<i64>,
+    /// Civil second since 1970-01-01 00:00.
+    pub cutoff: i64,
 }
 
 /// How the columns of a row say when it was.
@@ -75,6 +91,7 @@ impl Record for SectionRecord {
         at_most("table", self.table.len() as u64, name_max)?;
         at_most("zone", self.clock.zone.len() as u64, name_max)?;
         at_most("columns", self.columns.len() as u64, u64::from(COLUMNS_MAX))?;
+        at_most("cutoffs", self.cutoffs.len() as u64, u64::from(RECORD_ENTRIES_MAX))?;
         if self.data_type.count_ones() != 1 || self.data_type & !super::label::data_types::ALL != 0 {
             let allowed = "one of the data-type bits";
             return Err(FormatErrorKind::Field { field: "data_type", found: u64::from(self.data_type), allowed });
@@ -83,10 +100,25 @@ impl Record for SectionRecord {
             return Err(FormatErrorKind::Field { field: "grain", found: u64::from(self.grain), allowed: "0 to 5" });
         }
         self.clock.validate(self.grain)?;
+        if !(1..=1_440).contains(&self.slot_minutes) {
+            let allowed = "1 to 1,440";
+            return Err(FormatErrorKind::Field { field: "slot_minutes", found: u64::from(self.slot_minutes), allowed });
+        }
         if self.digest_id != 1 {
             let allowed = "1";
             return Err(FormatErrorKind::Field { field: "digest_id", found: u64::from(self.digest_id), allowed });
         }
+        if !self.cutoffs.is_sorted_by(|one, next| one.acd < next.acd) {
+            let (found, allowed) = (self.cutoffs.len() as u64, "ascending by ACD, each once");
+            return Err(FormatErrorKind::Field { field: "cutoffs", found, allowed });
+        }
+        self.validate_columns()
+    }
+}
+
+impl SectionRecord {
+    fn validate_columns(&self) -> Result<(), FormatErrorKind> {
+        let name_max = u64::from(NAME_BYTES_MAX);
         let count = self.columns.len() as u64;
         let dated = (self.clock.kind != 0).then_some(self.clock.date_column);
         let named = [dated, self.clock.time_column, self.clock.length_column, self.acd_column];
@@ -165,6 +197,11 @@ impl Record for SectionEndRecord {
         at_most("held ranges", self.held.len() as u64, u64::from(RECORD_ENTRIES_MAX))?;
         if self.held.iter().any(|held| held.start >= held.stop) {
             return Err(FormatErrorKind::Field { field: "held stop", found: 0, allowed: "after its start" });
+        }
+        let in_order = |one: &HeldEntry, next: &HeldEntry| (one.acd, one.stop) <= (next.acd, next.start);
+        if !self.held.is_sorted_by(in_order) {
+            let (found, allowed) = (self.held.len() as u64, "ascending by ACD and start, none over another");
+            return Err(FormatErrorKind::Field { field: "held ranges", found, allowed });
         }
         Ok(())
     }
