@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct SectionRecord {
     /// Name of the table at the source.
     pub table: String,
-    /// One bit of [`super::label::data_types`].
+    /// The table's own data type, also where tables were named one by one: one of bits 0 to 4 of
+    /// [`super::label::data_types`].
     pub data_type: u32,
     /// Grain id: 0 none, 1 interval, 2 daily, 3 weekly, 4 monthly, 5 event.
     pub grain: u8,
@@ -92,8 +93,9 @@ impl Record for SectionRecord {
         at_most("zone", self.clock.zone.len() as u64, name_max)?;
         at_most("columns", self.columns.len() as u64, u64::from(COLUMNS_MAX))?;
         at_most("cutoffs", self.cutoffs.len() as u64, u64::from(RECORD_ENTRIES_MAX))?;
-        if self.data_type.count_ones() != 1 || self.data_type & !super::label::data_types::ALL != 0 {
-            let allowed = "one of the data-type bits";
+        let own = super::label::data_types::ALL & !super::label::data_types::SPECIFIC;
+        if self.data_type.count_ones() != 1 || self.data_type & !own != 0 {
+            let allowed = "one of the data-type bits 0 to 4";
             return Err(FormatErrorKind::Field { field: "data_type", found: u64::from(self.data_type), allowed });
         }
         if self.grain > 5 {
