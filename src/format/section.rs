@@ -27,8 +27,24 @@ pub struct SectionRecord {
     pub first_chunk: u64,
     /// Whether the rows of the section come in ascending order of their bucket's day.
     pub ordered: bool,
-    /// Row digest id: 1, see [`crate::column::digest`].
+    /// Minutes of the slots by which event rows are judged covered; 1 to 1,440.
+    pub slot_minutes: u32,
+    /// Whether the rows describe the state of their server, so that they are restored only onto that server.
+    pub server_bound: bool,
+    /// Row digest id: 1, see `column::digest`.
     pub digest_id: u16,
+    /// Up to when the set speaks, per ACD; ascending by ACD. A dated row of an ACD listed here is *carried*, in no
+    /// digest and in no held range, if its span ends after the instant given. Rows of other ACDs are all held.
+    pub cutoffs: Vec<CutoffEntry>,
+}
+
+/// Up to when a section speaks for one ACD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutoffEntry {
+    /// The ACD; none for rows that name none.
+    pub acd: Option<i64>,
+    /// Civil second since 1970-01-01 00:00.
+    pub cutoff: i64,
 }
 
 /// How the columns of a row say when it was.
@@ -75,6 +91,7 @@ impl Record for SectionRecord {
         at_most("table", self.table.len() as u64, name_max)?;
         at_most("zone", self.clock.zone.len() as u64, name_max)?;
         at_most("columns", self.columns.len() as u64, u64::from(COLUMNS_MAX))?;
+        at_most("cutoffs", self.cutoffs.len() as u64, u64::from(RECORD_ENTRIES_MAX))?;
         if self.data_type.count_ones() != 1 || self.data_type & !super::label::data_types::ALL != 0 {
             let allowed = "one of the data-type bits";
             return Err(FormatErrorKind::Field { field: "data_type", found: u64::from(self.data_type), allowed });
@@ -85,6 +102,10 @@ impl Record for SectionRecord {
         if self.clock.kind > 4 {
             let allowed = "0 to 4";
             return Err(FormatErrorKind::Field { field: "clock kind", found: u64::from(self.clock.kind), allowed });
+        }
+        if !(1..=1_440).contains(&self.slot_minutes) {
+            let allowed = "1 to 1,440";
+            return Err(FormatErrorKind::Field { field: "slot_minutes", found: u64::from(self.slot_minutes), allowed });
         }
         if self.digest_id != 1 {
             let allowed = "1";

@@ -4,4 +4,5 @@
 pub mod catalogue;
 pub mod clock;
 pub mod grain;
+pub mod label_text;
 pub mod table;
