@@ -129,22 +129,6 @@ fn character_end(chars: &[char], at: usize) -> usize {
     }
 }
 
-/// Code (see [`code`]) with its `#[cfg(test)]` modules blanked.
-pub fn without_tests(code: &str) -> String {
-    let mut out = code.to_owned();
-    while let Some(start) = out.find("#[cfg(test)]") {
-        let rest = &out[start..];
-        let end = match (rest.find('{'), rest.find(';')) {
-            (Some(brace), semicolon) if semicolon.is_none_or(|at| brace < at) => start + block_end(rest, brace),
-            (_, Some(semicolon)) => start + semicolon + 1,
-            _ => out.len(),
-        };
-        let blank: String = out[start..end].chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
-        out.replace_range(start..end, &blank);
-    }
-    out
-}
-
 /// Byte after the `}` that closes the `{` at `open`.
 pub fn block_end(code: &str, open: usize) -> usize {
     let mut depth = 0;
