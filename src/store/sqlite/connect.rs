@@ -18,7 +18,7 @@ use crate::store::error::{StoreError, StoreErrorKind};
 const OPEN: &str = "open the database";
 
 /// How long a connection waits for a lock of another.
-pub(super) const BUSY_WAIT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_WAIT: Duration = Duration::from_millis(if cfg!(test) { 500 } else { 5_000 });
 
 /// The absolute path of an existing database file. Being absolute it can never be taken for a `file:` URI.
 pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {

@@ -64,7 +64,7 @@ pub(super) fn load(connection: &Connection, table: &str) -> rusqlite::Result<Opt
         columns.push(ColumnSchema {
             name: column.name.clone(),
             logical: logical(&column.declared, strict),
-            nullable: !column.not_null && !is_rowid && !(without_rowid && column.primary > 0),
+            nullable: !(column.not_null || is_rowid || without_rowid && column.primary > 0),
             has_default: column.has_default || is_rowid,
             declared: column.declared.clone(),
             collation: collation(connection, &name, &column.name)?,
@@ -108,8 +108,7 @@ pub(super) fn triggers(connection: &Connection, table: &str) -> rusqlite::Result
     let sql =
         "SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE ORDER BY name";
     let mut statement = connection.prepare(sql)?;
-    let names = statement.query_map([table], |row| row.get(0))?.collect();
-    names
+    statement.query_map([table], |row| row.get(0))?.collect()
 }
 
 /// A table whose rows would be changed along with those of `table` by a foreign key (CASCADE, SET NULL, SET DEFAULT).
@@ -125,8 +124,7 @@ pub(super) fn indexes_on(connection: &Connection, table: &str, column: &str) -> 
     let sql = "SELECT list.name FROM pragma_index_list(?1, 'main') AS list, pragma_index_xinfo(list.name, 'main') AS part \
                WHERE list.partial = 0 AND part.seqno = 0 AND part.name = ?2 COLLATE NOCASE ORDER BY list.seq";
     let mut statement = connection.prepare(sql)?;
-    let names = statement.query_map([table, column], |row| row.get(0))?.collect();
-    names
+    statement.query_map([table, column], |row| row.get(0))?.collect()
 }
 
 /// Whether the name is one that SQLite keeps for itself.
@@ -138,7 +136,7 @@ fn raw_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Raw
     let sql = "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, pk, hidden \
                FROM pragma_table_xinfo(?1, 'main') ORDER BY cid";
     let mut statement = connection.prepare(sql)?;
-    let columns = statement
+    statement
         .query_map([table], |row| {
             Ok(RawColumn {
                 name: row.get(0)?,
@@ -149,8 +147,7 @@ fn raw_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Raw
                 generated: row.get::<_, i64>(5)? != 0,
             })
         })?
-        .collect();
-    columns
+        .collect()
 }
 
 /// The column that is the row number: the only primary key column, of type INTEGER, and with no index of its own (an
