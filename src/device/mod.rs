@@ -1,4 +1,4 @@
 //! Where blocks go: a directory of files, memory; later tape, pipe, object store. Moves opaque bytes; does not know blocks.
 
-pub mod traits;
 pub mod error;
+pub mod traits;
