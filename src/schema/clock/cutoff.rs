@@ -44,8 +44,8 @@ impl CompletionRule {
 ///
 /// The newest interval is that of the row that starts last. If it is complete, all rows are; if not, every row that does
 /// not lie wholly before its start is carried. A row dated after `now` (a clock set wrong once) would make itself the
-/// newest and hide the interval that is really being written: so that the newest of the rows that start by `now` is judged
-/// too.
+/// newest and hide the interval that is really being written: so for intervals and events the newest of the rows that start
+/// by `now` is judged too. Not for days, weeks and months: forecasts of days to come are nothing unusual.
 ///
 /// ```
 /// use intervault::base::time::{Instant, Span};
@@ -118,7 +118,8 @@ impl Newest {
         if let Some(archived) = archived {
             return Some(archived.min(last_stop));
         }
-        let begun = self.begun.incomplete_from(self.rule, self.now);
+        let collected = matches!(self.rule.grain, Grain::Interval | Grain::Event);
+        let begun = self.begun.incomplete_from(self.rule, self.now).filter(|_| collected);
         Some(begun.or(self.all.incomplete_from(self.rule, self.now)).unwrap_or(last_stop))
     }
 }
