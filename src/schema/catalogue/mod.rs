@@ -3,14 +3,14 @@
 //! [`Entry::bind`].
 //!
 //! # A database that is no CMS
-//! Any database of time-bucketed rows works by writing such a file:
+//! Any database of time-bucketed rows works by writing such a file, here for a web shop. Without `extends = "cms"` it
+//! stands alone.
 //!
 //! ```
 //! use intervault::schema::catalogue::Catalogue;
 //! use intervault::schema::grain::Grain;
 //!
 //! let catalogue = Catalogue::parse(r#"
-//!     # Metrics of a web shop. Without `extends = "cms"` the file stands alone.
 //!     [[table]]
 //!     name = "page_views"                     # a row per page and interval, whose length the row says
 //!     data = "historical"                     # local, system, acd, historical or custom
