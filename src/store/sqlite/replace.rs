@@ -60,6 +60,12 @@ impl SqliteReplacement {
         self.connection().query_row(&format!("PRAGMA max_page_count={pages}"), [], |_| Ok(())).unwrap();
     }
 
+    /// Keeps next to nothing in memory, so that changes reach the disk before the commit.
+    #[cfg(test)]
+    pub(super) fn shrink_cache(&self) {
+        self.connection().execute_batch("PRAGMA cache_size=5").unwrap();
+    }
+
     fn connection(&self) -> &Connection {
         &self.reader.connection
     }

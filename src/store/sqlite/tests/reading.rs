@@ -384,7 +384,7 @@ fn readers_see_one_state_while_a_writer_commits() {
                 while !stop.load(Ordering::Relaxed) {
                     connection.execute("UPDATE t SET n = n + 1", []).unwrap();
                     commits += 1;
-                    if commits % 16 == 0 {
+                    if commits.is_multiple_of(16) {
                         std::thread::sleep(std::time::Duration::from_micros(300));
                     }
                 }
@@ -437,6 +437,25 @@ fn reading_leaves_the_database_file_as_it_is() {
         drop(snapshot);
         assert!(std::fs::read(&fixture.path).unwrap() == before);
     }
+}
+
+#[test]
+fn a_schema_that_cannot_be_read_is_said_so() {
+    let fixture = Fixture::new("CREATE TABLE t(abcdef); CREATE TABLE fine(a)");
+    let connection = fixture.connection();
+    let rename = "PRAGMA writable_schema=ON;
+                  UPDATE sqlite_schema SET sql = CAST(replace(CAST(sql AS BLOB), x'616263', x'ff4243') AS TEXT) WHERE name = 't'";
+    connection.execute_batch(rename).unwrap();
+    drop(connection);
+    let snapshot = fixture.snapshot();
+    assert!(matches!(kind(snapshot.schema("t")), StoreErrorKind::Unsupported(_)));
+    assert!(snapshot.schema("fine").unwrap().is_some());
+    let connection = fixture.connection();
+    let ruin = "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE t(' WHERE name = 't'";
+    drop(snapshot);
+    connection.execute_batch(ruin).unwrap();
+    drop(connection);
+    assert!(matches!(kind(SqliteStore::open(&fixture.path)), StoreErrorKind::Damaged(_)));
 }
 
 #[test]

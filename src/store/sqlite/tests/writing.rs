@@ -247,6 +247,35 @@ fn a_full_database_is_said_to_be_full_and_stays_as_it_was() {
 }
 
 #[test]
+fn a_process_that_dies_in_the_middle_of_a_change_leaves_nothing_of_it() {
+    for journal in ["wal", "delete"] {
+        let fixture =
+            Fixture::new(&format!("PRAGMA journal_mode={journal}; CREATE TABLE t(n); INSERT INTO t VALUES ('old')"));
+        let mut replacement = crate::store::sqlite::replace::SqliteReplacement::begin(&fixture.path).unwrap();
+        replacement.shrink_cache();
+        let schema = replacement.schema("t").unwrap().unwrap();
+        let text = vec![b'x'; 2_000];
+        let rows: Vec<Vec<Value<'_>>> = (0..500).map(|_| vec![Value::Text(&text)]).collect();
+        replacement.delete_all(&schema).unwrap();
+        replacement.insert(&schema, &[0], &batch(&rows)).unwrap();
+        // What lies on the disk now is what a process leaves that is killed now.
+        let left = tempfile::tempdir().unwrap();
+        let mut grown = 0;
+        for suffix in ["", "-wal", "-journal"] {
+            let from = format!("{}{suffix}", fixture.path.display());
+            if let Ok(bytes) = std::fs::read(from) {
+                grown += bytes.len();
+                std::fs::write(left.path().join(format!("stats.db{suffix}")), bytes).unwrap();
+            }
+        }
+        assert!(grown > 1_000_000, "{journal}: nothing of the change had reached the disk");
+        let after = Connection::open(left.path().join("stats.db")).unwrap();
+        let text: String = after.query_row("SELECT group_concat(n) FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(text, "old", "{journal}");
+    }
+}
+
+#[test]
 fn a_read_only_file_is_not_permitted() {
     use std::os::unix::fs::PermissionsExt;
     let fixture = Fixture::new("CREATE TABLE t(n); INSERT INTO t VALUES (1)");
