@@ -60,7 +60,10 @@ pub(super) fn kind_of(error: &Error) -> StoreErrorKind {
              application, which may write to it"
                 .to_owned(),
         ),
-        ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
+        ErrorCode::CannotOpen => StoreErrorKind::NotPermitted(format!(
+            "{words}: check the permissions of the file and of its directory (in WAL mode a -shm file must be made there)"
+        )),
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
             StoreErrorKind::NotPermitted(format!("{words}: check the permissions of the file and of its directory"))
         }
         ErrorCode::AuthorizationForStatementDenied => StoreErrorKind::NotPermitted(words),

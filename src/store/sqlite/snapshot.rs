@@ -50,7 +50,7 @@ impl SqliteSnapshot {
         let mut notices = Vec::new();
         begin_together(&probe, &mut connections, &mut notices).map_err(&failed)?;
         let journal: String = probe.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(&failed)?;
-        if journal != "wal" {
+        if journal != "wal" && !connect::is_read_only_file_system(path) {
             notices.push(format!(
                 "the database keeps a rollback journal (journal_mode {journal}): until everything is read, other \
                  connections cannot commit; in WAL mode they could"

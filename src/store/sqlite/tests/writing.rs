@@ -66,6 +66,46 @@ fn what_is_read_is_written_back_as_it_was() {
 }
 
 #[test]
+fn every_number_of_rows_is_written_in_order() {
+    let fixture = Fixture::new("CREATE TABLE t(n INTEGER, v)");
+    let store = fixture.store();
+    for count in [0usize, 1, 15, 16, 17, 33, 100] {
+        let texts: Vec<String> = (0..count).map(|i| format!("text {i}")).collect();
+        let value = |i: usize| match i % 5 {
+            0 => Value::Null,
+            1 => Value::Real(i as f64),
+            2 => Value::Blob(texts[i].as_bytes()),
+            3 => Value::Integer(i as i64),
+            _ => Value::Text(texts[i].as_bytes()),
+        };
+        let rows: Vec<Vec<Value<'_>>> = (0..count).map(|i| vec![Value::Integer(i as i64), value(i)]).collect();
+        let mut replacement = store.replace().unwrap();
+        let schema = replacement.schema("t").unwrap().unwrap();
+        replacement.delete_all(&schema).unwrap();
+        let mut written = batch(&rows);
+        written
+            .columns
+            .resize(2, crate::column::batch::Column::new(crate::column::batch::ColumnData::Integer(Vec::new())));
+        replacement.insert(&schema, &[0, 1], &written).unwrap();
+        replacement.commit().unwrap();
+        let expected: Vec<Row> =
+            rows.iter().map(|row| row.iter().map(|value| OwnedValue::from(*value)).collect()).collect();
+        assert_eq!(read(&*fixture.snapshot(), &schema, 1_000), expected);
+    }
+}
+
+#[test]
+fn a_row_that_is_refused_takes_the_rows_before_it_along() {
+    let fixture = Fixture::new("CREATE TABLE t(n INTEGER UNIQUE); INSERT INTO t VALUES (18)");
+    let mut replacement = fixture.store().replace().unwrap();
+    let schema = replacement.schema("t").unwrap().unwrap();
+    let rows: Vec<Vec<Value<'_>>> = (0..40).map(|n| vec![Value::Integer(n)]).collect();
+    assert!(matches!(kind(replacement.insert(&schema, &[0], &batch(&rows))), StoreErrorKind::Refused(_)));
+    drop(replacement);
+    assert_eq!(fixture.dump("t", "n"), ["18"]);
+}
+
+#[test]
 fn a_value_that_the_column_would_change_is_refused() {
     let refused = |declared: &str, value: Value<'_>| {
         matches!(insert_one(&format!("CREATE TABLE t(a {declared})"), vec![value]), Err(StoreErrorKind::Refused(_)))
