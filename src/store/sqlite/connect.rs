@@ -87,10 +87,11 @@ pub(super) fn for_writing(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// The number that the application keeps in the database header.
+/// The number that the application keeps in the database header; empty if it keeps none.
 pub(super) fn user_version(connection: &Connection, path: &Path) -> Result<String, StoreError> {
     let version = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
-    Ok(version.map_err(Site::database(path).during("read the version of the database"))?.to_string())
+    let version = version.map_err(Site::database(path).during("read the version of the database"))?;
+    Ok(if version == 0 { String::new() } else { version.to_string() })
 }
 
 /// Nothing that the schema holds may run code that is not SQLite's own, and a misspelt column is no text.

@@ -416,6 +416,22 @@ fn readers_see_one_state_while_a_writer_commits() {
 }
 
 #[test]
+fn a_snapshot_can_be_asked_while_all_its_readers_scan() {
+    let fixture = Fixture::new("CREATE TABLE t(n); INSERT INTO t VALUES (1)");
+    let snapshot = fixture.store().snapshot(1).unwrap();
+    assert_eq!(snapshot.readers(), 1);
+    let schema = table(&*snapshot, "t");
+    let part = Part { first: 1, last: 1, rows: 1 };
+    let mut tables = Vec::new();
+    let mut sink = |_| {
+        std::thread::scope(|scope| tables = scope.spawn(|| snapshot.tables().unwrap()).join().unwrap());
+        Ok(())
+    };
+    snapshot.scan(0, &schema, &part, 10, 1_000, &mut sink).unwrap();
+    assert_eq!(tables, ["t"]);
+}
+
+#[test]
 fn a_writer_is_not_held_up_by_a_snapshot_in_wal_mode() {
     let fixture = Fixture::new("PRAGMA journal_mode=wal; CREATE TABLE t(n); INSERT INTO t VALUES (1)");
     let snapshot = fixture.store().snapshot(2).unwrap();
