@@ -193,10 +193,11 @@ fn without_tests(code: &str) -> String {
 fn judge(module: &str, allowed: &[&str], import: &str, mut fault: impl FnMut(String)) {
     if import == "*" {
         fault("use crate::* hides imports: name what is used".to_owned());
-    } else if LAYERS.iter().any(|(name, _)| *name == import) || import == "testing" {
-        if import != module && !allowed.contains(&import) {
-            fault(format!("{module} may not import {import}"));
-        }
+        return;
+    }
+    let ours = import == "testing" || LAYERS.iter().any(|(name, _)| *name == import);
+    if ours && import != module && !allowed.contains(&import) {
+        fault(format!("{module} may not import {import}"));
     }
 }
 

@@ -37,10 +37,16 @@
 
 mod engine;
 mod held;
+#[cfg(any(test, feature = "testing"))]
+pub mod oracle;
 mod periods;
 mod request;
+#[cfg(test)]
+mod scenarios;
 mod settle;
 mod spans;
+#[cfg(test)]
+mod tests;
 
 pub use engine::decide;
 pub use held::{held_by_rows, held_incremental};

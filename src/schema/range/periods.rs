@@ -1,7 +1,7 @@
 //! Which days, weeks and months no longer agree with the intervals below them.
 
 use super::{Decision, SpanSet};
-use crate::base::time::{DAY, Span};
+use crate::base::time::Span;
 use crate::schema::clock::period_span;
 use crate::schema::grain::Grain;
 
@@ -40,7 +40,7 @@ fn calendar_periods(touched: &SpanSet, grain: Grain) -> Vec<Span> {
             if periods.last() != Some(&period) {
                 periods.push(period);
             }
-            at = period.stop.max(at.plus(DAY));
+            at = period.stop;
         }
     }
     periods
