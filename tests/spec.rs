@@ -2,6 +2,7 @@
 //! specifications with planted faults.
 
 use intervault::base::time::{Instant, day_of_civil};
+use intervault::column::id;
 use intervault::column::logical::LogicalType;
 use intervault::format::block::{BlockHeader, BlockKind, OPTIONAL_KINDS};
 use intervault::format::layout::records::STRUCTS;
@@ -86,6 +87,23 @@ fn expected() -> BTreeMap<String, Table> {
     out
 }
 
+/// The tables of chapter 7, due as soon as it has text.
+fn encodings() -> [(String, Table); 3] {
+    let bytes = |list: &[(u8, &str)]| -> Table { list.iter().map(|(id, name)| row(&[id, name])).collect() };
+    [
+        ("table: encodings".to_owned(), id::ENCODINGS.iter().map(|(id, name)| row(&[id, name])).collect()),
+        ("table: number forms".to_owned(), bytes(id::form::FORMS)),
+        ("table: byte methods".to_owned(), bytes(id::method::METHODS)),
+    ]
+}
+
+/// The text of a chapter, without its heading; empty if there is no such chapter.
+fn chapter(text: &str, number: u32) -> &str {
+    let begin = |number: u32| text.find(&format!("\n## {number}. "));
+    let body = begin(number).map_or("", |at| text.get(at..begin(number + 1).unwrap_or(text.len())).unwrap_or(""));
+    body.trim_start().split_once('\n').map_or("", |(_, body)| body.trim())
+}
+
 const LOGICAL: [(LogicalType, &str); 12] = [
     (LogicalType::Integer { bits: 16 }, "integer"),
     (LogicalType::Float { bits: 64 }, "float"),
@@ -107,7 +125,10 @@ fn differences(text: &str) -> Vec<String> {
         Ok(found) => found,
         Err(fault) => return vec![fault],
     };
-    let expected = expected();
+    let mut expected = expected();
+    if !chapter(text, 7).is_empty() {
+        expected.extend(encodings());
+    }
     let mut faults: Vec<String> =
         found.keys().filter(|name| !expected.contains_key(*name)).map(|name| format!("{name}: unknown")).collect();
     for (name, rows) in &expected {
@@ -293,4 +314,20 @@ fn the_end_mark_has_its_length_whatever_it_says() {
         let payload = encode_record(&record).unwrap();
         assert_eq!(intervault::format::block::block_len(payload.len()), marks::VOLUME_END_BLOCK_LEN);
     }
+}
+
+#[test]
+fn every_chapter_is_there_in_order() {
+    let spec = specification();
+    let headings: Vec<&str> = spec.lines().filter(|line| line.starts_with("## ")).collect();
+    assert_eq!(headings.len(), 12);
+    for (number, heading) in (1..).zip(&headings) {
+        assert!(heading.starts_with(&format!("## {number}. ")), "{heading}");
+    }
+    // What a chapter with text owes is asked for, and a chapter without is seen as such.
+    let empty = "\n## 7. Column encodings\n\n## 8. Row digest\n";
+    assert_eq!(chapter(empty, 7), "");
+    assert!(chapter(&spec, 10).starts_with("A value above its limit"));
+    let faults = differences(&empty.replace("encodings\n", "encodings\n\nWords.\n"));
+    assert!(faults.contains(&"table: encodings: missing".to_owned()), "{faults:?}");
 }
