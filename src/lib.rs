@@ -5,6 +5,8 @@
 
 pub mod base;
 pub mod column;
+#[cfg(feature = "sqlite")]
+pub mod demo;
 pub mod device;
 pub mod format;
 pub mod schema;
