@@ -109,7 +109,7 @@ fn call_row(real: &Count, place: usize, agent: Option<&Agent>, sequence: i64) ->
         0.into(),
         agent.map_or(Cell::Null, Agent::logid),
         Cell::Null,
-        format!("555{:07}", 100 + random(12, 0, 99)).into(),
+        format!("55555501{:02}", random(12, 0, 99)).into(),
         split.vdn().to_string().into(),
         split.vdn().to_string().into(),
         split.vdn().to_string().into(),
