@@ -11,4 +11,6 @@ pub mod device;
 pub mod format;
 pub mod schema;
 pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod volume;

@@ -5,4 +5,5 @@ pub mod catalogue;
 pub mod clock;
 pub mod grain;
 pub mod label_text;
+pub mod range;
 pub mod table;
