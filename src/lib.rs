@@ -4,6 +4,8 @@
 //! Modules in layer order, lowest first; imports point down only (`tests/layering.rs` holds the table).
 
 pub mod base;
+#[cfg(all(feature = "cli", feature = "sqlite"))]
+pub mod cli;
 pub mod column;
 #[cfg(feature = "sqlite")]
 pub mod demo;

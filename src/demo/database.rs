@@ -343,7 +343,7 @@ mod tests {
         assert_eq!(number(&db, newest), SPLITS.len() as i64);
         assert_eq!(
             built.rows(),
-            built.tables.iter().map(|t| number(&db, &format!("SELECT count(*) FROM {}", t.name)) as u64).sum()
+            built.tables.iter().map(|t| number(&db, &format!("SELECT count(*) FROM {}", t.name)) as u64).sum::<u64>()
         );
         assert_eq!(db.query_row("PRAGMA integrity_check", [], |row| row.get(0)), Ok("ok".to_owned()));
     }
