@@ -2,4 +2,15 @@
 //! Does not know blocks, volumes or databases: slices in, slices out.
 
 pub mod batch;
+mod civil;
+pub mod decode;
+pub mod encode;
+pub mod error;
+pub mod id;
 pub mod logical;
+mod numbers;
+mod stream;
+mod text;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,340 @@
+//! Round trips over batches of every shape, and bytes that are not what they should be.
+
+use super::batch::{Batch, Column, ColumnData, OwnedValue, Strings, Value};
+use super::decode::{StoredColumn, decode_batch, decode_column};
+use super::encode::{EncodeOptions, EncodedColumn, Related, encode_batch};
+use super::error::ColumnErrorKind;
+use super::id;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+fn stored(encoded: &[EncodedColumn]) -> Vec<StoredColumn<'_>> {
+    encoded.iter().map(StoredColumn::from).collect()
+}
+
+fn column(values: &[OwnedValue]) -> Column {
+    let mut column = Column::new(ColumnData::Integer(Vec::new()));
+    values.iter().for_each(|value| column.push(value.as_value()));
+    column
+}
+
+fn integers(values: impl IntoIterator<Item = i64>) -> Column {
+    Column::new(ColumnData::Integer(values.into_iter().collect()))
+}
+
+fn reals(values: impl IntoIterator<Item = f64>) -> Column {
+    Column::new(ColumnData::Real(values.into_iter().map(f64::to_bits).collect()))
+}
+
+fn texts<S: AsRef<[u8]>>(values: impl IntoIterator<Item = S>) -> Column {
+    let mut strings = Strings::default();
+    values.into_iter().for_each(|value| strings.push(value.as_ref()));
+    Column::new(ColumnData::Text(strings))
+}
+
+/// Compared by bits: a NaN is equal to itself here.
+fn same(left: &Batch, right: &Batch) -> bool {
+    let bits = |value: &OwnedValue| match value {
+        OwnedValue::Real(real) => OwnedValue::Blob(real.to_bits().to_le_bytes().to_vec()),
+        other => other.clone(),
+    };
+    let strays = |column: &Column| -> Vec<_> {
+        column.strays.iter().map(|(row, v)| (*row, matches!(v, OwnedValue::Real(_)), bits(v))).collect()
+    };
+    left.rows == right.rows
+        && left.columns.len() == right.columns.len()
+        && left
+            .columns
+            .iter()
+            .zip(&right.columns)
+            .all(|(a, b)| a.data == b.data && a.nulls == b.nulls && strays(a) == strays(b))
+}
+
+fn comes_back(batch: &Batch) -> Vec<EncodedColumn> {
+    let mut last = Vec::new();
+    for related in [Related::Allowed, Related::Alone] {
+        let encoded = encode_batch(batch, &EncodeOptions { related, level: 3 }).unwrap();
+        let decoded = decode_batch(&stored(&encoded), batch.rows, None).unwrap();
+        assert!(same(batch, &decoded), "{related:?}: {encoded:?}");
+        for number in (0..batch.columns.len()).rev() {
+            let part = decode_batch(&stored(&encoded), batch.rows, Some(&[number])).unwrap();
+            assert!(same(&Batch::new(vec![batch.columns[number].clone()]), &part));
+        }
+        last = encoded;
+    }
+    last
+}
+
+fn encoding_of(column: Column) -> u16 {
+    comes_back(&Batch::new(vec![column]))[0].encoding
+}
+
+fn noise(seed: u64) -> impl Iterator<Item = u64> {
+    std::iter::successors(Some(seed.wrapping_mul(2).wrapping_add(1)), |state| {
+        Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
+    })
+    .map(|state| state ^ (state >> 29))
+}
+
+#[test]
+fn whole_numbers_of_every_pattern_come_back() {
+    let n = 5_000i64;
+    let patterns: Vec<Vec<i64>> = vec![
+        vec![],
+        vec![i64::MIN],
+        vec![i64::MIN, i64::MAX],
+        vec![0; 5_000],
+        vec![-1; 3],
+        (0..n).collect(),
+        (0..n).rev().map(|v| v * 1_000_003).collect(),
+        (0..n).map(|v| v % 100 + 1).collect(),
+        (0..n).map(|v| v / 700).collect(),
+        (0..n).map(|v| if v % 97 == 0 { v * v } else { 0 }).collect(),
+        (0..n).map(|v| if v == 2_500 { i64::MIN } else { i64::MAX }).collect(),
+        noise(1).take(5_000).map(|v| v as i64).collect(),
+        noise(2).take(5_000).map(|v| (v % 1_800) as i64).collect(),
+        noise(3).take(5_000).map(|v| (v >> (v % 64)) as i64).collect(),
+        noise(4).take(5_000).map(|v| 40_000_013 + 7_001 * (v % 200) as i64).collect(),
+        noise(5).take(70_000 - 4_464).map(|v| if v % 3 == 0 { (v % 900) as i64 } else { 0 }).collect(),
+        (0..n).map(|v| i64::MIN + v * v).collect(),
+        (0..n).map(|v| if v % 2 == 0 { i64::MIN } else { i64::MAX }).collect(),
+    ];
+    for values in patterns {
+        assert_eq!(encoding_of(integers(values)), id::INTEGERS);
+    }
+}
+
+#[test]
+fn texts_that_spell_numbers_get_the_encoding_for_them() {
+    let many = |f: &dyn Fn(u64) -> String| texts(noise(9).take(600).map(f));
+    assert_eq!(encoding_of(many(&|v| format!("20{:02}-0{}-1{}", v % 90 + 10, v % 9 + 1, v % 10))), id::DATES);
+    assert_eq!(encoding_of(many(&|v| format!("2024-02-29 {:02}:{:02}:07", v % 24, v % 60))), id::TIMESTAMPS);
+    assert_eq!(encoding_of(many(&|v| (v as i64 % 1_000).to_string())), id::DECIMALS);
+    assert_eq!(encoding_of(many(&|v| format!("{}.{:02}", v % 1_000, v % 100))), id::DECIMALS);
+    assert_eq!(encoding_of(many(&|v| format!("{:0w$}", v % 1_000, w = 3 + (v % 5) as usize))), id::DIGITS);
+    assert_eq!(encoding_of(many(&|v| format!("{:020}", v))), id::DIGIT_GROUPS);
+    assert_eq!(encoding_of(many(&|v| ["voice", "chat", ""][v as usize % 3].to_string())), id::STRING_DICTIONARY);
+    assert_eq!(encoding_of(many(&|v| format!("{v:x}"))), id::STRINGS);
+}
+
+#[test]
+fn texts_that_only_look_like_numbers_stay_as_they_are() {
+    for odd in ["2024-02-30", "0000-01-01", "-0", "01", "1e5", "2024-01-01 24:00:00", " 1", "\u{0661}", "", "1."] {
+        let mut values: Vec<String> = (0..300).map(|v| v.to_string()).collect();
+        values[250] = odd.to_string();
+        comes_back(&Batch::new(vec![texts(&values)]));
+        comes_back(&Batch::new(vec![texts([odd, odd])]));
+    }
+    comes_back(&Batch::new(vec![texts([b"\xff\xfe".as_slice(), b"\0", b""])]));
+}
+
+#[test]
+fn reals_of_every_kind_come_back() {
+    let odd = [0.0, -0.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MIN_POSITIVE, 5e-324, f64::MAX, 0.1, 1e300];
+    assert_eq!(encoding_of(reals(odd)), id::REALS);
+    assert_eq!(
+        encoding_of(Column::new(ColumnData::Real(vec![0x7FF0_0000_0000_0001, 0xFFF8_0000_0000_0123]))),
+        id::REALS
+    );
+    assert_eq!(encoding_of(reals((0..500).map(f64::from))), id::SCALED_REALS);
+    assert_eq!(encoding_of(reals((0..500).map(|v| f64::from(v) / 100.0))), id::SCALED_REALS);
+    assert_eq!(encoding_of(reals((0..500).map(|v| -f64::from(v)))), id::REALS);
+    assert_eq!(encoding_of(reals((0..500).map(|v| f64::from(v).sqrt()))), id::REALS);
+}
+
+#[test]
+fn related_columns_are_found_and_come_back() {
+    let base: Vec<i64> = noise(6).take(3_000).map(|v| (v % 100_000) as i64).collect();
+    let near: Vec<i64> = base.iter().zip(noise(7)).map(|(v, n)| v - (n % 4) as i64).collect();
+    let batch = Batch::new(vec![integers(base.clone()), integers(base), integers(near.clone()), integers(near)]);
+    let encodings = |related| -> Vec<u16> {
+        encode_batch(&batch, &EncodeOptions { related, level: 3 })
+            .unwrap()
+            .iter()
+            .map(|column| column.encoding)
+            .collect()
+    };
+    assert_eq!(encodings(Related::Allowed), [id::INTEGERS, id::EQUAL, id::DIFFERENCE, id::DIFFERENCE]);
+    assert_eq!(encodings(Related::Alone), [id::INTEGERS; 4]);
+    comes_back(&batch);
+}
+
+#[test]
+fn nulls_and_strays_come_back() {
+    use OwnedValue::{Blob, Integer, Null, Real, Text};
+    for values in [
+        vec![Null; 100],
+        vec![Null, Integer(1)],
+        vec![Integer(1), Text(b"x".to_vec()), Null, Blob(vec![0, 255]), Real(f64::NAN), Real(-0.0)],
+        vec![Text(vec![]), Null, Text(vec![]), Integer(i64::MIN)],
+        vec![Real(1.5), Integer(1), Null, Real(2.5)],
+        vec![Blob(vec![]), Text(vec![]), Blob(vec![1]), Null],
+    ] {
+        comes_back(&Batch::new(vec![column(&values), column(&values)]));
+    }
+}
+
+#[test]
+fn a_batch_that_contradicts_itself_is_refused() {
+    let shape = |column: Column| {
+        let batch = Batch { columns: vec![integers([1, 2, 3]), column], rows: 3 };
+        encode_batch(&batch, &EncodeOptions::default()).unwrap_err()
+    };
+    let with = |nulls: Vec<u32>, strays: Vec<(u32, OwnedValue)>| Column { nulls, strays, ..integers([0, 0, 0]) };
+    let text = || OwnedValue::Text(vec![b'x']);
+    for bad in [
+        integers([1]),
+        with(vec![3], vec![]),
+        with(vec![1, 1], vec![]),
+        with(vec![], vec![(2, text()), (1, text())]),
+        with(vec![1], vec![(1, text())]),
+        with(vec![], vec![(1, OwnedValue::Null)]),
+    ] {
+        let error = shape(bad);
+        assert!(matches!(error.kind, ColumnErrorKind::Shape(_)), "{error}");
+        assert_eq!(error.at.column, Some(1));
+    }
+}
+
+fn value() -> impl Strategy<Value = OwnedValue> {
+    let text = prop_oneof![
+        "[0-9]{0,21}",
+        "-?[0-9]{1,3}(\\.[0-9]{0,2})?",
+        "20[0-9]{2}-[01][0-9]-[0-3][0-9]",
+        "2024-01-[0-3][0-9] [0-2][0-9]:[0-5][0-9]:[0-6][0-9]",
+        "[a-c]{0,2}",
+    ];
+    prop_oneof![
+        Just(OwnedValue::Null),
+        Just(OwnedValue::Integer(0)),
+        (0..2_000i64).prop_map(OwnedValue::Integer),
+        any::<i64>().prop_map(OwnedValue::Integer),
+        any::<u64>().prop_map(|bits| OwnedValue::Real(f64::from_bits(bits))),
+        (-5_000..5_000i32).prop_map(|v| OwnedValue::Real(f64::from(v) / 100.0)),
+        text.prop_map(|text| OwnedValue::Text(text.into_bytes())),
+        vec(any::<u8>(), 0..20).prop_map(OwnedValue::Text),
+        vec(any::<u8>(), 0..20).prop_map(OwnedValue::Blob),
+    ]
+}
+
+/// Columns from one kind of value to all kinds mixed: a pool of values, and which of them each row takes.
+fn batch() -> impl Strategy<Value = Batch> {
+    let pool = prop_oneof![vec(value(), 1..4), vec(value(), 1..40)];
+    (0..300usize).prop_flat_map(move |rows| {
+        let picks = (pool.clone(), vec(any::<prop::sample::Index>(), rows));
+        vec(picks, 1..4).prop_map(|columns| {
+            let columns = columns.iter().map(|(pool, picks)| {
+                let values: Vec<OwnedValue> = picks.iter().map(|pick| pick.get(pool).clone()).collect();
+                column(&values)
+            });
+            Batch::new(columns.collect())
+        })
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_batch_comes_back(batch in batch()) {
+        comes_back(&batch);
+    }
+
+    #[test]
+    fn any_whole_numbers_come_back(values in vec(any::<i64>(), 0..300), shift in 0..64u32) {
+        let narrow = integers(values.iter().map(|value| value >> shift));
+        let walk = integers(values.iter().scan(0i64, |sum, value| { *sum = sum.wrapping_add(value >> shift); Some(*sum) }));
+        comes_back(&Batch::new(vec![narrow, walk]));
+    }
+
+    #[test]
+    fn any_bytes_are_refused_or_decoded(encoding in 0..14u16, rows in 0..100usize, bytes in vec(any::<u8>(), 0..200)) {
+        let stored = StoredColumn { encoding, decoded: 100_000, bytes: &bytes };
+        let earlier = integers(0..rows as i64);
+        if let Ok(column) = decode_column(&stored, rows, Some(&earlier)) {
+            prop_assert_eq!(column.len(), rows);
+        }
+    }
+}
+
+/// One column for every encoding and every form that the writer uses.
+fn specimens() -> Batch {
+    let rows = 200usize;
+    let pick = |seed: u64| noise(seed).take(rows);
+    let mut mixed = integers([]);
+    for v in pick(1) {
+        mixed.push(match v % 7 {
+            0 => Value::Null,
+            1 => Value::Text(b"stray"),
+            2 => Value::Real(0.5),
+            v => Value::Integer(v as i64),
+        });
+    }
+    Batch::new(vec![
+        integers(vec![30; rows]),
+        integers(pick(2).map(|v| (v % 200) as i64)),
+        integers(pick(3).map(|v| (v % 100_000) as i64)),
+        integers(pick(3).map(|v| (v % 100_000) as i64)),
+        integers(pick(3).zip(pick(4)).map(|(v, w)| (v % 100_000 + w % 2) as i64)),
+        integers(pick(5).map(|v| if v % 9 == 0 { (v % 5_000) as i64 } else { 0 })),
+        integers(pick(6).map(|v| 1_000_003 * (v % 5) as i64)),
+        integers((0..rows as i64).map(|v| v * 1_000 + v % 3)),
+        reals(pick(7).map(|v| (v as f64).sqrt())),
+        reals(pick(8).map(|v| (v % 1_000) as f64 / 4.0)),
+        texts(pick(9).map(|v| format!("{v:x}"))),
+        texts(pick(10).map(|v| ["voice", "chat", "mail"][v as usize % 3])),
+        texts(pick(11).map(|v| format!("2024-01-{:02}", v % 28 + 1))),
+        texts(pick(12).map(|v| format!("2024-01-01 {:02}:00:00", v % 24))),
+        texts(pick(13).map(|v| format!("{}.{:02}", v % 100, v % 100))),
+        texts(pick(14).map(|v| format!("{:05}", v % 100_000))),
+        texts(pick(15).map(|v| format!("{v:020}"))),
+        mixed,
+    ])
+}
+
+#[test]
+fn specimens_cover_every_encoding() {
+    let batch = specimens();
+    let encoded = encode_batch(&batch, &EncodeOptions::default()).unwrap();
+    let used: Vec<u16> = encoded.iter().map(|column| column.encoding).collect();
+    for (id, name) in id::ENCODINGS {
+        assert!(used.contains(id), "{name} in {used:?}");
+    }
+    comes_back(&batch);
+}
+
+#[test]
+fn columns_cut_short_at_any_byte_are_refused() {
+    let batch = specimens();
+    let encoded = encode_batch(&batch, &EncodeOptions::default()).unwrap();
+    for (number, column) in encoded.iter().enumerate() {
+        for length in 0..column.bytes.len() {
+            let mut cut = stored(&encoded);
+            cut[number].bytes = &column.bytes[..length];
+            let error = decode_batch(&cut, batch.rows, Some(&[number])).unwrap_err();
+            assert_eq!(error.at.column, Some(number as u32), "{error}");
+        }
+        let longer = [column.bytes.as_slice(), &[0]].concat();
+        let mut long = stored(&encoded);
+        long[number].bytes = &longer;
+        assert!(decode_batch(&long, batch.rows, Some(&[number])).is_err());
+    }
+}
+
+#[test]
+fn any_flipped_bit_is_survived() {
+    let batch = specimens();
+    let encoded = encode_batch(&batch, &EncodeOptions::default()).unwrap();
+    let mut refused = 0;
+    for (number, column) in encoded.iter().enumerate() {
+        for bit in 0..column.bytes.len() * 8 {
+            let mut bytes = column.bytes.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let mut flipped = stored(&encoded);
+            flipped[number].bytes = &bytes;
+            match decode_batch(&flipped, batch.rows, Some(&[number])) {
+                Ok(decoded) => assert_eq!(decoded.columns[0].len(), batch.rows),
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(refused > 1_000, "{refused}");
+}
