@@ -141,7 +141,7 @@ pub fn settled_until(
     };
     let mut settled = now.plus(margin.saturating_neg());
     let mut latest_first: Vec<Span> = spans.into_iter().collect();
-    latest_first.sort_unstable_by(|left, right| right.stop.cmp(&left.stop));
+    latest_first.sort_unstable_by_key(|span| std::cmp::Reverse(span.stop));
     // A row that lies across moves the instant to its start, where an earlier row may lie across in turn.
     for span in latest_first {
         if span.stop <= settled {
