@@ -1,8 +1,8 @@
 //! `intervault backup`.
 
+use super::{jobs, later};
 use crate::cli::failure::Failure;
 use crate::cli::parse::{self, DatabaseUrl, DevicePath};
-use super::{jobs, later};
 use crate::schema::grain::DataType;
 use clap::Args;
 use std::path::PathBuf;

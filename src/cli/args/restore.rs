@@ -1,10 +1,10 @@
 //! `intervault restore`.
 
-use crate::cli::failure::Failure;
-use crate::cli::parse::{self, DatabaseUrl, DevicePath, Time};
 use super::backup::{Selection, data_type};
 use super::{jobs, later};
 use crate::base::time::Span;
+use crate::cli::failure::Failure;
+use crate::cli::parse::{self, DatabaseUrl, DevicePath, Time};
 use crate::schema::grain::DataType;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;

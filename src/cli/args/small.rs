@@ -1,7 +1,7 @@
 //! The commands with few arguments: `check`, `label`, `catalogue`, `demo`, `gen`; and `br_check`.
 
-use crate::cli::parse::{self, DevicePath};
 use super::{EXIT_STATUS, GlobalArgs};
+use crate::cli::parse::{self, DevicePath};
 use clap::{Args, Parser, ValueEnum};
 use std::path::PathBuf;
 
