@@ -234,7 +234,8 @@ fn a_table_wider_than_a_function_s_arguments_is_read() {
 fn batches_end_by_rows_and_by_bytes_and_a_sink_can_stop_the_scan() {
     let fixture = Fixture::new(
         "CREATE TABLE t(s TEXT);
-         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 100) INSERT INTO t SELECT printf('%050d', i) FROM n",
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 100)
+         INSERT INTO t SELECT printf('%050d', i) FROM n",
     );
     let snapshot = fixture.snapshot();
     let schema = table(&*snapshot, "t");
