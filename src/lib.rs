@@ -4,7 +4,11 @@
 //! Modules in layer order, lowest first; imports point down only (`tests/layering.rs` holds the table).
 
 pub mod base;
+#[cfg(all(feature = "cli", feature = "sqlite"))]
+pub mod cli;
 pub mod column;
+#[cfg(feature = "sqlite")]
+pub mod demo;
 pub mod device;
 pub mod format;
 pub mod schema;

@@ -149,12 +149,12 @@ pub(super) mod embedded {
     use serde::de::{Deserialize, Deserializer, Error as _};
     use serde::ser::{Error as _, Serializer};
 
-    pub(in super::super) fn serialize<R: Record, S: Serializer>(record: &R, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::format) fn serialize<R: Record, S: Serializer>(record: &R, serializer: S) -> Result<S::Ok, S::Error> {
         let body = codec::encode(record).map_err(S::Error::custom)?;
         serializer.serialize_newtype_struct(R::NAME, &body)
     }
 
-    pub(in super::super) fn deserialize<'de, R: Record, D: Deserializer<'de>>(deserializer: D) -> Result<R, D::Error> {
+    pub(in crate::format) fn deserialize<'de, R: Record, D: Deserializer<'de>>(deserializer: D) -> Result<R, D::Error> {
         let body = Vec::<u8>::deserialize(deserializer)?;
         codec::decode(&body).map(|(record, _)| record).map_err(D::Error::custom)
     }
