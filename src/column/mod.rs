@@ -4,6 +4,7 @@
 pub mod batch;
 mod civil;
 pub mod decode;
+pub mod digest;
 pub mod encode;
 pub mod error;
 pub mod id;

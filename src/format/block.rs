@@ -201,8 +201,9 @@ impl BlockHeader {
     /// Short input, a checksum that differs, padding that is not zero.
     pub fn payload<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], FormatError> {
         let fail = |kind, byte| FormatError::new(kind, byte).within(self.position());
-        let covered =
-            bytes.get(HEADER_LEN..self.block_len()).ok_or_else(|| short(bytes.len()).within(self.position()))?;
+        let covered = bytes
+            .get(HEADER_LEN..self.block_len())
+            .ok_or_else(|| short(self.block_len(), bytes.len()).within(self.position()))?;
         let computed = crc32(covered);
         if computed != self.payload_crc {
             let kind = FormatErrorKind::Checksum { part: "payload", found: self.payload_crc, computed };
@@ -240,7 +241,7 @@ impl RawHeader {
         if cursor.array::<8>()? != MAGIC {
             return Err(FormatError::new(FormatErrorKind::Magic, at::MAGIC));
         }
-        let covered = bytes.get(..at::HEADER_CRC).ok_or_else(|| short(bytes.len()))?;
+        let covered = bytes.get(..at::HEADER_CRC).ok_or_else(|| short(HEADER_LEN, bytes.len()))?;
         let raw = RawHeader {
             version: cursor.u16()?,
             header_len: cursor.u16()?,
@@ -339,8 +340,8 @@ fn check_identity(kind: BlockKind, identity: &BlockIdentity) -> Result<(), (Form
     Ok(())
 }
 
-fn short(left: usize) -> FormatError {
-    FormatError::new(FormatErrorKind::Short { wanted: HEADER_LEN as u64, left: left as u64 }, 0)
+fn short(wanted: usize, left: usize) -> FormatError {
+    FormatError::new(FormatErrorKind::Short { wanted: wanted as u64, left: left as u64 }, 0)
 }
 
 /// A whole block: header, payload, padding.

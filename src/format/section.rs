@@ -48,6 +48,10 @@ pub struct CutoffEntry {
     pub cutoff: i64,
 }
 
+/// Clock kinds of a [`ClockEntry`]: (id, name in the specification). Frozen.
+pub const CLOCK_KINDS: [(u8, &str); 5] =
+    [(0, "none"), (1, "date and HHMM"), (2, "date"), (3, "timestamp"), (4, "epoch seconds")];
+
 /// How the columns of a row say when it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockEntry {
@@ -143,7 +147,7 @@ impl ClockEntry {
     fn validate(&self, grain: u8) -> Result<(), FormatErrorKind> {
         let refuse =
             |field, found: bool, allowed| Err(FormatErrorKind::Field { field, found: u64::from(found), allowed });
-        if self.kind > 4 {
+        if CLOCK_KINDS.iter().all(|(id, _)| *id != self.kind) {
             let found = u64::from(self.kind);
             return Err(FormatErrorKind::Field { field: "clock kind", found, allowed: "0 to 4" });
         }

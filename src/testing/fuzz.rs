@@ -147,7 +147,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::path::Path;
 
-    const MUTATIONS: usize = 3_000;
+    const MUTATIONS: usize = 20_000;
 
     /// Runs a body over its seeds and mutations of them; how many inputs failed.
     fn run(target: &str, body: fn(&[u8])) -> usize {
