@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn bodies_hold_over_seeds_and_mutations() {
-        let bodies: [(&str, fn(&[u8])); 5] =
+        type Body = fn(&[u8]);
+        let bodies: [(&str, Body); 5] =
             [("block", block), ("label", label), ("section", section), ("chunk", chunk), ("catalog", catalog)];
         for (target, body) in bodies {
             assert_eq!(run(target, body), 0, "{target}");
