@@ -15,6 +15,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("device", &["base"]),
     ("volume", &["base", "format", "device"]),
     ("store", &["base", "column", "schema"]),
+    ("section", &["base", "column", "format", "schema"]),
+    ("verify", &["base", "column", "format", "schema", "device", "volume", "section"]),
     ("error", &["base", "column", "format", "schema", "device", "volume", "store"]),
     ("backup", ENGINE),
     ("restore", ENGINE),
@@ -26,11 +28,12 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// What the operations stand on; they never import each other.
-const ENGINE: &[&str] = &["base", "column", "format", "schema", "device", "volume", "store", "error"];
+const ENGINE: &[&str] =
+    &["base", "column", "format", "schema", "device", "volume", "store", "error", "section", "verify"];
 
 const SHELL: &[&str] = &[
-    "base", "column", "format", "schema", "device", "volume", "store", "error", "backup", "restore", "check",
-    "inspect", "demo",
+    "base", "column", "format", "schema", "device", "volume", "store", "error", "section", "verify", "backup",
+    "restore", "check", "inspect", "demo",
 ];
 
 /// Foreign crates and parts of `std` that only some places may name, as prefixes of the path below `src/`.

@@ -4,9 +4,11 @@
 pub mod batch;
 mod civil;
 pub mod decode;
+pub mod digest;
 pub mod encode;
 pub mod error;
 pub mod id;
+mod keep;
 pub mod logical;
 mod numbers;
 mod stream;

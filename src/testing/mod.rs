@@ -7,4 +7,5 @@ pub mod mutate;
 pub mod range_world;
 pub mod records;
 pub mod seeds;
+pub mod sets;
 pub mod shape;

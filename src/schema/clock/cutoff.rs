@@ -44,8 +44,8 @@ impl CompletionRule {
 ///
 /// The newest interval is that of the row that starts last. If it is complete, all rows are; if not, every row that does
 /// not lie wholly before its start is carried. A row dated after `now` (a clock set wrong once) would make itself the
-/// newest and hide the interval that is really being written: so that the newest of the rows that start by `now` is judged
-/// too.
+/// newest and hide the interval that is really being written: so for intervals and events the newest of the rows that start
+/// by `now` is judged too. Not for days, weeks and months: forecasts of days to come are nothing unusual.
 ///
 /// ```
 /// use intervault::base::time::{Instant, Span};
@@ -118,7 +118,8 @@ impl Newest {
         if let Some(archived) = archived {
             return Some(archived.min(last_stop));
         }
-        let begun = self.begun.incomplete_from(self.rule, self.now);
+        let collected = matches!(self.rule.grain, Grain::Interval | Grain::Event);
+        let begun = self.begun.incomplete_from(self.rule, self.now).filter(|_| collected);
         Some(begun.or(self.all.incomplete_from(self.rule, self.now)).unwrap_or(last_stop))
     }
 }
@@ -141,7 +142,7 @@ pub fn settled_until(
     };
     let mut settled = now.plus(margin.saturating_neg());
     let mut latest_first: Vec<Span> = spans.into_iter().collect();
-    latest_first.sort_unstable_by(|left, right| right.stop.cmp(&left.stop));
+    latest_first.sort_unstable_by_key(|span| std::cmp::Reverse(span.stop));
     // A row that lies across moves the instant to its start, where an earlier row may lie across in turn.
     for span in latest_first {
         if span.stop <= settled {
@@ -150,4 +151,99 @@ pub fn settled_until(
         settled = settled.min(span.start);
     }
     settled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(start: i64, stop: i64) -> Span {
+        Span { start: Instant(start * 60), stop: Instant(stop * 60) }
+    }
+
+    fn cutoff(grain: Grain, now: i64, archived: Option<i64>, spans: &[Span]) -> Option<i64> {
+        let answers = [false, true].map(|reversed| {
+            let mut newest = Newest::new(CompletionRule::new(grain), Instant(now * 60));
+            let mut spans = spans.to_vec();
+            if reversed {
+                spans.reverse();
+            }
+            spans.into_iter().for_each(|span| newest.add(span));
+            newest.cutoff(archived.map(|minute| Instant(minute * 60)))
+        });
+        assert_eq!(answers[0], answers[1], "the order of rows matters");
+        answers[0].map(|at| at.0 / 60)
+    }
+
+    #[test]
+    fn the_newest_interval_is_complete_one_interval_after_its_end() {
+        let rows = [span(0, 30), span(30, 60), span(60, 90)];
+        assert_eq!(cutoff(Grain::Interval, 120, None, &rows), Some(90));
+        assert_eq!(cutoff(Grain::Interval, 119, None, &rows), Some(60));
+        assert_eq!(cutoff(Grain::Interval, 70, None, &rows), Some(60));
+        assert_eq!(cutoff(Grain::Interval, 0, None, &rows[..1]), Some(0));
+        assert_eq!(cutoff(Grain::Interval, 0, None, &[]), None);
+    }
+
+    #[test]
+    fn where_there_is_an_archive_status_it_alone_decides() {
+        let rows = [span(0, 30), span(30, 60), span(60, 90)];
+        assert_eq!(cutoff(Grain::Interval, 70, Some(90), &rows), Some(90));
+        assert_eq!(cutoff(Grain::Interval, 70, Some(500), &rows), Some(90));
+        assert_eq!(cutoff(Grain::Interval, 500, Some(89), &rows), Some(89));
+        assert_eq!(cutoff(Grain::Interval, 500, Some(30), &rows), Some(30));
+        assert_eq!(cutoff(Grain::Interval, 500, Some(30), &[]), None);
+    }
+
+    #[test]
+    fn rows_that_reach_into_the_newest_interval_are_carried_with_it() {
+        // An hour that overlaps the newest quarter, and two rows of one start (a clock set back by a minute).
+        let rows = [span(0, 60), span(30, 45), span(45, 46), span(45, 60)];
+        assert_eq!(cutoff(Grain::Interval, 74, None, &rows), Some(45));
+        // The quarter is complete at 75, the hour not before 120.
+        assert_eq!(cutoff(Grain::Interval, 75, None, &rows), Some(45));
+        assert_eq!(cutoff(Grain::Interval, 120, None, &rows), Some(60));
+    }
+
+    #[test]
+    fn a_row_of_the_future_does_not_hide_the_interval_that_is_being_written() {
+        let rows = [span(0, 30), span(30, 60), span(9_000, 9_030)];
+        assert_eq!(cutoff(Grain::Interval, 61, None, &rows), Some(30));
+        assert_eq!(cutoff(Grain::Interval, 90, None, &rows), Some(9_000));
+        assert_eq!(cutoff(Grain::Interval, 9_060, None, &rows), Some(9_030));
+        assert_eq!(cutoff(Grain::Event, 60, None, &[span(0, 1), span(60, 61), span(70, 71)]), Some(60));
+        // Forecasts of days to come are nothing unusual: only the last of them is taken for unfinished.
+        let days: Vec<Span> = (0..5).map(|n| span(n * 1_440, (n + 1) * 1_440)).collect();
+        assert_eq!(cutoff(Grain::Daily, 2_000, None, &days), Some(4 * 1_440));
+    }
+
+    #[test]
+    fn periods_wait_for_their_lag_and_events_for_their_unit() {
+        let day = [span(0, 1_440)];
+        assert_eq!(cutoff(Grain::Daily, 1_440 + 480, None, &day), Some(1_440));
+        assert_eq!(cutoff(Grain::Daily, 1_440 + 479, None, &day), Some(0));
+        assert_eq!(cutoff(Grain::Weekly, 7 * 1_440 + 479, None, &[span(0, 7 * 1_440)]), Some(0));
+        assert_eq!(cutoff(Grain::Monthly, 31 * 1_440 + 480, None, &[span(0, 31 * 1_440)]), Some(31 * 1_440));
+        assert_eq!(cutoff(Grain::Event, 6, None, &[span(3, 4), span(4, 5)]), Some(5));
+        assert_eq!(cutoff(Grain::Event, 5, None, &[span(3, 4), span(4, 5)]), Some(4));
+        let late = CompletionRule { period_lag_minutes: 10, ..CompletionRule::new(Grain::Daily) };
+        assert_eq!(late.complete_from(day[0]), Instant(1_450 * 60));
+    }
+
+    #[test]
+    fn a_collecting_target_is_settled_up_to_its_last_finished_interval() {
+        let settled = |grain, now: i64, longest: i64, spans: &[Span]| {
+            settled_until(CompletionRule::new(grain), Instant(now * 60), longest * 60, spans.iter().copied()).0 / 60
+        };
+        let rows = [span(0, 30), span(30, 60), span(60, 90)];
+        assert_eq!(settled(Grain::Interval, 120, 30, &rows), 90);
+        assert_eq!(settled(Grain::Interval, 119, 30, &rows), 60);
+        assert_eq!(settled(Grain::Interval, 1_000, 30, &rows), 970);
+        assert_eq!(settled(Grain::Interval, 95, 30, &[]), 65);
+        // A row across moves it to its start, and the row across that in turn.
+        assert_eq!(settled(Grain::Interval, 119, 30, &[span(0, 10), span(8, 61), span(60, 90)]), 0);
+        assert_eq!(settled(Grain::Interval, 119, 30, &[span(0, 10), span(10, 60), span(60, 90)]), 60);
+        assert_eq!(settled(Grain::Daily, 1_440 + 600, 0, &[span(0, 1_440), span(1_440, 2_880)]), 1_440);
+        assert_eq!(settled(Grain::Daily, 1_440 + 400, 0, &[span(0, 1_440), span(1_440, 2_880)]), 0);
+    }
 }

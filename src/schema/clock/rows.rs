@@ -326,3 +326,207 @@ impl<'a> Texts<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::time::day_of_civil;
+    use crate::column::batch::OwnedValue;
+    use crate::column::logical::LogicalType;
+    use crate::schema::clock::Clock;
+    use crate::schema::grain::DataType;
+    use crate::schema::table::{ColumnSchema, TableSchema};
+
+    /// Columns: acd, date, time, length, spare.
+    fn table(grain: Grain, kind: ClockKind, length_column: Option<usize>) -> BoundTable {
+        let column = |name: &str| ColumnSchema {
+            name: name.to_owned(),
+            logical: LogicalType::Any,
+            nullable: true,
+            has_default: false,
+            declared: String::new(),
+            collation: String::new(),
+        };
+        BoundTable {
+            schema: TableSchema {
+                name: "t".to_owned(),
+                columns: ["acd", "date", "time", "length", "spare"].map(column).to_vec(),
+            },
+            data_type: DataType::Historical,
+            grain,
+            clock: Some(Clock { kind, length_column }),
+            acd_column: Some(0),
+            event_slot_minutes: 30,
+            server_bound: false,
+        }
+    }
+
+    fn hhmm_table(grain: Grain) -> BoundTable {
+        table(grain, ClockKind::DateHhmm { date: 1, time: 2 }, (grain == Grain::Interval).then_some(3))
+    }
+
+    fn batch(rows: &[[OwnedValue; 4]]) -> Batch {
+        let mut columns = vec![Column::new(ColumnData::Integer(Vec::new())); 5];
+        for row in rows {
+            for (column, value) in columns.iter_mut().zip(row.iter().chain([&OwnedValue::Null])) {
+                column.push(value.as_value());
+            }
+        }
+        Batch::new(columns)
+    }
+
+    fn text(text: &str) -> OwnedValue {
+        OwnedValue::Text(text.as_bytes().to_vec())
+    }
+
+    fn number(number: i64) -> OwnedValue {
+        OwnedValue::Integer(number)
+    }
+
+    fn shown(table: &BoundTable, rows: &[[OwnedValue; 4]]) -> Vec<String> {
+        let times = RowTimes::new(table).unwrap().all(&batch(rows));
+        let one = |row: &RowWhen| {
+            let span =
+                row.when.span().map_or("undated".to_owned(), |span| format!("{} {}", span.start, span.seconds()));
+            format!("{} {span}", row.acd.map_or("none".to_owned(), |acd| acd.to_string()))
+        };
+        times.iter().map(one).collect()
+    }
+
+    #[test]
+    fn an_interval_lasts_what_its_row_says() {
+        let at = |date: &str, time: OwnedValue, length: OwnedValue| [number(1), text(date), time, length];
+        let rows = [
+            at("2024-02-29", number(0), number(30)),
+            at("2024-02-29", number(2359), number(1)),
+            at("2024-02-29", number(2345), number(1_440)),
+            at("2024-02-29 00:00:00", text("0930"), text("15")),
+            at("2024-02-29", number(960), number(30)),
+            at("2024-02-29", number(2400), number(30)),
+            at("2024-02-29", number(-1), number(30)),
+            at("2024-02-29", number(30), number(0)),
+            at("2024-02-29", number(30), number(1_441)),
+            at("2024-02-29", number(30), OwnedValue::Null),
+            at("2024-02-29", OwnedValue::Null, number(30)),
+            at("2024-02-30", number(30), number(30)),
+            at("2024-02-30", number(30), number(30)),
+            at("9999-12-31", number(2330), number(30)),
+            at("9999-12-31", number(2331), number(30)),
+            at("0001-01-01", number(0), number(30)),
+            at("2024-02-29", OwnedValue::Real(30.0), number(30)),
+        ];
+        assert_eq!(
+            shown(&hhmm_table(Grain::Interval), &rows),
+            [
+                "1 2024-02-29 00:00 1800",
+                "1 2024-02-29 23:59 60",
+                "1 2024-02-29 23:45 86400",
+                "1 2024-02-29 09:30 900",
+                "1 undated",
+                "1 undated",
+                "1 undated",
+                "1 undated",
+                "1 undated",
+                "1 undated",
+                "1 undated",
+                "1 undated",
+                "1 undated",
+                "1 9999-12-31 23:30 1800",
+                "1 undated",
+                "1 0001-01-01 00:00 1800",
+                "1 undated",
+            ]
+        );
+    }
+
+    #[test]
+    fn plain_and_mixed_columns_read_alike() {
+        let plain = [
+            [number(1), text("2024-02-29"), number(30), number(15)],
+            [number(2), text("2024-03-01"), number(0), number(30)],
+        ];
+        let mut mixed = plain.to_vec();
+        // A null in every column makes each of them mixed.
+        mixed.push([OwnedValue::Null, OwnedValue::Null, OwnedValue::Null, OwnedValue::Null]);
+        let table = hhmm_table(Grain::Interval);
+        let (plain, mixed) = (shown(&table, &plain), shown(&table, &mixed));
+        assert_eq!(plain, ["1 2024-02-29 00:30 900", "2 2024-03-01 00:00 1800"]);
+        assert_eq!((&mixed[..2], mixed[2].as_str()), (plain.as_slice(), "none undated"));
+    }
+
+    #[test]
+    fn an_acd_is_a_whole_number() {
+        let row = |acd: OwnedValue| [acd, text("2024-02-29"), number(30), number(15)];
+        let rows = [row(text("7")), row(text("A")), row(OwnedValue::Real(1.0)), row(number(-1))];
+        let acds: Vec<String> = shown(&hhmm_table(Grain::Interval), &rows);
+        let acds: Vec<&str> = acds.iter().map(|row| row.split_once(' ').unwrap().0).collect();
+        assert_eq!(acds, ["7", "none", "none", "-1"]);
+    }
+
+    #[test]
+    fn periods_follow_the_date_and_events_last_one_unit() {
+        let rows = [
+            [number(1), text("2024-02-10"), number(1430), number(0)],
+            [number(1), text("2024-02-12"), number(2460), number(0)],
+        ];
+        let date = |grain| table(grain, ClockKind::Date { date: 1 }, None);
+        assert_eq!(shown(&date(Grain::Daily), &rows), ["1 2024-02-10 00:00 86400", "1 2024-02-12 00:00 86400"]);
+        assert_eq!(shown(&date(Grain::Weekly), &rows), ["1 2024-02-10 00:00 604800", "1 2024-02-12 00:00 604800"]);
+        let month = format!("1 2024-02-01 00:00 {}", 29 * 86_400);
+        assert_eq!(shown(&date(Grain::Monthly), &rows), [month.clone(), month]);
+        assert_eq!(shown(&hhmm_table(Grain::Event), &rows), ["1 2024-02-10 14:30 60", "1 undated"]);
+        assert_eq!(shown(&date(Grain::Event), &rows), ["1 2024-02-10 00:00 86400", "1 2024-02-12 00:00 86400"]);
+        let stamped = [[number(1), text("2024-02-10 14:30:59.5"), number(0), number(30)]];
+        let at = ClockKind::Timestamp { at: 1 };
+        assert_eq!(shown(&table(Grain::Event, at.clone(), None), &stamped), ["1 2024-02-10 14:30:59 1"]);
+        assert_eq!(shown(&table(Grain::Interval, at.clone(), Some(3)), &stamped), ["1 2024-02-10 14:30:59 1800"]);
+        assert_eq!(shown(&table(Grain::Daily, at, None), &stamped), ["1 2024-02-10 00:00 86400"]);
+        let none = BoundTable { clock: None, ..table(Grain::None, ClockKind::Date { date: 1 }, None) };
+        assert_eq!(shown(&none, &rows), ["1 undated", "1 undated"]);
+    }
+
+    #[test]
+    fn epoch_seconds_are_read_in_their_zone_and_the_autumn_hour_comes_twice() {
+        let zone = |zone: &str| table(Grain::Event, ClockKind::EpochSeconds { at: 2, zone: zone.to_owned() }, None);
+        let at = |seconds: i64| [number(1), OwnedValue::Null, number(seconds), OwnedValue::Null];
+        // 2023-10-29 00:30 UTC and an hour later: both 02:30 in Berlin.
+        let rows = [at(1_698_539_400), at(1_698_543_000), at(i64::MAX), at(253_402_300_799)];
+        let berlin = ["1 2023-10-29 02:30 1", "1 2023-10-29 02:30 1", "1 undated", "1 undated"];
+        assert_eq!(shown(&zone("Europe/Berlin"), &rows), berlin);
+        let utc = shown(&zone("UTC"), &rows);
+        assert_eq!(utc[..2], ["1 2023-10-29 00:30 1", "1 2023-10-29 01:30 1"]);
+        let error = RowTimes::new(&zone("Europe/Nowhere")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "table t: there is no time zone 'Europe/Nowhere'; write a name like Europe/Berlin, or UTC"
+        );
+    }
+
+    #[test]
+    fn a_projection_reads_the_same_and_must_be_complete() {
+        let table = hhmm_table(Grain::Interval);
+        assert_eq!(RowTimes::columns(&table), [0, 1, 2, 3]);
+        let whole = batch(&[[number(4), text("2024-02-29"), number(30), number(15)]]);
+        let order = [3, 0, 2, 1];
+        let part = Batch::new(order.iter().map(|column| whole.columns[*column].clone()).collect());
+        let projected = RowTimes::projected(&table, &order).unwrap().all(&part);
+        assert_eq!(projected, RowTimes::new(&table).unwrap().all(&whole));
+        let error = RowTimes::projected(&table, &[0, 1, 2]).unwrap_err();
+        assert_eq!(error, ClockError::Missing { table: "t".to_owned(), column: 3 });
+        // A batch that is narrower than promised has no times, and does no harm.
+        let narrow = Batch { columns: Vec::new(), rows: 2 };
+        assert!(RowTimes::new(&table).unwrap().all(&narrow).iter().all(|row| row.when == When::Undated));
+    }
+
+    #[test]
+    fn the_remembered_date_is_forgotten_when_another_comes() {
+        let first = day_of_civil(2024, 2, 29).unwrap();
+        let row = |date: &str| [number(1), text(date), number(0), number(30)];
+        let rows = ["2024-02-29", "2024-02-29", "2024-02-28", "bad", "2024-02-28", "2024-02-30", "2024-02-29"].map(row);
+        let mut days = Vec::new();
+        RowTimes::new(&hhmm_table(Grain::Interval)).unwrap().each(&batch(&rows), |_, row| {
+            days.push(row.when.span().map(|span| span.start.day() - first));
+        });
+        assert_eq!(days, [Some(0), Some(0), Some(-1), None, Some(-1), None, Some(0)]);
+    }
+}

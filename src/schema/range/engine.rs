@@ -134,7 +134,8 @@ fn both_sides<'a>(question: &Question<'a>) -> impl Iterator<Item = Span> + use<'
 /// edges of the heaps that it meets and then no row lies across its edges.
 fn widen_to_rows(volume: &Side, target: &Side, asked: Span) -> Result<Span, RangeError> {
     let mut spans: Vec<Span> = volume.slots().iter().chain(target.slots()).map(|slot| slot.span).collect();
-    spans.sort_unstable();
+    // Two ascending runs: the stable sort merges them in one pass.
+    spans.sort();
     let mut widened = asked;
     let mut longest = 0;
     let mut heap: Option<(Span, i64)> = None;
@@ -218,12 +219,16 @@ fn thinner(delete: &[Slot], insert: &[Slot], uncovered: &[Slot], slot_of: SlotOf
     let coming: Vec<Slot> = insert.iter().map(|slot| Slot { span: slot_of.of(slot.span), rows: slot.rows }).collect();
     let by_start = RunningSum::new(coming.iter().map(|slot| (slot.span.start, slot.rows)));
     let by_stop = RunningSum::new(coming.iter().map(|slot| (slot.span.stop, slot.rows)));
-    let mut going: BTreeMap<Span, u64> = BTreeMap::new();
+    let mut going: Vec<Slot> = Vec::with_capacity(delete.len());
     for slot in delete.iter().filter(|slot| !contains(uncovered, slot.span)) {
-        let sum = going.entry(slot_of.of(slot.span)).or_default();
-        *sum = sum.saturating_add(slot.rows);
+        let span = slot_of.of(slot.span);
+        match going.last_mut() {
+            // Rows ascend, so those of one event slot stand together.
+            Some(last) if last.span == span => last.rows = last.rows.saturating_add(slot.rows),
+            _ => going.push(Slot { span, rows: slot.rows }),
+        }
     }
-    let counted = going.into_iter().map(|(span, target_rows)| Thinner {
+    let counted = going.into_iter().map(|Slot { span, rows: target_rows }| Thinner {
         span,
         target_rows,
         volume_rows: by_start.before(span.stop).saturating_sub(by_stop.before(span.start.plus(1))),
@@ -239,7 +244,7 @@ struct RunningSum {
 impl RunningSum {
     fn new(counts: impl Iterator<Item = (Instant, u64)>) -> RunningSum {
         let mut sums: Vec<(Instant, u64)> = counts.collect();
-        sums.sort_unstable();
+        sums.sort();
         let mut sum = 0_u64;
         for (_, rows) in &mut sums {
             sum = sum.saturating_add(*rows);

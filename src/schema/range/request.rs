@@ -185,3 +185,99 @@ pub fn date_text(day: crate::base::time::Day) -> String {
     let (year, month, day) = civil_of_day(day);
     format!("{year:04}-{month:02}-{day:02}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stop(text: &str) -> Result<i64, RequestError> {
+        Request::parse(None, Some(text)).map(|request| request.stop.unwrap().0)
+    }
+
+    #[test]
+    fn a_stop_is_inclusive_and_a_start_is_not_moved() {
+        assert_eq!(stop("1970-01-01 05:29"), Ok(5 * 3_600 + 1_800));
+        assert_eq!(stop("1970-01-01T23:59"), Ok(DAY));
+        assert_eq!(stop(" 1970-01-01 "), Ok(DAY));
+        assert_eq!(stop("9999-12-31 23:59").map(Instant), Ok(Instant::MAX));
+        let start = |text: &str| Request::parse(Some(text), None).map(|request| request.start.unwrap().0);
+        assert_eq!(start("1970-01-01 05:13"), Ok(5 * 3_600 + 780));
+        assert_eq!(start("1970-01-02"), Ok(DAY));
+        assert_eq!(start("0001-01-01").map(Instant), Ok(Instant::MIN));
+    }
+
+    #[test]
+    fn other_forms_are_refused_with_the_field_named() {
+        for text in [
+            "",
+            "today",
+            "1970-1-01",
+            "1970-01-01 5:13",
+            "1970-01-01 05:13:00",
+            "1970-01-01 05-13",
+            "1970/01/01",
+            "1970-01-01x05:13",
+            "1970-01-01 05:1a",
+            "+970-01-01",
+            "1970-01-01 +5:13",
+            "1970-01-01 05:\u{661}3",
+            "197\u{660}-01-01",
+        ] {
+            assert_eq!(stop(text), Err(RequestError::Form { field: "stop", text: text.to_owned() }), "{text}");
+        }
+        let error = Request::parse(Some("yesterday"), None).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "start 'yesterday': not a time; write YYYY-MM-DD HH:MM or YYYY-MM-DD, for example '2024-03-01 05:30'"
+        );
+    }
+
+    #[test]
+    fn dates_and_times_that_do_not_exist_are_refused_with_a_hint() {
+        for (text, hint) in [
+            ("2023-02-29", "2023-02 has the days 01 to 28"),
+            ("2024-02-30 05:00", "2024-02 has the days 01 to 29"),
+            ("2024-00-10", "months go from 01 to 12"),
+            ("2024-13-10", "months go from 01 to 12"),
+            ("0000-01-01", "years go from 0001 to 9999"),
+            ("2024-04-00", "2024-04 has the days 01 to 30"),
+        ] {
+            let error = stop(text).unwrap_err().to_string();
+            assert_eq!(error, format!("stop '{text}': there is no such date; {hint}"));
+        }
+        for text in ["2024-01-01 24:00", "2024-01-01 12:60"] {
+            assert_eq!(stop(text), Err(RequestError::NoSuchTime { field: "stop", text: text.to_owned() }));
+        }
+        assert!(stop("2024-01-01 23:59").is_ok());
+    }
+
+    #[test]
+    fn a_start_after_the_stop_is_refused_and_one_minute_is_enough() {
+        let both = |start: &str, stop: &str| Request::parse(Some(start), Some(stop));
+        assert!(both("2024-03-01 05:30", "2024-03-01 05:30").is_ok());
+        assert_eq!(
+            both("2024-03-01 05:31", "2024-03-01 05:30").unwrap_err().to_string(),
+            "the start, 2024-03-01 05:31, lies after the last minute asked for, 2024-03-01 05:30: exchange them, or leave one out"
+        );
+        assert!(both("2024-03-02", "2024-03-01").is_err());
+        assert!(Request { start: Some(Instant(5)), stop: Some(Instant(5)) }.span().is_none());
+    }
+
+    #[test]
+    fn requests_are_shown_with_inclusive_minutes() {
+        for (start, stop, shown) in [
+            (None, None, "all of time"),
+            (Some("2024-03-01 05:00"), None, "from 2024-03-01 05:00"),
+            (None, Some("2024-03-01"), "to 2024-03-01 23:59"),
+            (Some("2024-03-01 05:00"), Some("2024-03-01 05:29"), "2024-03-01 05:00 to 05:29"),
+            (Some("2024-03-01 05:00"), Some("2024-03-02 05:29"), "2024-03-01 05:00 to 2024-03-02 05:29"),
+        ] {
+            let request = Request::parse(start, stop).unwrap();
+            assert_eq!(request.to_string(), shown);
+            assert_eq!(request.is_unbounded(), shown == "all of time");
+        }
+        let seconds = super::super::SpanSet::from(Span { start: Instant(0), stop: Instant(61) });
+        assert_eq!(seconds.to_string(), "1970-01-01 00:00 to 00:01");
+        assert_eq!(date_text(19_782), "2024-02-29");
+    }
+}

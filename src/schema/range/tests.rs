@@ -56,7 +56,7 @@ fn engine_and_oracle_agree_in_all_small_worlds() {
                         target,
                         undated_proven: true,
                         policies: Policies { uncovered, carried, ..Policies::default() },
-                        settled_until: (asked % 5 == 0).then_some(Instant(1800)),
+                        settled_until: asked.is_multiple_of(5).then_some(Instant(1800)),
                     });
                 }
             }

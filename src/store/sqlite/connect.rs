@@ -87,10 +87,11 @@ pub(super) fn for_writing(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// The number that the application keeps in the database header.
+/// The number that the application keeps in the database header; empty if it keeps none.
 pub(super) fn user_version(connection: &Connection, path: &Path) -> Result<String, StoreError> {
     let version = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
-    Ok(version.map_err(Site::database(path).during("read the version of the database"))?.to_string())
+    let version = version.map_err(Site::database(path).during("read the version of the database"))?;
+    Ok(if version == 0 { String::new() } else { version.to_string() })
 }
 
 /// Nothing that the schema holds may run code that is not SQLite's own, and a misspelt column is no text.
@@ -107,17 +108,21 @@ fn touch(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
 }
 
+/// Whether nobody can write to the file system that holds the database.
+pub(super) fn is_read_only_file_system(path: &Path) -> bool {
+    rustix::fs::statvfs(path).is_ok_and(|facts| facts.f_flag.contains(StatVfsMountFlags::RDONLY))
+}
+
 /// A WAL database on a read-only file system can only be read as immutable. That is safe there as nobody can write to it,
 /// as long as its WAL holds nothing: immutable reading ignores the WAL.
 fn immutable(path: &Path, flags: OpenFlags) -> Option<Connection> {
-    let read_only = rustix::fs::statvfs(path).ok()?.f_flag.contains(StatVfsMountFlags::RDONLY);
     let mut wal = OsString::from(path);
     wal.push("-wal");
     let wal_is_empty = match fs::metadata(&wal) {
         Ok(facts) => facts.len() == 0,
         Err(error) => error.kind() == ErrorKind::NotFound,
     };
-    if !read_only || !wal_is_empty {
+    if !is_read_only_file_system(path) || !wal_is_empty {
         return None;
     }
     let connection = Connection::open_with_flags(uri(path)?, flags | OpenFlags::SQLITE_OPEN_URI).ok()?;

@@ -45,6 +45,10 @@ pub(super) fn kind_of(error: &Error) -> StoreErrorKind {
     let (code, message) = match error {
         Error::SqliteFailure(code, message) => (*code, message.clone()),
         Error::SqlInputError { error, msg, .. } => (*error, Some(msg.clone())),
+        Error::Utf8Error(..) | Error::FromSqlConversionFailure(..) => {
+            let text = "a name or a type in the database's schema is not UTF-8: rename it".to_owned();
+            return StoreErrorKind::Unsupported(text);
+        }
         other => return StoreErrorKind::Other { code: "rusqlite".to_owned(), message: other.to_string() },
     };
     let words = message.unwrap_or_else(|| ffi::code_to_str(code.extended_code).to_owned());
@@ -56,7 +60,10 @@ pub(super) fn kind_of(error: &Error) -> StoreErrorKind {
              application, which may write to it"
                 .to_owned(),
         ),
-        ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
+        ErrorCode::CannotOpen => StoreErrorKind::NotPermitted(format!(
+            "{words}: check the permissions of the file and of its directory (in WAL mode a -shm file must be made there)"
+        )),
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
             StoreErrorKind::NotPermitted(format!("{words}: check the permissions of the file and of its directory"))
         }
         ErrorCode::AuthorizationForStatementDenied => StoreErrorKind::NotPermitted(words),

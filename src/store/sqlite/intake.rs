@@ -89,14 +89,21 @@ impl Intake {
 
     /// The rows that have gathered, with their keys; `None` if there are none.
     pub(super) fn deliver(&mut self) -> Option<(Vec<i64>, Batch)> {
+        let gathered = self.finish();
+        if let Some((_, batch)) = &gathered {
+            self.ahead = batch.rows;
+            self.renew();
+        }
+        gathered
+    }
+
+    /// As [`Intake::deliver`], when no more rows come.
+    pub(super) fn finish(&mut self) -> Option<(Vec<i64>, Batch)> {
         if self.rows == 0 {
             return None;
         }
-        self.ahead = self.rows;
-        let batch = Batch { columns: std::mem::take(&mut self.columns), rows: self.rows };
-        let keys = std::mem::take(&mut self.keys);
-        self.renew();
-        Some((keys, batch))
+        let batch = Batch { columns: std::mem::take(&mut self.columns), rows: std::mem::take(&mut self.rows) };
+        Some((std::mem::take(&mut self.keys), batch))
     }
 
     fn renew(&mut self) {

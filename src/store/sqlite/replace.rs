@@ -31,6 +31,10 @@ use crate::store::traits::{KeyedSink, Replacement};
 const CHANGE: &str = "change the database";
 const DELETE: &str = "delete rows";
 const INSERT: &str = "insert rows";
+/// Rows of one INSERT statement: it saves starting a statement for each row.
+const GROUP_ROWS: usize = 16;
+/// Parameters that one statement may have: SQLite's own limit is 32,766.
+const PARAMETERS_MAX: usize = 30_000;
 
 /// The change; rolled back when it is dropped.
 #[derive(Debug)]
@@ -58,6 +62,12 @@ impl SqliteReplacement {
     #[cfg(test)]
     pub(super) fn limit_pages(&self, pages: u32) {
         self.connection().query_row(&format!("PRAGMA max_page_count={pages}"), [], |_| Ok(())).unwrap();
+    }
+
+    /// Keeps next to nothing in memory, so that changes reach the disk before the commit.
+    #[cfg(test)]
+    pub(super) fn shrink_cache(&self) {
+        self.connection().execute_batch("PRAGMA cache_size=5").unwrap();
     }
 
     fn connection(&self) -> &Connection {
@@ -261,15 +271,31 @@ fn insert_rows(
 ) -> Result<(), StoreError> {
     let failed = site.during(INSERT);
     let names = shape::column_list(&shape.schema, columns).unwrap_or_default();
-    let marks = vec!["?"; columns.len()].join(",");
-    let sql = format!("INSERT OR ABORT INTO {}({names}) VALUES ({marks})", quoted(&shape.schema.name));
-    let mut statement = connection.prepare_cached(&sql).map_err(&failed)?;
+    let marks = format!("({})", vec!["?"; columns.len()].join(","));
+    let statement = |rows: usize| {
+        let values = vec![marks.as_str(); rows].join(",");
+        let sql = format!("INSERT OR ABORT INTO {}({names}) VALUES {values}", quoted(&shape.schema.name));
+        connection.prepare_cached(&sql)
+    };
+    let group = (PARAMETERS_MAX / columns.len().max(1)).clamp(1, GROUP_ROWS);
     let mut cursors: Vec<Cursor<'_>> = batch.columns.iter().map(Cursor::new).collect();
-    for row in 0..batch.rows {
-        for (index, cursor) in cursors.iter_mut().enumerate() {
-            statement.raw_bind_parameter(index.saturating_add(1), Bound(cursor.next(row))).map_err(&failed)?;
+    let mut row = 0;
+    for rows in [group, 1] {
+        if batch.rows.saturating_sub(row) < rows {
+            continue;
         }
-        statement.raw_execute().map_err(&failed)?;
+        let mut insert = statement(rows).map_err(&failed)?;
+        while batch.rows.saturating_sub(row) >= rows {
+            let mut parameter = 0usize;
+            for row in row..row.saturating_add(rows) {
+                for cursor in &mut cursors {
+                    parameter = parameter.saturating_add(1);
+                    insert.raw_bind_parameter(parameter, Bound(cursor.next(row))).map_err(&failed)?;
+                }
+            }
+            insert.raw_execute().map_err(&failed)?;
+            row = row.saturating_add(rows);
+        }
     }
     Ok(())
 }

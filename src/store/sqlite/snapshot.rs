@@ -29,9 +29,12 @@ const DAYS_BATCH_ROWS: usize = 16_384;
 const DAYS_BATCH_BYTES: usize = 8 << 20;
 
 /// The snapshot; its transactions end when it is dropped.
+///
+/// The sink of a scan must not call the snapshot that it is fed from: it might wait for the connection that feeds it.
 #[derive(Debug)]
 pub(super) struct SqliteSnapshot {
     path: PathBuf,
+    /// Those that scan, and behind them one for everything else; or a single one for all.
     readers: Vec<Mutex<Reader>>,
     notices: Vec<String>,
 }
@@ -42,7 +45,7 @@ impl SqliteSnapshot {
         let failed = Site::database(path).during(BEGIN);
         let probe = connect::for_reading(path)?;
         let mut connections = Vec::new();
-        for _ in 0..readers.max(1) {
+        for _ in 0..readers.max(1).saturating_add(1) {
             let connection = connect::for_reading(path)?;
             connection.execute_batch("PRAGMA query_only=ON").map_err(&failed)?;
             connections.push(connection);
@@ -50,7 +53,7 @@ impl SqliteSnapshot {
         let mut notices = Vec::new();
         begin_together(&probe, &mut connections, &mut notices).map_err(&failed)?;
         let journal: String = probe.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(&failed)?;
-        if journal != "wal" {
+        if journal != "wal" && !connect::is_read_only_file_system(path) {
             notices.push(format!(
                 "the database keeps a rollback journal (journal_mode {journal}): until everything is read, other \
                  connections cannot commit; in WAL mode they could"
@@ -62,8 +65,7 @@ impl SqliteSnapshot {
     }
 
     fn reader(&self, number: usize) -> Result<MutexGuard<'_, Reader>, StoreError> {
-        let reader = number.checked_rem(self.readers.len()).and_then(|number| self.readers.get(number));
-        match reader {
+        match self.readers.get(number.checked_rem(self.readers()).unwrap_or(0)) {
             Some(reader) => Ok(reader.lock().unwrap_or_else(PoisonError::into_inner)),
             None => {
                 let message = "the snapshot has no reader".to_owned();
@@ -73,18 +75,21 @@ impl SqliteSnapshot {
         }
     }
 
-    /// A reader that nobody uses, or else the last one.
+    /// A reader that nobody uses; if there is none, the one that is not for scans.
     fn idle(&self) -> Result<MutexGuard<'_, Reader>, StoreError> {
-        match self.readers.iter().rev().find_map(|reader| reader.try_lock().ok()) {
-            Some(reader) => Ok(reader),
-            None => self.reader(self.readers.len().saturating_sub(1)),
+        if let Some(reader) = self.readers.iter().rev().find_map(|reader| reader.try_lock().ok()) {
+            return Ok(reader);
+        }
+        match self.readers.last() {
+            Some(reader) => Ok(reader.lock().unwrap_or_else(PoisonError::into_inner)),
+            None => self.reader(0),
         }
     }
 }
 
 impl Snapshot for SqliteSnapshot {
     fn readers(&self) -> usize {
-        self.readers.len()
+        self.readers.len().saturating_sub(1).max(1)
     }
 
     fn notices(&self) -> Vec<String> {

@@ -142,7 +142,10 @@ fn a_damaged_file_is_said_to_be_damaged() {
     let fixture = Fixture::new("CREATE TABLE t(a); CREATE TABLE u(a)");
     let connection = fixture.connection();
     connection
-        .execute_batch("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 5000) INSERT INTO t SELECT printf('%0100d', i) FROM n")
+        .execute_batch(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 5000)
+             INSERT INTO t SELECT printf('%0100d', i) FROM n",
+        )
         .unwrap();
     drop(connection);
     let mut bytes = std::fs::read(&fixture.path).unwrap();

@@ -234,7 +234,8 @@ fn a_table_wider_than_a_function_s_arguments_is_read() {
 fn batches_end_by_rows_and_by_bytes_and_a_sink_can_stop_the_scan() {
     let fixture = Fixture::new(
         "CREATE TABLE t(s TEXT);
-         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 100) INSERT INTO t SELECT printf('%050d', i) FROM n",
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 100)
+         INSERT INTO t SELECT printf('%050d', i) FROM n",
     );
     let snapshot = fixture.snapshot();
     let schema = table(&*snapshot, "t");
@@ -384,7 +385,7 @@ fn readers_see_one_state_while_a_writer_commits() {
                 while !stop.load(Ordering::Relaxed) {
                     connection.execute("UPDATE t SET n = n + 1", []).unwrap();
                     commits += 1;
-                    if commits % 16 == 0 {
+                    if commits.is_multiple_of(16) {
                         std::thread::sleep(std::time::Duration::from_micros(300));
                     }
                 }
@@ -416,6 +417,22 @@ fn readers_see_one_state_while_a_writer_commits() {
 }
 
 #[test]
+fn a_snapshot_can_be_asked_while_all_its_readers_scan() {
+    let fixture = Fixture::new("CREATE TABLE t(n); INSERT INTO t VALUES (1)");
+    let snapshot = fixture.store().snapshot(1).unwrap();
+    assert_eq!(snapshot.readers(), 1);
+    let schema = table(&*snapshot, "t");
+    let part = Part { first: 1, last: 1, rows: 1 };
+    let mut tables = Vec::new();
+    let mut sink = |_| {
+        std::thread::scope(|scope| tables = scope.spawn(|| snapshot.tables().unwrap()).join().unwrap());
+        Ok(())
+    };
+    snapshot.scan(0, &schema, &part, 10, 1_000, &mut sink).unwrap();
+    assert_eq!(tables, ["t"]);
+}
+
+#[test]
 fn a_writer_is_not_held_up_by_a_snapshot_in_wal_mode() {
     let fixture = Fixture::new("PRAGMA journal_mode=wal; CREATE TABLE t(n); INSERT INTO t VALUES (1)");
     let snapshot = fixture.store().snapshot(2).unwrap();
@@ -437,6 +454,25 @@ fn reading_leaves_the_database_file_as_it_is() {
         drop(snapshot);
         assert!(std::fs::read(&fixture.path).unwrap() == before);
     }
+}
+
+#[test]
+fn a_schema_that_cannot_be_read_is_said_so() {
+    let fixture = Fixture::new("CREATE TABLE t(abcdef); CREATE TABLE fine(a)");
+    let connection = fixture.connection();
+    let rename = "PRAGMA writable_schema=ON;
+                  UPDATE sqlite_schema SET sql = CAST(replace(CAST(sql AS BLOB), x'616263', x'ff4243') AS TEXT) WHERE name = 't'";
+    connection.execute_batch(rename).unwrap();
+    drop(connection);
+    let snapshot = fixture.snapshot();
+    assert!(matches!(kind(snapshot.schema("t")), StoreErrorKind::Unsupported(_)));
+    assert!(snapshot.schema("fine").unwrap().is_some());
+    let connection = fixture.connection();
+    let ruin = "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE t(' WHERE name = 't'";
+    drop(snapshot);
+    connection.execute_batch(ruin).unwrap();
+    drop(connection);
+    assert!(matches!(kind(SqliteStore::open(&fixture.path)), StoreErrorKind::Damaged(_)));
 }
 
 #[test]

@@ -66,6 +66,46 @@ fn what_is_read_is_written_back_as_it_was() {
 }
 
 #[test]
+fn every_number_of_rows_is_written_in_order() {
+    let fixture = Fixture::new("CREATE TABLE t(n INTEGER, v)");
+    let store = fixture.store();
+    for count in [0usize, 1, 15, 16, 17, 33, 100] {
+        let texts: Vec<String> = (0..count).map(|i| format!("text {i}")).collect();
+        let value = |i: usize| match i % 5 {
+            0 => Value::Null,
+            1 => Value::Real(i as f64),
+            2 => Value::Blob(texts[i].as_bytes()),
+            3 => Value::Integer(i as i64),
+            _ => Value::Text(texts[i].as_bytes()),
+        };
+        let rows: Vec<Vec<Value<'_>>> = (0..count).map(|i| vec![Value::Integer(i as i64), value(i)]).collect();
+        let mut replacement = store.replace().unwrap();
+        let schema = replacement.schema("t").unwrap().unwrap();
+        replacement.delete_all(&schema).unwrap();
+        let mut written = batch(&rows);
+        written
+            .columns
+            .resize(2, crate::column::batch::Column::new(crate::column::batch::ColumnData::Integer(Vec::new())));
+        replacement.insert(&schema, &[0, 1], &written).unwrap();
+        replacement.commit().unwrap();
+        let expected: Vec<Row> =
+            rows.iter().map(|row| row.iter().map(|value| OwnedValue::from(*value)).collect()).collect();
+        assert_eq!(read(&*fixture.snapshot(), &schema, 1_000), expected);
+    }
+}
+
+#[test]
+fn a_row_that_is_refused_takes_the_rows_before_it_along() {
+    let fixture = Fixture::new("CREATE TABLE t(n INTEGER UNIQUE); INSERT INTO t VALUES (18)");
+    let mut replacement = fixture.store().replace().unwrap();
+    let schema = replacement.schema("t").unwrap().unwrap();
+    let rows: Vec<Vec<Value<'_>>> = (0..40).map(|n| vec![Value::Integer(n)]).collect();
+    assert!(matches!(kind(replacement.insert(&schema, &[0], &batch(&rows))), StoreErrorKind::Refused(_)));
+    drop(replacement);
+    assert_eq!(fixture.dump("t", "n"), ["18"]);
+}
+
+#[test]
 fn a_value_that_the_column_would_change_is_refused() {
     let refused = |declared: &str, value: Value<'_>| {
         matches!(insert_one(&format!("CREATE TABLE t(a {declared})"), vec![value]), Err(StoreErrorKind::Refused(_)))
@@ -244,6 +284,35 @@ fn a_full_database_is_said_to_be_full_and_stays_as_it_was() {
     assert!(replacement.delete_all(&schema).is_err(), "nothing goes on outside the transaction");
     assert!(Box::new(replacement).commit().is_err());
     assert_eq!(fixture.dump("t", "n"), ["old"]);
+}
+
+#[test]
+fn a_process_that_dies_in_the_middle_of_a_change_leaves_nothing_of_it() {
+    for journal in ["wal", "delete"] {
+        let fixture =
+            Fixture::new(&format!("PRAGMA journal_mode={journal}; CREATE TABLE t(n); INSERT INTO t VALUES ('old')"));
+        let mut replacement = crate::store::sqlite::replace::SqliteReplacement::begin(&fixture.path).unwrap();
+        replacement.shrink_cache();
+        let schema = replacement.schema("t").unwrap().unwrap();
+        let text = vec![b'x'; 2_000];
+        let rows: Vec<Vec<Value<'_>>> = (0..500).map(|_| vec![Value::Text(&text)]).collect();
+        replacement.delete_all(&schema).unwrap();
+        replacement.insert(&schema, &[0], &batch(&rows)).unwrap();
+        // What lies on the disk now is what a process leaves that is killed now.
+        let left = tempfile::tempdir().unwrap();
+        let mut grown = 0;
+        for suffix in ["", "-wal", "-journal"] {
+            let from = format!("{}{suffix}", fixture.path.display());
+            if let Ok(bytes) = std::fs::read(from) {
+                grown += bytes.len();
+                std::fs::write(left.path().join(format!("stats.db{suffix}")), bytes).unwrap();
+            }
+        }
+        assert!(grown > 1_000_000, "{journal}: nothing of the change had reached the disk");
+        let after = Connection::open(left.path().join("stats.db")).unwrap();
+        let text: String = after.query_row("SELECT group_concat(n) FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(text, "old", "{journal}");
+    }
 }
 
 #[test]
