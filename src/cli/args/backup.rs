@@ -1,9 +1,9 @@
 //! `intervault backup`.
 
 use super::{jobs, later};
+use crate::base::time::Instant;
 use crate::cli::failure::Failure;
 use crate::cli::parse::{self, DatabaseUrl, DevicePath};
-use crate::base::time::Instant;
 use crate::schema::grain::DataType;
 use clap::Args;
 use std::path::PathBuf;

@@ -40,8 +40,7 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     }
     let insert = plan.tables.iter().map(TablePlan::rows_inserted).fold(0, u64::saturating_add);
     let delete = plan.tables.iter().map(TablePlan::rows_deleted).fold(0, u64::saturating_add);
-    let question =
-        format!("Delete {} and insert {}?", counted(delete, "row", "rows"), counted(insert, "row", "rows"));
+    let question = format!("Delete {} and insert {}?", counted(delete, "row", "rows"), counted(insert, "row", "rows"));
     if !options.yes && !confirm(output, &question)? {
         output.notice("Nothing was changed.");
         return Ok(Exit::Failed);

@@ -129,8 +129,9 @@ pub fn report_json(report: &Report) -> Value {
 /// The held ranges, one line for each table and ACD, for those who want to see them all.
 #[must_use]
 pub fn held_text(report: &Report) -> String {
-    let lines = report.tables.iter().flat_map(|done| {
-        done.held.iter().map(|(acd, held)| vec![done.table.clone(), acd_text(*acd), span(*held)])
-    });
+    let lines = report
+        .tables
+        .iter()
+        .flat_map(|done| done.held.iter().map(|(acd, held)| vec![done.table.clone(), acd_text(*acd), span(*held)]));
     table(&["table", "ACD", "held"], &lines.collect::<Vec<_>>())
 }

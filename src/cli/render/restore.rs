@@ -28,11 +28,14 @@ pub fn plan_text(plan: &Plan) -> String {
         .map(|need| if need.here { need.number.to_string() } else { format!("{} (not here)", need.number) })
         .collect();
     if !volumes.is_empty() {
-        let _written = write!(out, "\nVolumes needed, in order: {}; {} to read\n", volumes.join(", "), bytes(plan.bytes));
+        let _written =
+            write!(out, "\nVolumes needed, in order: {}; {} to read\n", volumes.join(", "), bytes(plan.bytes));
     }
-    list(&mut out, "To summarise again", plan.summarise.iter().map(|(table, acd, period)| {
-        format!("{table}, {}: {}", acd_text(*acd), span(*period))
-    }));
+    list(
+        &mut out,
+        "To summarise again",
+        plan.summarise.iter().map(|(table, acd, period)| format!("{table}, {}: {}", acd_text(*acd), span(*period))),
+    );
     list(&mut out, "Note", plan.notices.iter().cloned());
     list(&mut out, "Refused", plan.refusals.iter().map(|refusal| format!("{}; {}", refusal.what, refusal.advice)));
     out
