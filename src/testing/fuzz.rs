@@ -147,10 +147,12 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::path::Path;
 
+    type Body = fn(&[u8]);
+
     const MUTATIONS: usize = 20_000;
 
     /// Runs a body over its seeds and mutations of them; how many inputs failed.
-    fn run(target: &str, body: fn(&[u8])) -> usize {
+    fn run(target: &str, body: Body) -> usize {
         let mut rng = Rng::new(0x1D);
         let seeds = seeds(target);
         assert!(!seeds.is_empty(), "{target} has no seed");
@@ -166,7 +168,7 @@ mod tests {
 
     #[test]
     fn bodies_hold_over_seeds_and_mutations() {
-        let bodies: [(&str, fn(&[u8])); 5] =
+        let bodies: [(&str, Body); 5] =
             [("block", block), ("label", label), ("section", section), ("chunk", chunk), ("catalog", catalog)];
         for (target, body) in bodies {
             assert_eq!(run(target, body), 0, "{target}");

@@ -338,7 +338,7 @@ fn a_day_range_brings_every_row_of_its_days() {
     assert_eq!(got(None, None), (1..=10).collect::<Vec<_>>());
     assert_eq!(got(Some(i32::MIN), Some(i32::MAX)), [1, 2, 3, 4, 6, 7, 8, 9, 10]);
     assert_eq!(got(Some(day("9999-12-31")), Some(day("9999-12-31"))), [9]);
-    assert_eq!(got(day_of_civil(2030, 1, 1), day_of_civil(2029, 1, 1)), [0_i64; 0]);
+    assert_eq!(got(day_of_civil(2030, 1, 1), day_of_civil(2029, 1, 1)), Vec::<i64>::new());
     let outside = snapshot.scan_days(0, &schema, &dated(0), (None, None), &[3], &mut |_| Ok(()));
     assert!(matches!(kind(outside), StoreErrorKind::Unsupported(_)));
 }
