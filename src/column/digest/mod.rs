@@ -143,7 +143,8 @@ impl RowHasher {
     /// Makes the canonical rows of the rows from `first` to before `stop`.
     fn put_together(&mut self, batch: &Batch, types: &[LogicalType], first: usize, stop: usize) {
         let mask = types.len().div_ceil(8);
-        let mut room = vec![mask; stop - first];
+        // Numbers are written eight bytes at a time, of which the last reach behind the row.
+        let mut room = vec![mask + 8; stop - first];
         self.items.resize_with(types.len(), Items::default);
         for ((column, logical), items) in batch.columns.iter().zip(types).zip(&mut self.items) {
             if whole_numbers(column, *logical, first, stop).is_some() {
@@ -163,7 +164,7 @@ impl RowHasher {
             *at += room;
             Some(start)
         }));
-        // The numbers of a group are written into one slice, of which the last rows may not have so much.
+        // The numbers of a group are written into one slice, which the last row must have too.
         let total = room.iter().sum::<usize>() + GROUP_ROOM;
         if self.rows.len() < total {
             self.rows.resize(total, 0);

@@ -105,7 +105,7 @@ fn parse_all(texts: &[&[u8]], parse: impl Fn(&[u8]) -> Option<i64>) -> Option<Ve
 fn write_groups(texts: &[&[u8]], level: i32, out: &mut Vec<u8>) -> bool {
     let digits = texts.first().map_or(0, |text| text.len());
     let suits = |text: &&[u8]| text.len() == digits && text.iter().all(u8::is_ascii_digit);
-    if digits < DIGITS_MAX || digits > GROUPED_DIGITS_MAX || !texts.iter().all(|text| suits(text)) {
+    if !(DIGITS_MAX..=GROUPED_DIGITS_MAX).contains(&digits) || !texts.iter().all(suits) {
         return false;
     }
     let widths = cut(texts.get(..texts.len().min(RUN)).unwrap_or_default(), digits);
