@@ -3,10 +3,22 @@
 //!
 //! Modules in layer order, lowest first; imports point down only (`tests/layering.rs` holds the table).
 
+pub mod backup;
 pub mod base;
+pub mod check;
+#[cfg(all(feature = "cli", feature = "sqlite"))]
+pub mod cli;
 pub mod column;
+#[cfg(feature = "sqlite")]
+pub mod demo;
 pub mod device;
+pub mod error;
 pub mod format;
+pub mod restore;
 pub mod schema;
+pub mod section;
 pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod verify;
 pub mod volume;

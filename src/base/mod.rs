@@ -5,5 +5,6 @@ pub mod checksum;
 pub mod cursor;
 pub mod limits;
 pub mod monitor;
+pub mod ordered;
 pub mod position;
 pub mod time;

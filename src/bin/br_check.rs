@@ -1,2 +1,7 @@
-//! Placeholder until the command line stands.
-fn main() {}
+//! The program `br_check`: everything is in the library's `cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    intervault::cli::br_check()
+}

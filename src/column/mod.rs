@@ -8,6 +8,7 @@ pub mod digest;
 pub mod encode;
 pub mod error;
 pub mod id;
+mod keep;
 pub mod logical;
 mod numbers;
 mod stream;

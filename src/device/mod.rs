@@ -1,4 +1,7 @@
 //! Where blocks go: a directory of files, memory; later tape, pipe, object store. Moves opaque bytes; does not know blocks.
 
+pub mod directory;
 pub mod error;
+pub mod memory;
+pub mod name;
 pub mod traits;

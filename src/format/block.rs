@@ -6,7 +6,7 @@ use super::layout::block as at;
 use super::version::FORMAT_VERSION;
 use crate::base::checksum::crc32;
 use crate::base::cursor::Cursor;
-use crate::base::limits::BLOCK_PAYLOAD_MAX;
+use crate::base::limits::{BLOCK_PAYLOAD_MAX, SECTIONS_MAX, VOLUMES_MAX};
 use crate::base::position::Position;
 
 /// First bytes of every block. The first byte is not ASCII and the line ends differ, so that a transfer that
@@ -52,7 +52,13 @@ pub enum BlockKind {
     Catalog,
     /// Last block of a complete volume.
     VolumeEnd,
+    /// A kind of a later version that holds no rows and that a reader may leave out: ids from [`OPTIONAL_KINDS`] on.
+    /// Such a block is checked, numbered, hashed and listed as every other, and its payload is not looked at.
+    Optional(u8),
 }
+
+/// First id of the kinds that a reader may leave out.
+pub const OPTIONAL_KINDS: u8 = 128;
 
 impl BlockKind {
     /// All kinds that this version reads and writes.
@@ -66,9 +72,9 @@ impl BlockKind {
         BlockKind::VolumeEnd,
     ];
 
-    /// Kind ids that are reserved: (id, name).
+    /// Kind ids that are reserved: (id, name). Those below [`OPTIONAL_KINDS`] come with a required-feature bit.
     pub const RESERVED: [(u8, &'static str); 4] =
-        [(8, "continuation"), (9, "parity"), (10, "signature"), (11, "file data")];
+        [(8, "continuation"), (9, "file data"), (128, "parity"), (129, "signature")];
 
     /// The stored id.
     #[must_use]
@@ -81,6 +87,7 @@ impl BlockKind {
             BlockKind::VolumeIndex => 5,
             BlockKind::Catalog => 6,
             BlockKind::VolumeEnd => 7,
+            BlockKind::Optional(id) => id,
         }
     }
 
@@ -95,13 +102,23 @@ impl BlockKind {
             BlockKind::VolumeIndex => "volume index",
             BlockKind::Catalog => "catalog",
             BlockKind::VolumeEnd => "volume end",
+            BlockKind::Optional(_) => "optional",
         }
     }
 
-    /// The kind of a stored id.
+    /// The kind of a stored id; `None` for an id that this version must not leave out and does not know.
     #[must_use]
     pub fn from_id(id: u8) -> Option<BlockKind> {
+        if id >= OPTIONAL_KINDS {
+            return Some(BlockKind::Optional(id));
+        }
         BlockKind::ALL.into_iter().find(|kind| kind.id() == id)
+    }
+
+    /// Whether blocks of this kind belong to a section.
+    #[must_use]
+    pub const fn in_section(self) -> bool {
+        matches!(self, BlockKind::SectionHeader | BlockKind::Chunk | BlockKind::SectionEnd)
     }
 }
 
@@ -150,76 +167,15 @@ impl BlockHeader {
         Position::volume(self.identity.volume).with_block(self.identity.block)
     }
 
-    /// Reads and checks a header: magic, version, header checksum, then every field.
+    /// Reads and checks a header: magic, header checksum, version, then every field. The layout of these 80 bytes is
+    /// frozen for all versions, so that a newer version is named as such and a flipped bit in its field is not.
     ///
     /// # Errors
     /// What is wrong, with the byte of the field.
     pub fn parse(bytes: &[u8]) -> Result<BlockHeader, FormatError> {
-        let mut cursor = Cursor::new(bytes);
-        if cursor.array::<8>()? != MAGIC {
-            return Err(FormatError::new(FormatErrorKind::Magic, at::MAGIC));
-        }
-        // The version comes first, so that a newer layout is named as such and not called damaged; but a version
-        // that is only a flipped bit must not be, so the checksum of the layout that we know is tried as well.
-        let covered = bytes.get(..at::HEADER_CRC).ok_or_else(|| short(bytes.len()))?;
-        let computed = crc32(covered);
-        let version = cursor.u16()?;
-        let header_len = cursor.u16()?;
-        let kind_id = cursor.u8()?;
-        let flags = cursor.u8()?;
-        let reserved = cursor.u16()?;
-        let set = SetId(cursor.array()?);
-        let volume = cursor.u32()?;
-        let section = cursor.u32()?;
-        let block = cursor.u64()?;
-        let payload_len = cursor.u32()?;
-        let key_id = cursor.u32()?;
-        let tag = cursor.array::<16>()?;
-        let payload_crc = cursor.u32()?;
-        let found = cursor.u32()?;
-        if found != computed {
-            let kind = FormatErrorKind::Checksum { part: "header", found, computed };
-            return Err(FormatError::new(kind, at::HEADER_CRC));
-        }
-        let place = Position::volume(volume).with_block(block);
-        let refuse = |field: &'static str, found: u64, allowed: &'static str, byte: usize| {
-            Err(FormatError::new(FormatErrorKind::Field { field, found, allowed }, byte).within(place))
-        };
-        if version > FORMAT_VERSION {
-            let kind = FormatErrorKind::Version { found: version, newest: FORMAT_VERSION };
-            return Err(FormatError::new(kind, at::VERSION).within(place));
-        }
-        if version == 0 {
-            return refuse("format_version", 0, "1", at::VERSION);
-        }
-        if usize::from(header_len) != HEADER_LEN {
-            return refuse("header_len", u64::from(header_len), "80", at::HEADER_LEN);
-        }
-        let Some(kind) = BlockKind::from_id(kind_id) else {
-            return refuse("kind", u64::from(kind_id), "1 to 7", at::KIND);
-        };
-        if flags != 0 {
-            return refuse("flags", u64::from(flags), "0", at::FLAGS);
-        }
-        if reserved != 0 {
-            return refuse("reserved", u64::from(reserved), "0", at::RESERVED);
-        }
-        if volume == 0 {
-            return refuse("volume", 0, "1 or more", at::VOLUME);
-        }
-        if key_id != 0 {
-            return refuse("key_id", u64::from(key_id), "0: sealed payloads are reserved", at::KEY_ID);
-        }
-        if tag != [0; 16] {
-            return refuse("tag", 1, "16 zero bytes: sealed payloads are reserved", at::TAG);
-        }
-        if payload_len > BLOCK_PAYLOAD_MAX {
-            let (found, limit) = (u64::from(payload_len), u64::from(BLOCK_PAYLOAD_MAX));
-            let kind = FormatErrorKind::Limit { field: "payload_len", found, limit };
-            return Err(FormatError::new(kind, at::PAYLOAD_LEN).within(place));
-        }
-        let identity = BlockIdentity { set, volume, block, section };
-        Ok(BlockHeader { kind, identity, payload_len, payload_crc })
+        let raw = RawHeader::read(bytes)?;
+        let place = Position::volume(raw.volume).with_block(raw.block);
+        raw.check().map_err(|(kind, byte)| FormatError::new(kind, byte).within(place))
     }
 
     /// Checks that this is the block that should stand here.
@@ -245,8 +201,9 @@ impl BlockHeader {
     /// Short input, a checksum that differs, padding that is not zero.
     pub fn payload<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], FormatError> {
         let fail = |kind, byte| FormatError::new(kind, byte).within(self.position());
-        let covered =
-            bytes.get(HEADER_LEN..self.block_len()).ok_or_else(|| short(bytes.len()).within(self.position()))?;
+        let covered = bytes
+            .get(HEADER_LEN..self.block_len())
+            .ok_or_else(|| short(self.block_len(), bytes.len()).within(self.position()))?;
         let computed = crc32(covered);
         if computed != self.payload_crc {
             let kind = FormatErrorKind::Checksum { part: "payload", found: self.payload_crc, computed };
@@ -261,19 +218,143 @@ impl BlockHeader {
     }
 }
 
-fn short(left: usize) -> FormatError {
-    FormatError::new(FormatErrorKind::Short { wanted: HEADER_LEN as u64, left: left as u64 }, 0)
+/// The fields as stored, after magic and header checksum were found right.
+struct RawHeader {
+    version: u16,
+    header_len: u16,
+    kind: u8,
+    flags: u8,
+    reserved: u16,
+    set: SetId,
+    volume: u32,
+    section: u32,
+    block: u64,
+    payload_len: u32,
+    key_id: u32,
+    tag: [u8; 16],
+    payload_crc: u32,
+}
+
+impl RawHeader {
+    fn read(bytes: &[u8]) -> Result<RawHeader, FormatError> {
+        let mut cursor = Cursor::new(bytes);
+        if cursor.array::<8>()? != MAGIC {
+            return Err(FormatError::new(FormatErrorKind::Magic, at::MAGIC));
+        }
+        let covered = bytes.get(..at::HEADER_CRC).ok_or_else(|| short(HEADER_LEN, bytes.len()))?;
+        let raw = RawHeader {
+            version: cursor.u16()?,
+            header_len: cursor.u16()?,
+            kind: cursor.u8()?,
+            flags: cursor.u8()?,
+            reserved: cursor.u16()?,
+            set: SetId(cursor.array()?),
+            volume: cursor.u32()?,
+            section: cursor.u32()?,
+            block: cursor.u64()?,
+            payload_len: cursor.u32()?,
+            key_id: cursor.u32()?,
+            tag: cursor.array()?,
+            payload_crc: cursor.u32()?,
+        };
+        let (found, computed) = (cursor.u32()?, crc32(covered));
+        if found != computed {
+            let kind = FormatErrorKind::Checksum { part: "header", found, computed };
+            return Err(FormatError::new(kind, at::HEADER_CRC));
+        }
+        Ok(raw)
+    }
+
+    fn check(&self) -> Result<BlockHeader, (FormatErrorKind, usize)> {
+        let refuse = |field: &'static str, found: u64, allowed: &'static str, byte: usize| {
+            Err((FormatErrorKind::Field { field, found, allowed }, byte))
+        };
+        if self.version > FORMAT_VERSION {
+            return Err((FormatErrorKind::Version { found: self.version, newest: FORMAT_VERSION }, at::VERSION));
+        }
+        if self.version == 0 {
+            return refuse("format_version", 0, "1", at::VERSION);
+        }
+        if usize::from(self.header_len) != HEADER_LEN {
+            return refuse("header_len", u64::from(self.header_len), "80", at::HEADER_LEN);
+        }
+        if self.flags != 0 {
+            return refuse("flags", u64::from(self.flags), "0", at::FLAGS);
+        }
+        if self.reserved != 0 {
+            return refuse("reserved", u64::from(self.reserved), "0", at::RESERVED);
+        }
+        if self.key_id != 0 {
+            return Err((FormatErrorKind::Feature(format!("sealed payloads (key {})", self.key_id)), at::KEY_ID));
+        }
+        if self.tag != [0; 16] {
+            return refuse("tag", 1, "16 zero bytes", at::TAG);
+        }
+        let kind = self.kind()?;
+        let identity = BlockIdentity { set: self.set, volume: self.volume, block: self.block, section: self.section };
+        check_identity(kind, &identity)?;
+        if self.payload_len > BLOCK_PAYLOAD_MAX {
+            let (found, limit) = (u64::from(self.payload_len), u64::from(BLOCK_PAYLOAD_MAX));
+            return Err((FormatErrorKind::Limit { field: "payload_len", found, limit }, at::PAYLOAD_LEN));
+        }
+        Ok(BlockHeader { kind, identity, payload_len: self.payload_len, payload_crc: self.payload_crc })
+    }
+
+    fn kind(&self) -> Result<BlockKind, (FormatErrorKind, usize)> {
+        if self.kind == 0 {
+            return Err((FormatErrorKind::Field { field: "kind", found: 0, allowed: "1 or more" }, at::KIND));
+        }
+        BlockKind::from_id(self.kind).ok_or_else(|| {
+            let name = BlockKind::RESERVED.iter().find(|(id, _)| *id == self.kind).map_or("unknown", |(_, name)| name);
+            (FormatErrorKind::Feature(format!("blocks of kind {} ({name})", self.kind)), at::KIND)
+        })
+    }
+}
+
+/// What must hold between a block's kind and its numbers.
+fn check_identity(kind: BlockKind, identity: &BlockIdentity) -> Result<(), (FormatErrorKind, usize)> {
+    let refuse = |field: &'static str, found: u64, allowed: &'static str, byte: usize| {
+        Err((FormatErrorKind::Field { field, found, allowed }, byte))
+    };
+    let (volume, section) = (identity.volume, identity.section);
+    if volume == 0 {
+        return refuse("volume", 0, "1 or more", at::VOLUME);
+    }
+    if volume > VOLUMES_MAX {
+        let (found, limit) = (u64::from(volume), u64::from(VOLUMES_MAX));
+        return Err((FormatErrorKind::Limit { field: "volume", found, limit }, at::VOLUME));
+    }
+    if kind.in_section() && section == 0 {
+        return refuse("section", 0, "1 or more in a section", at::SECTION);
+    }
+    if !kind.in_section() && section != 0 {
+        return refuse("section", u64::from(section), "0 outside sections", at::SECTION);
+    }
+    if section > SECTIONS_MAX {
+        let (found, limit) = (u64::from(section), u64::from(SECTIONS_MAX));
+        return Err((FormatErrorKind::Limit { field: "section", found, limit }, at::SECTION));
+    }
+    if (identity.block == 0) != (kind == BlockKind::Label) {
+        return refuse("block", identity.block, "0 exactly for the label", at::BLOCK);
+    }
+    Ok(())
+}
+
+fn short(wanted: usize, left: usize) -> FormatError {
+    FormatError::new(FormatErrorKind::Short { wanted: wanted as u64, left: left as u64 }, 0)
 }
 
 /// A whole block: header, payload, padding.
 ///
 /// # Errors
-/// [`FormatErrorKind::Limit`] if the payload is larger than [`BLOCK_PAYLOAD_MAX`].
+/// [`FormatErrorKind::Limit`] if the payload is larger than [`BLOCK_PAYLOAD_MAX`]; an identity that a block of this kind
+/// cannot have: a label other than block 0, a chunk outside every section, a volume or section number beyond its cap.
 pub fn encode_block(kind: BlockKind, identity: BlockIdentity, payload: &[u8]) -> Result<Vec<u8>, FormatError> {
+    let place = Position::volume(identity.volume).with_block(identity.block);
+    check_identity(kind, &identity).map_err(|(kind, byte)| FormatError::new(kind, byte).within(place))?;
     let payload_len = u32::try_from(payload.len()).ok().filter(|len| *len <= BLOCK_PAYLOAD_MAX).ok_or_else(|| {
         let (found, limit) = (payload.len() as u64, u64::from(BLOCK_PAYLOAD_MAX));
-        FormatError::new(FormatErrorKind::Limit { field: "payload_len", found, limit }, at::PAYLOAD_LEN)
-            .within(Position::volume(identity.volume).with_block(identity.block))
+        FormatError::new(FormatErrorKind::Limit { field: "payload_len", found, limit }, at::PAYLOAD_LEN).within(place)
     })?;
     let len = block_len(payload.len());
     let mut hasher = crc32fast::Hasher::new();

@@ -1,10 +1,13 @@
-//! The volume index, written before the end of every volume, and the catalog, written on the last volume of a set.
+//! The volume index, written before the end of every volume, and the catalog, written at the end of a set.
 //! Both only repeat what a forward scan finds: what is rebuilt is equal to what was written.
 //!
+//! A volume ends with its catalog blocks (where the set ends), its index blocks, its end mark, in this order.
 //! Payload of an index: one [`VolumeIndexRecord`], then [`BlockListRecord`]s.
 //! Payload of a catalog: one [`CatalogRecord`], [`VolumeListRecord`]s, then for each section one [`CatalogSectionRecord`]
-//! with its [`ChunkListRecord`]s and [`BucketListRecord`]s. A catalog that does not fit one block continues in the next.
+//! with its [`ChunkListRecord`]s and then its [`BucketListRecord`]s. An index or catalog that does not fit one block
+//! continues in the next, a record is never cut; a catalog may go on over further volumes, an index may not.
 
+use super::chunk::check_instants;
 use super::error::FormatErrorKind;
 use super::record::{Record, at_most};
 use super::section::{SectionEndRecord, SectionRecord};
@@ -21,7 +24,7 @@ pub struct VolumeIndexRecord {
     pub bytes: u64,
     /// Running hash of the volume before the index.
     pub running_hash: Hash,
-    /// Whether another volume follows.
+    /// Whether another volume of the set follows.
     pub continues: bool,
 }
 
@@ -72,7 +75,8 @@ impl Record for BlockListRecord {
 /// Heads a catalog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CatalogRecord {
-    /// Volumes of the set, this one included.
+    /// Volumes of the set up to the one on which the catalog begins, that one included; further volumes hold nothing but
+    /// the rest of the catalog.
     pub volumes: u32,
     /// Sections of the set.
     pub sections: u32,
@@ -102,7 +106,7 @@ impl Record for CatalogRecord {
 pub struct VolumeListRecord {
     /// Number of the first volume listed, from 1.
     pub first_volume: u32,
-    /// The volumes. The last volume of the set is listed as it stands before the catalog.
+    /// The volumes, complete with their end marks; the volume on which the catalog begins as it stands before the catalog.
     pub volumes: Vec<VolumeEntry>,
 }
 
@@ -132,9 +136,11 @@ impl Record for VolumeListRecord {
 pub struct CatalogSectionRecord {
     /// Section number, from 1.
     pub section: u32,
-    /// The section's header, as it stood where the section begins.
+    /// The section's header, as it stands where the section begins.
+    #[serde(with = "super::record::embedded")]
     pub header: SectionRecord,
     /// The section's end mark.
+    #[serde(with = "super::record::embedded")]
     pub end: SectionEndRecord,
     /// Bytes of the section's blocks on all volumes.
     pub bytes: u64,
@@ -233,6 +239,7 @@ impl Record for BucketListRecord {
     const NAME: &'static str = "bucket list";
 
     fn validate(&self) -> Result<(), FormatErrorKind> {
-        at_most("buckets listed", self.buckets.len() as u64, u64::from(RECORD_ENTRIES_MAX))
+        at_most("buckets listed", self.buckets.len() as u64, u64::from(RECORD_ENTRIES_MAX))?;
+        self.buckets.iter().try_for_each(|bucket| check_instants(bucket.day, bucket.first, bucket.stop))
     }
 }

@@ -5,6 +5,7 @@ use super::error::{FormatError, FormatErrorKind};
 use super::record::{Record, at_most, next_record, push_record};
 use crate::base::cursor::Cursor;
 use crate::base::limits::{CHUNK_BUCKETS_MAX, CHUNK_DECODED_MAX, CHUNK_ROWS_MAX, COLUMNS_MAX};
+use crate::base::time::{DAY, Day, Instant};
 use serde::{Deserialize, Serialize};
 
 /// The directory of a chunk; first record of its payload.
@@ -76,12 +77,43 @@ impl Record for ChunkRecord {
             let allowed = "the number of rows in the chunk";
             return Err(FormatErrorKind::Field { field: "rows of all pieces", found: total, allowed });
         }
-        if let Some(piece) = self.pieces.iter().find(|piece| piece.last > 2) {
-            return Err(FormatErrorKind::Field { field: "last", found: u64::from(piece.last), allowed: "0 to 2" });
-        }
-        Ok(())
+        self.pieces.iter().try_for_each(PieceEntry::validate)
     }
 }
+
+impl PieceEntry {
+    fn validate(&self) -> Result<(), FormatErrorKind> {
+        let refuse = |field, found, allowed| Err(FormatErrorKind::Field { field, found, allowed });
+        if self.last > 2 {
+            return refuse("last", u64::from(self.last), "0 to 2");
+        }
+        if self.rows == 0 && self.carried == 0 {
+            return refuse("rows", 0, "1 or more in rows and carried");
+        }
+        check_instants(self.day, self.first, self.stop)
+    }
+}
+
+/// Checks the day of a bucket and the first and last instant of its rows.
+pub(super) fn check_instants(day: Option<Day>, first: i64, stop: i64) -> Result<(), FormatErrorKind> {
+    let refuse = |field, found, allowed| Err(FormatErrorKind::Field { field, found, allowed });
+    let Some(day) = day else {
+        if first == 0 && stop == 0 {
+            return Ok(());
+        }
+        return refuse("stop", stop.unsigned_abs(), "0, as first, without a day");
+    };
+    if Instant::of_day(day) < Instant::MIN || Instant::of_day(day) >= Instant::MAX {
+        return refuse("day", u64::from(day.unsigned_abs()), "a day of the years 1 to 9999");
+    }
+    if first < Instant::MIN.0 || first >= stop || stop > INSTANT_END {
+        return refuse("stop", stop.unsigned_abs(), "after first, both in the years 1 to 9999");
+    }
+    Ok(())
+}
+
+/// A row of the last day may reach past it, by no more than the longest period.
+const INSTANT_END: i64 = Instant::MAX.0 + 32 * DAY;
 
 /// A chunk's payload, taken apart but not decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The label: the first block of every volume. Says whose volume this is, and what came before it.
 
-use super::block::SetId;
-use super::error::FormatErrorKind;
+use super::block::{BlockHeader, SetId};
+use super::error::{FormatError, FormatErrorKind};
 use super::record::{Record, at_most};
 use super::version::unknown_features;
 use crate::base::checksum::Hash;
@@ -88,6 +88,14 @@ impl LabelRecord {
     pub const fn set(&self) -> SetId {
         SetId(self.set_id)
     }
+
+    /// Checks that the label stands in a block of its own set and volume.
+    ///
+    /// # Errors
+    /// [`FormatErrorKind::Identity`] naming both.
+    pub fn check_block(&self, header: &BlockHeader) -> Result<(), FormatError> {
+        header.expect(self.set(), self.volume, 0)
+    }
 }
 
 impl Record for LabelRecord {
@@ -116,14 +124,21 @@ impl Record for LabelRecord {
             at_most(field, text.len() as u64, u64::from(NAME_BYTES_MAX))?;
         }
         let bits = self.data_types;
-        if bits & !data_types::ALL != 0 || (bits & data_types::SPECIFIC != 0 && bits != data_types::SPECIFIC) {
-            let allowed = "bits 0 to 4, or bit 5 alone";
+        if bits == 0
+            || bits & !data_types::ALL != 0
+            || (bits & data_types::SPECIFIC != 0 && bits != data_types::SPECIFIC)
+        {
+            let allowed = "some of bits 0 to 4, or bit 5 alone";
             return Err(FormatErrorKind::Field { field: "data_types", found: u64::from(bits), allowed });
         }
         if self.predecessor.is_some() != (self.volume > 1) {
             let (found, allowed) =
                 (u64::from(self.predecessor.is_some()), "present exactly on volumes after the first");
             return Err(FormatErrorKind::Field { field: "predecessor", found, allowed });
+        }
+        if self.parent_set.is_some() != self.incremental || (self.sequence > 0) != self.incremental {
+            let allowed = "1 or more, with a parent_set, exactly in an incremental";
+            return Err(FormatErrorKind::Field { field: "sequence", found: u64::from(self.sequence), allowed });
         }
         Ok(())
     }

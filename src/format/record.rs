@@ -143,6 +143,23 @@ pub fn decode_record<R: Record>(payload: &[u8]) -> Result<R, FormatError> {
     }
 }
 
+/// A record inside another one, with its length before its body: it can grow at its end as it can on its own.
+pub(super) mod embedded {
+    use super::{Record, codec};
+    use serde::de::{Deserialize, Deserializer, Error as _};
+    use serde::ser::{Error as _, Serializer};
+
+    pub(in crate::format) fn serialize<R: Record, S: Serializer>(record: &R, serializer: S) -> Result<S::Ok, S::Error> {
+        let body = codec::encode(record).map_err(S::Error::custom)?;
+        serializer.serialize_newtype_struct(R::NAME, &body)
+    }
+
+    pub(in crate::format) fn deserialize<'de, R: Record, D: Deserializer<'de>>(deserializer: D) -> Result<R, D::Error> {
+        let body = Vec::<u8>::deserialize(deserializer)?;
+        codec::decode(&body).map(|(record, _)| record).map_err(D::Error::custom)
+    }
+}
+
 /// Checks a count or length against its cap.
 pub(super) fn at_most(field: &'static str, found: u64, limit: u64) -> Result<(), FormatErrorKind> {
     if found > limit { Err(FormatErrorKind::Limit { field, found, limit }) } else { Ok(()) }

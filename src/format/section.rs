@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct SectionRecord {
     /// Name of the table at the source.
     pub table: String,
-    /// One bit of [`super::label::data_types`].
+    /// The table's own data type, also where tables were named one by one: one of bits 0 to 4 of
+    /// [`super::label::data_types`].
     pub data_type: u32,
     /// Grain id: 0 none, 1 interval, 2 daily, 3 weekly, 4 monthly, 5 event.
     pub grain: u8,
@@ -27,9 +28,29 @@ pub struct SectionRecord {
     pub first_chunk: u64,
     /// Whether the rows of the section come in ascending order of their bucket's day.
     pub ordered: bool,
-    /// Row digest id: 1, see [`crate::column::digest`].
+    /// Minutes of the slots by which event rows are judged covered; 1 to 1,440.
+    pub slot_minutes: u32,
+    /// Whether the rows describe the state of their server, so that they are restored only onto that server.
+    pub server_bound: bool,
+    /// Row digest id: 1, see `column::digest`.
     pub digest_id: u16,
+    /// Up to when the set speaks, per ACD; ascending by ACD. A dated row of an ACD listed here is *carried*, in no
+    /// digest and in no held range, if its span ends after the instant given. Rows of other ACDs are all held.
+    pub cutoffs: Vec<CutoffEntry>,
 }
+
+/// Up to when a section speaks for one ACD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutoffEntry {
+    /// The ACD; none for rows that name none.
+    pub acd: Option<i64>,
+    /// Civil second since 1970-01-01 00:00.
+    pub cutoff: i64,
+}
+
+/// Clock kinds of a [`ClockEntry`]: (id, name in the specification). Frozen.
+pub const CLOCK_KINDS: [(u8, &str); 5] =
+    [(0, "none"), (1, "date and HHMM"), (2, "date"), (3, "timestamp"), (4, "epoch seconds")];
 
 /// How the columns of a row say when it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,21 +96,35 @@ impl Record for SectionRecord {
         at_most("table", self.table.len() as u64, name_max)?;
         at_most("zone", self.clock.zone.len() as u64, name_max)?;
         at_most("columns", self.columns.len() as u64, u64::from(COLUMNS_MAX))?;
-        if self.data_type.count_ones() != 1 || self.data_type & !super::label::data_types::ALL != 0 {
-            let allowed = "one of the data-type bits";
+        at_most("cutoffs", self.cutoffs.len() as u64, u64::from(RECORD_ENTRIES_MAX))?;
+        let own = super::label::data_types::ALL & !super::label::data_types::SPECIFIC;
+        if self.data_type.count_ones() != 1 || self.data_type & !own != 0 {
+            let allowed = "one of the data-type bits 0 to 4";
             return Err(FormatErrorKind::Field { field: "data_type", found: u64::from(self.data_type), allowed });
         }
         if self.grain > 5 {
             return Err(FormatErrorKind::Field { field: "grain", found: u64::from(self.grain), allowed: "0 to 5" });
         }
-        if self.clock.kind > 4 {
-            let allowed = "0 to 4";
-            return Err(FormatErrorKind::Field { field: "clock kind", found: u64::from(self.clock.kind), allowed });
+        self.clock.validate(self.grain)?;
+        if !(1..=1_440).contains(&self.slot_minutes) {
+            let allowed = "1 to 1,440";
+            return Err(FormatErrorKind::Field { field: "slot_minutes", found: u64::from(self.slot_minutes), allowed });
         }
         if self.digest_id != 1 {
             let allowed = "1";
             return Err(FormatErrorKind::Field { field: "digest_id", found: u64::from(self.digest_id), allowed });
         }
+        if !self.cutoffs.is_sorted_by(|one, next| one.acd < next.acd) {
+            let (found, allowed) = (self.cutoffs.len() as u64, "ascending by ACD, each once");
+            return Err(FormatErrorKind::Field { field: "cutoffs", found, allowed });
+        }
+        self.validate_columns()
+    }
+}
+
+impl SectionRecord {
+    fn validate_columns(&self) -> Result<(), FormatErrorKind> {
+        let name_max = u64::from(NAME_BYTES_MAX);
         let count = self.columns.len() as u64;
         let dated = (self.clock.kind != 0).then_some(self.clock.date_column);
         let named = [dated, self.clock.time_column, self.clock.length_column, self.acd_column];
@@ -103,6 +138,31 @@ impl Record for SectionRecord {
             at_most("column name", column.name.len() as u64, name_max)?;
             at_most("declared", column.declared.len() as u64, name_max)?;
             at_most("collation", column.collation.len() as u64, name_max)?;
+        }
+        Ok(())
+    }
+}
+
+impl ClockEntry {
+    fn validate(&self, grain: u8) -> Result<(), FormatErrorKind> {
+        let refuse =
+            |field, found: bool, allowed| Err(FormatErrorKind::Field { field, found: u64::from(found), allowed });
+        if CLOCK_KINDS.iter().all(|(id, _)| *id != self.kind) {
+            let found = u64::from(self.kind);
+            return Err(FormatErrorKind::Field { field: "clock kind", found, allowed: "0 to 4" });
+        }
+        if (self.kind == 0) != (grain == 0) {
+            let found = u64::from(self.kind);
+            return Err(FormatErrorKind::Field { field: "clock kind", found, allowed: "0 exactly for grain none" });
+        }
+        if self.time_column.is_some() != (self.kind == 1) {
+            return refuse("time_column", self.time_column.is_some(), "given exactly for clock kind 1");
+        }
+        if self.length_column.is_some() && grain != 1 {
+            return refuse("length_column", true, "given only for grain interval");
+        }
+        if self.zone.is_empty() != (self.kind != 4) {
+            return refuse("zone", !self.zone.is_empty(), "given exactly for clock kind 4");
         }
         Ok(())
     }
@@ -143,6 +203,11 @@ impl Record for SectionEndRecord {
         at_most("held ranges", self.held.len() as u64, u64::from(RECORD_ENTRIES_MAX))?;
         if self.held.iter().any(|held| held.start >= held.stop) {
             return Err(FormatErrorKind::Field { field: "held stop", found: 0, allowed: "after its start" });
+        }
+        let in_order = |one: &HeldEntry, next: &HeldEntry| (one.acd, one.stop) <= (next.acd, next.start);
+        if !self.held.is_sorted_by(in_order) {
+            let (found, allowed) = (self.held.len() as u64, "ascending by ACD and start, none over another");
+            return Err(FormatErrorKind::Field { field: "held ranges", found, allowed });
         }
         Ok(())
     }

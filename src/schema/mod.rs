@@ -4,4 +4,6 @@
 pub mod catalogue;
 pub mod clock;
 pub mod grain;
+pub mod label_text;
+pub mod range;
 pub mod table;

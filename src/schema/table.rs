@@ -59,4 +59,6 @@ pub struct BoundTable {
     pub acd_column: Option<usize>,
     /// Minutes of the slots by which event rows are judged covered, default 30.
     pub event_slot_minutes: u32,
+    /// Whether the rows describe the state of their server, so that they are restored only onto that server.
+    pub server_bound: bool,
 }

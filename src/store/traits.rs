@@ -63,6 +63,17 @@ pub struct DayCount {
 
 /// A consistent view of a database.
 pub trait Snapshot: Send + Sync {
+    /// How many readers there really are, if fewer than were asked for. With fewer, [`Snapshot::scan`] still takes every
+    /// number that was asked for, but two of them may wait for each other.
+    fn readers(&self) -> usize {
+        usize::MAX
+    }
+
+    /// What a person should know about this view: what it keeps others from doing, why it has fewer readers.
+    fn notices(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The table's columns, or `None` if there is no such table. ASCII case is ignored; the name returned is the
     /// database's own.
     ///

@@ -1,1 +1,14 @@
 //! Volumes and sets: block streams on devices. Joins `format` and `device`; does not know databases.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+
+pub mod catalog;
+pub mod error;
+pub mod name;
+pub mod reader;
+pub mod rebuild;
+pub mod scanner;
+pub mod section;
+pub mod set;
+pub mod set_writer;
+pub mod summary;
+pub mod writer;

@@ -1,4 +1,15 @@
-//! How the columns of a row say when it was.
+//! How the columns of a row say when it was: the spans of rows ([`RowTimes`]), the periods of the calendar, and up to
+//! when rows are complete ([`Newest`]). Knows no database and no volume.
+
+mod cutoff;
+mod period;
+mod rows;
+mod text;
+
+pub use cutoff::{CompletionRule, Newest, PERIOD_LAG_MINUTES, settled_until};
+pub use period::{bucket_day, bucket_span, period_span};
+pub use rows::{ClockError, RowTimes, RowWhen, When};
+pub use text::{read_date, read_timestamp};
 
 /// Where a row's time stands, by column number.
 #[derive(Debug, Clone, PartialEq, Eq)]

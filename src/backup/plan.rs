@@ -1,0 +1,180 @@
+//! What a backup will write: which tables, and which of those selected it cannot.
+
+use crate::base::time::Instant;
+use crate::column::encode::EncodeOptions;
+use crate::error::Error;
+use crate::format::block::SetId;
+use crate::format::label::data_types;
+use crate::schema::catalogue::{Catalogue, Entry};
+use crate::schema::grain::{DataType, Grain};
+use crate::schema::label_text::LabelText;
+use crate::schema::table::BoundTable;
+use crate::store::traits::Snapshot;
+
+/// What to back up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Select {
+    /// Everything of these data types that the table catalogue lists.
+    Data(Vec<DataType>),
+    /// These tables and nothing else. Tables that the catalogue does not list are written as custom data, whole.
+    Tables(Vec<String>),
+}
+
+impl Select {
+    /// The data types as the label carries them; empty for specific tables.
+    #[must_use]
+    pub fn data(&self) -> &[DataType] {
+        match self {
+            Select::Data(data) => data,
+            Select::Tables(_) => &[],
+        }
+    }
+
+    fn bits(&self) -> u32 {
+        match self {
+            Select::Data(data) => data.iter().map(|data_type| data_type.bit()).fold(0, |bits, bit| bits | bit),
+            Select::Tables(_) => data_types::SPECIFIC,
+        }
+    }
+}
+
+/// Whether the volumes are read back and proved before the backup is called done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReadBack {
+    /// They are.
+    #[default]
+    Verify,
+    /// They are not: exit status 0 then means written and synced only.
+    Skip,
+}
+
+/// How to back up.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What to back up.
+    pub select: Select,
+    /// Only the rows of this ACD; tables without an ACD column are left out.
+    pub acd: Option<i64>,
+    /// Capacity of a volume in bytes; `None`: not bounded.
+    pub volume_size: Option<u64>,
+    /// Whether to read back.
+    pub read_back: ReadBack,
+    /// Threads that read and encode, at least 1.
+    pub jobs: usize,
+    /// The civil time at the source, which decides whether the newest interval is complete.
+    pub now: Instant,
+    /// The same moment, in seconds since 1970-01-01 00:00 UTC.
+    pub now_unix: i64,
+    /// Identity of the new set: random. Two sets must never share one.
+    pub set: SetId,
+    /// System name in the label.
+    pub system: String,
+    /// How columns are encoded.
+    pub encode: EncodeOptions,
+}
+
+/// One table that will be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedTable {
+    /// The table, with its meaning.
+    pub table: BoundTable,
+    /// Rows at the time of the plan; with one ACD chosen, those of all ACDs.
+    pub rows: u64,
+}
+
+/// What a backup will write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The tables, in catalogue order.
+    pub tables: Vec<PlannedTable>,
+    /// Tables and paths that the source does not have.
+    pub absent: Vec<String>,
+    /// Tables and paths that the source has and that will not be written, each with the reason.
+    pub left_out: Vec<(String, String)>,
+    /// Bits of [`data_types`] for the label.
+    pub data_types: u32,
+}
+
+/// Rows that one worker reads in one go: a few chunks.
+pub(super) const PART_ROWS: u64 = 4 * crate::base::limits::CHUNK_ROWS_MAX as u64;
+
+/// Says what a backup would write.
+///
+/// # Errors
+/// A specific table does not exist; a table lacks the columns that the catalogue names; nothing that was selected exists;
+/// the store fails.
+pub fn plan(snapshot: &dyn Snapshot, catalogue: &Catalogue, options: &Options) -> Result<Plan, Error> {
+    let mut plan =
+        Plan { tables: Vec::new(), absent: Vec::new(), left_out: Vec::new(), data_types: options.select.bits() };
+    for entry in &selected(catalogue, &options.select) {
+        add(&mut plan, snapshot, entry, options)?;
+    }
+    if plan.tables.is_empty() && plan.left_out.is_empty() {
+        return Err(Error::nothing(
+            format!("none of the {} selected tables exists in this database", plan.absent.len()),
+            "check the database and the table catalogue (intervault catalogue)",
+        ));
+    }
+    Ok(plan)
+}
+
+fn selected(catalogue: &Catalogue, select: &Select) -> Vec<Entry> {
+    match select {
+        Select::Data(data) => {
+            catalogue.entries().iter().filter(|entry| data.contains(&entry.data_type)).cloned().collect()
+        }
+        Select::Tables(names) => {
+            names.iter().map(|name| catalogue.get(name).cloned().unwrap_or_else(|| Entry::whole(name))).collect()
+        }
+    }
+}
+
+fn add(plan: &mut Plan, snapshot: &dyn Snapshot, entry: &Entry, options: &Options) -> Result<(), Error> {
+    if entry.is_path() {
+        let there = std::path::Path::new(&entry.name).symlink_metadata().is_ok();
+        if there {
+            plan.left_out.push((entry.name.clone(), "files are not backed up by this release".to_owned()));
+        } else {
+            plan.absent.push(entry.name.clone());
+        }
+        return Ok(());
+    }
+    let Some(schema) = snapshot.schema(&entry.name)? else {
+        if matches!(options.select, Select::Tables(_)) {
+            return Err(Error::nothing(
+                format!("there is no table {} in this database", entry.name),
+                "check the spelling, or see what is there with intervault backup --dry-run",
+            ));
+        }
+        plan.absent.push(entry.name.clone());
+        return Ok(());
+    };
+    let table = entry.bind(&schema)?;
+    if options.acd.is_some() && table.acd_column.is_none() {
+        let reason = "it has no ACD column, and only one ACD was selected".to_owned();
+        plan.left_out.push((schema.name, reason));
+        return Ok(());
+    }
+    let parts = snapshot.parts(&table.schema, PART_ROWS)?;
+    let rows = parts.iter().map(|part| part.rows).fold(0, u64::saturating_add);
+    plan.tables.push(PlannedTable { table, rows });
+    Ok(())
+}
+
+/// The label of the set's first volume.
+pub(super) fn label_text(options: &Options, number: u32) -> LabelText {
+    LabelText {
+        system: options.system.clone(),
+        day: options.now.day(),
+        number,
+        data: options.select.data().to_vec(),
+        acd: options.acd,
+        incremental: false,
+        volume: 1,
+    }
+}
+
+/// Whether rows of this grain say when they were.
+pub(super) fn dated(table: &BoundTable) -> bool {
+    table.grain != Grain::None
+}

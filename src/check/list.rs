@@ -1,0 +1,114 @@
+//! What a set holds, from its catalog, or where there is none from a scan.
+
+use crate::base::time::{Instant, Span};
+use crate::schema::grain::{DataType, Grain};
+use crate::section::pieces::Acd;
+use crate::volume::section::{SectionSource, SectionView};
+use crate::volume::set::SetReader;
+use std::collections::BTreeMap;
+
+/// What a set holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetOutline {
+    /// The label.
+    pub label: crate::format::label::LabelRecord,
+    /// Volumes that are here, by number.
+    pub volumes: Vec<u32>,
+    /// Volumes that are known of and not here.
+    pub missing: Vec<u32>,
+    /// Whether the set was finished and all of its volumes are here.
+    pub complete: bool,
+    /// Whether what follows comes from the set's catalog; otherwise from a scan of what is here.
+    pub from_catalog: bool,
+    /// The tables, in the order of the set.
+    pub tables: Vec<TableOutline>,
+    /// Tables and paths that the source did not have.
+    pub absent: Vec<String>,
+    /// Tables and paths that were left out, with the reason.
+    pub left_out: Vec<(String, String)>,
+}
+
+/// What a section holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableOutline {
+    /// Section number, from 1.
+    pub section: u32,
+    /// The table.
+    pub table: String,
+    /// Its data type, if this release knows it.
+    pub data_type: Option<DataType>,
+    /// Its grain, if this release knows it.
+    pub grain: Option<Grain>,
+    /// Columns.
+    pub columns: u32,
+    /// Rows on the volumes that are here.
+    pub rows: u64,
+    /// Rows of the section; `None` if that is not known.
+    pub rows_in_all: Option<u64>,
+    /// Chunks on the volumes that are here.
+    pub chunks: u64,
+    /// Buckets.
+    pub buckets: u64,
+    /// Bytes of the section's blocks.
+    pub bytes: u64,
+    /// The ACDs, with their held ranges and rows.
+    pub acds: Vec<AcdOutline>,
+}
+
+/// What a section holds of one ACD.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AcdOutline {
+    /// The ACD; none for rows that name none.
+    pub acd: Acd,
+    /// Rows that the set speaks for.
+    pub rows: u64,
+    /// Rows that are carried.
+    pub carried: u64,
+    /// The time for which the set speaks; empty if no end mark says so.
+    pub held: Vec<Span>,
+}
+
+/// What a set holds.
+#[must_use]
+pub fn outline(set: &SetReader<'_>) -> SetOutline {
+    let sections = set.sections();
+    let catalog = set.catalog();
+    SetOutline {
+        label: set.label().clone(),
+        volumes: set.volumes().iter().filter(|volume| volume.name.is_some()).map(|volume| volume.number).collect(),
+        missing: set.missing_volumes(),
+        complete: set.is_complete(),
+        from_catalog: sections.iter().all(|section| section.source == SectionSource::Catalog),
+        tables: sections.iter().map(table).collect(),
+        absent: catalog.map_or_else(Vec::new, |catalog| catalog.absent.clone()),
+        left_out: catalog.map_or_else(Vec::new, |catalog| catalog.left_out.clone()),
+    }
+}
+
+fn table(section: &SectionView) -> TableOutline {
+    let mut acds: BTreeMap<Acd, AcdOutline> = BTreeMap::new();
+    for bucket in &section.buckets {
+        let acd = acds.entry(bucket.acd).or_insert_with(|| AcdOutline { acd: bucket.acd, ..AcdOutline::default() });
+        acd.rows = acd.rows.saturating_add(bucket.rows);
+        acd.carried = acd.carried.saturating_add(bucket.carried);
+    }
+    for held in section.end.iter().flat_map(|end| &end.held) {
+        if let (Some(acd), Some(span)) = (acds.get_mut(&held.acd), Span::new(Instant(held.start), Instant(held.stop))) {
+            acd.held.push(span);
+        }
+    }
+    let header = &section.header;
+    TableOutline {
+        section: section.number,
+        table: header.table.clone(),
+        data_type: DataType::from_bit(header.data_type),
+        grain: Grain::from_id(header.grain),
+        columns: header.columns.len() as u32,
+        rows: section.rows_here(),
+        rows_in_all: section.end.as_ref().map(|end| end.rows),
+        chunks: section.chunks.iter().filter(|chunk| chunk.here).count() as u64,
+        buckets: section.buckets.len() as u64,
+        bytes: section.bytes,
+        acds: acds.into_values().collect(),
+    }
+}

@@ -1,0 +1,90 @@
+//! Check: what is on a device, and whether it can be read. Never changes anything. Judges with `verify`; adds what a
+//! person wants to know: sets, tables, rows, ranges, ACDs.
+
+mod list;
+
+pub use list::{AcdOutline, SetOutline, TableOutline, outline};
+
+use crate::base::monitor::Monitor;
+use crate::device::traits::Device;
+use crate::error::Error;
+use crate::format::block::SetId;
+use crate::verify::set::{Verified, verify_set};
+use crate::volume::set::{SetReader, list_sets};
+
+/// A volume on a device that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its name on the device.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The sets of a device.
+pub struct Found<'d> {
+    /// The sets, oldest first.
+    pub sets: Vec<SetReader<'d>>,
+    /// Volumes that cannot be used.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// Finds the sets on a device, or only those whose id begins with `only` (hexadecimal).
+///
+/// # Errors
+/// The device cannot be read, holds no volume at all, or not the set asked for.
+pub fn find<'d>(device: &'d dyn Device, only: Option<&str>) -> Result<Found<'d>, Error> {
+    let listing = list_sets(device)?;
+    let unreadable: Vec<Unreadable> =
+        listing.unreadable.into_iter().map(|(name, error)| Unreadable { name, reason: error.to_string() }).collect();
+    let mut sets = listing.sets;
+    if sets.is_empty() && unreadable.is_empty() {
+        return Err(Error::nothing(
+            format!("no volume on {}", device.describe()),
+            "check the path; volumes are files whose names end in .ivv",
+        ));
+    }
+    if let Some(only) = only {
+        let wanted = only.to_ascii_lowercase();
+        sets.retain(|set| set.label().set().to_string().starts_with(&wanted));
+        if sets.is_empty() {
+            return Err(Error::nothing(
+                format!("no set {only} on {}", device.describe()),
+                "list the sets with intervault check DEVICE --list",
+            ));
+        }
+    }
+    sets.sort_by_key(|set| (set.label().created_unix, set.label().set_id));
+    Ok(Found { sets, unreadable })
+}
+
+/// The one set of a device, or the one whose id begins with `only`.
+///
+/// # Errors
+/// As [`find`]; there are several, and `only` does not say which.
+pub fn find_one<'d>(device: &'d dyn Device, only: Option<&str>) -> Result<SetReader<'d>, Error> {
+    let mut found = find(device, only)?;
+    if let (true, Some(bad)) = (found.sets.is_empty(), found.unreadable.first()) {
+        let advice = "nothing can be restored from it; use another copy";
+        return Err(Error::damage(format!("{}: {}", bad.name, bad.reason), advice));
+    }
+    if found.sets.len() > 1 {
+        let names = found.sets.iter().map(|set| format!("{} ({})", short(set.label().set()), set.label().label));
+        return Err(Error::refused(
+            format!("{} holds several sets: {}", device.describe(), names.collect::<Vec<_>>().join(", ")),
+            "say which with --set and the beginning of its id",
+        ));
+    }
+    found.sets.pop().ok_or_else(|| Error::nothing(format!("no set on {}", device.describe()), "check the path"))
+}
+
+/// The first eight digits of a set's id, enough for people.
+#[must_use]
+pub fn short(set: SetId) -> String {
+    set.to_string().chars().take(8).collect()
+}
+
+/// Verifies a set: every byte of its volumes, every row of its chunks, every total.
+pub fn verify(set: &SetReader<'_>, jobs: usize, monitor: &dyn Monitor) -> Verified {
+    verify_set(set, jobs, monitor)
+}

@@ -1,0 +1,186 @@
+//! `intervault backup`.
+
+use super::{jobs, later};
+use crate::cli::failure::Failure;
+use crate::cli::parse::{self, DatabaseUrl, DevicePath};
+use crate::schema::grain::DataType;
+use clap::Args;
+use std::path::PathBuf;
+
+/// What is backed up or restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// Kinds of data, without repeats, in label order; never empty.
+    Data(Vec<DataType>),
+    /// Specific tables, as they were written; never empty.
+    Tables(Vec<String>),
+}
+
+impl Selection {
+    /// The selection of `--data` and `--tables`, of which at most one is given; with neither, all data.
+    pub(super) fn of(data: &[DataType], tables: &[String]) -> Selection {
+        if !tables.is_empty() {
+            return Selection::Tables(tables.to_vec());
+        }
+        let wanted = |kind: &DataType| data.is_empty() || data.contains(kind);
+        Selection::Data(DataType::ALL.into_iter().filter(wanted).collect())
+    }
+}
+
+/// Reads a kind of data.
+pub(super) fn data_type(text: &str) -> Result<DataType, String> {
+    let known = DataType::ALL.into_iter().find(|kind| kind.name() == text.trim());
+    known.ok_or_else(|| {
+        let names: Vec<&str> = DataType::ALL.iter().map(|kind| kind.name()).collect();
+        format!("no such kind of data: {}", names.join(", "))
+    })
+}
+
+/// Arguments of `backup`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  Everything, onto volumes of 64 MiB:
+    intervault backup --database sqlite:/var/cms/history.db --to /backup/monday --volume-size 64MiB
+  Historical data of ACD 2 only:
+    intervault backup --database sqlite:history.db --to /backup/acd2 --data historical --acd 2
+  Two tables:
+    intervault backup --database sqlite:history.db --to /backup/two --tables hsplit,dsplit
+  What would be backed up:
+    intervault backup --database sqlite:history.db --to /backup/monday --dry-run
+
+The database stays in use meanwhile. The volumes are read back before the backup is called done.")]
+pub struct BackupArgs {
+    /// The database: sqlite:PATH
+    #[arg(long, value_name = "URL", value_parser = parse::database)]
+    pub database: DatabaseUrl,
+    /// Where the volumes go: a folder, made if it is not there
+    #[arg(long, value_name = "DEVICE", value_parser = parse::device)]
+    pub to: DevicePath,
+    /// Kinds of data: local, system, acd, historical, custom [default: all of them]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = data_type, conflicts_with = "tables")]
+    pub data: Vec<DataType>,
+    /// Specific tables instead of kinds of data
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse::table)]
+    pub tables: Vec<String>,
+    /// Back up all rows (the only way in this release)
+    #[arg(long, conflicts_with = "incremental")]
+    pub full: bool,
+    /// Back up what changed since the last backup
+    #[arg(long, hide = true)]
+    pub incremental: bool,
+    /// One ACD only; tables without an ACD column are left out
+    #[arg(long, value_name = "N", value_parser = parse::acd)]
+    pub acd: Option<i64>,
+    /// Begin another volume at this size, such as 64MiB or 1.5G [default: one volume]
+    #[arg(long, value_name = "SIZE", value_parser = parse::size)]
+    pub volume_size: Option<u64>,
+    /// Do not read the volumes back
+    #[arg(long)]
+    pub no_verify: bool,
+    /// A file that extends or replaces the built-in table catalogue
+    #[arg(long, value_name = "FILE")]
+    pub catalogue: Option<PathBuf>,
+    /// Worker threads [default: as the machine has, at most 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: Option<u16>,
+    /// Say what would be backed up, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What a backup is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupOptions {
+    /// The source.
+    pub database: DatabaseUrl,
+    /// Where the volumes go.
+    pub to: DevicePath,
+    /// What is backed up.
+    pub selection: Selection,
+    /// One ACD, or all.
+    pub acd: Option<i64>,
+    /// Capacity of a volume in bytes; not bounded if `None`.
+    pub volume_size: Option<u64>,
+    /// Whether the volumes are read back.
+    pub verify: bool,
+    /// A user's table catalogue.
+    pub catalogue: Option<PathBuf>,
+    /// Worker threads, from 1.
+    pub jobs: usize,
+    /// Whether to stop before anything is written.
+    pub dry_run: bool,
+}
+
+impl BackupArgs {
+    /// The options.
+    ///
+    /// # Errors
+    /// Something is asked for that this release does not have.
+    pub fn options(&self) -> Result<BackupOptions, Failure> {
+        later("--incremental", self.incremental).map_err(|failure| failure.hint("take a full backup"))?;
+        Ok(BackupOptions {
+            database: self.database.clone(),
+            to: self.to.clone(),
+            selection: Selection::of(&self.data, &self.tables),
+            acd: self.acd,
+            volume_size: self.volume_size,
+            verify: !self.no_verify,
+            catalogue: self.catalogue.clone(),
+            jobs: jobs(self.jobs),
+            dry_run: self.dry_run,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Cli, Command};
+    use super::*;
+    use clap::Parser as _;
+
+    fn read(line: &str) -> Result<BackupOptions, String> {
+        let line = format!("intervault backup --database sqlite:a.db --to /b {line}");
+        match Cli::try_parse_from(line.split_whitespace()) {
+            Ok(Cli { command: Command::Backup(args), .. }) => args.options().map_err(|failure| failure.message),
+            Ok(_) => Err("another command".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn options_have_defaults() {
+        let options = read("").unwrap();
+        assert_eq!(options.selection, Selection::Data(DataType::ALL.to_vec()));
+        assert_eq!((options.acd, options.volume_size, options.verify, options.dry_run), (None, None, true, false));
+        assert!((1..=16).contains(&options.jobs));
+    }
+
+    #[test]
+    fn options_are_read() {
+        let options =
+            read("--data historical,local,historical --acd 2 --volume-size 64MiB --no-verify --jobs 3 --full").unwrap();
+        assert_eq!(options.selection, Selection::Data(vec![DataType::Local, DataType::Historical]));
+        assert_eq!((options.acd, options.volume_size), (Some(2), Some(64 << 20)));
+        assert_eq!((options.verify, options.jobs), (false, 3));
+        let tables = Selection::Tables(vec!["hsplit".to_owned(), "dsplit".to_owned()]);
+        assert_eq!(read("--tables hsplit,dsplit").unwrap().selection, tables);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_a_reason() {
+        for (line, part) in [
+            ("--incremental", "--incremental is not in this release"),
+            ("--full --incremental", "cannot be used with"),
+            ("--data local --tables a", "cannot be used with"),
+            ("--data everything", "local, system, acd, historical, custom"),
+            ("--volume-size big", "is no size"),
+            ("--acd all", "leave it out for all ACDs"),
+            ("--jobs 0", "0 is not in 1..=64"),
+            ("--tables a,,b", "is no table"),
+        ] {
+            let error = read(line).unwrap_err();
+            assert!(error.contains(part), "{line}: {error}");
+        }
+    }
+}

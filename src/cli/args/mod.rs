@@ -1,0 +1,136 @@
+//! The arguments of each command as clap reads them, and the typed options that come of them. Whatever can be found wrong
+//! without opening anything is found here.
+
+mod backup;
+mod restore;
+mod small;
+
+pub use backup::{BackupArgs, BackupOptions, Selection};
+pub use restore::{Carried, PartialPeriods, ProofLevel, RestoreArgs, RestoreOptions, Uncovered};
+pub use small::{
+    BrCheckArgs, BrDevice, CatalogueArgs, CatalogueOptions, CheckArgs, CheckOptions, CheckWork, DemoArgs, DemoOptions,
+    GenArgs, LabelArgs, LabelOptions,
+};
+
+use super::failure::Failure;
+use super::output::{Color, Style};
+use clap::{Args, Parser, Subcommand};
+
+/// What every exit status means, for the end of help pages.
+pub const EXIT_STATUS: &str = "\
+Exit status: 0 done, 1 failed, 2 wrong command line, 3 done with warnings, 4 damage or difference found,
+5 wrong, missing or further volume wanted, 6 busy, 7 not permitted, 8 device or database full,
+9 not restorable as asked, 10 nothing there; where several apply, the first in 4, 8, 7, 5, 6, 9, 10, 1, 3.";
+
+/// Backup volumes for the history of contact centres.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "intervault",
+    version,
+    about = "Backup volumes for the history of contact centres: tables go onto volumes, any range of time comes back",
+    after_help = EXIT_STATUS,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// What every command understands.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, Default, Args)]
+pub struct GlobalArgs {
+    /// Answer with one JSON object on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but the answer, warnings and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Show no progress (none is shown where standard error is no terminal)
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+    /// Use colours; NO_COLOR is heeded
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: Color,
+}
+
+impl GlobalArgs {
+    /// How the command is to speak.
+    #[must_use]
+    pub const fn style(&self) -> Style {
+        Style { json: self.json, quiet: self.quiet, no_progress: self.no_progress, color: self.color }
+    }
+}
+
+/// The commands.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Back up tables onto volumes
+    Backup(BackupArgs),
+    /// Put tables, or a range of time, back
+    Restore(RestoreArgs),
+    /// List what is on volumes, or prove that they can be read
+    Check(CheckArgs),
+    /// Say whose volumes these are, or what a label means
+    Label(LabelArgs),
+    /// Print the table catalogue in force
+    Catalogue(CatalogueArgs),
+    /// See it work on real call data
+    Demo(DemoArgs),
+    /// Write shell completions and manual pages
+    #[command(hide = true)]
+    Gen(GenArgs),
+}
+
+/// An option that is known but that this release does not have.
+fn later(option: &str, given: bool) -> Result<(), Failure> {
+    if given { Err(Failure::usage(format!("{option} is not in this release"))) } else { Ok(()) }
+}
+
+/// Worker threads: as asked, or as many as the machine has, at most 16.
+fn jobs(asked: Option<u16>) -> usize {
+    let machine = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(16);
+    asked.map_or_else(machine, usize::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Cli::command().debug_assert();
+        BrCheckArgs::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+            let help = command.clone().render_long_help().to_string();
+            assert!(help.contains("Examples:\n"), "{help}");
+            assert!(help.contains(&format!("  intervault {}", command.get_name())), "{help}");
+        }
+    }
+
+    #[test]
+    fn global_options_stand_anywhere() {
+        for line in ["intervault --json -q check d", "intervault check d --json --quiet"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(cli.global.style(), Style { json: true, quiet: true, ..Style::default() });
+        }
+    }
+
+    #[test]
+    fn the_exit_statuses_are_all_there() {
+        use crate::cli::exit::Exit;
+        let flat = EXIT_STATUS.replace('\n', " ");
+        for exit in Exit::ALL {
+            assert!(flat.contains(&format!(" {} ", exit.code())), "{flat}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! `intervault restore`.
+
+use super::backup::{Selection, data_type};
+use super::{jobs, later};
+use crate::base::time::Span;
+use crate::cli::failure::Failure;
+use crate::cli::parse::{self, DatabaseUrl, DevicePath, Time};
+use crate::schema::grain::DataType;
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// Rows of the target in the range for which the volumes hold nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Uncovered {
+    /// Change nothing, exit 9
+    #[default]
+    Refuse,
+    /// Delete them
+    Delete,
+    /// Keep them
+    Keep,
+}
+
+/// Rows that the backup carries but does not speak for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Carried {
+    /// Leave them on the volumes
+    #[default]
+    Leave,
+    /// Insert them where the target has nothing
+    Insert,
+}
+
+/// Days, weeks and months that lie in the range only in part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum PartialPeriods {
+    /// Keep the target's, and list them
+    #[default]
+    Keep,
+    /// Replace them too
+    Replace,
+}
+
+/// How the result is proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ProofLevel {
+    /// Counts and digests of every slice
+    #[default]
+    Full,
+    /// Counts only
+    Counts,
+}
+
+/// Arguments of `restore`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  See what an outage's restore would replace; nothing is touched:
+    intervault restore --database sqlite:history.db --from /backup/monday \\
+        --start '2003-10-23 09:00' --stop '2003-10-23 11:59' --dry-run
+  Do it, for ACD 1 only, without asking:
+    intervault restore --database sqlite:history.db --from /backup/monday \\
+        --start '2003-10-23 09:00' --stop '2003-10-23 11:59' --acd 1 --yes
+  Two tables as a whole:
+    intervault restore --database sqlite:history.db --from /backup/monday --tables synonyms,agroups
+
+The stop is a minute that is meant too: 11:59 ends the half hour that began at 11:30. Times are the switch's civil time, as
+the tables store it. Only rows in the range that the volumes really speak for are replaced.")]
+pub struct RestoreArgs {
+    /// The database: sqlite:PATH
+    #[arg(long, value_name = "URL", value_parser = parse::database)]
+    pub database: DatabaseUrl,
+    /// Where the volumes are: a folder, or one volume; may be given more than once
+    #[arg(long, value_name = "DEVICE", value_parser = parse::device, required = true)]
+    pub from: Vec<DevicePath>,
+    /// Kinds of data: local, system, acd, historical, custom [default: all that the volumes hold]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = data_type, conflicts_with = "tables")]
+    pub data: Vec<DataType>,
+    /// Specific tables instead of kinds of data
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse::table)]
+    pub tables: Vec<String>,
+    /// One ACD only
+    #[arg(long, value_name = "N", value_parser = parse::acd)]
+    pub acd: Option<i64>,
+    /// The set to restore, where the device holds several: its id or the beginning of it
+    #[arg(long, value_name = "ID", value_parser = parse::set_id)]
+    pub set: Option<String>,
+    /// First minute of the range, or a day [default: as early as the volumes go]
+    #[arg(long, value_name = "TIME", value_parser = parse::time)]
+    pub start: Option<Time>,
+    /// Last minute of the range, or a day [default: as late as the volumes go]
+    #[arg(long, value_name = "TIME", value_parser = parse::time)]
+    pub stop: Option<Time>,
+    /// Rows of the target in the range for which the volumes hold nothing
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    pub uncovered: Uncovered,
+    /// Rows that the backup carries but does not speak for
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    pub carried: Carried,
+    /// Days, weeks and months that lie in the range only in part
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    pub partial_periods: PartialPeriods,
+    /// How the result is proved
+    #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
+    pub proof: ProofLevel,
+    /// A file that extends or replaces the built-in table catalogue
+    #[arg(long, value_name = "FILE")]
+    pub catalogue: Option<PathBuf>,
+    /// Worker threads [default: as the machine has, at most 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: Option<u16>,
+    /// Show the plan, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask after showing the plan
+    #[arg(long)]
+    pub yes: bool,
+    /// Keep what is replaced
+    #[arg(long, hide = true, value_name = "DEVICE")]
+    pub undo: Option<String>,
+    /// Do not keep what is replaced
+    #[arg(long, hide = true)]
+    pub no_undo: bool,
+    /// Go on with a restore that ended early
+    #[arg(long, hide = true)]
+    pub resume: bool,
+    /// An earlier state of a chain
+    #[arg(long, hide = true, value_name = "ID")]
+    pub stop_at: Option<String>,
+}
+
+/// What a restore is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreOptions {
+    /// The target.
+    pub database: DatabaseUrl,
+    /// Where the volumes are; never empty.
+    pub from: Vec<DevicePath>,
+    /// What is restored; `None` for all that the volumes hold.
+    pub selection: Option<Selection>,
+    /// One ACD, or all.
+    pub acd: Option<i64>,
+    /// 4 to 32 hexadecimal digits of the set's id, small letters.
+    pub set: Option<String>,
+    /// The range asked for; [`Span::ALL`] if neither start nor stop was given.
+    pub range: Span,
+    /// What to do with uncovered rows.
+    pub uncovered: Uncovered,
+    /// What to do with carried rows.
+    pub carried: Carried,
+    /// What to do with partial periods.
+    pub partial_periods: PartialPeriods,
+    /// How the result is proved.
+    pub proof: ProofLevel,
+    /// A user's table catalogue.
+    pub catalogue: Option<PathBuf>,
+    /// Worker threads, from 1.
+    pub jobs: usize,
+    /// Whether to stop after the plan.
+    pub dry_run: bool,
+    /// Whether to go on without asking.
+    pub yes: bool,
+}
+
+impl RestoreArgs {
+    /// The options.
+    ///
+    /// # Errors
+    /// The stop lies before the start, or something is asked for that this release does not have.
+    pub fn options(&self) -> Result<RestoreOptions, Failure> {
+        later("--undo", self.undo.is_some() || self.no_undo)?;
+        later("--resume", self.resume).map_err(|failure| failure.hint("run the same restore again"))?;
+        later("--stop-at", self.stop_at.is_some())?;
+        let range = parse::range(self.start, self.stop).map_err(Failure::usage)?;
+        let all = self.data.is_empty() && self.tables.is_empty();
+        Ok(RestoreOptions {
+            database: self.database.clone(),
+            from: self.from.clone(),
+            selection: (!all).then(|| Selection::of(&self.data, &self.tables)),
+            acd: self.acd,
+            set: self.set.clone(),
+            range,
+            uncovered: self.uncovered,
+            carried: self.carried,
+            partial_periods: self.partial_periods,
+            proof: self.proof,
+            catalogue: self.catalogue.clone(),
+            jobs: jobs(self.jobs),
+            dry_run: self.dry_run,
+            yes: self.yes,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Cli, Command};
+    use super::*;
+    use clap::Parser as _;
+
+    fn read(line: &[&str]) -> Result<RestoreOptions, String> {
+        let fixed = ["intervault", "restore", "--database", "sqlite:a.db", "--from", "/b"];
+        match Cli::try_parse_from(fixed.iter().chain(line)) {
+            Ok(Cli { command: Command::Restore(args), .. }) => args.options().map_err(|failure| failure.message),
+            Ok(_) => Err("another command".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_the_careful_ones() {
+        let options = read(&[]).unwrap();
+        assert_eq!((options.selection, options.range, options.set), (None, Span::ALL, None));
+        assert_eq!((options.uncovered, options.carried), (Uncovered::Refuse, Carried::Leave));
+        assert_eq!((options.partial_periods, options.proof), (PartialPeriods::Keep, ProofLevel::Full));
+        assert_eq!((options.dry_run, options.yes), (false, false));
+    }
+
+    #[test]
+    fn options_are_read() {
+        let line = [
+            "--start",
+            "2003-10-23 09:00",
+            "--stop",
+            "2003-10-23 11:59",
+            "--from",
+            "/c",
+            "--set",
+            "3F1C",
+            "--acd",
+            "1",
+            "--uncovered",
+            "keep",
+            "--carried",
+            "insert",
+            "--partial-periods",
+            "replace",
+            "--proof",
+            "counts",
+            "--yes",
+        ];
+        let options = read(&line).unwrap();
+        assert_eq!(options.range.start.to_string(), "2003-10-23 09:00");
+        assert_eq!(options.range.stop.to_string(), "2003-10-23 12:00");
+        assert_eq!((options.from.len(), options.set.as_deref(), options.acd), (2, Some("3f1c"), Some(1)));
+        assert_eq!((options.uncovered, options.carried), (Uncovered::Keep, Carried::Insert));
+        assert_eq!((options.partial_periods, options.proof), (PartialPeriods::Replace, ProofLevel::Counts));
+        assert!(options.yes);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_a_reason() {
+        let cases: [(&[&str], &str); 7] = [
+            (&["--start", "2003-10-24", "--stop", "2003-10-23"], "lies before the start"),
+            (&["--start", "2003-02-30"], "no such day"),
+            (&["--uncovered", "maybe"], "refuse, delete, keep"),
+            (&["--undo", "/u"], "--undo is not in this release"),
+            (&["--no-undo"], "--undo is not in this release"),
+            (&["--resume"], "--resume is not in this release"),
+            (&["--stop-at", "1234"], "--stop-at is not in this release"),
+        ];
+        for (line, part) in cases {
+            let error = read(line).unwrap_err();
+            assert!(error.contains(part), "{line:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The commands with few arguments: `check`, `label`, `catalogue`, `demo`, `gen`; and `br_check`.
+
+use super::{EXIT_STATUS, GlobalArgs};
+use crate::cli::parse::{self, DevicePath};
+use clap::{Args, Parser, ValueEnum};
+use std::path::PathBuf;
+
+/// Arguments of `check`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  The sets, tables and rows on volumes:
+    intervault check /backup/monday
+  Every checksum, every row and every digest:
+    intervault check /backup/monday --verify
+  One volume alone:
+    intervault check /backup/monday/CMS-031024-01-LSAC-00-F-02.ivol --verify
+
+Exit status 4: damage was found; the findings name volume, block, table and range.")]
+pub struct CheckArgs {
+    /// A folder of volumes, or one volume
+    #[arg(value_name = "DEVICE", value_parser = parse::device)]
+    pub device: DevicePath,
+    /// List what is on them (the default)
+    #[arg(short, long, conflicts_with = "verify")]
+    pub list: bool,
+    /// Read everything and prove it
+    #[arg(short, long)]
+    pub verify: bool,
+    /// One set only, where the device holds several: its id or the beginning of it
+    #[arg(long, value_name = "ID", value_parser = parse::set_id)]
+    pub set: Option<String>,
+    /// Worker threads [default: as the machine has, at most 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: Option<u16>,
+}
+
+/// What a check does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CheckWork {
+    /// Lists labels, tables, rows and ranges.
+    #[default]
+    List,
+    /// Reads everything and compares checksums, rows and digests.
+    Verify,
+}
+
+/// What a check is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckOptions {
+    /// Where the volumes are.
+    pub device: DevicePath,
+    /// What is done.
+    pub work: CheckWork,
+    /// 4 to 32 hexadecimal digits of the set's id, small letters.
+    pub set: Option<String>,
+    /// Worker threads, from 1.
+    pub jobs: usize,
+}
+
+impl CheckArgs {
+    /// The options.
+    #[must_use]
+    pub fn options(&self) -> CheckOptions {
+        let work = if self.verify { CheckWork::Verify } else { CheckWork::List };
+        CheckOptions { device: self.device.clone(), work, set: self.set.clone(), jobs: super::jobs(self.jobs) }
+    }
+}
+
+/// Arguments of `label`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  Whose volumes are these?
+    intervault label /backup/monday
+  What does a label mean?
+    intervault label CMS-031024-01-LSAC-00-F-01")]
+pub struct LabelArgs {
+    /// A folder of volumes, one volume, or a label
+    #[arg(value_name = "DEVICE|LABEL")]
+    pub subject: String,
+}
+
+/// What `label` is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelOptions {
+    /// A path, or the text of a label.
+    pub subject: String,
+}
+
+impl LabelArgs {
+    /// The options.
+    #[must_use]
+    pub fn options(&self) -> LabelOptions {
+        LabelOptions { subject: self.subject.clone() }
+    }
+}
+
+/// Arguments of `catalogue`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  The built-in one, to begin your own with:
+    intervault catalogue > tables.toml
+  The one in force with your own:
+    intervault catalogue --catalogue tables.toml")]
+pub struct CatalogueArgs {
+    /// A file that extends or replaces the built-in table catalogue
+    #[arg(long, value_name = "FILE")]
+    pub catalogue: Option<PathBuf>,
+}
+
+/// What `catalogue` is asked to print.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogueOptions {
+    /// A user's table catalogue.
+    pub catalogue: Option<PathBuf>,
+}
+
+impl CatalogueArgs {
+    /// The options.
+    #[must_use]
+    pub fn options(&self) -> CatalogueOptions {
+        CatalogueOptions { catalogue: self.catalogue.clone() }
+    }
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  In a new folder below the system's folder for temporary files:
+    intervault demo
+  In a folder of your own, which must be empty or not there:
+    intervault demo ./try
+
+Works without a network. What it makes stays there to be looked at.")]
+pub struct DemoArgs {
+    /// The folder to work in
+    #[arg(value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+/// What the demonstration is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DemoOptions {
+    /// The folder; a new temporary one if `None`.
+    pub dir: Option<PathBuf>,
+}
+
+impl DemoArgs {
+    /// The options.
+    #[must_use]
+    pub fn options(&self) -> DemoOptions {
+        DemoOptions { dir: self.dir.clone() }
+    }
+}
+
+/// Arguments of `gen`.
+#[derive(Debug, Clone, Args)]
+pub struct GenArgs {
+    /// The folder for them, made if it is not there
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+}
+
+/// Kinds of device that `br_check` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BrDevice {
+    /// A folder of volumes
+    #[value(name = "d", alias = "directory")]
+    Directory,
+    /// One volume as a file
+    #[value(name = "f", alias = "file")]
+    File,
+}
+
+/// Looks at backup volumes; asks for what is not given.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "br_check", version, about = "Looks at backup volumes; asks for what is not given", after_help = EXIT_STATUS)]
+pub struct BrCheckArgs {
+    /// What every command understands.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// Kind of device: d for a folder of volumes, f for one volume as a file
+    #[arg(short = 't', long = "type", value_enum, value_name = "TYPE")]
+    pub device_type: Option<BrDevice>,
+    /// Path of the device
+    #[arg(short, long, value_name = "PATH")]
+    pub path: Option<PathBuf>,
+    /// List the tables
+    #[arg(short, long, conflicts_with = "verify")]
+    pub list: bool,
+    /// List the tables and also verify the volume
+    #[arg(short, long)]
+    pub verify: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Cli, Command};
+    use super::*;
+
+    fn check(line: &str) -> Result<CheckOptions, String> {
+        match Cli::try_parse_from(line.split(' ')) {
+            Ok(Cli { command: Command::Check(args), .. }) => Ok(args.options()),
+            Ok(_) => Err("another command".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn a_check_lists_unless_told_to_verify() {
+        assert_eq!(check("intervault check /b").unwrap().work, CheckWork::List);
+        assert_eq!(check("intervault check /b --list").unwrap().work, CheckWork::List);
+        assert_eq!(check("intervault check -v /b --set 00ff").unwrap().work, CheckWork::Verify);
+        assert!(check("intervault check /b --list --verify").unwrap_err().contains("cannot be used with"));
+        assert!(check("intervault check tape:/dev/nst0").unwrap_err().contains("not in this release"));
+        assert!(check("intervault check").unwrap_err().contains("DEVICE"));
+    }
+}

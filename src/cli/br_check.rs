@@ -1,0 +1,222 @@
+//! The dialogue of `br_check`: device type, device path, the ACDs on the volume, then list or verify. Asks only for what
+//! was not given. Reads standard input, so that a script can drive it too.
+
+use super::args::{BrCheckArgs, BrDevice, CheckWork};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::output::Output;
+use super::prompt::answer;
+use super::render::text::escape;
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+
+/// What was given on the command line.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Given {
+    /// Kind of device.
+    pub device: Option<BrDevice>,
+    /// Path of the device.
+    pub path: Option<PathBuf>,
+    /// What to do.
+    pub work: Option<CheckWork>,
+}
+
+impl From<&BrCheckArgs> for Given {
+    fn from(args: &BrCheckArgs) -> Given {
+        let work = match (args.list, args.verify) {
+            (_, true) => Some(CheckWork::Verify),
+            (true, false) => Some(CheckWork::List),
+            (false, false) => None,
+        };
+        Given { device: args.device_type, path: args.path.clone(), work }
+    }
+}
+
+/// Volumes that were opened, as the dialogue needs them.
+pub trait Inspected {
+    /// What is said of the volumes first, a line each: label, source, time.
+    fn about(&self) -> Vec<String>;
+
+    /// The ACDs on the volumes, ascending.
+    fn acds(&self) -> Vec<i64>;
+
+    /// Lists the tables.
+    ///
+    /// # Errors
+    /// The volumes cannot be read.
+    fn list(&mut self, output: &Output) -> Result<Exit, Failure>;
+
+    /// Verifies the volumes.
+    ///
+    /// # Errors
+    /// The volumes cannot be read.
+    fn verify(&mut self, output: &Output) -> Result<Exit, Failure>;
+}
+
+/// Opens the volumes at a path.
+pub type Open<'a> = dyn FnMut(BrDevice, &Path) -> Result<Box<dyn Inspected>, Failure> + 'a;
+
+/// The program.
+///
+/// # Errors
+/// The input ends before everything was answered, or the volumes cannot be read.
+pub fn run(given: &Given, input: &mut dyn BufRead, output: &Output) -> Result<Exit, Failure> {
+    dialogue(given, input, output, &mut |_, _| Err(Failure::new(Exit::Failed, "this build reads no volumes")))
+}
+
+/// The dialogue, with volumes that `open` opens. To verify is to list first.
+///
+/// # Errors
+/// As [`run`].
+pub fn dialogue(given: &Given, input: &mut dyn BufRead, output: &Output, open: &mut Open<'_>) -> Result<Exit, Failure> {
+    let device = match given.device {
+        Some(device) => device,
+        None => choose(input, output, "Enter device type [d for directory, f for file]:", |said| match said {
+            "d" => Some(BrDevice::Directory),
+            "f" => Some(BrDevice::File),
+            _ => None,
+        })?,
+    };
+    let path = match &given.path {
+        Some(path) => path.clone(),
+        None => choose(input, output, "Enter device path:", |said| (!said.is_empty()).then(|| PathBuf::from(said)))?,
+    };
+    let mut volumes = open(device, &path)?;
+    if !output.json() {
+        for line in volumes.about() {
+            output.line(&escape(&line));
+        }
+        output.line(&acd_line(&volumes.acds()));
+    }
+    let work = match given.work {
+        Some(work) => work,
+        None => {
+            choose(input, output, "Enter l to list the tables or v to also verify the volume:", |said| match said {
+                "l" => Some(CheckWork::List),
+                "v" => Some(CheckWork::Verify),
+                _ => None,
+            })?
+        }
+    };
+    match work {
+        CheckWork::List => volumes.list(output),
+        CheckWork::Verify if output.json() => volumes.verify(output),
+        CheckWork::Verify => {
+            let listed = volumes.list(output)?;
+            Ok(listed.worst(volumes.verify(output)?))
+        }
+    }
+}
+
+fn acd_line(acds: &[i64]) -> String {
+    if acds.is_empty() {
+        return "No ACD on the volume.".to_owned();
+    }
+    let numbers: Vec<String> = acds.iter().map(i64::to_string).collect();
+    format!("ACD(s) on the volume: {}", numbers.join(", "))
+}
+
+/// Asks until the answer is one of those that are understood.
+fn choose<T>(
+    input: &mut dyn BufRead,
+    output: &Output,
+    question: &str,
+    understand: impl Fn(&str) -> Option<T>,
+) -> Result<T, Failure> {
+    if output.json() {
+        return Err(
+            Failure::usage("with --json nothing is asked").hint("give --type and --path, and --list or --verify")
+        );
+    }
+    loop {
+        output.ask(question);
+        let Some(said) = answer(input)? else {
+            output.line("");
+            return Err(Failure::usage("the input ended before the question was answered")
+                .hint("give --type and --path, and --list or --verify"));
+        };
+        if let Some(understood) = understand(&said) {
+            return Ok(understood);
+        }
+        output.notice(&format!("{:?} is no answer to that", escape(&said)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::output::Style;
+    use super::super::output::tests::captured;
+    use super::*;
+
+    struct Two {
+        acds: Vec<i64>,
+    }
+
+    impl Inspected for Two {
+        fn about(&self) -> Vec<String> {
+            vec!["CMS-031024-01-LSAC-00-F-01\u{1b}[2J".to_owned()]
+        }
+
+        fn acds(&self) -> Vec<i64> {
+            self.acds.clone()
+        }
+
+        fn list(&mut self, output: &Output) -> Result<Exit, Failure> {
+            output.line("hsplit");
+            Ok(Exit::Warnings)
+        }
+
+        fn verify(&mut self, output: &Output) -> Result<Exit, Failure> {
+            output.line("damaged");
+            Ok(Exit::Damage)
+        }
+    }
+
+    fn talk(given: &Given, said: &str, style: Style) -> (Result<Exit, Failure>, String, Option<(BrDevice, PathBuf)>) {
+        let (output, out, _) = captured(style);
+        let mut opened = None;
+        let result = dialogue(given, &mut said.as_bytes(), &output, &mut |device, path| {
+            opened = Some((device, path.to_owned()));
+            Ok(Box::new(Two { acds: vec![1, 3] }))
+        });
+        (result, out.text(), opened)
+    }
+
+    #[test]
+    fn the_dialogue_is_the_one_that_its_users_know() {
+        let (result, text, opened) = talk(&Given::default(), "d\n/backup/monday\nl\n", Style::default());
+        assert_eq!(result, Ok(Exit::Warnings));
+        assert_eq!(opened, Some((BrDevice::Directory, "/backup/monday".into())));
+        let wanted = "Enter device type [d for directory, f for file]: Enter device path: \
+                      CMS-031024-01-LSAC-00-F-01\\u{1b}[2J\nACD(s) on the volume: 1, 3\n\
+                      Enter l to list the tables or v to also verify the volume: hsplit\n";
+        assert_eq!(text, wanted);
+    }
+
+    #[test]
+    fn verifying_lists_first_and_the_worse_status_wins() {
+        let (result, text, opened) = talk(&Given::default(), "q\nf\n\n/v.ivol\nx\nv\n", Style::default());
+        assert_eq!(result, Ok(Exit::Damage));
+        assert!(text.ends_with("hsplit\ndamaged\n"), "{text}");
+        assert_eq!(text.matches("Enter device type").count(), 2);
+        assert_eq!(text.matches("Enter device path").count(), 2);
+        assert_eq!(opened, Some((BrDevice::File, "/v.ivol".into())));
+    }
+
+    #[test]
+    fn what_is_given_is_not_asked() {
+        let given = Given { device: Some(BrDevice::File), path: Some("/v".into()), work: Some(CheckWork::List) };
+        let (result, text, _) = talk(&given, "", Style::default());
+        assert_eq!((result, text.contains("Enter")), (Ok(Exit::Warnings), false));
+    }
+
+    #[test]
+    fn an_input_that_ends_is_a_usage_error() {
+        for said in ["", "d\n", "d\n/b\n", "d\n/b\nmaybe\n"] {
+            let (result, ..) = talk(&Given::default(), said, Style::default());
+            assert_eq!(result.unwrap_err().exit, Exit::Usage, "{said:?}");
+        }
+        let (result, text, _) = talk(&Given::default(), "d\n/b\nl\n", Style { json: true, ..Style::default() });
+        assert_eq!((result.unwrap_err().exit, text.as_str()), (Exit::Usage, ""));
+    }
+}

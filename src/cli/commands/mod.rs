@@ -1,0 +1,9 @@
+//! One file per command: options in, work done by the layers below, answer out, exit status back.
+
+pub mod backup;
+pub mod catalogue;
+pub mod check;
+pub mod demo;
+pub mod generate;
+pub mod label;
+pub mod restore;

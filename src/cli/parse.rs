@@ -1,0 +1,339 @@
+//! Values on the command line: database URLs, devices, sizes, times, lists. Pure; every refusal says what would do.
+
+use crate::base::time::{Instant, Span, day_of_civil};
+use std::path::PathBuf;
+
+/// A database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DatabaseUrl {
+    /// An SQLite file.
+    Sqlite(PathBuf),
+}
+
+/// Reads `sqlite:PATH`.
+///
+/// # Errors
+/// It is something else; the text says what this release takes.
+///
+/// ```
+/// use intervault::cli::parse::{DatabaseUrl, database};
+/// assert_eq!(database("sqlite:/var/cms.db"), Ok(DatabaseUrl::Sqlite("/var/cms.db".into())));
+/// assert!(database("postgres://server/cms").unwrap_err().contains("not in this release"));
+/// ```
+pub fn database(text: &str) -> Result<DatabaseUrl, String> {
+    match text.split_once(':') {
+        Some(("sqlite", "")) => Err("the path is missing: write sqlite:PATH".to_owned()),
+        Some(("sqlite", path)) => {
+            // Both spellings of a URL with an absolute path mean that path.
+            let path = path.strip_prefix("//").unwrap_or(path);
+            Ok(DatabaseUrl::Sqlite(PathBuf::from(path)))
+        }
+        Some(("postgres" | "postgresql", _)) => {
+            Err("PostgreSQL is not in this release: only sqlite:PATH is".to_owned())
+        }
+        _ => Err(format!("no kind of database is named: write sqlite:{text}")),
+    }
+}
+
+/// Where volumes are: a folder of them, or one volume as a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DevicePath {
+    /// A folder, or for reading a single file.
+    Path(PathBuf),
+}
+
+impl DevicePath {
+    /// The path.
+    #[must_use]
+    pub fn path(&self) -> &std::path::Path {
+        let DevicePath::Path(path) = self;
+        path
+    }
+}
+
+/// Reads a device.
+///
+/// # Errors
+/// It is a kind that this release does not have.
+pub fn device(text: &str) -> Result<DevicePath, String> {
+    match text {
+        "" => Err("the folder is missing".to_owned()),
+        "-" => Err("pipes are not in this release: name a folder".to_owned()),
+        _ if text.starts_with("tape:") => {
+            Err("tape drives are not in this release: name a folder (./tape:... for one of that name)".to_owned())
+        }
+        _ if text.starts_with("s3:") => Err("object stores are not in this release: name a folder".to_owned()),
+        _ => Ok(DevicePath::Path(PathBuf::from(text))),
+    }
+}
+
+/// Reads a size in bytes: digits with an optional decimal fraction and a unit. `K`, `M`, `G`, `T` and `KiB`, `MiB`, … are
+/// powers of 1024; `KB`, `MB`, … powers of 1000. Case does not matter, one blank may stand before the unit.
+///
+/// # Errors
+/// It is no such size, not a whole number of bytes, zero, or beyond 2^63.
+///
+/// ```
+/// use intervault::cli::parse::size;
+/// assert_eq!(size("64MiB"), Ok(64 << 20));
+/// assert_eq!(size("1.5G"), Ok(3 << 29));
+/// assert_eq!(size("2 MB"), Ok(2_000_000));
+/// assert!(size("64 apples").is_err());
+/// ```
+pub fn size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("{text:?} is no size: write for example 64MiB, 1.5G or 700MB");
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit = unit.strip_prefix(' ').unwrap_or(unit).to_ascii_lowercase();
+    let (letter, base) = match unit.as_str() {
+        "" | "b" => ("", 1_u128),
+        other => match other.split_at_checked(1).ok_or_else(wrong)? {
+            (letter, "" | "ib") => (letter, 1_024),
+            (letter, "b") => (letter, 1_000),
+            _ => return Err(wrong()),
+        },
+    };
+    let power = ["", "k", "m", "g", "t"].iter().position(|known| *known == letter).ok_or_else(wrong)?;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits = format!("{whole}{fraction}");
+    if whole.is_empty() || number.ends_with('.') || digits.len() > 20 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let value: u128 = digits.parse().map_err(|_| wrong())?;
+    // At most 20 digits times 2^40: far inside 128 bits.
+    let scaled = value * base.pow(power as u32);
+    let parts = 10_u128.pow(fraction.len() as u32);
+    let bytes = scaled / parts;
+    if bytes * parts != scaled && power == 0 {
+        return Err(format!("{text:?} is not a whole number of bytes"));
+    }
+    match u64::try_from(bytes) {
+        Ok(0) => Err("a size of zero holds nothing".to_owned()),
+        Ok(bytes) if i64::try_from(bytes).is_ok() => Ok(bytes),
+        _ => Err(format!("{text:?} is more than this program can count")),
+    }
+}
+
+/// A civil time as it was written: with its minute, or a day as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Time {
+    /// The minute, or midnight of the day.
+    pub at: Instant,
+    /// Whether only the day was written.
+    pub whole_day: bool,
+}
+
+impl Time {
+    /// The first instant that is meant when this is a start.
+    #[must_use]
+    pub const fn start(self) -> Instant {
+        self.at
+    }
+
+    /// The first instant that is not meant any more when this is a stop: the minute, or the day, is meant too.
+    #[must_use]
+    pub const fn stop(self) -> Instant {
+        self.at.plus(if self.whole_day { 86_400 } else { 60 })
+    }
+}
+
+/// Reads `YYYY-MM-DD HH:MM` (or with a `T` between), or `YYYY-MM-DD` for the whole day.
+///
+/// # Errors
+/// It is written in another way, or there is no such day or minute.
+///
+/// ```
+/// use intervault::cli::parse::time;
+/// assert_eq!(time("2003-10-23 11:59").unwrap().stop().to_string(), "2003-10-23 12:00");
+/// assert_eq!(time("2003-10-23").unwrap().stop().to_string(), "2003-10-24 00:00");
+/// assert!(time("2003-02-29 00:00").unwrap_err().contains("no such day"));
+/// ```
+pub fn time(text: &str) -> Result<Time, String> {
+    let wrong = || format!("{text:?} is no time: write 'YYYY-MM-DD HH:MM', or YYYY-MM-DD for the whole day");
+    let number = |digits: &str, width: usize| -> Result<u32, String> {
+        let plain = digits.len() == width && digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse().ok().filter(|_| plain).ok_or_else(wrong)
+    };
+    let trimmed = text.trim();
+    let (date, clock) = match trimmed.split_once([' ', 'T']) {
+        Some((date, clock)) => (date, Some(clock)),
+        None => (trimmed, None),
+    };
+    let mut parts = date.split('-');
+    let mut part = |width| number(parts.next().unwrap_or_default(), width);
+    let (year, month, dom) = (part(4)?, part(2)?, part(2)?);
+    if parts.next().is_some() {
+        return Err(wrong());
+    }
+    let day = i32::try_from(year).ok().and_then(|year| day_of_civil(year, month, dom));
+    let day = day.ok_or_else(|| format!("{text:?}: there is no such day"))?;
+    let Some(clock) = clock else { return Ok(Time { at: Instant::of_day(day), whole_day: true }) };
+    let (hour, minute) = clock.split_once(':').ok_or_else(wrong)?;
+    let (hour, minute) = (number(hour, 2)?, number(minute, 2)?);
+    if hour > 23 || minute > 59 {
+        return Err(format!("{text:?}: there is no such minute, a day has 00:00 to 23:59"));
+    }
+    Ok(Time { at: Instant::of_day(day).plus(i64::from(hour * 60 + minute) * 60), whole_day: false })
+}
+
+/// The half-open span that a start and a stop mean; a missing side is unbounded.
+///
+/// # Errors
+/// The stop lies before the start.
+pub fn range(start: Option<Time>, stop: Option<Time>) -> Result<Span, String> {
+    let from = start.map_or(Span::ALL.start, Time::start);
+    let until = stop.map_or(Span::ALL.stop, Time::stop);
+    Span::new(from, until).ok_or_else(|| {
+        let text = |time: Option<Time>| time.map_or_else(String::new, |time| time.at.to_string());
+        format!("the stop, {}, lies before the start, {}", text(stop), text(start))
+    })
+}
+
+/// Reads an ACD number.
+///
+/// # Errors
+/// It is no whole number from 1 to 32767.
+pub fn acd(text: &str) -> Result<i64, String> {
+    match text.parse::<i64>() {
+        Ok(acd @ 1..=32_767) => Ok(acd),
+        _ => Err(format!("{text:?} is no ACD: a number from 1 to 32767; leave it out for all ACDs")),
+    }
+}
+
+/// Reads a set's id or the beginning of one.
+///
+/// # Errors
+/// It has fewer than 4 or more than 32 digits, or others than 0 to 9 and a to f.
+pub fn set_id(text: &str) -> Result<String, String> {
+    let small = text.to_ascii_lowercase();
+    let fits = (4..=32).contains(&small.len()) && small.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if fits { Ok(small) } else { Err(format!("{text:?} is no set: 4 to 32 digits of its id, as `check` shows it")) }
+}
+
+/// Reads a table name: what a database can have as one.
+///
+/// # Errors
+/// It is empty or holds a character that no name has.
+pub fn table(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return Err(format!("{text:?} is no table"));
+    }
+    Ok(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn databases_are_sqlite_files() {
+        assert_eq!(database("sqlite:cms.db"), Ok(DatabaseUrl::Sqlite("cms.db".into())));
+        assert_eq!(database("sqlite:///var/cms.db"), Ok(DatabaseUrl::Sqlite("/var/cms.db".into())));
+        for (text, part) in [
+            ("sqlite:", "path is missing"),
+            ("cms.db", "write sqlite:cms.db"),
+            ("postgresql://h/d", "not in this release"),
+            ("mysql://h/d", "no kind"),
+        ] {
+            let error = database(text).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn devices_are_paths() {
+        assert_eq!(device("./tape:0"), Ok(DevicePath::Path("./tape:0".into())));
+        for text in ["-", "tape:/dev/nst0", "s3://bucket"] {
+            assert!(device(text).unwrap_err().contains("not in this release"), "{text}");
+        }
+        assert!(device("").is_err());
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [
+            ("1", 1),
+            ("512b", 512),
+            ("64K", 65_536),
+            ("64kib", 65_536),
+            ("64 kB", 64_000),
+            ("0.5M", 524_288),
+            ("1.000001MB", 1_000_001),
+            ("2t", 2 << 40),
+            ("9223372036854775807", i64::MAX as u64),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in [
+            "",
+            "M",
+            "-1",
+            "1..2M",
+            ".5M",
+            "5.",
+            "1e3",
+            "64 apples",
+            "64MiBs",
+            "1.5",
+            "0",
+            "0.0G",
+            "9223372036854775808",
+            "99999999999999999999T",
+            "123456789012345678901",
+            "\u{0663}M",
+            "1 \u{e4}b",
+        ] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_stop_is_a_minute_that_is_meant_too() {
+        let range = range(Some(time("2003-10-23 05:13").unwrap()), Some(time("2003-10-23T05:19").unwrap())).unwrap();
+        assert_eq!(
+            (range.start.to_string(), range.stop.to_string()),
+            ("2003-10-23 05:13".into(), "2003-10-23 05:20".into())
+        );
+        let minute = time("2003-10-23 05:13").unwrap();
+        assert_eq!(super::range(Some(minute), Some(minute)).unwrap().seconds(), 60);
+        let day = time("2003-10-23").unwrap();
+        assert_eq!(super::range(Some(day), Some(day)), Ok(Span::of_day(12_348)));
+        assert_eq!(super::range(None, None), Ok(Span::ALL));
+    }
+
+    #[test]
+    fn times_that_do_not_exist_are_refused() {
+        for (text, part) in [
+            ("2003-02-29 10:00", "no such day"),
+            ("2003-13-01", "no such day"),
+            ("0000-01-01", "no such day"),
+            ("2003-10-23 24:00", "no such minute"),
+            ("2003-10-23 10:60", "no such minute"),
+            ("23.10.2003", "is no time"),
+            ("2003-10-23 1000", "is no time"),
+            ("2003-10-23 10:00:00", "is no time"),
+            ("2003-1-2", "is no time"),
+            ("2003-10-23-1", "is no time"),
+            ("+003-10-23", "is no time"),
+            ("", "is no time"),
+        ] {
+            let error = time(text).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+        let (early, late) = (time("2003-10-23 10:00").unwrap(), time("2003-10-23 10:01").unwrap());
+        let error = super::range(Some(late), Some(early)).unwrap_err();
+        assert_eq!(error, "the stop, 2003-10-23 10:00, lies before the start, 2003-10-23 10:01");
+    }
+
+    #[test]
+    fn acds_sets_and_tables_are_checked() {
+        assert_eq!((acd("3"), set_id("3F1c"), table(" hsplit ")), (Ok(3), Ok("3f1c".into()), Ok("hsplit".into())));
+        assert!(acd("0").is_err() && acd("all").is_err() && acd("32768").is_err());
+        assert!(set_id("3f1").is_err() && set_id("3f1g").is_err() && set_id(&"0".repeat(33)).is_err());
+        assert!(table("").is_err() && table("a\u{0}b").is_err());
+    }
+}

@@ -1,0 +1,138 @@
+//! Progress on a terminal: what is being done, rows, bytes, rate and the time left. Nothing where there is no terminal.
+
+use super::output::Output;
+use super::render::text::escape;
+use crate::base::monitor::{Monitor, Task};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// The monitor of the command line.
+#[derive(Debug)]
+pub struct Progress<'a> {
+    output: &'a Output,
+    target: fn() -> ProgressDrawTarget,
+    shown: Mutex<Option<Shown>>,
+}
+
+#[derive(Debug)]
+struct Shown {
+    bar: ProgressBar,
+    bytes: u64,
+}
+
+impl<'a> Progress<'a> {
+    /// A monitor that draws on standard error if [`Output::shows_progress`].
+    #[must_use]
+    pub fn new(output: &'a Output) -> Progress<'a> {
+        let target = if output.shows_progress() { ProgressDrawTarget::stderr } else { ProgressDrawTarget::hidden };
+        Progress { output, target, shown: Mutex::new(None) }
+    }
+
+    fn with<R>(&self, act: impl FnOnce(&mut Option<Shown>) -> R) -> R {
+        act(&mut self.shown.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What is being done, for people.
+#[must_use]
+pub const fn task_name(task: Task) -> &'static str {
+    match task {
+        Task::Backup => "backing up",
+        Task::Verify => "verifying",
+        Task::Plan => "planning",
+        Task::Restore => "restoring",
+        Task::Proof => "proving",
+    }
+}
+
+fn style(rows_known: bool) -> ProgressStyle {
+    let template = if rows_known {
+        "{prefix} {wide_msg} {human_pos}/{human_len} rows {percent:>3}% {per_sec} {eta} left"
+    } else {
+        "{prefix} {wide_msg} {human_pos} rows {per_sec} {elapsed}"
+    };
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+impl Monitor for Progress<'_> {
+    fn begin(&self, task: Task, what: &str, total_rows: u64) {
+        let total = (total_rows > 0).then_some(total_rows);
+        let bar = ProgressBar::with_draw_target(total, (self.target)());
+        bar.set_style(style(total.is_some()));
+        bar.set_prefix(task_name(task));
+        bar.set_message(escape(what).into_owned());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        self.with(|shown| {
+            if let Some(before) = shown.replace(Shown { bar, bytes: 0 }) {
+                before.bar.finish_and_clear();
+            }
+        });
+    }
+
+    fn advance(&self, _task: Task, rows: u64, bytes: u64) {
+        self.with(|shown| {
+            if let Some(shown) = shown {
+                shown.bytes = shown.bytes.saturating_add(bytes);
+                shown.bar.inc(rows);
+            }
+        });
+    }
+
+    fn end(&self, _task: Task) {
+        self.with(|shown| {
+            if let Some(shown) = shown.take() {
+                shown.bar.finish_and_clear();
+            }
+        });
+    }
+
+    fn notice(&self, text: &str) {
+        self.with(|shown| match shown {
+            Some(shown) => shown.bar.suspend(|| self.output.notice(text)),
+            None => self.output.notice(text),
+        });
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        self.end(Task::Plan);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::output::Style;
+    use super::super::output::tests::captured;
+    use super::*;
+
+    #[test]
+    fn nothing_is_drawn_without_a_terminal_and_notices_are_said() {
+        let (output, out, err) = captured(Style::default());
+        let progress = Progress::new(&output);
+        progress.begin(Task::Backup, "hsplit", 10);
+        progress.advance(Task::Backup, 5, 100);
+        progress.notice("left out: /cms/db");
+        progress.end(Task::Backup);
+        assert_eq!((out.text().as_str(), err.text().as_str()), ("", "left out: /cms/db\n"));
+    }
+
+    #[test]
+    fn rows_and_bytes_add_up() {
+        let (output, ..) = captured(Style::default());
+        let progress = Progress::new(&output);
+        progress.begin(Task::Restore, "hagent\u{1b}", 10);
+        progress.advance(Task::Restore, 4, 100);
+        progress.advance(Task::Restore, 3, 50);
+        progress.with(|shown| {
+            let shown = shown.as_ref().unwrap();
+            assert_eq!((shown.bar.position(), shown.bar.length(), shown.bytes), (7, Some(10), 150));
+            assert_eq!((shown.bar.prefix().as_str(), shown.bar.message().as_str()), ("restoring", "hagent\\u{1b}"));
+        });
+        progress.begin(Task::Proof, "hagent", 0);
+        progress.with(|shown| assert_eq!(shown.as_ref().unwrap().bar.length(), None));
+        progress.end(Task::Proof);
+        progress.with(|shown| assert!(shown.is_none()));
+    }
+}

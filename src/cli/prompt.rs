@@ -1,0 +1,69 @@
+//! Questions to a person. None is asked where nobody can answer.
+
+use super::failure::Failure;
+use super::output::Output;
+use std::io::{BufRead, IsTerminal};
+
+/// Asks whether to go on, on the terminal.
+///
+/// # Errors
+/// Standard input is no terminal: `--yes` is wanted then. The input cannot be read.
+pub fn confirm(output: &Output, question: &str) -> Result<bool, Failure> {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        return Err(Failure::usage("nobody is there to confirm: standard input is no terminal")
+            .hint("read the plan with --dry-run, then add --yes"));
+    }
+    confirm_from(&mut stdin.lock(), output, question)
+}
+
+/// As [`confirm`], from any input. Only `y` or `yes` is a yes; the end of the input is a no.
+///
+/// # Errors
+/// The input cannot be read.
+pub fn confirm_from(input: &mut dyn BufRead, output: &Output, question: &str) -> Result<bool, Failure> {
+    output.ask(&format!("{question} [y/N]"));
+    let answer = answer(input)?.unwrap_or_default().to_ascii_lowercase();
+    Ok(answer == "y" || answer == "yes")
+}
+
+/// The next line without its end and the blanks around it; `None` at the end of the input.
+///
+/// # Errors
+/// The input cannot be read, is not UTF-8, or the line has more than 4,096 bytes.
+pub fn answer(input: &mut dyn BufRead) -> Result<Option<String>, Failure> {
+    use std::io::Read as _;
+    let mut line = String::new();
+    let mut bounded = input.take(4_097);
+    match bounded.read_line(&mut line) {
+        Ok(0) => Ok(None),
+        Ok(4_097) => Err(Failure::usage("the answer is longer than 4096 bytes")),
+        Ok(_) => Ok(Some(line.trim().to_owned())),
+        Err(error) => Err(Failure::usage(format!("the answer cannot be read: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::output::Style;
+    use super::super::output::tests::captured;
+    use super::*;
+
+    #[test]
+    fn only_yes_is_yes() {
+        for (said, wanted) in
+            [("y\n", true), ("YES\n", true), ("\n", false), ("n\n", false), ("", false), ("yep\n", false)]
+        {
+            let (output, out, _) = captured(Style::default());
+            assert_eq!(confirm_from(&mut said.as_bytes(), &output, "Replace 12 rows?"), Ok(wanted), "{said:?}");
+            assert_eq!(out.text(), "Replace 12 rows? [y/N] ");
+        }
+    }
+
+    #[test]
+    fn answers_are_bounded() {
+        assert!(answer(&mut "x".repeat(5_000).as_bytes()).is_err());
+        assert!(answer(&mut &b"\xff\n"[..]).is_err());
+        assert_eq!(answer(&mut " /dev/rmt/0c \n".as_bytes()), Ok(Some("/dev/rmt/0c".to_owned())));
+    }
+}

@@ -1,0 +1,100 @@
+//! Picking rows out of a batch.
+
+use super::batch::{Batch, Column, ColumnData, Strings};
+
+impl Batch {
+    /// The rows for which `keep` is true, in their order. Rows beyond the end of `keep` are left out.
+    ///
+    /// ```
+    /// use intervault::column::batch::{Batch, Column, ColumnData, Value};
+    /// let mut column = Column::new(ColumnData::Integer(Vec::new()));
+    /// [Value::Integer(5), Value::Null, Value::Text(b"x")].map(|value| column.push(value));
+    /// let kept = Batch::new(vec![column]).keep(&[false, true, true]);
+    /// let values: Vec<_> = (0..kept.rows).map(|row| kept.columns[0].get(row)).collect();
+    /// assert_eq!(values, [Value::Null, Value::Text(b"x")]);
+    /// ```
+    #[must_use]
+    pub fn keep(&self, keep: &[bool]) -> Batch {
+        let rows = keep.iter().take(self.rows).filter(|keep| **keep).count();
+        Batch { columns: self.columns.iter().map(|column| kept_column(column, keep)).collect(), rows }
+    }
+}
+
+fn kept_column(column: &Column, keep: &[bool]) -> Column {
+    let is_kept = |row: u32| keep.get(row as usize).copied().unwrap_or(false);
+    // The new number of a row is the number of kept rows before it.
+    let mut place = Places { keep, row: 0, kept: 0 };
+    let nulls = column.nulls.iter().filter(|row| is_kept(**row)).map(|row| place.of(*row)).collect();
+    let mut place = Places { keep, row: 0, kept: 0 };
+    let strays = column
+        .strays
+        .iter()
+        .filter(|(row, _)| is_kept(*row))
+        .map(|(row, value)| (place.of(*row), value.clone()))
+        .collect();
+    let data = match &column.data {
+        ColumnData::Integer(values) => ColumnData::Integer(kept_values(values, keep)),
+        ColumnData::Real(values) => ColumnData::Real(kept_values(values, keep)),
+        ColumnData::Text(strings) => ColumnData::Text(kept_strings(strings, keep)),
+        ColumnData::Blob(strings) => ColumnData::Blob(kept_strings(strings, keep)),
+    };
+    Column { data, nulls, strays }
+}
+
+/// Counts kept rows; asked for ascending rows.
+struct Places<'a> {
+    keep: &'a [bool],
+    row: usize,
+    kept: u32,
+}
+
+impl Places<'_> {
+    fn of(&mut self, row: u32) -> u32 {
+        let upto = self.keep.get(self.row..row as usize).unwrap_or_default();
+        self.kept = self.kept.saturating_add(upto.iter().filter(|keep| **keep).count() as u32);
+        self.row = row as usize;
+        self.kept
+    }
+}
+
+fn kept_values<T: Copy>(values: &[T], keep: &[bool]) -> Vec<T> {
+    values.iter().zip(keep).filter(|(_, keep)| **keep).map(|(value, _)| *value).collect()
+}
+
+fn kept_strings(strings: &Strings, keep: &[bool]) -> Strings {
+    let mut kept = Strings::default();
+    for (row, _) in keep.iter().enumerate().take(strings.len()).filter(|(_, keep)| **keep) {
+        kept.push(strings.get(row));
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::column::batch::{OwnedValue, Value};
+
+    #[test]
+    fn rows_keep_their_values_nulls_and_strays() {
+        let values = [
+            OwnedValue::Integer(1),
+            OwnedValue::Null,
+            OwnedValue::Text(b"stray".to_vec()),
+            OwnedValue::Integer(4),
+            OwnedValue::Null,
+            OwnedValue::Real(0.5),
+        ];
+        let mut column = Column::new(ColumnData::Integer(Vec::new()));
+        values.iter().for_each(|value| column.push(value.as_value()));
+        let batch = Batch::new(vec![column]);
+        for mask in 0..64u32 {
+            let keep: Vec<bool> = (0..6).map(|row| mask >> row & 1 == 1).collect();
+            let kept = batch.keep(&keep);
+            let found: Vec<Value<'_>> = (0..kept.rows).map(|row| kept.columns[0].get(row)).collect();
+            let expected: Vec<Value<'_>> =
+                values.iter().zip(&keep).filter(|(_, keep)| **keep).map(|(value, _)| value.as_value()).collect();
+            assert_eq!(found, expected, "mask {mask:06b}");
+            assert_eq!(kept.columns[0].len(), kept.rows);
+        }
+    }
+}

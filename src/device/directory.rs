@@ -1,0 +1,181 @@
+//! A directory of files, one per volume. A volume is written under a partial name, synced, then given its name without
+//! overwriting, then the directory is synced: a file with a volume's name is whole, whatever happened before.
+
+use super::error::{DeviceError, DeviceErrorKind};
+use super::name::{is_volume_name, partial_name};
+use super::traits::{Device, VolumeSink, VolumeSource};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// Volumes as files in one directory.
+#[derive(Debug, Clone)]
+pub struct DirectoryDevice {
+    path: PathBuf,
+}
+
+impl DirectoryDevice {
+    /// The directory at `path`, which must exist.
+    ///
+    /// # Errors
+    /// There is no such directory, or it cannot be looked at.
+    pub fn open(path: impl Into<PathBuf>) -> Result<DirectoryDevice, DeviceError> {
+        let path = path.into();
+        let fail = |kind| DeviceError { op: "open", place: path.clone(), kind };
+        let found = fs::metadata(&path).map_err(|error| fail(error.into()))?;
+        if !found.is_dir() {
+            return Err(fail(DeviceErrorKind::Io(io::Error::from(io::ErrorKind::NotADirectory))));
+        }
+        Ok(DirectoryDevice { path })
+    }
+
+    /// The directory at `path`; it is made, with those above it, if it is not there.
+    ///
+    /// # Errors
+    /// It cannot be made, or something that is no directory has its name.
+    pub fn create(path: impl Into<PathBuf>) -> Result<DirectoryDevice, DeviceError> {
+        let path = path.into();
+        fs::create_dir_all(&path).map_err(|error| DeviceError {
+            op: "create",
+            place: path.clone(),
+            kind: error.into(),
+        })?;
+        DirectoryDevice::open(path)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Names may come from a stored label: none may lead out of the directory.
+    fn file(&self, op: &'static str, name: &str) -> Result<PathBuf, DeviceError> {
+        let place = self.path.join(name);
+        let plain = place.parent() == Some(&self.path) && place.file_name().is_some_and(|file| file == name);
+        if plain && is_volume_name(name) {
+            return Ok(place);
+        }
+        let reason = io::Error::new(io::ErrorKind::InvalidInput, "not the name of a volume: it must end in .ivv");
+        Err(DeviceError { op, place, kind: DeviceErrorKind::Io(reason) })
+    }
+}
+
+impl Device for DirectoryDevice {
+    fn describe(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn list(&self) -> Result<Vec<String>, DeviceError> {
+        let fail = |error: io::Error| DeviceError { op: "list", place: self.path.clone(), kind: error.into() };
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            // A name that is not UTF-8 is none that this device gave.
+            if let Ok(name) = entry.file_name().into_string()
+                && is_volume_name(&name)
+            {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {
+        let place = self.file("open", name)?;
+        let fail = |error: io::Error| DeviceError { op: "open", place: place.clone(), kind: error.into() };
+        let file = File::open(&place).map_err(fail)?;
+        let found = file.metadata().map_err(fail)?;
+        if !found.is_file() {
+            return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "not a file")));
+        }
+        Ok(Box::new(FileSource { file, len: found.len(), place }))
+    }
+
+    fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
+        let place = self.file("create", name)?;
+        let fail = |kind| DeviceError { op: "create", place: place.clone(), kind };
+        if fs::symlink_metadata(&place).is_ok() {
+            return Err(fail(DeviceErrorKind::Exists));
+        }
+        let partial = self.path.join(partial_name(name));
+        let file = File::options().write(true).create_new(true).open(&partial);
+        let file = file.map_err(|error| fail(error.into()))?;
+        Ok(Box::new(FileSink { file, partial, place, directory: self.path.clone() }))
+    }
+}
+
+struct FileSource {
+    file: File,
+    len: u64,
+    place: PathBuf,
+}
+
+impl VolumeSource for FileSource {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
+        let fail = |kind| DeviceError { op: "read", place: self.place.clone(), kind };
+        let wanted = buffer.len() as u64;
+        let short = DeviceErrorKind::Short { at, wanted, len: self.len };
+        if at.checked_add(wanted).is_none_or(|end| end > self.len) {
+            return Err(fail(short));
+        }
+        // The file may have been cut since it was opened.
+        self.file.read_exact_at(buffer, at).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => fail(short),
+            _ => fail(error.into()),
+        })
+    }
+}
+
+struct FileSink {
+    file: File,
+    partial: PathBuf,
+    place: PathBuf,
+    directory: PathBuf,
+}
+
+impl FileSink {
+    fn failed(&self, op: &'static str, error: io::Error) -> DeviceError {
+        DeviceError { op, place: self.place.clone(), kind: error.into() }
+    }
+}
+
+impl VolumeSink for FileSink {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), DeviceError> {
+        self.file.write_all(bytes).map_err(|error| self.failed("append to", error))
+    }
+
+    fn sync(&mut self) -> Result<(), DeviceError> {
+        self.file.sync_data().map_err(|error| self.failed("sync", error))
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), DeviceError> {
+        self.file.sync_all().map_err(|error| self.failed("sync", error))?;
+        rename_new(&self.partial, &self.place).map_err(|error| self.failed("name", error))?;
+        let synced = File::open(&self.directory).and_then(|directory| directory.sync_all());
+        synced.map_err(|error| self.failed("sync the directory of", error))
+    }
+}
+
+/// Renames, but never over something that is there.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            Ok(()) => return Ok(()),
+            // Some file systems do not know the flag; a link does not overwrite either.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    fs::hard_link(from, to)?;
+    fs::remove_file(from)
+}

@@ -1,0 +1,58 @@
+//! What to restore, and what to do where the volumes and the target disagree.
+
+use crate::base::time::Instant;
+use crate::schema::grain::DataType;
+use crate::schema::range::{Policies, Request};
+
+/// Which sections of the set.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Select {
+    /// All of them; with a start or a stop, only those whose rows say when they were.
+    #[default]
+    All,
+    /// Those of these data types.
+    Data(Vec<DataType>),
+    /// These tables.
+    Tables(Vec<String>),
+}
+
+/// What to do when parts of the set that the request needs are missing or damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Missing {
+    /// Refuse.
+    #[default]
+    Refuse,
+    /// Restore what is proven whole without them; never delete for a bucket that is not.
+    Partial,
+}
+
+/// How the restored rows are compared with the volumes before the change is made permanent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Proof {
+    /// Every row is read again; counts and digests of each bucket are compared.
+    #[default]
+    Full,
+    /// Only the counts of deleted and inserted rows are compared.
+    Counts,
+}
+
+/// How to restore.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Which sections.
+    pub select: Select,
+    /// Only the rows of this ACD; tables without an ACD column are left alone.
+    pub acd: Option<i64>,
+    /// The time asked for.
+    pub request: Request,
+    /// What to do where volumes and target disagree.
+    pub policies: Policies,
+    /// What to do when parts of the set are missing or damaged.
+    pub missing: Missing,
+    /// How the result is compared.
+    pub proof: Proof,
+    /// Threads that read and decode, at least 1.
+    pub jobs: usize,
+    /// Nothing of the target after this instant is touched: its own collection is still at work there.
+    pub settled_until: Option<Instant>,
+}

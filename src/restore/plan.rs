@@ -1,0 +1,501 @@
+//! Deciding: volumes and target are read, nothing is changed.
+
+use super::drift;
+use super::options::{Missing, Options, Select};
+use super::report::{AcdPlan, Plan, RangesPlan, Refusal, TableAction, TablePlan, VolumeNeed, WholePlan};
+use super::sides::Sides;
+use crate::base::monitor::{Monitor, Task};
+use crate::base::ordered::ordered;
+use crate::base::position::Position;
+use crate::base::time::{Day, Instant, Span};
+use crate::error::{Class, Error, ErrorKind};
+use crate::format::chunk::PieceEntry;
+use crate::schema::clock::{Clock, ClockKind, RowTimes};
+use crate::schema::grain::{DataType, Grain};
+use crate::schema::range::{Decision, Question, Request, Side, decide, reach_days};
+use crate::schema::table::{BoundTable, TableSchema};
+use crate::section::evidence::{Claims, Evidence, weigh};
+use crate::section::pieces::Acd;
+use crate::section::rows::{RowsError, SectionTable};
+use crate::store::traits::{Snapshot, Store};
+use crate::volume::section::{ChunkRef, SectionSource, SectionView};
+use crate::volume::set::SetReader;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Says what a restore would do. Every chunk that it would use is read and its checksums are verified; the target is read
+/// in a snapshot.
+///
+/// # Errors
+/// The set has none of the tables asked for; the range engine cannot answer; the store or a device fails. What merely
+/// forbids applying the plan is in [`Plan::refusals`].
+pub fn plan(set: &SetReader<'_>, store: &dyn Store, options: &Options, monitor: &dyn Monitor) -> Result<Plan, Error> {
+    let snapshot = store.snapshot(1)?;
+    let label = set.label();
+    let planner = Planner { set, snapshot: snapshot.as_ref(), options, same_server: same_server(set, store) };
+    let mut plan = Plan {
+        set: label.set(),
+        label: label.label.clone(),
+        request: options.request,
+        tables: Vec::new(),
+        volumes: Vec::new(),
+        bytes: 0,
+        summarise: Vec::new(),
+        notices: Vec::new(),
+        refusals: Vec::new(),
+    };
+    let sections = planner.selected()?;
+    let rows = sections.iter().filter_map(|section| section.end.as_ref()).map(|end| end.rows);
+    monitor.begin(Task::Plan, "comparing volumes and target", rows.fold(0, u64::saturating_add));
+    for section in sections {
+        planner.table(section, &mut plan, monitor)?;
+    }
+    monitor.end(Task::Plan);
+    if set.catalog().is_none() && !set.is_complete() {
+        planner.incomplete(&mut plan);
+    }
+    needs(set, &mut plan);
+    super::summarise::list(&mut plan);
+    Ok(plan)
+}
+
+fn same_server(set: &SetReader<'_>, store: &dyn Store) -> bool {
+    let (label, target) = (set.label(), store.identity());
+    label.source_server == target.server
+}
+
+/// The volumes and bytes that a plan needs.
+fn needs(set: &SetReader<'_>, plan: &mut Plan) {
+    let mut numbers = BTreeSet::new();
+    for table in &plan.tables {
+        for chunk in table.chunks() {
+            numbers.insert(chunk.entry.volume);
+            plan.bytes = plan.bytes.saturating_add(u64::from(chunk.entry.bytes));
+        }
+    }
+    let missing = set.missing_volumes();
+    plan.volumes = numbers.into_iter().map(|number| VolumeNeed { number, here: !missing.contains(&number) }).collect();
+}
+
+struct Planner<'a> {
+    set: &'a SetReader<'a>,
+    snapshot: &'a dyn Snapshot,
+    options: &'a Options,
+    same_server: bool,
+}
+
+/// What was read of a section's chunks.
+struct VolumeSide {
+    sides: BTreeMap<Acd, Side>,
+    evidence: Evidence,
+}
+
+impl Planner<'_> {
+    fn selected(&self) -> Result<Vec<&SectionView>, Error> {
+        let sections = self.set.sections();
+        let chosen: Vec<&SectionView> = match &self.options.select {
+            Select::All => sections.iter().filter(|section| self.unbounded() || section.header.grain != 0).collect(),
+            Select::Data(data) => {
+                let bits = data.iter().map(|data_type| data_type.bit()).fold(0, |bits, bit| bits | bit);
+                let whole = |section: &&SectionView| self.unbounded() || section.header.grain != 0;
+                sections.iter().filter(|section| section.header.data_type & bits != 0).filter(whole).collect()
+            }
+            Select::Tables(names) => {
+                let mut chosen = Vec::new();
+                for name in names {
+                    let found = sections.iter().find(|section| section.header.table.eq_ignore_ascii_case(name));
+                    chosen.push(found.ok_or_else(|| {
+                        let what = format!("table {name} is not in set {}", self.set.label().label);
+                        Error::nothing(what, "list its tables with intervault check DEVICE --list")
+                    })?);
+                }
+                chosen
+            }
+        };
+        if chosen.is_empty() {
+            let what = format!("set {} holds none of the data asked for", self.set.label().label);
+            return Err(Error::nothing(what, "list its tables with intervault check DEVICE --list"));
+        }
+        Ok(chosen)
+    }
+
+    fn unbounded(&self) -> bool {
+        self.options.request == Request::ALL
+    }
+
+    fn table(&self, section: &SectionView, plan: &mut Plan, monitor: &dyn Monitor) -> Result<(), Error> {
+        let table = SectionTable::new(section.number, &section.header)?;
+        let name = table.bound.schema.name.clone();
+        let leave = |reason: String| TablePlan {
+            table: name.clone(),
+            section: table.clone(),
+            action: TableAction::Leave(reason),
+        };
+        if table.bound.data_type == DataType::Local && !self.same_server {
+            plan.refusals.push(Refusal {
+                what: format!(
+                    "{name} is local data of {}, which only that server may have",
+                    self.set.label().source_server
+                ),
+                advice: "leave local data out with --data".to_owned(),
+                class: Class::NotRestorable,
+            });
+            plan.tables.push(leave("local data of another server".to_owned()));
+            return Ok(());
+        }
+        if section.header.server_bound && !self.same_server {
+            plan.tables.push(leave("it describes the state of the server that it came from".to_owned()));
+            return Ok(());
+        }
+        if self.options.acd.is_some() && table.bound.acd_column.is_none() {
+            plan.tables.push(leave("it has no ACD column, and only one ACD was asked for".to_owned()));
+            return Ok(());
+        }
+        let Some(target) = self.snapshot.schema(&name)? else {
+            plan.refusals.push(Refusal {
+                what: format!("the target has no table {name}"),
+                advice: "create it first, or choose other tables with --tables".to_owned(),
+                class: Class::NotRestorable,
+            });
+            plan.tables.push(leave("the target has no such table".to_owned()));
+            return Ok(());
+        };
+        let mapping = match drift::map(&table.bound.schema, &target) {
+            Ok(mapping) => mapping,
+            Err(problems) => {
+                plan.refusals.extend(problems.into_iter().map(|what| Refusal {
+                    what: format!("table {name}: {what}"),
+                    advice: "nothing of it is restored until then".to_owned(),
+                    class: Class::NotRestorable,
+                }));
+                plan.tables.push(leave("its columns do not fit the target's".to_owned()));
+                return Ok(());
+            }
+        };
+        let action = if table.bound.grain == Grain::None {
+            self.whole(section, &table, target, mapping, plan, monitor)?
+        } else {
+            self.ranges(section, &table, target, mapping, plan, monitor)?
+        };
+        plan.tables.push(TablePlan { table: name, section: table, action });
+        Ok(())
+    }
+
+    fn ranges(
+        &self,
+        section: &SectionView,
+        table: &SectionTable,
+        target: TableSchema,
+        mapping: drift::Mapping,
+        plan: &mut Plan,
+        monitor: &dyn Monitor,
+    ) -> Result<TableAction, Error> {
+        let window = self.window(table.bound.grain);
+        let in_window = |chunk: &&ChunkRef| match window {
+            None => true,
+            Some(window) => {
+                let span = Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop));
+                span.is_some_and(|span| span.meets(window))
+            }
+        };
+        let chunks: Vec<ChunkRef> = section.chunks.iter().filter(in_window).cloned().collect();
+        let (volume, unreadable) = self.volume_side(section, table, &chunks, window, monitor)?;
+        self.refuse_unreadable(&table.bound.schema.name, &unreadable, plan);
+        let bound_target = bound_target(&table.bound, &target, &mapping);
+        let held = volume.evidence.held.values().flatten();
+        let days = self.target_days(table.bound.grain, held, window.is_none());
+        let target_sides = self.target_sides(&bound_target, days)?;
+        let mut acds = Vec::new();
+        let names: BTreeSet<Acd> = volume.sides.keys().chain(target_sides.keys()).copied().collect();
+        for acd in names {
+            if self.options.acd.is_some_and(|only| acd != Some(only)) {
+                continue;
+            }
+            let plan = self.acd(&table.bound, acd, &volume, target_sides.get(&acd))?;
+            acds.push(plan);
+        }
+        for acd in &acds {
+            if let Some(refusal) = acd.decision.refused() {
+                plan.refusals.push(guard(&table.bound.schema.name, acd, refusal));
+            }
+        }
+        let readable: BTreeSet<u64> = unreadable.iter().map(|(chunk, _)| chunk.number).collect();
+        let chunks = chunks.into_iter().filter(|chunk| !readable.contains(&chunk.number)).collect();
+        let unproven = volume.evidence.unproven.into_iter().collect();
+        Ok(TableAction::Ranges(Box::new(RangesPlan { target, bound_target, mapping, chunks, days, acds, unproven })))
+    }
+
+    fn acd(&self, table: &BoundTable, acd: Acd, volume: &VolumeSide, target: Option<&Side>) -> Result<AcdPlan, Error> {
+        let held = volume.evidence.held.get(&acd).cloned().unwrap_or_default();
+        let volume_side = volume.sides.get(&acd).cloned().unwrap_or_default();
+        let target = target.cloned().unwrap_or_default();
+        let question = Question {
+            grain: table.grain,
+            event_slot_minutes: table.event_slot_minutes,
+            request: self.options.request,
+            held: &held,
+            volume: &volume_side,
+            target: &target,
+            undated_proven: volume.evidence.undated.contains(&acd),
+            policies: self.options.policies,
+            settled_until: self.options.settled_until,
+        };
+        let decision: Decision =
+            decide(&question).map_err(|error| ErrorKind::Range { table: table.schema.name.clone(), error })?;
+        Ok(AcdPlan { acd, held, volume: volume_side, target, decision })
+    }
+
+    /// The whole days in question: rows outside them cannot matter. `None`: all of time.
+    fn window(&self, grain: Grain) -> Option<Span> {
+        let Request { start, stop } = self.options.request;
+        if start.is_none() && stop.is_none() {
+            return None;
+        }
+        let reach = reach_days(grain);
+        let first = start.map_or(Instant::MIN, |start| Instant::of_day(start.day().saturating_sub(reach)));
+        let last =
+            stop.map_or(Instant::MAX, |stop| Instant::of_day(stop.day().saturating_add(reach).saturating_add(1)));
+        Span::new(first, last)
+    }
+
+    /// The days of the target whose rows can matter: those of the request that the set holds, moved apart by the reach.
+    fn target_days<'h>(
+        &self,
+        grain: Grain,
+        held: impl Iterator<Item = &'h Span>,
+        undated: bool,
+    ) -> (Option<Day>, Option<Day>) {
+        let Request { start, stop } = self.options.request;
+        // Rows without a usable date come only with a scan of everything.
+        if undated {
+            return (None, None);
+        }
+        let envelope = held.copied().reduce(|a, b| Span { start: a.start.min(b.start), stop: a.stop.max(b.stop) });
+        let first = [start, envelope.map(|span| span.start)].into_iter().flatten().max();
+        let last = [stop, envelope.map(|span| span.stop)].into_iter().flatten().min();
+        let reach = reach_days(grain);
+        (
+            first.map(|instant| instant.day().saturating_sub(reach)),
+            last.map(|instant| instant.day().saturating_add(reach)),
+        )
+    }
+
+    fn target_sides(
+        &self,
+        target: &BoundTable,
+        days: (Option<Day>, Option<Day>),
+    ) -> Result<BTreeMap<Acd, Side>, Error> {
+        let Some(clock) = &target.clock else { return Ok(BTreeMap::new()) };
+        let keys = RowTimes::columns(target);
+        let mut times = RowTimes::projected(target, &keys)?;
+        let mut sides = Sides::default();
+        self.snapshot.scan_days(0, &target.schema, clock, days, &keys, &mut |batch| {
+            sides.add(&times.all(&batch));
+            Ok(())
+        })?;
+        Ok(sides.finish())
+    }
+
+    /// Reads the key columns of the chunks; those that cannot be read come back with the reason.
+    #[expect(clippy::type_complexity, reason = "a pair of results that only one caller sees")]
+    fn volume_side(
+        &self,
+        section: &SectionView,
+        table: &SectionTable,
+        chunks: &[ChunkRef],
+        window: Option<Span>,
+        monitor: &dyn Monitor,
+    ) -> Result<(VolumeSide, Vec<(ChunkRef, String)>), Error> {
+        let (mut sides, mut entries) = (Sides::default(), Vec::<PieceEntry>::new());
+        let mut unreadable = Vec::new();
+        ordered(
+            self.options.jobs.max(1),
+            chunks.len(),
+            2,
+            |_, item, emit| {
+                if let Some(chunk) = chunks.get(item) {
+                    emit((item, read_keys(self.set, table, chunk)));
+                }
+                Ok::<(), Error>(())
+            },
+            |(item, read)| {
+                let Some(chunk) = chunks.get(item) else { return Ok(()) };
+                monitor.advance(Task::Plan, u64::from(chunk.entry.rows), u64::from(chunk.entry.bytes));
+                match read {
+                    Ok(rows) => {
+                        sides.add(&rows.when);
+                        entries.extend(rows.directory.pieces);
+                    }
+                    Err(reason) => unreadable.push((chunk.clone(), reason)),
+                }
+                Ok(())
+            },
+        )?;
+        let whole = unreadable.is_empty() && chunks.len() == section.chunks.len() && section.end.is_some();
+        let claims = Claims {
+            buckets: (section.source == SectionSource::Catalog).then_some(&section.buckets[..]),
+            end: section.end.as_ref(),
+            cutoffs: &table.cutoffs,
+            grain: table.bound.grain,
+            window,
+        };
+        let evidence = weigh(claims, &entries, whole);
+        Ok((VolumeSide { sides: sides.finish(), evidence }, unreadable))
+    }
+
+    fn whole(
+        &self,
+        section: &SectionView,
+        table: &SectionTable,
+        target: TableSchema,
+        mapping: drift::Mapping,
+        plan: &mut Plan,
+        monitor: &dyn Monitor,
+    ) -> Result<TableAction, Error> {
+        let chunks = section.chunks.clone();
+        let (volume, unreadable) = self.volume_side(section, table, &chunks, None, monitor)?;
+        let name = &table.bound.schema.name;
+        // An absent or damaged section never empties a table: all of it, or nothing.
+        if !unreadable.is_empty() || !volume.evidence.unproven.is_empty() || section.end.is_none() {
+            self.refuse_unreadable(name, &unreadable, plan);
+            return Ok(TableAction::Leave(
+                "its section is not whole, and such a table is replaced whole or not".into(),
+            ));
+        }
+        let acd = match (self.options.acd, table.bound.acd_column) {
+            (Some(acd), Some(column)) => mapping.columns.get(column).map(|column| (*column, acd)),
+            _ => None,
+        };
+        let bound_target = bound_target(&table.bound, &target, &mapping);
+        let counted = |side: &BTreeMap<Acd, Side>| match self.options.acd {
+            Some(acd) => side.get(&Some(acd)).map_or(0, |side| side.undated),
+            None => side.values().map(|side| side.undated).fold(0, u64::saturating_add),
+        };
+        let insert = counted(&volume.sides);
+        let delete = self.count_target(&bound_target)?;
+        Ok(TableAction::Whole(Box::new(WholePlan { target, acd, mapping, chunks, insert, delete })))
+    }
+
+    fn count_target(&self, target: &BoundTable) -> Result<u64, Error> {
+        let parts = self.snapshot.parts(&target.schema, u64::MAX)?;
+        let mut times = RowTimes::new(target)?;
+        let mut count = 0u64;
+        for part in &parts {
+            self.snapshot.scan(0, &target.schema, part, 4_096, usize::MAX, &mut |batch| {
+                let mine = |acd: Acd| self.options.acd.is_none_or(|only| acd == Some(only));
+                let rows = times.all(&batch).iter().filter(|row| mine(row.acd)).count();
+                count = count.saturating_add(rows as u64);
+                Ok(())
+            })?;
+        }
+        Ok(count)
+    }
+
+    /// Without the catalog nobody knows what else the set holds.
+    fn incomplete(&self, plan: &mut Plan) {
+        let missing: Vec<String> = self.set.missing_volumes().iter().map(u32::to_string).collect();
+        let what = if missing.is_empty() {
+            format!("set {} was never finished: it has no catalog", plan.label)
+        } else {
+            format!("volume {} of set {} is not here, and with it the catalog", missing.join(", "), plan.label)
+        };
+        match self.options.missing {
+            Missing::Partial => plan.notices.push(what),
+            Missing::Refuse => plan.refusals.push(Refusal {
+                what,
+                advice: "bring the volume, or restore what is proven whole without it: --partial".to_owned(),
+                class: Class::Volume,
+            }),
+        }
+    }
+
+    fn refuse_unreadable(&self, table: &str, unreadable: &[(ChunkRef, String)], plan: &mut Plan) {
+        let Some((_, first)) = unreadable.first() else { return };
+        let missing = unreadable.iter().any(|(chunk, _)| !chunk.here);
+        let rows = unreadable.iter().map(|(chunk, _)| u64::from(chunk.entry.rows)).fold(0, u64::saturating_add);
+        let what = format!("table {table}: {rows} rows in {} chunks cannot be read: {first}", unreadable.len());
+        match self.options.missing {
+            Missing::Partial => plan.notices.push(what),
+            Missing::Refuse => plan.refusals.push(Refusal {
+                what,
+                advice: if missing {
+                    "bring the volume, or restore what is proven whole without it: --partial".to_owned()
+                } else {
+                    "restore from another copy of the set, or what is proven whole without them: --partial".to_owned()
+                },
+                class: if missing { Class::Volume } else { Class::Damage },
+            }),
+        }
+    }
+}
+
+fn guard(table: &str, acd: &AcdPlan, refusal: crate::schema::range::Refusal) -> Refusal {
+    let name = acd.acd.map_or_else(|| "no ACD".to_owned(), |acd| format!("ACD {acd}"));
+    let mut parts = Vec::new();
+    if refusal.uncovered_rows > 0 {
+        parts
+            .push(format!("{} rows in the target would be deleted for which the set has none", refusal.uncovered_rows));
+    }
+    if refusal.straddling_rows > 0 {
+        parts.push(format!("{} rows in the target lie across an edge of the range", refusal.straddling_rows));
+    }
+    Refusal {
+        what: format!("table {table}, {name}: {}", parts.join(" and ")),
+        advice: "look at the plan, then say --uncovered keep (the target is right) or --uncovered delete (the set is)"
+            .to_owned(),
+        class: Class::NotRestorable,
+    }
+}
+
+fn read_keys(
+    set: &SetReader<'_>,
+    table: &SectionTable,
+    chunk: &ChunkRef,
+) -> Result<crate::section::rows::ChunkRows, String> {
+    if !chunk.here {
+        return Err(format!("volume {} is not here", chunk.entry.volume));
+    }
+    let at = position(chunk);
+    let payload = set.read_chunk(chunk).map_err(|error| error.to_string())?;
+    table.keys(&payload, at).map_err(|error: RowsError| error.to_string())
+}
+
+/// Where a chunk is.
+pub(super) fn position(chunk: &ChunkRef) -> Position {
+    Position::volume(chunk.entry.volume)
+        .with_block(chunk.entry.block)
+        .with_rows(chunk.entry.first_row, u64::from(chunk.entry.rows))
+}
+
+/// The section's table, with the columns and column numbers of the target.
+fn bound_target(section: &BoundTable, target: &TableSchema, mapping: &drift::Mapping) -> BoundTable {
+    let at = |column: usize| mapping.columns.get(column).copied().unwrap_or(column);
+    BoundTable {
+        schema: target.clone(),
+        clock: section.clock.as_ref().map(|clock| renumbered(clock, at)),
+        acd_column: section.acd_column.map(at),
+        ..section.clone()
+    }
+}
+
+/// The same clock, on columns with other numbers.
+fn renumbered(clock: &Clock, at: impl Fn(usize) -> usize) -> Clock {
+    let kind = match &clock.kind {
+        ClockKind::DateHhmm { date, time } => ClockKind::DateHhmm { date: at(*date), time: at(*time) },
+        ClockKind::Date { date } => ClockKind::Date { date: at(*date) },
+        ClockKind::Timestamp { at: column } => ClockKind::Timestamp { at: at(*column) },
+        ClockKind::EpochSeconds { at: column, zone } => ClockKind::EpochSeconds { at: at(*column), zone: zone.clone() },
+    };
+    Clock { kind, length_column: clock.length_column.map(at) }
+}
+
+impl TablePlan {
+    /// The chunks that the table's plan reads.
+    #[must_use]
+    pub fn chunks(&self) -> &[ChunkRef] {
+        match &self.action {
+            TableAction::Leave(_) => &[],
+            TableAction::Ranges(ranges) => &ranges.chunks,
+            TableAction::Whole(whole) => &whole.chunks,
+        }
+    }
+}

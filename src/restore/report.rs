@@ -1,0 +1,155 @@
+//! The plan of a restore and what it did, as values: for people as tables, for programs as JSON, both elsewhere.
+
+use super::drift::Mapping;
+use crate::base::time::Span;
+use crate::format::block::SetId;
+use crate::schema::range::{Decision, Request, Side};
+use crate::schema::table::{BoundTable, TableSchema};
+use crate::section::evidence::Bucket;
+use crate::section::pieces::Acd;
+use crate::section::rows::SectionTable;
+use crate::volume::section::ChunkRef;
+use std::time::Duration;
+
+/// What a restore will do.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The set.
+    pub set: SetId,
+    /// Its label.
+    pub label: String,
+    /// The time asked for.
+    pub request: Request,
+    /// One entry for each section that was selected, in the order of the set.
+    pub tables: Vec<TablePlan>,
+    /// The volumes that hold the chunks needed, in order.
+    pub volumes: Vec<VolumeNeed>,
+    /// Bytes of the chunks needed.
+    pub bytes: u64,
+    /// Days, weeks and months that meet a replaced interval range while their own row was not replaced: (table, ACD,
+    /// period). They are to be summarised again.
+    pub summarise: Vec<(String, Acd, Span)>,
+    /// Words that are no refusal.
+    pub notices: Vec<String>,
+    /// Why the plan cannot be applied; empty if it can.
+    pub refusals: Vec<Refusal>,
+}
+
+/// A volume that a plan needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeNeed {
+    /// Number in the set, from 1.
+    pub number: u32,
+    /// Whether it is here.
+    pub here: bool,
+}
+
+/// Why a plan cannot be applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The rule, and where it is broken.
+    pub what: String,
+    /// What to try.
+    pub advice: String,
+    /// Whether it is volumes that are missing (exit status 5), damage (4) or a rule (9).
+    pub class: crate::error::Class,
+}
+
+/// What a restore will do with one table.
+#[derive(Debug, Clone)]
+pub struct TablePlan {
+    /// The table's name in the target; the section's where the target has none.
+    pub table: String,
+    /// The section.
+    pub section: SectionTable,
+    /// What will be done.
+    pub action: TableAction,
+}
+
+/// What a restore will do with one table.
+#[derive(Debug, Clone)]
+pub enum TableAction {
+    /// Nothing, for this reason.
+    Leave(String),
+    /// Rows in ranges are replaced.
+    Ranges(Box<RangesPlan>),
+    /// All rows (with one ACD chosen: all of its rows) are replaced.
+    Whole(Box<WholePlan>),
+}
+
+/// The replacement of ranges of one table.
+#[derive(Debug, Clone)]
+pub struct RangesPlan {
+    /// The target's table.
+    pub target: TableSchema,
+    /// The section's table, with the column numbers of the target.
+    pub bound_target: BoundTable,
+    /// How columns map.
+    pub mapping: Mapping,
+    /// The chunks to read, in order.
+    pub chunks: Vec<ChunkRef>,
+    /// The days of the target that were looked at: (first, last), `None` for unbounded.
+    pub days: (Option<i32>, Option<i32>),
+    /// One entry for each ACD that the section or the target has.
+    pub acds: Vec<AcdPlan>,
+    /// Buckets that are listed but cannot be read whole; nothing is deleted for them.
+    pub unproven: Vec<Bucket>,
+}
+
+/// What a restore will do with the rows of one ACD of a table.
+#[derive(Debug, Clone)]
+pub struct AcdPlan {
+    /// The ACD.
+    pub acd: Acd,
+    /// The time for which the set speaks.
+    pub held: Vec<Span>,
+    /// The rows on the volumes that were looked at.
+    pub volume: Side,
+    /// The rows in the target that were looked at.
+    pub target: Side,
+    /// What the range engine says.
+    pub decision: Decision,
+}
+
+/// The replacement of a whole table.
+#[derive(Debug, Clone)]
+pub struct WholePlan {
+    /// The target's table.
+    pub target: TableSchema,
+    /// The number of its ACD column, if only one ACD is replaced.
+    pub acd: Option<(usize, i64)>,
+    /// How columns map.
+    pub mapping: Mapping,
+    /// The chunks to read, in order.
+    pub chunks: Vec<ChunkRef>,
+    /// Rows on the volumes.
+    pub insert: u64,
+    /// Rows in the target.
+    pub delete: u64,
+}
+
+/// What a restore did.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// One entry for each table that was changed, in the order of the plan.
+    pub tables: Vec<TableReport>,
+    /// Whether every replaced row was read again and its bucket's digest compared.
+    pub proved: bool,
+    /// Time for deleting and inserting.
+    pub apply_time: Duration,
+    /// Time for the proof.
+    pub proof_time: Duration,
+}
+
+/// What a restore did with one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableReport {
+    /// The table.
+    pub table: String,
+    /// Rows deleted.
+    pub deleted: u64,
+    /// Rows inserted.
+    pub inserted: u64,
+    /// Buckets whose digests were compared.
+    pub buckets: u64,
+}

@@ -1,0 +1,116 @@
+//! The engine against the oracle, in random worlds and in all small ones.
+
+use super::*;
+use crate::testing::range_world::World;
+use proptest::prelude::*;
+
+fn agree(question: &Question<'_>) {
+    if let Some(difference) = oracle::disagreement(question) {
+        panic!("{difference}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn engine_and_oracle_agree(data in proptest::collection::vec(any::<u8>(), 0..160)) {
+        agree(&World::from_bytes(&data).question());
+    }
+}
+
+/// All sets of rows of one, two and three quarters of an hour in three quarters, on either side; all held sets of
+/// quarters; all requests between quarters, one within a quarter, none; all policies.
+#[test]
+fn engine_and_oracle_agree_in_all_small_worlds() {
+    let quarter = |from: i64, to: i64| Span { start: Instant(from * 900), stop: Instant(to * 900) };
+    let shapes = [(0, 1), (1, 2), (2, 3), (0, 2), (1, 3), (0, 3)].map(|(from, to)| quarter(from, to));
+    let side = |set: u32| {
+        let chosen = shapes.iter().enumerate().filter(|(i, _)| set >> i & 1 == 1);
+        // Rows differ in number from shape to shape and from set to set, so that thinner spans occur.
+        Side::new(chosen.map(|(i, span)| Slot { span: *span, rows: u64::from(set).wrapping_add(i as u64) % 3 + 1 }), 0)
+    };
+    let sides: Vec<Side> = (0..64).map(side).collect();
+    let mut requests = vec![Request::ALL, Request { start: Some(Instant(1000)), stop: Some(Instant(1060)) }];
+    for from in 0..3 {
+        requests.extend(
+            (from + 1..4).map(|to| Request { start: Some(Instant(from * 900)), stop: Some(Instant(to * 900)) }),
+        );
+    }
+    let mut asked = 0_u64;
+    for (number, volume) in sides.iter().enumerate() {
+        for target in &sides {
+            for held_set in 0..8 {
+                let held: Vec<Span> = (0..3).filter(|i| held_set >> i & 1 == 1).map(|i| quarter(i, i + 1)).collect();
+                // One request, taken in turn, for each of these: the product of all would take a minute.
+                asked += 1;
+                let request = requests[(asked % requests.len() as u64) as usize];
+                for uncovered in [Uncovered::Refuse, Uncovered::Delete, Uncovered::Keep] {
+                    let carried = if number % 2 == 0 { Carried::Insert } else { Carried::Leave };
+                    agree(&Question {
+                        grain: Grain::Interval,
+                        event_slot_minutes: 30,
+                        request,
+                        held: &held,
+                        volume,
+                        target,
+                        undated_proven: true,
+                        policies: Policies { uncovered, carried, ..Policies::default() },
+                        settled_until: asked.is_multiple_of(5).then_some(Instant(1800)),
+                    });
+                }
+            }
+        }
+    }
+    assert_eq!(asked, 64 * 64 * 8);
+}
+
+/// A generator whose worlds never straddle would prove nothing: each kind of outcome must come up often.
+#[test]
+fn random_worlds_show_every_outcome() {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as u8
+    };
+    let worlds = 20_000;
+    let mut seen = std::collections::BTreeMap::<&str, u32>::new();
+    for _ in 0..worlds {
+        let data: Vec<u8> = (0..160).map(|_| next()).collect();
+        let world = World::from_bytes(&data);
+        agree(&world.question());
+        let Ok(decision) = decide(&world.question()) else {
+            *seen.entry("no answer").or_default() += 1;
+            continue;
+        };
+        let keeps = world.policies.uncovered == Uncovered::Keep;
+        let straddling: Vec<Span> = decision.straddling.iter().map(|slot| slot.span).collect();
+        // Pushed out by a row that was only kept because another had been: the chain that has to settle.
+        let pushed_by_kept = |slot: &Slot| !straddling.iter().any(|span| span.meets(slot.span));
+        for (name, is_so) in [
+            ("delete", !decision.delete.is_empty()),
+            ("insert", !decision.insert.is_empty()),
+            ("left out", !decision.left_out.is_empty()),
+            (
+                "left out by a chain",
+                keeps && !decision.straddling.is_empty() && decision.left_out.iter().any(pushed_by_kept),
+            ),
+            ("kept", decision.kept.len() > decision.straddling.len()),
+            ("uncovered", !decision.uncovered.is_empty()),
+            ("straddling", !decision.straddling.is_empty()),
+            ("unsettled", !decision.unsettled.is_empty()),
+            ("thinner", !decision.thinner.is_empty()),
+            ("carried in", !decision.carried_in.is_empty()),
+            ("carried left", !decision.carried_left.is_empty()),
+            ("partial", !decision.partial.is_empty()),
+            ("refused", decision.refused().is_some()),
+            ("not refused", !decision.is_idle() && decision.refused().is_none()),
+            ("undated replaced", decision.undated == Undated::Replace),
+            ("undated inserted", decision.undated == Undated::Insert),
+        ] {
+            *seen.entry(name).or_default() += u32::from(is_so);
+        }
+    }
+    let rare: Vec<_> = seen.iter().filter(|(_, count)| **count < worlds / 500).collect();
+    assert!(seen.len() == 17 && rare.is_empty(), "too rare: {rare:?} of {seen:?}");
+}

@@ -1,0 +1,309 @@
+//! What a section proves it holds. With lost or unreadable parts only those buckets count whose rows are all there; the
+//! rest may be looked at, but never justifies a deletion. Pure.
+
+use super::pieces::{Acd, Cutoffs};
+use crate::base::time::{Day, Instant, Span};
+use crate::format::catalog::BucketEntry;
+use crate::format::chunk::PieceEntry;
+use crate::format::section::SectionEndRecord;
+use crate::schema::clock::bucket_span;
+use crate::schema::grain::Grain;
+use crate::schema::range::SpanSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A bucket: ACD, and first day of its day or period; no day for undated rows and for tables of grain none.
+pub type Bucket = (Acd, Option<Day>);
+
+/// What is known of a section from outside its chunks.
+#[derive(Debug, Clone, Copy)]
+pub struct Claims<'a> {
+    /// The catalog's buckets, if there is a catalog.
+    pub buckets: Option<&'a [BucketEntry]>,
+    /// The section's end mark, from the section itself or from the catalog.
+    pub end: Option<&'a SectionEndRecord>,
+    /// Up to when the set speaks.
+    pub cutoffs: &'a Cutoffs,
+    /// The table's grain.
+    pub grain: Grain,
+    /// The time in question: buckets outside were not read and are not judged. `None`: all of them, undated rows too.
+    pub window: Option<Span>,
+}
+
+/// What a section proves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// The time for which the section speaks, per ACD: ascending, disjoint spans.
+    pub held: BTreeMap<Acd, Vec<Span>>,
+    /// ACDs whose undated rows (for grain none: all rows) are all there.
+    pub undated: BTreeSet<Acd>,
+    /// Buckets that are listed or begun but whose rows are not all there.
+    pub unproven: BTreeSet<Bucket>,
+}
+
+/// Rows and digest of a bucket as the readable chunks give them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Sum {
+    rows: u64,
+    carried: u64,
+    digest: u128,
+    pieces: u64,
+    begun: bool,
+    first: i64,
+    stop: i64,
+}
+
+impl Sum {
+    fn add(&mut self, piece: &PieceEntry) {
+        (self.first, self.stop) = match self.pieces {
+            0 => (piece.first, piece.stop),
+            _ => (self.first.min(piece.first), self.stop.max(piece.stop)),
+        };
+        self.rows = self.rows.saturating_add(u64::from(piece.rows));
+        self.carried = self.carried.saturating_add(u64::from(piece.carried));
+        self.digest = self.digest.wrapping_add(u128::from_le_bytes(piece.digest));
+        self.pieces = self.pieces.saturating_add(1);
+        self.begun |= piece.piece == 0;
+    }
+}
+
+/// Weighs the readable chunks of a section against its claims. `pieces` are those of every readable chunk that can
+/// hold rows of the buckets in question; `whole` says that every chunk of the section was readable and is among them.
+#[must_use]
+pub fn weigh(claims: Claims<'_>, pieces: &[PieceEntry], whole: bool) -> Evidence {
+    let mut sums: BTreeMap<Bucket, Sum> = BTreeMap::new();
+    let mut last_numbers: BTreeMap<Bucket, u64> = BTreeMap::new();
+    for piece in pieces {
+        let bucket = (piece.acd, piece.day);
+        sums.entry(bucket).or_default().add(piece);
+        if piece.last == 1 {
+            // Pieces count from 0: all are there if the number of the last is one less than their count.
+            last_numbers.insert(bucket, u64::from(piece.piece));
+        }
+    }
+    let all_pieces = |bucket: &Bucket, sum: &Sum| {
+        sum.begun && last_numbers.get(bucket).is_some_and(|last| last.saturating_add(1) == sum.pieces)
+    };
+    match (claims.buckets, claims.end) {
+        (Some(buckets), Some(end)) => {
+            let judged = |entry: &&BucketEntry| match (claims.window, entry.day) {
+                (None, _) => true,
+                (Some(_), None) => false,
+                (Some(window), Some(day)) => bucket_span(claims.grain, day, Some(Instant(entry.stop))).meets(window),
+            };
+            let buckets: Vec<&BucketEntry> = buckets.iter().filter(judged).collect();
+            let proven = |entry: &BucketEntry| {
+                let sum = sums.get(&(entry.acd, entry.day)).copied().unwrap_or_default();
+                (sum.rows, sum.carried, sum.digest) == (entry.rows, entry.carried, u128::from_le_bytes(entry.digest))
+            };
+            let holes = buckets.iter().filter(|entry| !proven(entry));
+            let unproven = holes.map(|entry| ((entry.acd, entry.day), Instant(entry.stop))).collect();
+            let undated = buckets.iter().filter(|entry| entry.day.is_none() && proven(entry)).map(|entry| entry.acd);
+            from_end(claims, end, unproven, undated.collect())
+        }
+        (None, Some(end)) => {
+            let total = sums.values().fold(0u128, |sum, bucket| sum.wrapping_add(bucket.digest));
+            let rows = sums.values().map(|sum| sum.rows.saturating_add(sum.carried)).fold(0, u64::saturating_add);
+            if whole && rows == end.rows && total == u128::from_le_bytes(end.digest) {
+                let undated = sums.keys().filter(|(_, day)| day.is_none()).map(|(acd, _)| *acd).collect();
+                return from_end(claims, end, BTreeMap::new(), undated);
+            }
+            from_pieces(claims, &sums, all_pieces)
+        }
+        (_, None) => from_pieces(claims, &sums, all_pieces),
+    }
+}
+
+/// The end mark says what is held; the days of unproven buckets are taken out.
+fn from_end(
+    claims: Claims<'_>,
+    end: &SectionEndRecord,
+    unproven: BTreeMap<Bucket, Instant>,
+    undated: BTreeSet<Acd>,
+) -> Evidence {
+    let mut held: BTreeMap<Acd, Vec<Span>> = BTreeMap::new();
+    for entry in &end.held {
+        if let Some(span) = Span::new(Instant(entry.start), Instant(entry.stop)) {
+            held.entry(entry.acd).or_default().push(span);
+        }
+    }
+    let mut holes: BTreeMap<Acd, Vec<Span>> = BTreeMap::new();
+    for ((acd, day), rows_stop) in &unproven {
+        if let Some(day) = day {
+            holes.entry(*acd).or_default().push(bucket_span(claims.grain, *day, Some(*rows_stop)));
+        }
+    }
+    for (acd, holes) in holes {
+        if let Some(spans) = held.get_mut(&acd) {
+            let left = SpanSet::from_spans(spans.iter().copied()).minus(&SpanSet::from_spans(holes));
+            *spans = left.spans().to_vec();
+        }
+    }
+    Evidence { held, undated, unproven: unproven.into_keys().collect() }
+}
+
+/// Nothing but the pieces themselves: a bucket speaks from its first row to its last, if all its pieces are there.
+fn from_pieces(
+    claims: Claims<'_>,
+    sums: &BTreeMap<Bucket, Sum>,
+    all_pieces: impl Fn(&Bucket, &Sum) -> bool,
+) -> Evidence {
+    let mut evidence = Evidence::default();
+    for (bucket, sum) in sums {
+        let (acd, day) = *bucket;
+        if !all_pieces(bucket, sum) {
+            evidence.unproven.insert(*bucket);
+            continue;
+        }
+        if day.is_none() {
+            evidence.undated.insert(acd);
+            continue;
+        }
+        let stop = claims.cutoffs.of(acd).map_or(sum.stop, |cutoff| sum.stop.min(cutoff.0));
+        if let Some(span) = Span::new(Instant(sum.first), Instant(stop)) {
+            join(evidence.held.entry(acd).or_default(), span);
+        }
+    }
+    evidence
+}
+
+/// Adds a span that starts no earlier than those before it; what overlaps or touches becomes one.
+fn join(spans: &mut Vec<Span>, span: Span) {
+    match spans.last_mut() {
+        Some(last) if span.start <= last.stop => last.stop = last.stop.max(span.stop),
+        _ => spans.push(span),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::section::HeldEntry;
+
+    const DAY: i64 = 86_400;
+
+    fn piece(day: i32, piece: u32, last: u8, rows: u32) -> PieceEntry {
+        let first = i64::from(day) * DAY;
+        let digest = u128::from(rows).wrapping_mul(0x9E37_79B9).to_le_bytes();
+        PieceEntry { acd: Some(1), day: Some(day), piece, last, rows, carried: 0, first, stop: first + DAY, digest }
+    }
+
+    /// Three days: one in one piece, one in two, one in one.
+    fn pieces() -> Vec<PieceEntry> {
+        vec![piece(10, 0, 1, 5), piece(11, 0, 2, 6), piece(11, 1, 1, 7), piece(12, 0, 1, 8)]
+    }
+
+    fn buckets(pieces: &[PieceEntry]) -> Vec<BucketEntry> {
+        let mut buckets: Vec<BucketEntry> = Vec::new();
+        for piece in pieces {
+            let sum = |digest: [u8; 16]| u128::from_le_bytes(digest).wrapping_add(u128::from_le_bytes(piece.digest));
+            match buckets.iter_mut().find(|bucket| bucket.day == piece.day) {
+                Some(bucket) => {
+                    bucket.pieces += 1;
+                    bucket.rows += u64::from(piece.rows);
+                    bucket.digest = sum(bucket.digest).to_le_bytes();
+                }
+                None => buckets.push(BucketEntry {
+                    acd: piece.acd,
+                    day: piece.day,
+                    pieces: 1,
+                    rows: u64::from(piece.rows),
+                    carried: 0,
+                    first: piece.first,
+                    stop: piece.stop,
+                    digest: piece.digest,
+                }),
+            }
+        }
+        buckets
+    }
+
+    fn end(pieces: &[PieceEntry]) -> SectionEndRecord {
+        let digest = pieces.iter().map(|p| u128::from_le_bytes(p.digest)).fold(0u128, u128::wrapping_add);
+        SectionEndRecord {
+            rows: pieces.iter().map(|piece| u64::from(piece.rows)).sum(),
+            chunks: 3,
+            buckets: 3,
+            digest: digest.to_le_bytes(),
+            held: vec![HeldEntry { acd: Some(1), start: 8 * DAY, stop: 14 * DAY }],
+        }
+    }
+
+    fn held(evidence: &Evidence) -> Vec<(i64, i64)> {
+        let spans = evidence.held.get(&Some(1)).cloned().unwrap_or_default();
+        spans.iter().map(|span| (span.start.0 / DAY, span.stop.0 / DAY)).collect()
+    }
+
+    fn weighed(catalog: bool, end_mark: bool, left: &[PieceEntry], whole: bool) -> Evidence {
+        let (all, cutoffs) = (pieces(), Cutoffs::default());
+        let (buckets, end) = (buckets(&all), end(&all));
+        let claims = Claims {
+            buckets: catalog.then_some(&buckets[..]),
+            end: end_mark.then_some(&end),
+            cutoffs: &cutoffs,
+            grain: Grain::Interval,
+            window: None,
+        };
+        weigh(claims, left, whole)
+    }
+
+    #[test]
+    fn a_whole_section_speaks_for_its_held_range() {
+        for catalog in [true, false] {
+            let evidence = weighed(catalog, true, &pieces(), true);
+            assert_eq!((held(&evidence), evidence.unproven.len()), (vec![(8, 14)], 0));
+        }
+    }
+
+    #[test]
+    fn with_a_catalog_only_the_days_with_lost_rows_are_taken_out() {
+        let mut left = pieces();
+        left.remove(2);
+        let evidence = weighed(true, true, &left, false);
+        assert_eq!(held(&evidence), vec![(8, 11), (12, 14)]);
+        assert_eq!(evidence.unproven.into_iter().collect::<Vec<_>>(), vec![(Some(1), Some(11))]);
+    }
+
+    #[test]
+    fn a_digest_that_differs_is_no_proof() {
+        let mut left = pieces();
+        left[0].digest[3] ^= 1;
+        assert_eq!(held(&weighed(true, true, &left, true)), vec![(8, 10), (11, 14)]);
+        // Without a catalog the totals no longer agree, so the end mark's envelope is not believed.
+        assert_eq!(held(&weighed(false, true, &left, true)), vec![(10, 13)]);
+    }
+
+    #[test]
+    fn without_claims_a_bucket_needs_all_its_pieces() {
+        let all = pieces();
+        assert_eq!(held(&weighed(false, false, &all, false)), vec![(10, 13)]);
+        for lost in [1, 2] {
+            let mut left = all.clone();
+            left.remove(lost);
+            let evidence = weighed(false, false, &left, false);
+            assert_eq!(held(&evidence), vec![(10, 11), (12, 13)], "piece {lost} lost");
+            assert_eq!(evidence.unproven.len(), 1);
+        }
+        let unknown: Vec<PieceEntry> = all.iter().map(|piece| PieceEntry { last: 0, ..*piece }).collect();
+        assert_eq!(held(&weighed(false, false, &unknown, false)), vec![]);
+    }
+
+    #[test]
+    fn a_cutoff_clips_what_pieces_alone_prove() {
+        let cutoffs = Cutoffs::new([(Some(1), Instant(12 * DAY + 3_600))]);
+        let claims = Claims { buckets: None, end: None, cutoffs: &cutoffs, grain: Grain::Interval, window: None };
+        let evidence = weigh(claims, &pieces(), false);
+        let last = evidence.held.get(&Some(1)).and_then(|spans| spans.last()).copied();
+        assert_eq!(last.map(|span| span.stop), Some(Instant(12 * DAY + 3_600)));
+    }
+
+    #[test]
+    fn buckets_outside_the_window_are_not_judged() {
+        let (all, cutoffs) = (pieces(), Cutoffs::default());
+        let (buckets, end) = (buckets(&all), end(&all));
+        let window = Span::new(Instant(12 * DAY), Instant(13 * DAY));
+        let claims =
+            Claims { buckets: Some(&buckets), end: Some(&end), cutoffs: &cutoffs, grain: Grain::Interval, window };
+        let evidence = weigh(claims, &all[3..], false);
+        assert_eq!((held(&evidence), evidence.unproven.len()), (vec![(8, 14)], 0));
+    }
+}

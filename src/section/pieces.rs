@@ -1,0 +1,111 @@
+//! From rows to the pieces of buckets that a chunk's directory lists. Pure.
+
+use crate::base::time::{Day, Instant, Span};
+use crate::column::digest::Digest;
+use crate::format::chunk::PieceEntry;
+use crate::schema::clock::{RowWhen, When, bucket_day};
+use std::collections::{BTreeMap, HashMap};
+
+/// The ACD of a row; `None` where the row names none.
+pub type Acd = Option<i64>;
+
+/// Per ACD, the instant up to which the set speaks: a dated row is complete exactly if its span ends at or before it.
+/// An ACD that is not listed is complete whatever its rows say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cutoffs(BTreeMap<Acd, Instant>);
+
+impl Cutoffs {
+    /// The cutoffs of these ACDs.
+    #[must_use]
+    pub fn new(cutoffs: impl IntoIterator<Item = (Acd, Instant)>) -> Cutoffs {
+        Cutoffs(cutoffs.into_iter().collect())
+    }
+
+    /// The cutoffs, ascending by ACD.
+    pub fn iter(&self) -> impl Iterator<Item = (Acd, Instant)> + '_ {
+        self.0.iter().map(|(acd, cutoff)| (*acd, *cutoff))
+    }
+
+    /// The cutoff of an ACD; `None` if the set speaks for all of its rows.
+    #[must_use]
+    pub fn of(&self, acd: Acd) -> Option<Instant> {
+        self.0.get(&acd).copied()
+    }
+
+    /// Whether the set speaks for a row.
+    #[must_use]
+    pub fn complete(&self, acd: Acd, span: Span) -> bool {
+        self.0.get(&acd).is_none_or(|cutoff| span.stop <= *cutoff)
+    }
+}
+
+/// The pieces of one chunk, and what its complete rows cover per ACD.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Pieces {
+    /// In order of first appearance. Piece numbers and `last` are the writer's to fill in.
+    pub entries: Vec<PieceEntry>,
+    /// Per ACD, the start of the earliest and the end of the latest complete row.
+    pub complete: BTreeMap<Acd, Span>,
+}
+
+/// Sorts the rows of a batch into buckets. `when` has one entry a row; `hashes` one hash a row.
+#[must_use]
+pub fn pieces(when: &[RowWhen], hashes: &[u128], cutoffs: &Cutoffs) -> Pieces {
+    let mut index: HashMap<(Acd, Option<Day>), usize> = HashMap::new();
+    let mut out = Pieces::default();
+    let mut digests: Vec<Digest> = Vec::new();
+    let mut last: Option<((Acd, Option<Day>), usize)> = None;
+    for (row, hash) in when.iter().zip(hashes) {
+        let day = match row.when {
+            When::Dated(span) => Some(bucket_day(span)),
+            When::Undated => None,
+        };
+        let key = (row.acd, day);
+        let at = match last {
+            Some((same, at)) if same == key => at,
+            _ => *index.entry(key).or_insert_with(|| {
+                out.entries.push(blank(key));
+                digests.push(Digest::default());
+                out.entries.len().saturating_sub(1)
+            }),
+        };
+        last = Some((key, at));
+        let (Some(entry), Some(digest)) = (out.entries.get_mut(at), digests.get_mut(at)) else { continue };
+        let complete = match row.when {
+            When::Dated(span) => {
+                widen(entry, span);
+                let complete = cutoffs.complete(row.acd, span);
+                if complete {
+                    let covered = out.complete.entry(row.acd).or_insert(span);
+                    covered.start = covered.start.min(span.start);
+                    covered.stop = covered.stop.max(span.stop);
+                }
+                complete
+            }
+            When::Undated => true,
+        };
+        if complete {
+            entry.rows = entry.rows.saturating_add(1);
+            digest.add(*hash);
+        } else {
+            entry.carried = entry.carried.saturating_add(1);
+        }
+    }
+    for (entry, digest) in out.entries.iter_mut().zip(digests) {
+        entry.digest = digest.to_bytes();
+    }
+    out
+}
+
+fn blank((acd, day): (Acd, Option<Day>)) -> PieceEntry {
+    PieceEntry { acd, day, piece: 0, last: 0, rows: 0, carried: 0, first: 0, stop: 0, digest: [0; 16] }
+}
+
+fn widen(entry: &mut PieceEntry, span: Span) {
+    if entry.rows == 0 && entry.carried == 0 {
+        (entry.first, entry.stop) = (span.start.0, span.stop.0);
+    } else {
+        entry.first = entry.first.min(span.start.0);
+        entry.stop = entry.stop.max(span.stop.0);
+    }
+}

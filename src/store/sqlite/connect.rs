@@ -1,0 +1,158 @@
+//! Connections: how they are opened, and what is set on them.
+//!
+//! No memory map is asked for: it makes a scan a few percent faster, but a failing disk or a truncated file would then
+//! end the process instead of being an error.
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+use rustix::fs::StatVfsMountFlags;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::fault::Site;
+use crate::store::error::{StoreError, StoreErrorKind};
+
+const OPEN: &str = "open the database";
+
+/// How long a connection waits for a lock of another.
+pub(super) const BUSY_WAIT: Duration = Duration::from_millis(if cfg!(test) { 500 } else { 5_000 });
+
+/// The absolute path of an existing database file. Being absolute it can never be taken for a `file:` URI.
+pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
+    let site = Site::database(path);
+    let failed = |error: std::io::Error| {
+        site.fail(
+            OPEN,
+            match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory => StoreErrorKind::NotFound,
+                ErrorKind::PermissionDenied => StoreErrorKind::NotPermitted(error.to_string()),
+                _ => StoreErrorKind::Other { code: error.kind().to_string(), message: error.to_string() },
+            },
+        )
+    };
+    let not_one = |reason: &str| site.fail(OPEN, StoreErrorKind::NotADatabase(reason.to_owned()));
+    if path.as_os_str().is_empty() {
+        return Err(Site::database(Path::new("(an empty path)")).fail(OPEN, StoreErrorKind::NotFound));
+    }
+    let path = std::path::absolute(path).map_err(failed)?;
+    let facts = fs::metadata(&path).map_err(failed)?;
+    if facts.is_dir() {
+        return Err(not_one("it is a directory"));
+    }
+    if !facts.is_file() {
+        return Err(not_one("it is no regular file"));
+    }
+    if facts.len() == 0 {
+        return Err(not_one("the file is empty"));
+    }
+    File::open(&path).map_err(failed)?;
+    Ok(path)
+}
+
+/// A connection that can only read.
+pub(super) fn for_reading(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
+        harden(&connection)?;
+        touch(&connection)?;
+        Ok(connection)
+    });
+    match opened {
+        Ok(connection) => Ok(connection),
+        Err(error) => match immutable(path, flags) {
+            Some(connection) => Ok(connection),
+            None => Err(Site::database(path).during(OPEN)(error)),
+        },
+    }
+}
+
+/// A connection that can write.
+pub(super) fn for_writing(path: &Path) -> Result<Connection, StoreError> {
+    let failed = Site::database(path).during(OPEN);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(&failed)?;
+    harden(&connection).map_err(&failed)?;
+    if connection.is_readonly("main").map_err(&failed)? {
+        let reason = "the database file is read-only".to_owned();
+        return Err(Site::database(path).fail(OPEN, StoreErrorKind::NotPermitted(reason)));
+    }
+    // 64 MiB of page cache, so that an index on other columns than the row order stays in memory.
+    connection
+        .execute_batch("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-65536")
+        .map_err(&failed)?;
+    touch(&connection).map_err(&failed)?;
+    Ok(connection)
+}
+
+/// The number that the application keeps in the database header; empty if it keeps none.
+pub(super) fn user_version(connection: &Connection, path: &Path) -> Result<String, StoreError> {
+    let version = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+    let version = version.map_err(Site::database(path).during("read the version of the database"))?;
+    Ok(if version == 0 { String::new() } else { version.to_string() })
+}
+
+/// Nothing that the schema holds may run code that is not SQLite's own, and a misspelt column is no text.
+fn harden(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+    Ok(())
+}
+
+/// Reads the header and the schema, so that a file that is no database shows itself.
+fn touch(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+}
+
+/// Whether nobody can write to the file system that holds the database.
+pub(super) fn is_read_only_file_system(path: &Path) -> bool {
+    rustix::fs::statvfs(path).is_ok_and(|facts| facts.f_flag.contains(StatVfsMountFlags::RDONLY))
+}
+
+/// A WAL database on a read-only file system can only be read as immutable. That is safe there as nobody can write to it,
+/// as long as its WAL holds nothing: immutable reading ignores the WAL.
+fn immutable(path: &Path, flags: OpenFlags) -> Option<Connection> {
+    let mut wal = OsString::from(path);
+    wal.push("-wal");
+    let wal_is_empty = match fs::metadata(&wal) {
+        Ok(facts) => facts.len() == 0,
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    };
+    if !is_read_only_file_system(path) || !wal_is_empty {
+        return None;
+    }
+    let connection = Connection::open_with_flags(uri(path)?, flags | OpenFlags::SQLITE_OPEN_URI).ok()?;
+    harden(&connection).ok()?;
+    touch(&connection).ok()?;
+    Some(connection)
+}
+
+/// The path as an SQLite URI that asks for immutable reading.
+fn uri(path: &Path) -> Option<String> {
+    let path = path.to_str()?;
+    Some(format!("file:{}?immutable=1", path.replace('%', "%25").replace('?', "%3f").replace('#', "%23")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_with_special_signs_makes_a_uri() {
+        assert_eq!(uri(Path::new("/a b/50%?#.db")).unwrap(), "file:/a b/50%25%3f%23.db?immutable=1");
+    }
+
+    #[test]
+    fn an_immutable_connection_reads_a_file_with_special_signs() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("50%?#.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t(a); INSERT INTO t VALUES (7)").unwrap();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags(uri(&path).unwrap(), flags).unwrap();
+        assert_eq!(connection.query_row("SELECT a FROM t", [], |row| row.get::<_, i64>(0)).unwrap(), 7);
+    }
+}

@@ -1,0 +1,97 @@
+//! SQLite databases: one file, reached through SQLite's own interface only.
+//!
+//! # What is promised
+//! - Opening never creates a database, and reading never writes to one. (In WAL mode SQLite itself keeps a `-wal` and a
+//!   `-shm` file beside the database for as long as anyone has it open.)
+//! - A snapshot with several readers is one state: see [`snapshot`](self#snapshots).
+//! - A value is read and written with exactly the storage class that it has. What a column's type affinity would change
+//!   on the way in is refused, never converted.
+//!
+//! # Snapshots
+//! Each reader is a connection of its own with a read transaction. A further connection asks for
+//! `PRAGMA data_version` before the first transaction begins and after the last one has begun: SQLite changes that
+//! number whenever any other connection has committed in between. If it is the same, every reader sees the same state;
+//! if not, all begin again. A writer that never pauses ends this after some attempts with a single reader, which is
+//! consistent by itself.
+//!
+//! In WAL mode the writer goes on undisturbed; only the WAL file cannot be reset before the snapshot ends. In the rollback
+//! journal modes a commit has to wait for the readers: [`Snapshot::notices`] says so.
+//!
+//! A database in WAL mode on a read-only file system is opened as immutable, since SQLite could not make its `-shm` file;
+//! this is refused while a WAL with content lies beside it.
+//!
+//! # What is not done
+//! Views and virtual tables are no tables. Generated columns are left out. Tables WITHOUT ROWID are read (as one part)
+//! but not written. Text in a UTF-16 database arrives as UTF-8.
+
+mod connect;
+mod days;
+mod declared;
+mod fault;
+mod fidelity;
+mod intake;
+mod name;
+mod parts;
+mod reader;
+mod replace;
+mod shape;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use super::error::StoreError;
+use super::traits::{Replacement, Snapshot, Store, StoreIdentity};
+
+/// An SQLite database file.
+///
+/// ```
+/// use intervault::store::error::StoreErrorKind;
+/// use intervault::store::sqlite::SqliteStore;
+/// use std::path::Path;
+///
+/// let missing = SqliteStore::open(Path::new("no/such/file.db")).err().map(|error| error.kind);
+/// assert!(matches!(missing, Some(StoreErrorKind::NotFound)));
+/// ```
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    identity: StoreIdentity,
+}
+
+impl SqliteStore {
+    /// Opens the database file at `path`, which must exist. Nothing is locked or held open between the calls.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotADatabase`, `NotPermitted`, `Busy` if another connection locks it exclusively, `Damaged`.
+    pub fn open(path: &Path) -> Result<SqliteStore, StoreError> {
+        let path = connect::resolve(path)?;
+        let connection = connect::for_reading(&path)?;
+        let version = connect::user_version(&connection, &path)?;
+        let database = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let server = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let identity = StoreIdentity { kind: "sqlite".to_owned(), server, database, version };
+        Ok(SqliteStore { path, identity })
+    }
+
+    /// The database file, as an absolute path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Store for SqliteStore {
+    fn identity(&self) -> &StoreIdentity {
+        &self.identity
+    }
+
+    fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>, StoreError> {
+        Ok(Box::new(snapshot::SqliteSnapshot::begin(&self.path, readers)?))
+    }
+
+    fn replace(&self) -> Result<Box<dyn Replacement>, StoreError> {
+        Ok(Box::new(replace::SqliteReplacement::begin(&self.path)?))
+    }
+}

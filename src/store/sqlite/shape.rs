@@ -1,0 +1,193 @@
+//! What the database itself says of a table: columns, row key, triggers, foreign keys. Nothing is parsed out of SQL.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::declared::{Affinity, affinity, logical};
+use super::fault::Site;
+use super::name::quoted;
+use crate::schema::table::{ColumnSchema, TableSchema};
+use crate::store::error::{StoreError, StoreErrorKind};
+
+/// How rows of a table are told apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum RowKey {
+    /// By the row number, under this name in SQL.
+    Rowid(String),
+    /// Every name of the row number is a column's: rows can be read in some order, but not be named.
+    Hidden,
+    /// WITHOUT ROWID: by the primary key columns, in key order.
+    Primary(Vec<String>),
+}
+
+/// A table as the database has it.
+#[derive(Debug, Clone)]
+pub(super) struct Shape {
+    /// Name and columns, generated columns left out.
+    pub(super) schema: TableSchema,
+    /// Affinity of each column of the schema.
+    pub(super) affinities: Vec<Affinity>,
+    /// Number of the column that is the row number itself (INTEGER PRIMARY KEY).
+    pub(super) rowid_column: Option<usize>,
+    /// What tells rows apart.
+    pub(super) key: RowKey,
+}
+
+struct RawColumn {
+    name: String,
+    declared: String,
+    not_null: bool,
+    has_default: bool,
+    primary: i64,
+    generated: bool,
+}
+
+/// The shape of a table of the main database, or `None` if there is no table of that name (ASCII case ignored). Views, virtual
+/// tables and SQLite's own tables are none.
+pub(super) fn load(connection: &Connection, table: &str) -> rusqlite::Result<Option<Shape>> {
+    // A name with a zero byte cannot be a table's, and would be cut there.
+    if own(table) || table.contains('\0') {
+        return Ok(None);
+    }
+    let sql = "SELECT name, wr, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
+               AND name = ?1 COLLATE NOCASE";
+    let found = connection
+        .query_row(sql, [table], |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?, row.get::<_, bool>(2)?)))
+        .optional()?;
+    let Some((name, without_rowid, strict)) = found else {
+        return Ok(None);
+    };
+    let raw = raw_columns(connection, &name)?;
+    let rowid_name = if without_rowid { None } else { lone_integer_key(connection, &name, &raw)? };
+    let mut columns = Vec::with_capacity(raw.len());
+    for column in raw.iter().filter(|column| !column.generated) {
+        let is_rowid = rowid_name.as_ref() == Some(&column.name);
+        columns.push(ColumnSchema {
+            name: column.name.clone(),
+            logical: logical(&column.declared, strict),
+            nullable: !(column.not_null || is_rowid || without_rowid && column.primary > 0),
+            has_default: column.has_default || is_rowid,
+            declared: column.declared.clone(),
+            collation: collation(connection, &name, &column.name)?,
+        });
+    }
+    let affinities = columns.iter().map(|column| affinity(&column.declared, strict)).collect();
+    let rowid_column = rowid_name.as_ref().and_then(|name| columns.iter().position(|column| column.name == *name));
+    let key = row_key(&raw, without_rowid, rowid_name.as_deref());
+    Ok(Some(Shape { schema: TableSchema { name, columns }, affinities, rowid_column, key }))
+}
+
+/// As [`load`]; a table that is missing, or whose columns are not those of `table` any more, is an error.
+pub(super) fn load_same(
+    connection: &Connection,
+    site: Site<'_>,
+    op: &str,
+    table: &TableSchema,
+) -> Result<Shape, StoreError> {
+    let shape = load(connection, &table.name).map_err(site.during(op))?;
+    let Some(shape) = shape else {
+        return Err(site.fail(op, StoreErrorKind::NoTable(table.name.clone())));
+    };
+    let names = |schema: &TableSchema| schema.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
+    if names(&shape.schema) != names(table) {
+        let text = "the table's columns are not those that were asked about: the table was changed in between";
+        return Err(site.fail(op, StoreErrorKind::Unsupported(text.to_owned())));
+    }
+    Ok(shape)
+}
+
+/// Names of all tables, sorted.
+pub(super) fn tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' ORDER BY name";
+    let mut statement = connection.prepare(sql)?;
+    let names = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(names.into_iter().filter(|name| !own(name)).collect())
+}
+
+/// Names of the triggers on a table.
+pub(super) fn triggers(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let sql =
+        "SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE ORDER BY name";
+    let mut statement = connection.prepare(sql)?;
+    statement.query_map([table], |row| row.get(0))?.collect()
+}
+
+/// A table whose rows would be changed along with those of `table` by a foreign key (CASCADE, SET NULL, SET DEFAULT).
+pub(super) fn follower(connection: &Connection, table: &str) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT child.name FROM main.sqlite_schema AS child, pragma_foreign_key_list(child.name, 'main') AS link \
+               WHERE child.type = 'table' AND link.\"table\" = ?1 COLLATE NOCASE \
+               AND link.on_delete NOT IN ('NO ACTION', 'RESTRICT') ORDER BY 1 LIMIT 1";
+    connection.query_row(sql, [table], |row| row.get(0)).optional()
+}
+
+/// Names of the indexes without a WHERE clause whose first column is `column`, stored as it is.
+pub(super) fn indexes_on(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT list.name FROM pragma_index_list(?1, 'main') AS list, pragma_index_xinfo(list.name, 'main') AS part \
+               WHERE list.partial = 0 AND part.seqno = 0 AND part.name = ?2 COLLATE NOCASE ORDER BY list.seq";
+    let mut statement = connection.prepare(sql)?;
+    statement.query_map([table, column], |row| row.get(0))?.collect()
+}
+
+/// Whether the name is one that SQLite keeps for itself.
+fn own(name: &str) -> bool {
+    name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_"))
+}
+
+fn raw_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<RawColumn>> {
+    let sql = "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, pk, hidden \
+               FROM pragma_table_xinfo(?1, 'main') ORDER BY cid";
+    let mut statement = connection.prepare(sql)?;
+    statement
+        .query_map([table], |row| {
+            Ok(RawColumn {
+                name: row.get(0)?,
+                declared: row.get(1)?,
+                not_null: row.get(2)?,
+                has_default: row.get(3)?,
+                primary: row.get(4)?,
+                generated: row.get::<_, i64>(5)? != 0,
+            })
+        })?
+        .collect()
+}
+
+/// The column that is the row number: the only primary key column, of type INTEGER, and with no index of its own (an
+/// `INTEGER PRIMARY KEY DESC` has one and is an ordinary column).
+fn lone_integer_key(connection: &Connection, table: &str, columns: &[RawColumn]) -> rusqlite::Result<Option<String>> {
+    let mut keys = columns.iter().filter(|column| column.primary > 0);
+    let (Some(key), None) = (keys.next(), keys.next()) else {
+        return Ok(None);
+    };
+    if !key.declared.eq_ignore_ascii_case("INTEGER") {
+        return Ok(None);
+    }
+    let sql = "SELECT count(*) FROM pragma_index_list(?1, 'main') WHERE origin = 'pk'";
+    let indexes: i64 = connection.query_row(sql, [table], |row| row.get(0))?;
+    Ok((indexes == 0).then(|| key.name.clone()))
+}
+
+fn row_key(columns: &[RawColumn], without_rowid: bool, rowid_column: Option<&str>) -> RowKey {
+    if without_rowid {
+        let mut keys: Vec<&RawColumn> = columns.iter().filter(|column| column.primary > 0).collect();
+        keys.sort_by_key(|column| column.primary);
+        return RowKey::Primary(keys.into_iter().map(|column| column.name.clone()).collect());
+    }
+    if let Some(name) = rowid_column {
+        return RowKey::Rowid(quoted(name));
+    }
+    let taken = |alias: &str| columns.iter().any(|column| column.name.eq_ignore_ascii_case(alias));
+    let free = ["rowid", "_rowid_", "oid"].into_iter().find(|alias| !taken(alias));
+    free.map_or(RowKey::Hidden, |alias| RowKey::Rowid(alias.to_owned()))
+}
+
+fn collation(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<String> {
+    let (_, name, ..) = connection.column_metadata(Some("main"), table, column)?;
+    let name = name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(if name.eq_ignore_ascii_case("BINARY") { String::new() } else { name })
+}
+
+/// `"a","b"` for some columns of a table.
+pub(super) fn column_list(schema: &TableSchema, columns: &[usize]) -> Option<String> {
+    let names: Option<Vec<String>> =
+        columns.iter().map(|index| schema.columns.get(*index).map(|column| quoted(&column.name))).collect();
+    names.map(|names| names.join(","))
+}

@@ -1,0 +1,261 @@
+//! One state of the database, read by several connections.
+
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::connect;
+use super::days;
+use super::fault::Site;
+use super::name::quoted;
+use super::reader::{Reader, Scan};
+use super::shape::{self, RowKey, Shape};
+use crate::base::time::Day;
+use crate::schema::clock::{Clock, ClockKind};
+use crate::schema::table::TableSchema;
+use crate::store::error::StoreError;
+use crate::store::traits::{DayCount, Part, RowSink, Snapshot};
+
+const BEGIN: &str = "begin to read the database";
+/// How often the readers begin again because a commit came between them.
+const ATTEMPTS_MAX: u32 = 50;
+/// How long one attempt waits for a lock. Short: in rollback mode the writer may be waiting for the readers that have begun.
+const ATTEMPT_WAIT: Duration = Duration::from_millis(20);
+/// Batches of a scan by days.
+const DAYS_BATCH_ROWS: usize = 16_384;
+const DAYS_BATCH_BYTES: usize = 8 << 20;
+
+/// The snapshot; its transactions end when it is dropped.
+///
+/// The sink of a scan must not call the snapshot that it is fed from: it might wait for the connection that feeds it.
+#[derive(Debug)]
+pub(super) struct SqliteSnapshot {
+    path: PathBuf,
+    /// Those that scan, and behind them one for everything else; or a single one for all.
+    readers: Vec<Mutex<Reader>>,
+    notices: Vec<String>,
+}
+
+impl SqliteSnapshot {
+    /// Begins to read with `readers` connections, at least one.
+    pub(super) fn begin(path: &Path, readers: usize) -> Result<SqliteSnapshot, StoreError> {
+        let failed = Site::database(path).during(BEGIN);
+        let probe = connect::for_reading(path)?;
+        let mut connections = Vec::new();
+        for _ in 0..readers.max(1).saturating_add(1) {
+            let connection = connect::for_reading(path)?;
+            connection.execute_batch("PRAGMA query_only=ON").map_err(&failed)?;
+            connections.push(connection);
+        }
+        let mut notices = Vec::new();
+        begin_together(&probe, &mut connections, &mut notices).map_err(&failed)?;
+        let journal: String = probe.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(&failed)?;
+        if journal != "wal" && !connect::is_read_only_file_system(path) {
+            notices.push(format!(
+                "the database keeps a rollback journal (journal_mode {journal}): until everything is read, other \
+                 connections cannot commit; in WAL mode they could"
+            ));
+        }
+        let readers = connections.into_iter().map(|connection| Reader::new(connection).map(Mutex::new));
+        let readers = readers.collect::<rusqlite::Result<Vec<_>>>().map_err(&failed)?;
+        Ok(SqliteSnapshot { path: path.to_owned(), readers, notices })
+    }
+
+    fn reader(&self, number: usize) -> Result<MutexGuard<'_, Reader>, StoreError> {
+        match self.readers.get(number.checked_rem(self.readers()).unwrap_or(0)) {
+            Some(reader) => Ok(reader.lock().unwrap_or_else(PoisonError::into_inner)),
+            None => {
+                let message = "the snapshot has no reader".to_owned();
+                let kind = crate::store::error::StoreErrorKind::Other { code: "none".to_owned(), message };
+                Err(Site::database(&self.path).fail(BEGIN, kind))
+            }
+        }
+    }
+
+    /// A reader that nobody uses; if there is none, the one that is not for scans.
+    fn idle(&self) -> Result<MutexGuard<'_, Reader>, StoreError> {
+        if let Some(reader) = self.readers.iter().rev().find_map(|reader| reader.try_lock().ok()) {
+            return Ok(reader);
+        }
+        match self.readers.last() {
+            Some(reader) => Ok(reader.lock().unwrap_or_else(PoisonError::into_inner)),
+            None => self.reader(0),
+        }
+    }
+}
+
+impl Snapshot for SqliteSnapshot {
+    fn readers(&self) -> usize {
+        self.readers.len().saturating_sub(1).max(1)
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.notices.clone()
+    }
+
+    fn schema(&self, table: &str) -> Result<Option<TableSchema>, StoreError> {
+        let site = Site::table(&self.path, table);
+        let shape = shape::load(&self.idle()?.connection, table).map_err(site.during("read the columns"))?;
+        Ok(shape.map(|shape| shape.schema))
+    }
+
+    fn tables(&self) -> Result<Vec<String>, StoreError> {
+        shape::tables(&self.idle()?.connection).map_err(Site::database(&self.path).during("list the tables"))
+    }
+
+    fn parts(&self, table: &TableSchema, rows: u64) -> Result<Vec<Part>, StoreError> {
+        let op = "cut the table into parts";
+        let site = Site::table(&self.path, &table.name);
+        let reader = self.idle()?;
+        let shape = shape::load_same(&reader.connection, site, op, table)?;
+        super::parts::parts(&reader.connection, &shape, rows).map_err(site.during(op))
+    }
+
+    fn days_in_order(&self, table: &TableSchema, clock: &Clock) -> Result<Option<Vec<DayCount>>, StoreError> {
+        let op = "count the rows of each day";
+        let site = Site::table(&self.path, &table.name);
+        let (ClockKind::DateHhmm { date, .. } | ClockKind::Date { date }) = clock.kind else {
+            return Ok(None);
+        };
+        let reader = self.idle()?;
+        let shape = shape::load_same(&reader.connection, site, op, table)?;
+        let (Some(column), RowKey::Rowid(key)) = (shape.schema.columns.get(date), &shape.key) else {
+            return Ok(None);
+        };
+        let indexes =
+            shape::indexes_on(&reader.connection, &shape.schema.name, &column.name).map_err(site.during(op))?;
+        let Some(index) = indexes.first() else {
+            return Ok(None);
+        };
+        let from = format!("{} INDEXED BY {}", quoted(&shape.schema.name), quoted(index));
+        reader.days_in_order(&from, &quoted(&column.name), key).map_err(site.during(op))
+    }
+
+    fn scan(
+        &self,
+        reader: usize,
+        table: &TableSchema,
+        part: &Part,
+        batch_rows: usize,
+        batch_bytes: usize,
+        sink: &mut RowSink<'_>,
+    ) -> Result<(), StoreError> {
+        let site = Site::table(&self.path, &table.name);
+        let reader = self.reader(reader)?;
+        let shape = shape::load_same(&reader.connection, site, "read the table", table)?;
+        let columns: Vec<usize> = (0..shape.schema.columns.len()).collect();
+        let (condition, order): (String, String) = match &shape.key {
+            RowKey::Rowid(key) => (format!("{key} BETWEEN ?1 AND ?2"), key.clone()),
+            RowKey::Hidden => (String::new(), String::new()),
+            RowKey::Primary(keys) => {
+                (String::new(), keys.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(","))
+            }
+        };
+        let bounds: Vec<&dyn ToSql> = if condition.is_empty() { Vec::new() } else { vec![&part.first, &part.last] };
+        let scan = Scan {
+            shape: &shape,
+            columns: &columns,
+            key: None,
+            from: format!("{} NOT INDEXED", quoted(&shape.schema.name)),
+            condition,
+            parameters: bounds,
+            order,
+            rows: part.rows,
+            batch_rows,
+            batch_bytes,
+        };
+        reader.run(site, &scan, &mut |_, batch| sink(batch))
+    }
+
+    fn scan_days(
+        &self,
+        reader: usize,
+        table: &TableSchema,
+        clock: &Clock,
+        days: (Option<Day>, Option<Day>),
+        columns: &[usize],
+        sink: &mut RowSink<'_>,
+    ) -> Result<(), StoreError> {
+        let site = Site::table(&self.path, &table.name);
+        let reader = self.reader(reader)?;
+        let shape = shape::load_same(&reader.connection, site, "read the table", table)?;
+        let condition = days::condition(&shape, clock, days);
+        let scan = scan_of_days(&shape, columns, None, &condition);
+        reader.run(site, &scan, &mut |_, batch| sink(batch))
+    }
+}
+
+/// The scan of the rows that meet a condition on their day; keys lead the rows where a key is named.
+pub(super) fn scan_of_days<'a>(
+    shape: &'a Shape,
+    columns: &'a [usize],
+    key: Option<&'a str>,
+    condition: &'a days::Condition,
+) -> Scan<'a> {
+    Scan {
+        shape,
+        columns,
+        key,
+        from: quoted(&shape.schema.name),
+        condition: condition.sql.clone(),
+        parameters: condition.parameters.iter().map(|value: &SqlValue| value as &dyn ToSql).collect(),
+        order: String::new(),
+        rows: DAYS_BATCH_ROWS as u64,
+        batch_rows: DAYS_BATCH_ROWS,
+        batch_bytes: DAYS_BATCH_BYTES,
+    }
+}
+
+/// Begins a read transaction on each connection, all on the same state; if that cannot be had, on the first one alone.
+fn begin_together(
+    probe: &Connection,
+    connections: &mut Vec<Connection>,
+    notices: &mut Vec<String>,
+) -> rusqlite::Result<()> {
+    let deadline = Instant::now() + connect::BUSY_WAIT;
+    for connection in connections.iter().chain([probe]) {
+        connection.busy_timeout(ATTEMPT_WAIT)?;
+    }
+    let mut attempts = 0u32;
+    loop {
+        attempts = attempts.saturating_add(1);
+        match attempt(probe, connections) {
+            Ok(true) => return Ok(()),
+            Ok(false) if attempts >= ATTEMPTS_MAX => {
+                connections.truncate(1);
+                notices.push(
+                    "another connection commits without a pause: one reader is used instead of several".to_owned(),
+                );
+            }
+            Ok(false) => {}
+            Err(error) if is_busy(&error) && Instant::now() < deadline => {}
+            Err(error) => return Err(error),
+        }
+        for connection in connections.iter().filter(|connection| !connection.is_autocommit()) {
+            connection.execute_batch("ROLLBACK")?;
+        }
+        thread::sleep(Duration::from_micros(u64::from(attempts.min(100)).saturating_mul(100)));
+    }
+}
+
+/// One attempt; false if a commit came in between.
+fn attempt(probe: &Connection, connections: &[Connection]) -> rusqlite::Result<bool> {
+    let before = data_version(probe)?;
+    for connection in connections {
+        connection.execute_batch("BEGIN")?;
+        // BEGIN alone takes no lock: the first read does.
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    }
+    Ok(connections.len() == 1 || data_version(probe)? == before)
+}
+
+fn data_version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    connection.query_row("PRAGMA data_version", [], |row| row.get(0)).optional()
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}

@@ -1,0 +1,11 @@
+//! What the project's own tests, benches and fuzz targets share: generators, doubles, fuzz bodies. No part of the product:
+//! it may import every layer, nothing outside tests imports it.
+
+pub mod fuzz;
+pub mod fuzz_range;
+pub mod mutate;
+pub mod range_world;
+pub mod records;
+pub mod seeds;
+pub mod sets;
+pub mod shape;

@@ -1,0 +1,64 @@
+//! The seeds of the fuzz targets: small, made from the samples of every record, the same on every machine.
+
+use super::records;
+use crate::format::block::{BlockKind, encode_block};
+use crate::format::chunk::encode_chunk;
+use crate::format::record::{FRAME_LEN, Record, encode_record};
+
+/// The targets whose seeds are made here.
+pub const TARGETS: [&str; 6] = ["block", "label", "section", "chunk", "catalog", "canary"];
+
+fn payload<R: Record>(record: &R) -> Vec<u8> {
+    encode_record(record).unwrap_or_default()
+}
+
+fn body<R: Record>(record: &R) -> Vec<u8> {
+    payload(record).split_off(FRAME_LEN)
+}
+
+fn after(first: u8, mut rest: Vec<u8>) -> Vec<u8> {
+    rest.insert(0, first);
+    rest
+}
+
+/// The seeds of a target: file name and bytes. None for a target that is not in [`TARGETS`].
+#[must_use]
+pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
+    let block =
+        |kind: BlockKind, payload: &[u8]| encode_block(kind, records::identity(kind), payload).unwrap_or_default();
+    let list: Vec<(&str, Vec<u8>)> = match target {
+        "block" => vec![
+            ("label", block(BlockKind::Label, &payload(&records::label()))),
+            ("end", block(BlockKind::VolumeEnd, &payload(&records::volume_end()))),
+            ("empty", block(BlockKind::Optional(200), &[])),
+            ("unpadded", block(BlockKind::Chunk, &[0xEE; 48])),
+        ],
+        "label" => vec![("incremental", body(&records::label()))],
+        "section" => {
+            vec![("header", after(0, body(&records::section()))), ("end", after(1, body(&records::section_end())))]
+        }
+        "chunk" => vec![
+            ("payload", encode_chunk(&records::chunk(), &records::chunk_columns()).unwrap_or_default()),
+            ("directory", body(&records::chunk())),
+        ],
+        "catalog" => {
+            let whole = [
+                payload(&records::catalog()),
+                payload(&records::volume_list()),
+                payload(&records::catalog_section()),
+                payload(&records::chunk_list()),
+                payload(&records::bucket_list()),
+            ];
+            let index = [payload(&records::volume_index()), payload(&records::block_list())];
+            vec![
+                ("catalog", whole.concat()),
+                ("index", index.concat()),
+                ("end", payload(&records::volume_end())),
+                ("section", after(4, body(&records::catalog_section()))),
+            ]
+        }
+        "canary" => vec![("short", vec![3, b'I', b'V', b'B'])],
+        _ => Vec::new(),
+    };
+    list.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
+}

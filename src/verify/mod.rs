@@ -1,0 +1,6 @@
+//! Proving that a set can be read: every byte of its volumes, every row of its chunks, every total. Findings are data.
+//! Stands below the operations, so that a backup proves what it wrote with the code that a check uses. Knows no database.
+
+pub mod finding;
+pub mod media;
+pub mod set;

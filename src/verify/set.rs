@@ -1,0 +1,214 @@
+//! A whole set: its volumes one by one, the rows of every chunk, the totals of every section.
+
+use super::finding::{Finding, Level};
+use super::media::{COPY, MediaProof, prove_volume};
+use crate::base::monitor::{Monitor, Task};
+use crate::base::ordered::ordered;
+use crate::base::position::Position;
+use crate::column::digest::RowHasher;
+use crate::format::catalog::BucketEntry;
+use crate::format::chunk::PieceEntry;
+use crate::section::rows::SectionTable;
+use crate::volume::section::{ChunkRef, SectionSource, SectionView};
+use crate::volume::set::SetReader;
+use crate::volume::summary::BucketTable;
+
+/// What a verification did and found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// The volumes, in order.
+    pub volumes: Vec<MediaProof>,
+    /// Sections whose rows were proved.
+    pub sections: u32,
+    /// Chunks decoded and proved.
+    pub chunks: u64,
+    /// Rows decoded and hashed.
+    pub rows: u64,
+    /// Buckets whose digest was computed again.
+    pub buckets: u64,
+    /// What is not as it should be, in order of place.
+    pub findings: Vec<Finding>,
+}
+
+impl Verified {
+    /// Bytes read and judged: all that the volumes have.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.volumes.iter().map(|volume| volume.bytes).fold(0, u64::saturating_add)
+    }
+
+    /// Blocks that are sound and in their place.
+    #[must_use]
+    pub fn blocks(&self) -> u64 {
+        self.volumes.iter().map(|volume| volume.blocks).fold(0, u64::saturating_add)
+    }
+
+    /// The worst finding's level; `None` if there is no finding.
+    #[must_use]
+    pub fn worst(&self) -> Option<Level> {
+        self.findings.iter().map(|finding| finding.level).max()
+    }
+}
+
+/// Verifies all volumes of a set that are there and all rows on them, with `jobs` threads.
+pub fn verify_set(set: &SetReader<'_>, jobs: usize, monitor: &dyn Monitor) -> Verified {
+    let mut verified = Verified::default();
+    media(set, &mut verified);
+    let rows = set.sections().iter().map(SectionView::rows_here).fold(0, u64::saturating_add);
+    monitor.begin(Task::Verify, "proving rows", rows);
+    for section in set.sections() {
+        rows_of(set, section, jobs.max(1), monitor, &mut verified);
+    }
+    monitor.end(Task::Verify);
+    verified
+}
+
+fn media(set: &SetReader<'_>, verified: &mut Verified) {
+    let missing = set.missing_volumes();
+    if !missing.is_empty() {
+        let numbers: Vec<String> = missing.iter().map(u32::to_string).collect();
+        verified.findings.push(Finding {
+            level: Level::Incomplete,
+            volume: None,
+            at: Position::UNKNOWN,
+            what: format!("volume {} of set {} is not here", numbers.join(", "), set.label().label),
+            costs: String::new(),
+            advice: "bring it to this device",
+        });
+    }
+    let mut before: Option<MediaProof> = None;
+    for number in set.volumes().iter().filter(|volume| volume.name.is_some()).map(|volume| volume.number) {
+        let volume = match set.volume(number) {
+            Ok(volume) => volume,
+            Err(error) => {
+                verified.findings.push(damage(error.position().within(Position::volume(number)), error.to_string()));
+                continue;
+            }
+        };
+        let proof = prove_volume(&volume);
+        let follows = before.as_ref().filter(|before| before.number.checked_add(1) == Some(number));
+        let broken =
+            follows.is_some_and(|before| before.findings.is_empty() && before.ending != volume.label().predecessor);
+        verified.findings.extend(proof.findings.iter().cloned());
+        if broken {
+            let what = "its label does not name the end of the volume before it".to_owned();
+            verified.findings.push(damage(Position::volume(number).with_block(0), what));
+        }
+        verified.volumes.push(proof.clone());
+        before = Some(proof);
+    }
+}
+
+fn damage(at: Position, what: String) -> Finding {
+    Finding { level: Level::Damage, volume: None, at, what, costs: String::new(), advice: COPY }
+}
+
+fn rows_of(set: &SetReader<'_>, section: &SectionView, jobs: usize, monitor: &dyn Monitor, verified: &mut Verified) {
+    let name = &section.header.table;
+    let at = Position::UNKNOWN.with_section(section.number);
+    let table = match SectionTable::new(section.number, &section.header) {
+        Ok(table) => table,
+        Err(error) => {
+            let finding = Finding { costs: format!("all rows of {name}"), ..damage(error.at, error.to_string()) };
+            return verified.findings.push(finding);
+        }
+    };
+    verified.sections = verified.sections.saturating_add(1);
+    let here: Vec<&ChunkRef> = section.chunks.iter().filter(|chunk| chunk.here).collect();
+    let (mut buckets, mut rows, mut lost) = (BucketTable::default(), 0u64, false);
+    let done: Result<(), std::convert::Infallible> = ordered(
+        jobs,
+        here.len(),
+        2,
+        |_, item, emit| {
+            if let Some(chunk) = here.get(item) {
+                emit((item, prove_chunk(set, &table, chunk)));
+            }
+            Ok(())
+        },
+        |(item, proved)| {
+            let Some(chunk) = here.get(item) else { return Ok(()) };
+            monitor.advance(Task::Verify, u64::from(chunk.entry.rows), u64::from(chunk.entry.bytes));
+            match proved {
+                Ok(pieces) => {
+                    pieces.iter().for_each(|piece| buckets.add(piece));
+                    rows = rows.saturating_add(u64::from(chunk.entry.rows));
+                    verified.chunks = verified.chunks.saturating_add(1);
+                }
+                Err(what) => {
+                    lost = true;
+                    let costs = format!("{} rows of {name}{}", chunk.entry.rows, when(chunk));
+                    verified.findings.push(Finding { costs, ..damage(place(chunk), format!("table {name}: {what}")) });
+                }
+            }
+            Ok(())
+        },
+    );
+    let Ok(()) = done;
+    verified.rows = verified.rows.saturating_add(rows);
+    verified.buckets = verified.buckets.saturating_add(buckets.len() as u64);
+    if section.end.is_none() {
+        verified.findings.push(Finding {
+            level: Level::Incomplete,
+            what: format!("section {} (table {name}) has no end mark here", section.number),
+            advice: "bring the volume that ends it; without it only buckets known to be whole are replaced",
+            ..damage(at, String::new())
+        });
+    }
+    if !lost && here.len() == section.chunks.len() {
+        totals(section, &buckets, rows, verified);
+    }
+}
+
+fn place(chunk: &ChunkRef) -> Position {
+    Position::volume(chunk.entry.volume)
+        .with_block(chunk.entry.block)
+        .with_section(chunk.section)
+        .with_rows(chunk.entry.first_row, u64::from(chunk.entry.rows))
+}
+
+fn when(chunk: &ChunkRef) -> String {
+    use crate::base::time::{Instant, Span};
+    let span = Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop));
+    span.map_or_else(String::new, |span| format!(" between {} and {}", span.start, span.stop))
+}
+
+fn prove_chunk(set: &SetReader<'_>, table: &SectionTable, chunk: &ChunkRef) -> Result<Vec<PieceEntry>, String> {
+    let payload = set.read_chunk(chunk).map_err(|error| error.to_string())?;
+    let rows = table.prove(&mut RowHasher::default(), &payload, place(chunk)).map_err(|error| error.to_string())?;
+    let (found, expected) = (&rows.directory, &chunk.entry);
+    if found.chunk != chunk.number || found.first_row != expected.first_row || found.rows != expected.rows {
+        return Err(format!(
+            "the block holds chunk {} ({} rows from row {}), the catalog says chunk {} ({} rows from row {})",
+            found.chunk, found.rows, found.first_row, chunk.number, expected.rows, expected.first_row
+        ));
+    }
+    Ok(rows.directory.pieces)
+}
+
+/// Compares what the rows gave with what end mark and catalog say of the section.
+fn totals(section: &SectionView, buckets: &BucketTable, rows: u64, verified: &mut Verified) {
+    let at = Position::UNKNOWN.with_section(section.number);
+    let name = &section.header.table;
+    let mut find = |what: String| verified.findings.push(damage(at, what));
+    if let Some(end) = &section.end
+        && (end.rows != rows || end.digest != buckets.digest() || end.buckets != buckets.len() as u64)
+    {
+        find(format!(
+            "table {name}: the end mark lists {} rows in {} buckets, its chunks give {rows} in {}, or the digests \
+            differ",
+            end.rows,
+            end.buckets,
+            buckets.len()
+        ));
+    }
+    if section.source == SectionSource::Catalog {
+        let computed: Vec<BucketEntry> = buckets.entries().collect();
+        if computed != section.buckets {
+            let first = computed.iter().zip(&section.buckets).find(|(a, b)| a != b).map(|(_, listed)| *listed);
+            let which = first
+                .map_or_else(String::new, |listed| format!(", first at ACD {:?}, day {:?}", listed.acd, listed.day));
+            find(format!("table {name}: the catalog does not list the buckets that the chunks give{which}"));
+        }
+    }
+}

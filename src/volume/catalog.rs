@@ -1,0 +1,200 @@
+//! The catalog of a set as payloads of catalog blocks, and back. A catalog that does not fit one block continues in the
+//! next; one that does not fit the rest of a volume begins on a new one, and continues there over as many as it takes.
+
+use crate::base::limits::RECORD_ENTRIES_MAX;
+use crate::format::catalog::{
+    BucketEntry, BucketListRecord, CatalogRecord, CatalogSectionRecord, ChunkEntry, ChunkListRecord, VolumeEntry,
+    VolumeListRecord,
+};
+use crate::format::error::{FormatError, FormatErrorKind};
+use crate::format::record::{RawRecord, Record, encode_record, read_records};
+
+/// A whole catalog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Catalog {
+    /// What heads it.
+    pub head: CatalogRecord,
+    /// The volumes up to the one on which the catalog begins, that one as it stands before the catalog.
+    pub volumes: Vec<VolumeEntry>,
+    /// The sections, in order.
+    pub sections: Vec<CatalogSection>,
+}
+
+/// One section in a catalog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogSection {
+    /// Number, header, end mark, bytes.
+    pub record: CatalogSectionRecord,
+    /// Its chunks, in order.
+    pub chunks: Vec<ChunkEntry>,
+    /// Its buckets, in order.
+    pub buckets: Vec<BucketEntry>,
+}
+
+/// Most stored bytes of one entry of each list; a test holds them against the encoder.
+const VOLUME_ENTRY_BYTES: usize = 48;
+const CHUNK_ENTRY_BYTES: usize = 56;
+const BUCKET_ENTRY_BYTES: usize = 66;
+
+/// Whether a catalog block is the first of its catalog.
+#[must_use]
+pub fn begins_catalog(payload: &[u8]) -> bool {
+    payload.get(..2) == Some(&CatalogRecord::KIND.to_le_bytes())
+}
+
+impl Catalog {
+    /// The payloads of the catalog's blocks. None exceeds `limit` bytes unless a single record does.
+    ///
+    /// # Errors
+    /// A record fails its checks.
+    pub fn to_payloads(&self, limit: usize) -> Result<Vec<Vec<u8>>, FormatError> {
+        let mut packer = Packer { limit, payloads: Vec::new(), open: Vec::new() };
+        packer.push(&self.head)?;
+        let mut first = 1u32;
+        for volumes in self.volumes.chunks(packer.entries(VOLUME_ENTRY_BYTES)) {
+            packer.push(&VolumeListRecord { first_volume: first, volumes: volumes.to_vec() })?;
+            first = first.saturating_add(u32::try_from(volumes.len()).unwrap_or(u32::MAX));
+        }
+        for section in &self.sections {
+            let number = section.record.section;
+            packer.push(&section.record)?;
+            let mut first = 0u64;
+            for chunks in section.chunks.chunks(packer.entries(CHUNK_ENTRY_BYTES)) {
+                packer.push(&ChunkListRecord { section: number, first_chunk: first, chunks: chunks.to_vec() })?;
+                first = first.saturating_add(chunks.len() as u64);
+            }
+            let mut first = 0u64;
+            for buckets in section.buckets.chunks(packer.entries(BUCKET_ENTRY_BYTES)) {
+                packer.push(&BucketListRecord { section: number, first_bucket: first, buckets: buckets.to_vec() })?;
+                first = first.saturating_add(buckets.len() as u64);
+            }
+        }
+        Ok(packer.finish())
+    }
+
+    /// The catalog of all its blocks' payloads, in order. Numbers and totals must agree with each other.
+    ///
+    /// # Errors
+    /// A record cannot be decoded, a list does not continue where the one before it ended, a total differs.
+    pub fn from_payloads(payloads: &[Vec<u8>]) -> Result<Catalog, FormatError> {
+        let mut records = Vec::new();
+        for payload in payloads {
+            records.extend(read_records(payload)?);
+        }
+        let mut records = records.into_iter();
+        let head: CatalogRecord = match records.next() {
+            Some(record) => record.decode()?,
+            None => return Err(mismatch("catalog records", 0, "1 or more", 0)),
+        };
+        let mut catalog = Catalog { head, volumes: Vec::new(), sections: Vec::new() };
+        for record in records {
+            catalog.add(&record)?;
+        }
+        catalog.check_totals()?;
+        Ok(catalog)
+    }
+
+    fn add(&mut self, record: &RawRecord<'_>) -> Result<(), FormatError> {
+        let at = record.offset;
+        match record.kind {
+            VolumeListRecord::KIND => {
+                let list: VolumeListRecord = record.decode()?;
+                let next = (self.volumes.len() as u64).saturating_add(1);
+                expect("first_volume", u64::from(list.first_volume), next, at)?;
+                self.volumes.extend(list.volumes);
+            }
+            CatalogSectionRecord::KIND => {
+                let section: CatalogSectionRecord = record.decode()?;
+                let next = (self.sections.len() as u64).saturating_add(1);
+                expect("section", u64::from(section.section), next, at)?;
+                self.sections.push(CatalogSection { record: section, chunks: Vec::new(), buckets: Vec::new() });
+            }
+            ChunkListRecord::KIND => {
+                let list: ChunkListRecord = record.decode()?;
+                let section = self.section(list.section, at)?;
+                expect("first_chunk", list.first_chunk, section.chunks.len() as u64, at)?;
+                section.chunks.extend(list.chunks);
+            }
+            BucketListRecord::KIND => {
+                let list: BucketListRecord = record.decode()?;
+                let section = self.section(list.section, at)?;
+                expect("first_bucket", list.first_bucket, section.buckets.len() as u64, at)?;
+                section.buckets.extend(list.buckets);
+            }
+            // A later release may add kinds.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The section that lists belong to: always the one that was begun last.
+    fn section(&mut self, number: u32, at: usize) -> Result<&mut CatalogSection, FormatError> {
+        let last = self.sections.last_mut().filter(|section| section.record.section == number);
+        last.ok_or_else(|| mismatch("section", u64::from(number), "the section listed last", at))
+    }
+
+    fn check_totals(&self) -> Result<(), FormatError> {
+        expect("volumes listed", self.volumes.len() as u64, u64::from(self.head.volumes), 0)?;
+        expect("sections listed", self.sections.len() as u64, u64::from(self.head.sections), 0)?;
+        let mut rows = 0u64;
+        for section in &self.sections {
+            let end = &section.record.end;
+            expect("chunks listed", section.chunks.len() as u64, end.chunks, 0)?;
+            // A bucket without pieces is one that an incremental set speaks for without holding its rows.
+            let written = section.buckets.iter().filter(|bucket| bucket.pieces > 0).count();
+            expect("buckets listed", written as u64, end.buckets, 0)?;
+            let mut next_row = 0u64;
+            for chunk in &section.chunks {
+                expect("first_row", chunk.first_row, next_row, 0)?;
+                next_row = next_row.saturating_add(u64::from(chunk.rows));
+                if chunk.volume == 0 || chunk.volume > self.head.volumes {
+                    return Err(mismatch("volume", u64::from(chunk.volume), "a volume of the set", 0));
+                }
+            }
+            expect("rows of all chunks", next_row, end.rows, 0)?;
+            let ascending = section.buckets.iter().zip(section.buckets.iter().skip(1));
+            if let Some((_, bucket)) = ascending.into_iter().find(|(a, b)| (a.acd, a.day) >= (b.acd, b.day)) {
+                let day = u64::from(bucket.day.unwrap_or(0).unsigned_abs());
+                return Err(mismatch("bucket", day, "ascending by ACD, then by day", 0));
+            }
+            rows = rows.saturating_add(end.rows);
+        }
+        expect("rows of all sections", rows, self.head.rows, 0)
+    }
+}
+
+fn mismatch(field: &'static str, found: u64, allowed: &'static str, at: usize) -> FormatError {
+    FormatError::new(FormatErrorKind::Field { field, found, allowed }, at)
+}
+
+fn expect(field: &'static str, found: u64, expected: u64, at: usize) -> Result<(), FormatError> {
+    if found == expected { Ok(()) } else { Err(mismatch(field, found, "what the rest of the catalog says", at)) }
+}
+
+struct Packer {
+    limit: usize,
+    payloads: Vec<Vec<u8>>,
+    open: Vec<u8>,
+}
+
+impl Packer {
+    /// How many entries of a list go into one record: no more than the format allows nor than a block's half holds.
+    fn entries(&self, entry_bytes: usize) -> usize {
+        let half = self.limit.checked_div(entry_bytes.saturating_mul(2)).unwrap_or(0);
+        half.clamp(1, RECORD_ENTRIES_MAX as usize)
+    }
+
+    fn push<R: Record>(&mut self, record: &R) -> Result<(), FormatError> {
+        let bytes = encode_record(record)?;
+        if !self.open.is_empty() && self.open.len().saturating_add(bytes.len()) > self.limit {
+            self.payloads.push(std::mem::take(&mut self.open));
+        }
+        self.open.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Vec<Vec<u8>> {
+        self.payloads.push(self.open);
+        self.payloads
+    }
+}

@@ -1,0 +1,159 @@
+//! What can go wrong between blocks and devices.
+
+use crate::base::position::Position;
+use crate::device::error::DeviceError;
+use crate::format::block::SetId;
+use crate::format::error::{FormatError, FormatErrorKind};
+
+/// A set, volume or block that cannot be written or read: what, where, what to try.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VolumeError {
+    /// Bytes that are not what the format demands.
+    #[error("{name}: {source}")]
+    Format {
+        /// The volume's name on its device.
+        name: String,
+        /// What is wrong, and where.
+        source: FormatError,
+    },
+    /// The device failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The file holds something else, or nothing.
+    #[error("{name} is not an intervault volume ({len} bytes, no label at its start): look for another file")]
+    NotAVolume {
+        /// Its name on its device.
+        name: String,
+        /// Bytes that it has.
+        len: u64,
+    },
+    /// There is no such set on the device.
+    #[error("no set {wanted} on {place}: list the device to see what is there")]
+    NoSuchSet {
+        /// What was asked for, or `at all`.
+        wanted: String,
+        /// The device.
+        place: String,
+    },
+    /// One set was expected.
+    #[error("{} sets on {place}: choose one of {}", sets.len(), sets.join(", "))]
+    SeveralSets {
+        /// The device.
+        place: String,
+        /// Label and id of each.
+        sets: Vec<String>,
+    },
+    /// Volumes that are needed are not there.
+    #[error(
+        "set {set} lacks volume {}; found {}: put the missing volumes beside the others",
+        list(wanted),
+        list(found)
+    )]
+    MissingVolumes {
+        /// The set.
+        set: SetId,
+        /// Numbers of the volumes wanted.
+        wanted: Vec<u32>,
+        /// Numbers of those that are there.
+        found: Vec<u32>,
+    },
+    /// The volume size leaves no room for a block.
+    #[error(
+        "volumes of {capacity} bytes are too small, {needed} are needed for the next block: use a larger volume size"
+    )]
+    CapacityTooSmall {
+        /// Capacity asked for.
+        capacity: u64,
+        /// Least capacity that holds label, section header, the block, index and end mark.
+        needed: u64,
+    },
+    /// One volume of a set is there twice.
+    #[error("{name} and {other} are both volume {volume} of set {set}: {other} is read, take one of them away")]
+    DuplicateVolume {
+        /// The set.
+        set: SetId,
+        /// Number of the volume.
+        volume: u32,
+        /// The copy that is left out.
+        name: String,
+        /// The copy that is used.
+        other: String,
+    },
+    /// A volume does not follow the one that should stand before it.
+    #[error("{name}: volume {volume} does not follow the volume {} of this set: it was written by another run", volume.saturating_sub(1))]
+    ChainBroken {
+        /// Number of the volume.
+        volume: u32,
+        /// Its name on its device.
+        name: String,
+    },
+    /// A set has more volumes, sections or blocks than the format can name.
+    #[error("more than {limit} {what}: split the backup")]
+    TooMany {
+        /// What there are too many of.
+        what: &'static str,
+        /// How many there may be.
+        limit: u64,
+    },
+    /// The writer was used out of order, or after a failure.
+    #[error("{0}")]
+    Order(&'static str),
+}
+
+impl VolumeError {
+    /// A format error on a named volume.
+    pub(super) fn format(name: &str, error: FormatError) -> VolumeError {
+        VolumeError::Format { name: name.to_owned(), source: error }
+    }
+
+    /// A field with a value that does not agree with the rest of the set.
+    pub(super) fn field(name: &str, place: Position, field: &'static str, found: u64, allowed: &'static str) -> Self {
+        let kind = FormatErrorKind::Field { field, found, allowed };
+        VolumeError::format(name, FormatError { kind, at: place })
+    }
+
+    /// Where on the media it is, as far as that is known.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        match self {
+            VolumeError::Format { source, .. } => source.at,
+            VolumeError::DuplicateVolume { volume, .. } | VolumeError::ChainBroken { volume, .. } => {
+                Position::volume(*volume)
+            }
+            _ => Position::UNKNOWN,
+        }
+    }
+
+    /// Whether the bytes on the medium are wrong, in contrast to a device that fails or a volume that is not there.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, VolumeError::Format { .. } | VolumeError::NotAVolume { .. } | VolumeError::ChainBroken { .. })
+    }
+}
+
+/// Volume numbers for people: runs are shortened.
+fn list(numbers: &[u32]) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for number in numbers {
+        match runs.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(*number) => *last = *number,
+            _ => runs.push((*number, *number)),
+        }
+    }
+    let text =
+        |(first, last): &(u32, u32)| if first == last { first.to_string() } else { format!("{first} to {last}") };
+    if runs.is_empty() { "none".to_owned() } else { runs.iter().map(text).collect::<Vec<_>>().join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_volumes_are_named_by_runs() {
+        let error = VolumeError::MissingVolumes { set: SetId([0; 16]), wanted: vec![2, 3, 4, 7], found: vec![] };
+        let text = error.to_string();
+        assert!(text.contains("lacks volume 2 to 4, 7; found none"), "{text}");
+    }
+}

@@ -1,0 +1,315 @@
+//! Reads one volume by offsets: label, end mark, index, blocks. Every block is checked for checksum and identity.
+//! Does not know the other volumes of its set, nor how to find blocks in damage: the scanner does.
+
+use super::catalog::{Catalog, begins_catalog};
+use super::error::VolumeError;
+use crate::base::position::Position;
+use crate::device::traits::VolumeSource;
+use crate::format::block::{ALIGNMENT, BlockHeader, BlockKind, HEADER_LEN, SetId};
+use crate::format::catalog::{BlockEntry, BlockListRecord, VolumeIndexRecord};
+use crate::format::error::{FormatError, FormatErrorKind};
+use crate::format::label::LabelRecord;
+use crate::format::marks::{VOLUME_END_BLOCK_LEN, VolumeEndRecord};
+use crate::format::record::{Record, decode_record, read_records};
+
+/// The bytes of a volume of which set and number are known. Sees blocks only, so that what a damaged label leaves can
+/// still be read.
+pub(super) struct Blocks {
+    source: Box<dyn VolumeSource>,
+    name: String,
+    set: SetId,
+    number: u32,
+}
+
+impl Blocks {
+    pub(super) fn new(source: Box<dyn VolumeSource>, name: &str, set: SetId, number: u32) -> Blocks {
+        Blocks { source, name: name.to_owned(), set, number }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn source(&self) -> &dyn VolumeSource {
+        self.source.as_ref()
+    }
+
+    /// Length in bytes, as the device says.
+    pub(super) fn len(&self) -> u64 {
+        self.source.len()
+    }
+
+    /// The block of `bytes` bytes at `offset`, which must be block `block` if that is known.
+    pub(super) fn read(
+        &self,
+        offset: u64,
+        bytes: u32,
+        block: Option<u64>,
+    ) -> Result<(BlockHeader, Vec<u8>), VolumeError> {
+        let place = Position { block, ..Position::volume(self.number) };
+        let fail = |error: FormatError| VolumeError::format(&self.name, error.within(place));
+        let left = self.len().saturating_sub(offset);
+        if left < u64::from(bytes) || (bytes as usize) < HEADER_LEN {
+            let wanted = u64::from(bytes).max(HEADER_LEN as u64);
+            return Err(fail(FormatError::new(FormatErrorKind::Short { wanted, left }, 0)));
+        }
+        let mut buffer = vec![0; bytes as usize];
+        self.source.read_at(offset, &mut buffer)?;
+        let header = BlockHeader::parse(&buffer).map_err(fail)?;
+        header.expect(self.set, self.number, block.unwrap_or(header.identity.block)).map_err(fail)?;
+        if header.block_len() != buffer.len() {
+            let (field, found) = ("payload_len", u64::from(header.payload_len));
+            let kind = FormatErrorKind::Field { field, found, allowed: "the length that the index gives" };
+            return Err(fail(FormatError::new(kind, 0)));
+        }
+        header.payload(&buffer).map_err(fail)?;
+        buffer.copy_within(HEADER_LEN.., 0);
+        buffer.truncate(header.payload_len as usize);
+        Ok((header, buffer))
+    }
+
+    /// The block at `offset`, of whatever length it says.
+    fn read_next(&self, offset: u64) -> Result<(BlockHeader, Vec<u8>), VolumeError> {
+        let header = self.header_at(offset)?;
+        self.read(offset, u32::try_from(header.block_len()).unwrap_or(u32::MAX), Some(header.identity.block))
+    }
+
+    fn header_at(&self, offset: u64) -> Result<BlockHeader, VolumeError> {
+        let fail = |error: FormatError| VolumeError::format(&self.name, error.within(Position::volume(self.number)));
+        let left = self.len().saturating_sub(offset);
+        if left < HEADER_LEN as u64 {
+            return Err(fail(FormatError::new(FormatErrorKind::Short { wanted: HEADER_LEN as u64, left }, 0)));
+        }
+        let mut bytes = [0; HEADER_LEN];
+        self.source.read_at(offset, &mut bytes)?;
+        BlockHeader::parse(&bytes).map_err(fail)
+    }
+
+    /// The first `bytes` bytes of the block at `offset` behind its header, or fewer if it is shorter. The header is
+    /// checked; the bytes are not covered by any check.
+    pub(super) fn peek(&self, offset: u64, bytes: usize) -> Result<(BlockHeader, Vec<u8>), VolumeError> {
+        let fail = |error: FormatError| VolumeError::format(&self.name, error.within(Position::volume(self.number)));
+        let left = usize::try_from(self.len().saturating_sub(offset)).unwrap_or(usize::MAX);
+        let mut buffer = vec![0; bytes.saturating_add(HEADER_LEN).min(left)];
+        self.source.read_at(offset, &mut buffer)?;
+        let header = BlockHeader::parse(&buffer).map_err(fail)?;
+        header.expect(self.set, self.number, header.identity.block).map_err(fail)?;
+        buffer.truncate(HEADER_LEN.saturating_add(header.payload_len as usize));
+        buffer.drain(..HEADER_LEN.min(buffer.len()));
+        Ok((header, buffer))
+    }
+
+    /// The end mark, if the last bytes of the volume are one, at the place and with the number that it states.
+    pub(super) fn end(&self) -> Option<VolumeEndRecord> {
+        let offset = self.len().checked_sub(VOLUME_END_BLOCK_LEN as u64)?;
+        let (header, payload) = self.read(offset, VOLUME_END_BLOCK_LEN as u32, None).ok()?;
+        let end: VolumeEndRecord = (header.kind == BlockKind::VolumeEnd).then(|| decode_record(&payload))?.ok()?;
+        (end.bytes == offset && end.blocks == header.identity.block).then_some(end)
+    }
+
+    /// The payloads of the catalog blocks on this volume.
+    pub(super) fn catalog_payloads(&self, end: &VolumeEndRecord) -> Result<Vec<Vec<u8>>, VolumeError> {
+        let mut payloads = Vec::new();
+        let mut offset = end.catalog_offset;
+        for _ in 0..end.catalog_blocks {
+            let (header, payload) = self.read_next(offset)?;
+            self.expect_kind(&header, BlockKind::Catalog)?;
+            payloads.push(payload);
+            offset = offset.saturating_add(header.block_len() as u64);
+        }
+        Ok(payloads)
+    }
+
+    /// The index that the end mark points to.
+    pub(super) fn index(&self, end: &VolumeEndRecord) -> Result<VolumeIndex, VolumeError> {
+        let mut offset = end.index_offset;
+        let mut index: Option<VolumeIndex> = None;
+        for _ in 0..end.index_blocks {
+            let (header, payload) = self.read_next(offset)?;
+            self.expect_kind(&header, BlockKind::VolumeIndex)?;
+            self.add_index(&mut index, &payload, header.position())?;
+            offset = offset.saturating_add(header.block_len() as u64);
+        }
+        let missing = || VolumeError::field(&self.name, Position::volume(self.number), "index blocks", 0, "1 or more");
+        let index = index.ok_or_else(missing)?;
+        let (listed, blocks) = (index.blocks.len() as u64, index.head.blocks);
+        if listed != blocks || index.head.bytes != end.index_offset {
+            let allowed = "the blocks and bytes before the index";
+            return Err(VolumeError::field(
+                &self.name,
+                Position::volume(self.number),
+                "blocks listed",
+                listed,
+                allowed,
+            ));
+        }
+        Ok(index)
+    }
+
+    fn add_index(&self, index: &mut Option<VolumeIndex>, payload: &[u8], at: Position) -> Result<(), VolumeError> {
+        let fail = |error: FormatError| VolumeError::format(&self.name, error.within(at));
+        for record in read_records(payload).map_err(fail)? {
+            match (record.kind, index.as_mut()) {
+                (VolumeIndexRecord::KIND, None) => {
+                    let head = record.decode().map_err(fail)?;
+                    *index = Some(VolumeIndex { head, blocks: Vec::new() });
+                }
+                (BlockListRecord::KIND, Some(index)) => {
+                    let list: BlockListRecord = record.decode().map_err(fail)?;
+                    if list.first_block != index.blocks.len() as u64 {
+                        let (field, allowed) = ("first_block", "one more than the block listed last");
+                        return Err(VolumeError::field(&self.name, at, field, list.first_block, allowed));
+                    }
+                    index.blocks.extend(list.blocks);
+                }
+                (VolumeIndexRecord::KIND | BlockListRecord::KIND, _) => {
+                    let (field, found) = ("record kind", u64::from(record.kind));
+                    return Err(VolumeError::field(&self.name, at, field, found, "one index record, then its lists"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn expect_kind(&self, header: &BlockHeader, kind: BlockKind) -> Result<(), VolumeError> {
+        if header.kind == kind {
+            return Ok(());
+        }
+        let found = u64::from(header.kind.id());
+        Err(VolumeError::field(&self.name, header.position(), "kind", found, "the kind that points here"))
+    }
+}
+
+/// The index of a volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeIndex {
+    /// What heads it.
+    pub head: VolumeIndexRecord,
+    /// The blocks before the index, in order, from block 0.
+    pub blocks: Vec<BlockEntry>,
+}
+
+/// A volume of which the label was read and found sound.
+pub struct Volume {
+    blocks: Blocks,
+    label: LabelRecord,
+    label_bytes: u32,
+    end: Option<VolumeEndRecord>,
+}
+
+impl std::fmt::Debug for Volume {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Volume").field("name", &self.blocks.name).field("label", &self.label).finish_non_exhaustive()
+    }
+}
+
+/// Most labels fit in this many bytes, so that one read takes them.
+const LABEL_GUESS: usize = 1_024;
+
+impl Volume {
+    /// Reads label and end mark. `name` is the volume's name on its device, for messages.
+    ///
+    /// # Errors
+    /// [`VolumeError::NotAVolume`] if no block starts the source; a label that is damaged, is another volume's, or needs
+    /// a newer release; a device that fails. A missing end mark is no error: see [`Volume::end`].
+    pub fn open(source: Box<dyn VolumeSource>, name: &str) -> Result<Volume, VolumeError> {
+        let fail = |error: FormatError| VolumeError::format(name, error);
+        let len = source.len();
+        let guess = usize::try_from(len).unwrap_or(usize::MAX).min(LABEL_GUESS);
+        let mut bytes = vec![0; guess];
+        source.read_at(0, &mut bytes)?;
+        let header = match BlockHeader::parse(&bytes) {
+            Ok(header) => header,
+            Err(error) if matches!(error.kind, FormatErrorKind::Magic | FormatErrorKind::Short { .. }) => {
+                return Err(VolumeError::NotAVolume { name: name.to_owned(), len });
+            }
+            Err(error) => return Err(fail(error.within(Position::UNKNOWN.with_block(0)))),
+        };
+        if header.kind != BlockKind::Label {
+            let found = u64::from(header.kind.id());
+            return Err(VolumeError::field(name, header.position(), "kind of the first block", found, "1: a label"));
+        }
+        let (set, number) = (header.identity.set, header.identity.volume);
+        let label_bytes = u32::try_from(header.block_len()).unwrap_or(u32::MAX);
+        let blocks = Blocks { source, name: name.to_owned(), set, number };
+        let (_, payload) = blocks.read(0, label_bytes, Some(0))?;
+        let label: LabelRecord = decode_record(&payload).map_err(|error| fail(error.within(header.position())))?;
+        label.check_block(&header).map_err(fail)?;
+        let end = blocks.end();
+        Ok(Volume { blocks, label, label_bytes, end })
+    }
+
+    /// The label.
+    #[must_use]
+    pub const fn label(&self) -> &LabelRecord {
+        &self.label
+    }
+
+    /// The end mark; none if the last bytes of the volume are not a sound one: it was cut off, or something follows it.
+    #[must_use]
+    pub const fn end(&self) -> Option<&VolumeEndRecord> {
+        self.end.as_ref()
+    }
+
+    /// Its name on its device.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.blocks.name()
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn source(&self) -> &dyn VolumeSource {
+        self.blocks.source()
+    }
+
+    /// Bytes of the label's block.
+    #[must_use]
+    pub const fn label_bytes(&self) -> u32 {
+        self.label_bytes
+    }
+
+    /// Header and payload of the block of `bytes` bytes (header and padding included) at byte `offset`, once checksums
+    /// and identity are checked.
+    ///
+    /// # Errors
+    /// The block is damaged, is another volume's, has another length; the device fails.
+    pub fn read_block(&self, offset: u64, bytes: u32) -> Result<(BlockHeader, Vec<u8>), VolumeError> {
+        if !offset.is_multiple_of(ALIGNMENT as u64) {
+            let place = Position::volume(self.label.volume);
+            return Err(VolumeError::field(self.name(), place, "offset", offset, "a multiple of 64"));
+        }
+        self.blocks.read(offset, bytes, None)
+    }
+
+    /// The index; none if the volume has no end mark.
+    ///
+    /// # Errors
+    /// The index is damaged; the device fails.
+    pub fn index(&self) -> Result<Option<VolumeIndex>, VolumeError> {
+        self.end.as_ref().map(|end| self.blocks.index(end)).transpose()
+    }
+
+    /// The catalog, if it stands on this volume as a whole.
+    ///
+    /// # Errors
+    /// The catalog is damaged; the device fails.
+    pub fn catalog(&self) -> Result<Option<Catalog>, VolumeError> {
+        let Some(end) = self.end.as_ref().filter(|end| end.set_complete && end.catalog_blocks > 0) else {
+            return Ok(None);
+        };
+        let payloads = self.blocks.catalog_payloads(end)?;
+        if !payloads.first().is_some_and(|first| begins_catalog(first)) {
+            return Ok(None);
+        }
+        let parsed = Catalog::from_payloads(&payloads);
+        parsed
+            .map(Some)
+            .map_err(|error| VolumeError::format(self.name(), error.within(Position::volume(self.label.volume))))
+    }
+
+    pub(super) fn into_blocks(self) -> Blocks {
+        self.blocks
+    }
+}

@@ -1,0 +1,136 @@
+//! Makes the sections of a set from the blocks that a forward scan yields: equal to what the catalog says, where
+//! everything is there.
+
+use super::error::VolumeError;
+use super::scanner::{DamagedExtent, ScanItem, ScannedBlock, Scanner};
+use super::section::{ChunkRef, SectionSource, SectionView};
+use super::summary::{BucketTable, chunk_entry, first_header};
+use crate::base::position::Position;
+use crate::format::block::BlockKind;
+use crate::format::catalog::ChunkEntry;
+use crate::format::chunk::{ChunkRecord, PieceEntry, parse_chunk};
+use crate::format::error::FormatError;
+use crate::format::marks::VolumeEndRecord;
+use crate::format::record::decode_record;
+use crate::format::section::{SectionEndRecord, SectionRecord};
+use std::collections::BTreeMap;
+
+/// What scans found of a set so far.
+#[derive(Default)]
+pub(super) struct Rebuild {
+    sections: BTreeMap<u32, Draft>,
+    pub(super) damage: Vec<DamagedExtent>,
+    /// Payloads of the catalog blocks met, in order.
+    pub(super) catalog: Vec<Vec<u8>>,
+    /// Number of the volume that says that it is the last of a complete set.
+    pub(super) last: Option<u32>,
+}
+
+#[derive(Default)]
+struct Draft {
+    header: Option<SectionRecord>,
+    end: Option<SectionEndRecord>,
+    chunks: BTreeMap<u64, (ChunkEntry, Vec<PieceEntry>)>,
+    bytes: u64,
+}
+
+impl Rebuild {
+    /// Takes in all that a scan of the volume `name` yields. Volumes must come in order.
+    pub(super) fn volume(&mut self, scanner: &mut Scanner<'_>, name: &str) {
+        for item in scanner {
+            match item {
+                ScanItem::Damaged(extent) => self.damage.push(extent),
+                ScanItem::Block(block) => {
+                    let (offset, len) = (block.offset, block.header.block_len() as u64);
+                    let volume = block.header.identity.volume;
+                    if let Err(error) = self.block(block) {
+                        let error = VolumeError::format(name, error);
+                        self.damage.push(DamagedExtent { volume: Some(volume), offset, len, error });
+                    }
+                }
+            }
+        }
+    }
+
+    /// A block whose checksums are right but whose records are not is damage like any other.
+    fn block(&mut self, block: ScannedBlock) -> Result<(), FormatError> {
+        let ScannedBlock { offset, header, payload } = block;
+        let fail = |error: FormatError| error.within(header.position());
+        let section = header.identity.section;
+        match header.kind {
+            BlockKind::SectionHeader => {
+                let record: SectionRecord = decode_record(&payload).map_err(fail)?;
+                let draft = self.draft(section, &header);
+                draft.header.get_or_insert_with(|| first_header(&record));
+            }
+            BlockKind::Chunk => {
+                let directory = parse_chunk(&payload).map_err(fail)?.directory;
+                let bytes = u32::try_from(header.block_len()).unwrap_or(u32::MAX);
+                let (volume, number) = (header.identity.volume, header.identity.block);
+                let entry = chunk_entry(&directory, volume, number, offset, bytes);
+                let ChunkRecord { chunk, pieces, .. } = directory;
+                let draft = self.draft(section, &header);
+                // A chunk that was written again on the next volume counts once.
+                draft.chunks.entry(chunk).or_insert((entry, pieces));
+            }
+            BlockKind::SectionEnd => {
+                let record: SectionEndRecord = decode_record(&payload).map_err(fail)?;
+                self.draft(section, &header).end.get_or_insert(record);
+            }
+            BlockKind::Catalog => self.catalog.push(payload),
+            BlockKind::VolumeEnd => {
+                let end: VolumeEndRecord = decode_record(&payload).map_err(fail)?;
+                if end.set_complete {
+                    self.last = Some(header.identity.volume);
+                }
+            }
+            BlockKind::Label | BlockKind::VolumeIndex | BlockKind::Optional(_) => {}
+        }
+        Ok(())
+    }
+
+    fn draft(&mut self, section: u32, header: &crate::format::block::BlockHeader) -> &mut Draft {
+        let draft = self.sections.entry(section).or_default();
+        draft.bytes = draft.bytes.saturating_add(header.block_len() as u64);
+        draft
+    }
+
+    /// The sections found. Those of which no header was found cannot be read: their chunks are reported as damage.
+    pub(super) fn sections(&mut self, name: &str) -> Vec<SectionView> {
+        let mut views = Vec::new();
+        for (number, draft) in std::mem::take(&mut self.sections) {
+            match draft.view(number) {
+                Ok(view) => views.push(view),
+                Err(chunks) => {
+                    let place = Position::UNKNOWN.with_section(number);
+                    let allowed = "chunks of a section of which a header was found";
+                    let error = VolumeError::field(name, place, "chunks without schema", chunks, allowed);
+                    self.damage.push(DamagedExtent { volume: None, offset: 0, len: 0, error });
+                }
+            }
+        }
+        views
+    }
+}
+
+impl Draft {
+    fn view(self, number: u32) -> Result<SectionView, u64> {
+        let Some(header) = self.header else { return Err(self.chunks.len() as u64) };
+        let mut table = BucketTable::default();
+        let mut chunks = Vec::with_capacity(self.chunks.len());
+        let mut rows = 0u64;
+        for (chunk, (entry, pieces)) in self.chunks {
+            pieces.iter().for_each(|piece| table.add(piece));
+            rows = rows.saturating_add(u64::from(entry.rows));
+            chunks.push(ChunkRef { section: number, number: chunk, entry, here: true });
+        }
+        let whole = self
+            .end
+            .as_ref()
+            .is_some_and(|end| end.chunks == chunks.len() as u64 && end.rows == rows && end.digest == table.digest());
+        let buckets: Vec<_> = table.entries().collect();
+        let proven = buckets.iter().map(|bucket| whole || table.is_whole(&(bucket.acd, bucket.day))).collect();
+        let (end, bytes) = (self.end, self.bytes);
+        Ok(SectionView { number, header, end, bytes, chunks, buckets, proven, source: SectionSource::Scan })
+    }
+}

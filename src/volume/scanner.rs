@@ -1,0 +1,288 @@
+//! Reads a volume from its first byte to its last without index or catalog: every intact block in order, every damaged
+//! extent with its reason. After damage it looks for the next header at the alignment. What it yields covers every byte.
+
+use super::error::VolumeError;
+use crate::base::position::Position;
+use crate::device::traits::VolumeSource;
+use crate::format::block::{ALIGNMENT, BlockHeader, HEADER_LEN, MAGIC, SetId};
+use crate::format::error::{FormatError, FormatErrorKind};
+
+/// Bytes looked through at a time in search of a header.
+const WINDOW: usize = 64 << 10;
+
+/// What a scan meets.
+#[derive(Debug)]
+pub enum ScanItem {
+    /// A sound block in its place.
+    Block(ScannedBlock),
+    /// Bytes that are no sound block of this volume in its place.
+    Damaged(DamagedExtent),
+}
+
+/// A sound block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScannedBlock {
+    /// Byte offset on the volume.
+    pub offset: u64,
+    /// Its header.
+    pub header: BlockHeader,
+    /// Its payload.
+    pub payload: Vec<u8>,
+}
+
+/// Damage: `len` bytes from byte `offset`. A length of 0 marks the place where whole blocks are missing.
+#[derive(Debug)]
+pub struct DamagedExtent {
+    /// Number of the volume, if it is known.
+    pub volume: Option<u32>,
+    /// First byte on the volume.
+    pub offset: u64,
+    /// Bytes.
+    pub len: u64,
+    /// What is wrong there.
+    pub error: VolumeError,
+}
+
+/// How many of a volume's bytes a scan accounted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Coverage {
+    /// Bytes of intact blocks.
+    pub intact: u64,
+    /// Bytes of damaged extents.
+    pub damaged: u64,
+    /// Bytes that the volume has.
+    pub exists: u64,
+}
+
+impl Coverage {
+    /// Whether every byte was accounted for.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.intact.saturating_add(self.damaged) == self.exists
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Next {
+    /// Nothing is lost before this place.
+    Exactly(u64),
+    /// Blocks may have been lost before this place.
+    AtLeast(u64),
+}
+
+/// A scan of one volume. Memory: one block and one window.
+pub struct Scanner<'s> {
+    source: &'s dyn VolumeSource,
+    name: String,
+    identity: Option<(SetId, u32)>,
+    next: Next,
+    at: u64,
+    queued: Option<ScanItem>,
+    /// Bytes that may still be checked in vain: overlapping false headers must not make a scan quadratic.
+    budget: u64,
+    coverage: Coverage,
+}
+
+impl<'s> Scanner<'s> {
+    /// A scan that believes the first sound header about set and volume, unless `identity` says which they are.
+    #[must_use]
+    pub fn new(source: &'s dyn VolumeSource, name: &str, identity: Option<(SetId, u32)>) -> Scanner<'s> {
+        let exists = source.len();
+        Scanner {
+            source,
+            name: name.to_owned(),
+            identity,
+            next: Next::Exactly(0),
+            at: 0,
+            queued: None,
+            budget: exists.saturating_mul(4).saturating_add(64 << 20),
+            coverage: Coverage { intact: 0, damaged: 0, exists },
+        }
+    }
+
+    /// What was accounted for so far; whole once the scan has ended.
+    #[must_use]
+    pub const fn coverage(&self) -> Coverage {
+        self.coverage
+    }
+
+    /// Set and volume, as soon as they are known.
+    #[must_use]
+    pub const fn identity(&self) -> Option<(SetId, u32)> {
+        self.identity
+    }
+
+    fn place(&self) -> Position {
+        Position { volume: self.identity.map(|(_, volume)| volume), ..Position::UNKNOWN }
+    }
+
+    fn damaged(&mut self, len: u64, error: VolumeError) -> ScanItem {
+        let offset = self.at;
+        self.at = self.at.saturating_add(len);
+        self.coverage.damaged = self.coverage.damaged.saturating_add(len);
+        ScanItem::Damaged(DamagedExtent { volume: self.identity.map(|(_, volume)| volume), offset, len, error })
+    }
+
+    /// The header at a place: none if the volume ends there, or there is none that is sound.
+    fn header_at(&self, offset: u64) -> Result<BlockHeader, VolumeError> {
+        let left = self.source.len().saturating_sub(offset);
+        let fail = |error: FormatError| VolumeError::format(&self.name, error.within(self.place()));
+        if left < HEADER_LEN as u64 {
+            return Err(fail(FormatError::new(FormatErrorKind::Short { wanted: HEADER_LEN as u64, left }, 0)));
+        }
+        let mut bytes = [0; HEADER_LEN];
+        self.source.read_at(offset, &mut bytes)?;
+        BlockHeader::parse(&bytes).map_err(fail)
+    }
+
+    fn step(&mut self) -> ScanItem {
+        let header = match self.header_at(self.at) {
+            Ok(header) => header,
+            Err(error) => return self.lost(error),
+        };
+        let (set, volume) = *self.identity.get_or_insert((header.identity.set, header.identity.volume));
+        let len = header.block_len() as u64;
+        let payload = match self.payload_at(&header) {
+            Ok(payload) => payload,
+            Err(error) => return self.broken(&header, error),
+        };
+        let number = header.identity.block;
+        let follower = self.header_at(self.at.saturating_add(len)).ok().map(|next| next.identity.block);
+        let wanted = match self.next {
+            Next::Exactly(wanted) | Next::AtLeast(wanted) => wanted,
+        };
+        let ours = header.identity.set == set && header.identity.volume == volume;
+        let skipped = number > wanted && follower == number.checked_add(1);
+        let in_place = match self.next {
+            Next::Exactly(_) => number == wanted || skipped,
+            Next::AtLeast(_) => number >= wanted,
+        };
+        if !(ours && in_place) {
+            return self.misplaced(&header, (set, volume, wanted), follower);
+        }
+        let gap = matches!(self.next, Next::Exactly(_)) && number != wanted;
+        let block = ScanItem::Block(ScannedBlock { offset: self.at, header, payload });
+        let missing = gap.then(|| {
+            let allowed = "the number of the block that is missing here";
+            let error = VolumeError::field(&self.name, header.position().with_block(wanted), "block", number, allowed);
+            self.damaged(0, error)
+        });
+        self.next = Next::Exactly(number.saturating_add(1));
+        self.at = self.at.saturating_add(len);
+        self.coverage.intact = self.coverage.intact.saturating_add(len);
+        match missing {
+            Some(missing) => {
+                self.queued = Some(block);
+                missing
+            }
+            None => block,
+        }
+    }
+
+    fn payload_at(&mut self, header: &BlockHeader) -> Result<Vec<u8>, VolumeError> {
+        let left = self.source.len().saturating_sub(self.at);
+        let place = header.position();
+        let fail = |error: FormatError| VolumeError::format(&self.name, error.within(place));
+        let len = header.block_len();
+        if left < len as u64 {
+            return Err(fail(FormatError::new(FormatErrorKind::Short { wanted: len as u64, left }, 0)));
+        }
+        let mut bytes = vec![0; len];
+        self.source.read_at(self.at, &mut bytes)?;
+        header.payload(&bytes).map_err(fail)?;
+        bytes.copy_within(HEADER_LEN.., 0);
+        bytes.truncate(header.payload_len as usize);
+        Ok(bytes)
+    }
+
+    /// A sound header, but not the one that should stand here.
+    fn misplaced(&mut self, header: &BlockHeader, wanted: (SetId, u32, u64), follower: Option<u64>) -> ScanItem {
+        let (set, volume, block) = wanted;
+        let error = match header.expect(set, volume, block) {
+            Err(error) => VolumeError::format(&self.name, error),
+            // Only a header that differs comes here.
+            Ok(()) => VolumeError::field(&self.name, header.position(), "block", header.identity.block, "another"),
+        };
+        // A stranger stands in the place of the block wanted, or between two of ours: the follower tells.
+        self.next = match follower {
+            Some(next) if Some(next) == block.checked_add(1) => Next::Exactly(next),
+            Some(next) if next == block => Next::Exactly(block),
+            _ if header.identity.set == set && header.identity.volume == volume && header.identity.block < block => {
+                Next::Exactly(block)
+            }
+            _ => Next::AtLeast(block),
+        };
+        self.damaged(header.block_len() as u64, error)
+    }
+
+    /// A sound header whose payload is not: the block is skipped whole if another header follows it.
+    fn broken(&mut self, header: &BlockHeader, error: VolumeError) -> ScanItem {
+        let len = header.block_len() as u64;
+        let end = self.at.saturating_add(len);
+        let left = self.source.len().saturating_sub(self.at);
+        self.budget = self.budget.saturating_sub(len.min(left));
+        let followed = end == self.source.len() || self.header_at(end).is_ok();
+        if followed {
+            self.next = Next::Exactly(header.identity.block.saturating_add(1));
+            return self.damaged(len.min(left), error);
+        }
+        if self.budget == 0 {
+            return self.damaged(len.min(left), error);
+        }
+        self.lost(error)
+    }
+
+    /// No block that can be used starts here: everything up to the next sound header is damaged.
+    fn lost(&mut self, error: VolumeError) -> ScanItem {
+        let wanted = match self.next {
+            Next::Exactly(wanted) | Next::AtLeast(wanted) => wanted,
+        };
+        self.next = Next::AtLeast(wanted);
+        let end = self.find_header(self.at.saturating_add(ALIGNMENT as u64));
+        let len = end.saturating_sub(self.at);
+        let place = Position { block: Some(wanted), ..self.place() };
+        let error = match error {
+            VolumeError::Format { name, source } => VolumeError::Format { name, source: source.within(place) },
+            other => other,
+        };
+        self.damaged(len, error)
+    }
+
+    /// The first aligned place from `from` on at which a sound header of this volume starts, or the end of the volume.
+    fn find_header(&self, from: u64) -> u64 {
+        let end = self.source.len();
+        let mut at = from.min(end);
+        let mut window = vec![0; WINDOW];
+        while at < end {
+            let take = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX).min(WINDOW);
+            let Some(bytes) = window.get_mut(..take) else { return end };
+            // Bytes that cannot be read are searched no further; the rest of the volume may be readable.
+            if self.source.read_at(at, bytes).is_ok() {
+                for (step, candidate) in bytes.chunks(ALIGNMENT).enumerate() {
+                    let offset = at.saturating_add((step as u64).saturating_mul(ALIGNMENT as u64));
+                    if candidate.starts_with(&MAGIC) && self.is_ours(offset) {
+                        return offset;
+                    }
+                }
+            }
+            at = at.saturating_add(take as u64);
+        }
+        end
+    }
+
+    fn is_ours(&self, offset: u64) -> bool {
+        let Ok(header) = self.header_at(offset) else { return false };
+        self.identity.is_none_or(|(set, volume)| header.identity.set == set && header.identity.volume == volume)
+    }
+}
+
+impl Iterator for Scanner<'_> {
+    type Item = ScanItem;
+
+    fn next(&mut self) -> Option<ScanItem> {
+        if let Some(item) = self.queued.take() {
+            return Some(item);
+        }
+        (self.at < self.source.len()).then(|| self.step())
+    }
+}

@@ -1,0 +1,409 @@
+//! The scenarios that must stay true, by name: whole roads over real databases and volumes. Those that need chains, undo
+//! or salvage come with them.
+
+mod support;
+
+use intervault::backup;
+use intervault::base::monitor::Silent;
+use intervault::base::time::Span;
+use intervault::device::memory::MemoryDevice;
+use intervault::device::traits::Device;
+use intervault::error::Class;
+use intervault::restore;
+use intervault::schema::catalogue::Catalogue;
+use intervault::schema::range::{Carried, Policies, Uncovered};
+use intervault::volume::set::list_sets;
+use support::*;
+
+fn span(start: &str, stop: &str) -> Span {
+    Span::new(at(start), at(stop)).unwrap()
+}
+
+/// 1. A request of 05:13 to 05:19 replaces the 05:00 rows and nothing else, and the day's own row is a partial period.
+#[test]
+fn scenario_01_minutes_inside_an_interval() {
+    let centre = Centre::new(&[HSPLIT, DSPLIT]);
+    centre.intervals("2024-03-05", 0, 2400, 30, 1);
+    centre.run("INSERT INTO dsplit VALUES ('2024-03-05', 1, 1, 100)");
+    let device = backup(&centre);
+    centre.run("UPDATE hsplit SET acdcalls = -1; UPDATE dsplit SET acdcalls = -1");
+    let (plan, report) = restore_range(&device, &centre, "2024-03-05 05:13", "2024-03-05 05:19");
+    assert_eq!(ranges(&plan, "hsplit").acds[0].decision.actual.spans(), [span("2024-03-05 05:00", "2024-03-05 05:30")]);
+    assert_eq!(ranges(&plan, "dsplit").acds[0].decision.partial.len(), 1);
+    assert_eq!(plan.summarise.len(), 1);
+    assert_eq!((report.tables.len(), report.tables[0].deleted, report.tables[0].inserted), (1, 1, 1));
+    assert_eq!(centre.count("SELECT count(*) FROM hsplit WHERE acdcalls = -1"), 47);
+    assert_eq!(centre.count("SELECT acdcalls FROM hsplit WHERE starttime = 500"), 300);
+    assert_eq!(centre.count("SELECT acdcalls FROM dsplit"), -1);
+}
+
+/// 2. The request ends on the 31st, the last row on the volume is that of the 20th at 17:30: later rows stay.
+#[test]
+fn scenario_02_the_range_ends_with_the_volume() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-03-19", 800, 2000, 30, 1);
+    centre.intervals("2024-03-20", 800, 1800, 30, 1);
+    let device = backup(&centre);
+    centre.intervals("2024-03-20", 1800, 2000, 30, 1);
+    centre.intervals("2024-03-25", 800, 2000, 30, 1);
+    let before = centre.rows("hsplit");
+    let (plan, _) = restore_range(&device, &centre, "2024-03-20 00:00", "2024-03-31 23:59");
+    let actual = ranges(&plan, "hsplit").acds[0].decision.actual.spans();
+    assert_eq!(actual, [span("2024-03-20 00:00", "2024-03-20 18:00")]);
+    assert_eq!(centre.rows("hsplit"), before);
+}
+
+/// 3. An ACD without a row on the volume is not touched.
+#[test]
+fn scenario_03_an_acd_that_the_volume_lacks() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-03-20", 800, 1800, 30, 1);
+    let device = backup(&centre);
+    centre.intervals("2024-03-20", 800, 1800, 30, 2);
+    let before = centre.rows("hsplit");
+    let (_, report) = restore_range(&device, &centre, "2024-03-20 00:00", "2024-03-20 23:59");
+    assert_eq!((report.tables[0].deleted, report.tables[0].inserted), (20, 20));
+    assert_eq!(centre.rows("hsplit"), before);
+}
+
+/// 4. Rows of the server in a gap of the volume are uncovered: refused until told.
+#[test]
+fn scenario_04_a_gap_on_the_volume_does_not_erase_good_rows() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-03-20", 800, 900, 30, 1);
+    centre.intervals("2024-03-20", 1000, 1800, 30, 1);
+    let device = backup(&centre);
+    centre.intervals("2024-03-20", 900, 1000, 30, 1);
+    centre.run("UPDATE hsplit SET acdcalls = -1 WHERE starttime = 800");
+    let set = only_set(&device);
+    let mut options = restore_options(Some("2024-03-20"), Some("2024-03-20"));
+    let error = restore_set(&set, &centre, &options).unwrap_err();
+    assert_eq!(error.class(), Class::NotRestorable);
+    assert!(error.to_string().contains("2 rows in the target would be deleted"), "{error}");
+    assert_eq!(centre.count("SELECT count(*) FROM hsplit WHERE acdcalls = -1"), 1);
+    options.policies = Policies { uncovered: Uncovered::Keep, ..Policies::default() };
+    restore_set(&set, &centre, &options).unwrap();
+    assert_eq!(centre.count("SELECT count(*) FROM hsplit"), 20);
+    assert_eq!(centre.count("SELECT count(*) FROM hsplit WHERE acdcalls = -1"), 0);
+    options.policies = Policies { uncovered: Uncovered::Delete, ..Policies::default() };
+    restore_set(&set, &centre, &options).unwrap();
+    assert_eq!(centre.count("SELECT count(*) FROM hsplit"), 18);
+}
+
+/// 5, without a chain. A backup taken at 10:20 in mid collection, restored onto a server that has collected since:
+/// nothing after the cutoff is deleted.
+#[test]
+fn scenario_05_nothing_after_the_cutoff_is_deleted() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-03-20", 800, 1030, 30, 1);
+    let device = MemoryDevice::new();
+    let report = backup_with(&centre, &device, &backup::Options { now: at("2024-03-20 10:20"), ..backup_options(1) });
+    assert_eq!(report.tables[0].carried, 1, "{report:?}");
+    centre.intervals("2024-03-20", 1030, 1200, 30, 1);
+    centre.run("UPDATE hsplit SET acdcalls = -1");
+    let (plan, _) = restore_range(&device, &centre, "2024-03-20 00:00", "2024-03-20 23:59");
+    let actual = ranges(&plan, "hsplit").acds[0].decision.actual.spans();
+    assert_eq!(actual, [span("2024-03-20 08:00", "2024-03-20 10:00")]);
+    assert_eq!(centre.count("SELECT count(*) FROM hsplit WHERE acdcalls = -1"), 4);
+    assert_eq!(centre.count("SELECT count(*) FROM hsplit"), 8);
+}
+
+/// 6. A snapshot in the middle of archiving: the newest interval is carried, not held, and goes in only on request and
+/// only where the target has nothing.
+#[test]
+fn scenario_06_a_half_archived_interval_is_carried() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-03-20", 800, 1000, 30, 1);
+    for split in 0..10 {
+        centre.run(&format!("INSERT INTO hsplit VALUES ('2024-03-20', 1000, 30, 1, {split}, 5, 'a')"));
+    }
+    let device = MemoryDevice::new();
+    let report = backup_with(&centre, &device, &backup::Options { now: at("2024-03-20 10:31"), ..backup_options(1) });
+    assert_eq!((report.tables[0].rows, report.tables[0].carried), (14, 10));
+    for split in 10..150 {
+        centre.run(&format!("INSERT INTO hsplit VALUES ('2024-03-20', 1000, 30, 1, {split}, 5, 'a')"));
+    }
+    let before = centre.rows("hsplit");
+    let set = only_set(&device);
+    let mut options = restore_options(Some("2024-03-20"), Some("2024-03-20"));
+    options.policies.carried = Carried::Insert;
+    restore_set(&set, &centre, &options).unwrap();
+    assert_eq!(centre.rows("hsplit"), before);
+    centre.run("DELETE FROM hsplit WHERE starttime = 1000");
+    options.policies.carried = Carried::Leave;
+    restore_set(&set, &centre, &options).unwrap();
+    assert_eq!(centre.count("SELECT count(*) FROM hsplit"), 4);
+    options.policies.carried = Carried::Insert;
+    restore_set(&set, &centre, &options).unwrap();
+    assert_eq!(centre.count("SELECT count(*) FROM hsplit"), 14);
+}
+
+/// A centre whose backup takes several volumes, and the device.
+fn spanning() -> (Centre, MemoryDevice) {
+    let centre = Centre::new(&[HSPLIT]);
+    let sql = centre.sql();
+    sql.execute_batch("BEGIN").unwrap();
+    for day in 1..=28 {
+        for hhmm in (0..24).flat_map(|hour| [hour * 100, hour * 100 + 30]) {
+            for split in 0..12i64 {
+                let noise = (day * 7919 + hhmm * 104_729 + split * 1_299_709) % 99_991;
+                let row = (format!("2024-02-{day:02}"), hhmm, 30, 1, split, noise, format!("{noise:x}"));
+                sql.execute("INSERT INTO hsplit VALUES (?, ?, ?, ?, ?, ?, ?)", row).unwrap();
+            }
+        }
+    }
+    sql.execute_batch("COMMIT").unwrap();
+    let device = MemoryDevice::new();
+    let options = backup::Options { volume_size: Some(24 << 10), ..backup_options(1) };
+    let report = backup_with(&centre, &device, &options);
+    assert!(report.set.volumes.len() >= 3, "{} volumes", report.set.volumes.len());
+    (centre, device)
+}
+
+/// A device with one of the volumes.
+fn only(device: &MemoryDevice, name: &str) -> MemoryDevice {
+    let alone = MemoryDevice::new();
+    alone.insert(name, device.bytes(name).unwrap());
+    alone
+}
+
+/// 9. One of several volumes alone: what it proves whole comes back, no bucket is deleted that cannot be replaced.
+#[test]
+fn scenario_09_one_volume_alone() {
+    let (centre, device) = spanning();
+    let truth = centre.rows("hsplit");
+    let mut replaced = 0;
+    for name in device.list().unwrap() {
+        let alone = only(&device, &name);
+        let set = only_set(&alone);
+        assert!(!set.is_complete());
+        centre.run("UPDATE hsplit SET acdcalls = acdcalls + 1000000");
+        let options = restore_options(None, None);
+        let error = restore_set(&set, &centre, &options).unwrap_err();
+        assert!(matches!(error.class(), Class::Volume | Class::NotRestorable), "{error}");
+        let options = restore::Options { missing: restore::Missing::Partial, ..options };
+        if let Ok((_, report)) = restore_set(&set, &centre, &options) {
+            let replaced_here = report.tables.iter().map(|table| table.inserted).sum::<u64>() as i64;
+            assert_eq!(centre.count("SELECT count(*) FROM hsplit WHERE acdcalls < 1000000"), replaced_here);
+            replaced += replaced_here;
+        }
+        assert_eq!(centre.count("SELECT count(*) FROM hsplit") as usize, truth.len());
+        centre.run("UPDATE hsplit SET acdcalls = acdcalls - 1000000 WHERE acdcalls >= 1000000");
+        assert_eq!(centre.rows("hsplit"), truth);
+    }
+    assert!(replaced as usize > truth.len() / 2, "{replaced} of {} rows came from single volumes", truth.len());
+}
+
+/// 9. A torn last volume, cut at any block: whatever is restored is right, and nothing is lost.
+#[test]
+fn scenario_09_a_torn_last_volume() {
+    let (centre, device) = spanning();
+    let truth = centre.rows("hsplit");
+    let names = device.list().unwrap();
+    let last = names.last().unwrap();
+    let len = device.bytes(last).unwrap().len();
+    for cut in (0..len).step_by(len / 9) {
+        let torn = device.copy();
+        torn.insert(last, device.bytes(last).unwrap()[..cut].to_vec());
+        let sets = list_sets(&torn).unwrap().sets;
+        assert_eq!(sets.len(), 1);
+        centre.run("UPDATE hsplit SET acdcalls = acdcalls + 1000000 WHERE row_date < '2024-02-10'");
+        let options = restore_options(Some("2024-02-01"), Some("2024-02-09"));
+        let options = restore::Options { missing: restore::Missing::Partial, ..options };
+        restore_set(&sets[0], &centre, &options).unwrap();
+        assert_eq!(centre.rows("hsplit"), truth, "cut at {cut}");
+    }
+}
+
+/// 10. The interval length changed from 30 to 15 minutes, in either direction: nothing is counted twice or lost.
+#[test]
+fn scenario_10_interval_length_changed() {
+    for (old, new) in [(30, 15), (15, 30)] {
+        let centre = Centre::new(&[HSPLIT]);
+        centre.intervals("2024-03-20", 800, 1200, old, 1);
+        let device = backup(&centre);
+        centre.run("DELETE FROM hsplit WHERE starttime >= 1000");
+        centre.intervals("2024-03-20", 1000, 1400, new, 1);
+        let (plan, _) = restore_range(&device, &centre, "2024-03-20 10:10", "2024-03-20 10:20");
+        let actual = ranges(&plan, "hsplit").acds[0].decision.actual.spans();
+        assert_eq!(actual, [span("2024-03-20 10:00", "2024-03-20 10:30")]);
+        let minutes = centre.count("SELECT sum(intrvl) FROM hsplit");
+        assert_eq!(minutes, 6 * 60, "{old} to {new}");
+        let inside = centre.count("SELECT intrvl FROM hsplit WHERE starttime = 1000");
+        assert_eq!(inside, old);
+    }
+}
+
+/// 10. A row that straddles the end of what the volume holds is never deleted, and nothing beside it is counted twice.
+#[test]
+fn scenario_10_a_straddling_row_is_kept() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-03-20", 800, 1015, 15, 1);
+    let device = backup(&centre);
+    centre.run("DELETE FROM hsplit WHERE starttime >= 1000");
+    centre.interval("2024-03-20", 1000, 30, 1, 77);
+    let set = only_set(&device);
+    let mut options = restore_options(Some("2024-03-20"), Some("2024-03-20"));
+    let error = restore_set(&set, &centre, &options).unwrap_err();
+    assert!(error.to_string().contains("across an edge"), "{error}");
+    for uncovered in [Uncovered::Delete, Uncovered::Keep] {
+        options.policies.uncovered = uncovered;
+        restore_set(&set, &centre, &options).unwrap();
+        assert_eq!(centre.count("SELECT sum(intrvl) FROM hsplit"), 150);
+        assert_eq!(centre.count("SELECT acdcalls FROM hsplit WHERE starttime = 1000"), 77);
+    }
+}
+
+/// 11. Two backups on one day and two servers' sets in one place: never mixed, numbered apart.
+#[test]
+fn scenario_11_two_sets_in_one_place() {
+    let (first, second) = (Centre::new(&[HSPLIT]), Centre::new(&[HSPLIT]));
+    first.intervals("2024-03-20", 800, 1200, 30, 1);
+    second.intervals("2024-03-20", 800, 1200, 30, 1);
+    second.run("UPDATE hsplit SET acdcalls = 7");
+    let device = MemoryDevice::new();
+    let one = backup_with(&first, &device, &backup_options(1));
+    let two = backup_with(&second, &device, &backup_options(2));
+    let labels: Vec<_> = [&one, &two].iter().map(|report| report.set.label.clone()).collect();
+    assert!(labels[0].contains("-01-LSAC-") && labels[1].contains("-02-LSAC-"), "{labels:?}");
+    let sets = list_sets(&device).unwrap().sets;
+    assert_eq!(sets.len(), 2);
+    for set in sets {
+        let centre = if set.label().set() == set_id(1) { &first } else { &second };
+        let before = centre.rows("hsplit");
+        centre.run("DELETE FROM hsplit");
+        restore_set(&set, centre, &restore_options(None, None)).unwrap();
+        assert_eq!(centre.rows("hsplit"), before);
+    }
+}
+
+/// 13. The hour that occurs twice, two rows with one stamp, a re-login: multiplicity survives every road.
+#[test]
+fn scenario_13_multiplicity_survives() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-10-27", 0, 600, 30, 1);
+    centre.intervals("2024-10-27", 200, 300, 30, 1);
+    for _ in 0..3 {
+        centre.interval("2024-10-27", 200, 30, 1, 120);
+    }
+    centre.interval("2024-10-27", 200, 1, 1, 9);
+    let truth = centre.rows("hsplit");
+    let device = backup(&centre);
+    for ruin in ["DELETE FROM hsplit", "DELETE FROM hsplit WHERE rowid % 2 = 0", "UPDATE hsplit SET acdcalls = 0"] {
+        centre.run(ruin);
+        restore_set(&only_set(&device), &centre, &restore_options(None, None)).unwrap();
+        assert_eq!(centre.rows("hsplit"), truth, "{ruin}");
+        centre.run(ruin);
+        restore_range(&device, &centre, "2024-10-27 02:10", "2024-10-27 02:20");
+        let hour = "SELECT count(*) FROM hsplit WHERE starttime = 200";
+        assert_eq!(centre.count(hour), 6, "{ruin}");
+        restore_set(&only_set(&device), &centre, &restore_options(None, None)).unwrap();
+        assert_eq!(centre.rows("hsplit"), truth, "{ruin}");
+    }
+}
+
+/// Undated rows are replaced only by a restore with neither start nor stop.
+#[test]
+fn undated_rows_are_a_bucket_of_their_own() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-03-20", 800, 1000, 30, 1);
+    centre.run("INSERT INTO hsplit VALUES ('2024-03-20', 800, NULL, 1, 1, 1, 'a'), (NULL, 800, 30, 1, 1, 2, 'a')");
+    let truth = centre.rows("hsplit");
+    let device = backup(&centre);
+    centre.run("UPDATE hsplit SET acdcalls = -1");
+    restore_range(&device, &centre, "2024-03-20 00:00", "2024-03-20 23:59");
+    assert_eq!(centre.count("SELECT count(*) FROM hsplit WHERE acdcalls = -1"), 2);
+    restore_set(&only_set(&device), &centre, &restore_options(None, None)).unwrap();
+    assert_eq!(centre.rows("hsplit"), truth);
+}
+
+/// An empty section is on the volumes, holds nothing, and deletes nothing.
+#[test]
+fn an_empty_section_deletes_nothing() {
+    let centre = Centre::new(&[HSPLIT, DSPLIT]);
+    centre.intervals("2024-03-20", 800, 1000, 30, 1);
+    let device = backup(&centre);
+    let set = only_set(&device);
+    let tables: Vec<&str> = set.sections().iter().map(|section| section.header.table.as_str()).collect();
+    assert!(tables.contains(&"dsplit"), "{tables:?}");
+    centre.run("INSERT INTO dsplit VALUES ('2024-03-20', 1, 1, 100)");
+    restore_set(&set, &centre, &restore_options(None, None)).unwrap();
+    assert_eq!(centre.count("SELECT count(*) FROM dsplit"), 1);
+}
+
+/// Days, weeks and months come back only where they lie wholly in the request.
+#[test]
+fn periods_come_back_only_whole() {
+    let centre = Centre::new(&[DSPLIT, WSPLIT, MSPLIT]);
+    for day in 1..=31 {
+        centre.run(&format!("INSERT INTO dsplit VALUES ('2024-03-{day:02}', 1, 1, {day})"));
+    }
+    for day in [3, 10, 17, 24, 31] {
+        centre.run(&format!("INSERT INTO wsplit VALUES ('2024-03-{day:02}', 1, 1, {day})"));
+    }
+    centre.run("INSERT INTO msplit VALUES ('2024-03-01', 1, 1, 3)");
+    let device = backup(&centre);
+    centre.run("UPDATE dsplit SET acdcalls = 0; UPDATE wsplit SET acdcalls = 0; UPDATE msplit SET acdcalls = 0");
+    restore_range(&device, &centre, "2024-03-10 00:00", "2024-03-18 12:00");
+    assert_eq!(centre.count("SELECT count(*) FROM dsplit WHERE acdcalls <> 0"), 8);
+    assert_eq!(centre.count("SELECT count(*) FROM wsplit WHERE acdcalls <> 0"), 1);
+    assert_eq!(centre.count("SELECT count(*) FROM msplit WHERE acdcalls <> 0"), 0);
+    restore_range(&device, &centre, "2024-03-01 00:00", "2024-03-31 23:59");
+    assert_eq!(centre.count("SELECT count(*) FROM msplit WHERE acdcalls <> 0"), 1);
+}
+
+/// Administration data is replaced whole; with one ACD, only its rows; with a range, not at all unless named.
+#[test]
+fn administration_data_is_replaced_whole() {
+    let centre = Centre::new(&[HSPLIT, SYNONYMS]);
+    centre.intervals("2024-03-20", 800, 1000, 30, 1);
+    centre.run("INSERT INTO synonyms VALUES (1, 'split', 'sales', '1', 'x'), (2, 'split', 'help', '2', 'y')");
+    let truth = centre.rows("synonyms");
+    let device = backup(&centre);
+    let ruin = "DELETE FROM synonyms; INSERT INTO synonyms VALUES (1, 'a', 'b', 'c', 'd'), (2, 'e', 'f', 'g', 'h')";
+    centre.run(ruin);
+    let ruined = centre.rows("synonyms");
+    restore_range(&device, &centre, "2024-03-20 00:00", "2024-03-20 23:59");
+    assert_eq!(centre.rows("synonyms"), ruined);
+    let one = restore::Options { acd: Some(2), ..restore_options(None, None) };
+    restore_set(&only_set(&device), &centre, &one).unwrap();
+    assert_eq!(centre.rows("synonyms"), {
+        let mut rows = vec![ruined[0].clone(), truth[1].clone()];
+        rows.sort();
+        rows
+    });
+    restore_set(&only_set(&device), &centre, &restore_options(None, None)).unwrap();
+    assert_eq!(centre.rows("synonyms"), truth);
+}
+
+/// A target that changed since the plan was made is left alone.
+#[test]
+fn a_stale_plan_changes_nothing() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-03-20", 800, 1000, 30, 1);
+    let device = backup(&centre);
+    let (set, options) = (only_set(&device), restore_options(Some("2024-03-20"), Some("2024-03-20")));
+    let plan = plan(&set, &centre, &options);
+    centre.interval("2024-03-20", 830, 30, 1, 5);
+    let before = centre.rows("hsplit");
+    let error = restore::apply(&plan, &set, &centre.store(), &options, &Silent).unwrap_err();
+    assert!(error.to_string().contains("changed since the plan"), "{error}");
+    assert_eq!(centre.rows("hsplit"), before);
+}
+
+/// One ACD only: tables without an ACD column are left out, with a word.
+#[test]
+fn a_backup_of_one_acd_leaves_out_what_names_none() {
+    let centre = Centre::new(&[HSPLIT, "CREATE TABLE dbitems (item_type CHAR(8), item_name CHAR(20))"]);
+    centre.intervals("2024-03-20", 800, 1000, 30, 1);
+    centre.intervals("2024-03-20", 800, 1000, 30, 2);
+    let device = MemoryDevice::new();
+    let options = backup::Options { acd: Some(2), ..backup_options(1) };
+    let report = backup::run(&centre.store(), &Catalogue::builtin(), &device, &options, &Silent).unwrap();
+    assert_eq!(report.tables.iter().map(|table| table.rows).sum::<u64>(), 4);
+    assert!(report.left_out.iter().any(|(table, reason)| table == "dbitems" && reason.contains("no ACD column")));
+    centre.run("UPDATE hsplit SET acdcalls = -1");
+    restore_set(&only_set(&device), &centre, &restore_options(None, None)).unwrap();
+    assert_eq!(centre.count("SELECT count(*) FROM hsplit WHERE acdcalls = -1 AND acd = 1"), 4);
+    assert_eq!(centre.count("SELECT count(*) FROM hsplit WHERE acdcalls = -1"), 4);
+}

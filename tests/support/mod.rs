@@ -1,0 +1,186 @@
+//! A call centre in a few lines: databases, backups and restores for the tests of whole roads.
+#![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses its own part")]
+
+use intervault::backup;
+use intervault::base::monitor::Silent;
+use intervault::base::time::{Instant, day_of_civil};
+use intervault::column::encode::EncodeOptions;
+use intervault::device::memory::MemoryDevice;
+use intervault::error::Error;
+use intervault::format::block::SetId;
+use intervault::restore;
+use intervault::schema::catalogue::Catalogue;
+use intervault::schema::range::{Policies, Request};
+use intervault::store::sqlite::SqliteStore;
+use intervault::volume::set::{SetReader, list_sets};
+use std::path::PathBuf;
+
+/// A database in a folder of its own.
+pub struct Centre {
+    pub folder: tempfile::TempDir,
+}
+
+pub const HSPLIT: &str = "CREATE TABLE hsplit (row_date DATE, starttime SMALLINT, intrvl SMALLINT, acd SMALLINT, \
+    split SMALLINT, acdcalls INTEGER, logid CHAR(10)); CREATE INDEX hsplit_i ON hsplit (row_date, starttime, acd)";
+pub const DSPLIT: &str = "CREATE TABLE dsplit (row_date DATE, acd SMALLINT, split SMALLINT, acdcalls INTEGER)";
+pub const WSPLIT: &str = "CREATE TABLE wsplit (row_date DATE, acd SMALLINT, split SMALLINT, acdcalls INTEGER)";
+pub const MSPLIT: &str = "CREATE TABLE msplit (row_date DATE, acd SMALLINT, split SMALLINT, acdcalls INTEGER)";
+pub const SYNONYMS: &str =
+    "CREATE TABLE synonyms (acd_no SMALLINT, item_type CHAR(20), item_name CHAR(20), value CHAR(20), descr CHAR(50))";
+
+impl Centre {
+    pub fn new(statements: &[&str]) -> Centre {
+        let centre = Centre { folder: tempfile::tempdir().unwrap() };
+        for statement in statements {
+            centre.run(statement);
+        }
+        centre
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("centre.db")
+    }
+
+    pub fn sql(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.path()).unwrap()
+    }
+
+    pub fn run(&self, statements: &str) {
+        self.sql().execute_batch(statements).unwrap();
+    }
+
+    /// Adds an interval row.
+    pub fn interval(&self, date: &str, starttime: i64, minutes: i64, acd: i64, calls: i64) {
+        self.sql()
+            .execute("INSERT INTO hsplit VALUES (?, ?, ?, ?, 1, ?, 'a')", (date, starttime, minutes, acd, calls))
+            .unwrap();
+    }
+
+    /// Adds interval rows of one day from one time to another (HHMM, the last one not included).
+    pub fn intervals(&self, date: &str, from: i64, to: i64, minutes: i64, acd: i64) {
+        let minute = |hhmm: i64| hhmm / 100 * 60 + hhmm % 100;
+        let mut at = minute(from);
+        while at < minute(to) {
+            let hhmm = at / 60 * 100 + at % 60;
+            self.interval(date, hhmm, minutes, acd, at);
+            at += minutes;
+        }
+    }
+
+    pub fn store(&self) -> SqliteStore {
+        SqliteStore::open(&self.path()).unwrap()
+    }
+
+    /// All rows of a table as text, types visible, sorted.
+    pub fn rows(&self, table: &str) -> Vec<String> {
+        let sql = self.sql();
+        let mut statement = sql.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let columns = statement.column_count();
+        let mut rows: Vec<String> = statement
+            .query_map([], |row| {
+                let values: Vec<String> =
+                    (0..columns).map(|at| format!("{:?}", row.get::<_, rusqlite::types::Value>(at).unwrap())).collect();
+                Ok(values.join(" "))
+            })
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        rows.sort();
+        rows
+    }
+
+    pub fn count(&self, query: &str) -> i64 {
+        self.sql().query_row(query, [], |row| row.get(0)).unwrap()
+    }
+}
+
+/// A moment long after all test data.
+pub fn later() -> Instant {
+    Instant::of_day(day_of_civil(2030, 1, 1).unwrap())
+}
+
+pub fn at(text: &str) -> Instant {
+    Request::parse(Some(text), None).unwrap().start.unwrap()
+}
+
+pub fn set_id(number: u8) -> SetId {
+    SetId([number; 16])
+}
+
+pub fn backup_options(number: u8) -> backup::Options {
+    backup::Options {
+        select: backup::Select::Data(intervault::schema::grain::DataType::ALL.to_vec()),
+        acd: None,
+        volume_size: None,
+        read_back: backup::ReadBack::Verify,
+        jobs: 2,
+        now: later(),
+        now_unix: later().0,
+        set: set_id(number),
+        system: "CMS".into(),
+        encode: EncodeOptions::default(),
+    }
+}
+
+pub fn backup_with(centre: &Centre, device: &MemoryDevice, options: &backup::Options) -> backup::Report {
+    backup::run(&centre.store(), &Catalogue::builtin(), device, options, &Silent).unwrap()
+}
+
+/// Backs up everything onto a new memory device.
+pub fn backup(centre: &Centre) -> MemoryDevice {
+    let device = MemoryDevice::new();
+    backup_with(centre, &device, &backup_options(1));
+    device
+}
+
+pub fn only_set(device: &MemoryDevice) -> SetReader<'_> {
+    let mut sets = list_sets(device).unwrap().sets;
+    assert_eq!(sets.len(), 1);
+    sets.remove(0)
+}
+
+pub fn restore_options(start: Option<&str>, stop: Option<&str>) -> restore::Options {
+    restore::Options {
+        select: restore::Select::All,
+        acd: None,
+        request: Request::parse(start, stop).unwrap(),
+        policies: Policies::default(),
+        missing: restore::Missing::Refuse,
+        proof: restore::Proof::Full,
+        jobs: 2,
+        settled_until: None,
+    }
+}
+
+pub fn plan(set: &SetReader<'_>, centre: &Centre, options: &restore::Options) -> restore::Plan {
+    restore::plan(set, &centre.store(), options, &Silent).unwrap()
+}
+
+pub fn restore_set(
+    set: &SetReader<'_>,
+    centre: &Centre,
+    options: &restore::Options,
+) -> Result<(restore::Plan, restore::Report), Error> {
+    let store = centre.store();
+    let plan = restore::plan(set, &store, options, &Silent)?;
+    let report = restore::apply(&plan, set, &store, options, &Silent)?;
+    Ok((plan, report))
+}
+
+pub fn restore_range(
+    device: &MemoryDevice,
+    centre: &Centre,
+    start: &str,
+    stop: &str,
+) -> (restore::Plan, restore::Report) {
+    restore_set(&only_set(device), centre, &restore_options(Some(start), Some(stop))).unwrap()
+}
+
+/// The ranges plan of a table.
+pub fn ranges<'a>(plan: &'a restore::Plan, table: &str) -> &'a restore::RangesPlan {
+    let found = plan.tables.iter().find(|planned| planned.table == table).unwrap();
+    match &found.action {
+        restore::TableAction::Ranges(ranges) => ranges,
+        other => panic!("{table}: {other:?}"),
+    }
+}

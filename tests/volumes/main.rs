@@ -1,0 +1,3 @@
+//! Sets on devices: what is written is read again, whatever the volume size, the damage or the device does.
+
+mod round_trip;

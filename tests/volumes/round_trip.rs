@@ -1,0 +1,194 @@
+//! Round trips over many volume sizes, on both devices; listings by catalog and by scan agree.
+
+use intervault::device::directory::DirectoryDevice;
+use intervault::device::memory::MemoryDevice;
+use intervault::device::traits::Device;
+use intervault::format::chunk::parse_chunk;
+use intervault::testing::{
+    mutate::Rng,
+    sets::{Sample, sample_chunk, sample_header, sample_label, write_sample},
+};
+use intervault::volume::error::VolumeError;
+use intervault::volume::name::label_of_volume;
+use intervault::volume::section::{SectionSource, SectionView};
+use intervault::volume::set::{SetReader, list_sets};
+use intervault::volume::set_writer::{ChunkContent, SetSummary};
+
+/// The one set of a device, without anything unreadable beside it.
+pub fn only_set(device: &dyn Device) -> SetReader<'_> {
+    let listing = list_sets(device).unwrap();
+    assert!(listing.unreadable.is_empty(), "{:?}", listing.unreadable);
+    listing.into_set(device, None).unwrap()
+}
+
+/// What the sample generator made, section by section.
+pub fn contents(sample: &Sample) -> Vec<Vec<ChunkContent>> {
+    let mut random = Rng::new(sample.seed);
+    let chunks = |section| if section == sample.sections { 0 } else { sample.chunks };
+    (1..=sample.sections)
+        .map(|section| (0..chunks(section)).map(|number| sample_chunk(&mut random, number, sample)).collect())
+        .collect()
+}
+
+/// Every chunk that is there holds what was written under its number; how many there were.
+pub fn assert_chunks(set: &SetReader<'_>, sample: &Sample) -> usize {
+    let written = contents(sample);
+    let mut count = 0;
+    for section in set.sections() {
+        let mut first_row = None;
+        for chunk in section.chunks.iter().filter(|chunk| chunk.here) {
+            let payload = set.read_chunk(chunk).unwrap();
+            let view = parse_chunk(&payload).unwrap();
+            let content = &written[section.number as usize - 1][chunk.number as usize];
+            assert_eq!(view.columns, content.bytes);
+            assert_eq!((view.directory.rows, view.directory.chunk), (content.rows, chunk.number));
+            let unnumbered =
+                |piece: &intervault::format::chunk::PieceEntry| (piece.acd, piece.day, piece.digest, piece.last);
+            assert!(view.directory.pieces.iter().map(unnumbered).eq(content.pieces.iter().map(unnumbered)));
+            assert!(first_row.is_none_or(|row| row <= view.directory.first_row));
+            first_row = Some(view.directory.first_row);
+            count += 1;
+        }
+    }
+    count
+}
+
+/// The same sections, but as a scan would have found them.
+pub fn as_scanned(sections: &[SectionView]) -> Vec<SectionView> {
+    sections.iter().map(|section| SectionView { source: SectionSource::Scan, ..section.clone() }).collect()
+}
+
+fn assert_round_trip(device: &dyn Device, sample: &Sample, summary: &SetSummary) {
+    let set = only_set(device);
+    assert!(set.is_complete() && set.missing_volumes().is_empty() && set.damage().is_empty());
+    let names: Vec<_> = set.volumes().iter().map(|volume| volume.name.clone().unwrap()).collect();
+    assert_eq!(names, summary.volumes.iter().map(|volume| volume.name.clone()).collect::<Vec<_>>());
+    assert_eq!(set.set_id(), summary.set);
+    assert_eq!(set.label().label, summary.label);
+    let catalog = set.catalog().unwrap();
+    assert_eq!((catalog.rows, catalog.absent.as_slice()), (summary.rows, &["no_such_table".to_owned()][..]));
+    assert_eq!(set.sections().len() as u32, summary.sections);
+    assert!(set.sections().iter().all(|section| section.is_complete() && section.source == SectionSource::Catalog));
+    assert_eq!(assert_chunks(&set, sample) as u32, sample.chunks * (sample.sections - 1));
+    assert!(set.check_chain().unwrap().is_empty());
+    for (volume, written) in set.volumes().iter().zip(&summary.volumes) {
+        let volume = set.volume(volume.number).unwrap();
+        assert_eq!(volume.label().label, label_of_volume(&summary.label, written.number));
+        assert_eq!(volume.end().unwrap().blocks + 1, written.blocks);
+        assert_eq!(volume.source().len(), written.bytes);
+        let index = volume.index().unwrap().unwrap();
+        for entry in &index.blocks {
+            let (header, _) = volume.read_block(entry.offset, entry.bytes).unwrap();
+            assert_eq!((header.kind.id(), header.identity.section), (entry.kind, entry.section));
+        }
+    }
+}
+
+#[test]
+fn what_is_written_is_read_again_over_many_volume_sizes() {
+    let sample = Sample::default();
+    let whole = write_sample(&MemoryDevice::new(), &sample, None).unwrap();
+    assert_eq!(whole.volumes.len(), 1);
+    let (mut fitted, mut refused, mut most) = (0, 0, 0);
+    for size in (256..whole.bytes + 512).step_by(52) {
+        let device = MemoryDevice::new();
+        match write_sample(&device, &sample, Some(size)) {
+            Ok(summary) => {
+                assert!(summary.volumes.iter().all(|volume| volume.bytes <= size), "{size}: {summary:?}");
+                assert_round_trip(&device, &sample, &summary);
+                fitted += 1;
+                most = most.max(summary.volumes.len());
+            }
+            Err(VolumeError::CapacityTooSmall { capacity, needed }) => {
+                assert_eq!(capacity, size);
+                assert!(needed > size, "{needed} at {size}");
+                let retried = write_sample(&MemoryDevice::new(), &sample, Some(needed));
+                assert!(
+                    !matches!(retried, Err(VolumeError::CapacityTooSmall { needed: again, .. }) if again <= needed)
+                );
+                refused += 1;
+            }
+            Err(other) => panic!("{size}: {other}"),
+        }
+    }
+    assert!(fitted > 20 && refused > 5 && most >= 5, "{fitted} {refused} {most}");
+}
+
+#[test]
+fn a_directory_holds_what_memory_holds() {
+    let sample = Sample { seed: 7, chunks: 9, ..Sample::default() };
+    let place = tempfile::tempdir().unwrap();
+    let directory = DirectoryDevice::create(place.path().join("new/place")).unwrap();
+    let memory = MemoryDevice::new();
+    let summary = write_sample(&directory, &sample, Some(4_096)).unwrap();
+    assert_eq!(summary, write_sample(&memory, &sample, Some(4_096)).unwrap());
+    assert!(summary.volumes.len() > 2);
+    assert_round_trip(&directory, &sample, &summary);
+    for volume in &summary.volumes {
+        let file = std::fs::read(directory.path().join(&volume.name)).unwrap();
+        assert_eq!(Some(file), memory.bytes(&volume.name), "{}", volume.name);
+    }
+    let again = write_sample(&directory, &sample, Some(4_096)).unwrap_err();
+    assert!(again.to_string().contains("never overwritten"), "{again}");
+}
+
+#[test]
+fn a_scan_rebuilds_what_the_catalog_says() {
+    let sample = Sample { seed: 3, chunks: 8, ..Sample::default() };
+    for size in [None, Some(3_000), Some(4_500), Some(9_000)] {
+        let device = MemoryDevice::new();
+        let summary = write_sample(&device, &sample, size).unwrap();
+        let cataloged = only_set(&device);
+        let expected = as_scanned(cataloged.sections());
+        // Without its end mark a volume has neither index nor catalog.
+        for volume in &summary.volumes {
+            let mut bytes = device.remove(&volume.name).unwrap();
+            bytes.truncate(bytes.len() - 192);
+            device.insert(&volume.name, bytes);
+        }
+        let scanned = only_set(&device);
+        assert_eq!(scanned.sections(), expected);
+        assert!(!scanned.is_complete());
+        assert_eq!(scanned.label(), cataloged.label());
+        assert_eq!(assert_chunks(&scanned, &sample), 16);
+    }
+}
+
+#[test]
+fn a_catalog_larger_than_a_volume_takes_several() {
+    let sample = Sample { seed: 5, sections: 2, chunks: 150, column_bytes: 20, pieces: 8 };
+    let device = MemoryDevice::new();
+    let summary = write_sample(&device, &sample, Some(12_000)).unwrap();
+    let set = only_set(&device);
+    let last = summary.volumes.len() as u32;
+    assert!(set.volume(last).unwrap().catalog().unwrap().is_none(), "the catalog begins on an earlier volume");
+    assert!(set.catalog().unwrap().volumes + 1 < last);
+    assert_round_trip(&device, &sample, &summary);
+    // Without one of the volumes that carry it, a scan takes its place.
+    let expected = as_scanned(set.sections());
+    let lost = device.remove(&summary.volumes[last as usize - 2].name);
+    assert!(lost.is_some());
+    let set = only_set(&device);
+    assert_eq!(set.sections(), expected);
+    assert_eq!(set.missing_volumes(), [last - 1]);
+}
+
+#[test]
+fn the_writer_refuses_steps_out_of_order() {
+    use intervault::volume::set_writer::{SetOptions, SetWriter};
+    let (device, sample) = (MemoryDevice::new(), Sample::default());
+    let mut set = SetWriter::create(&device, sample_label(1), &SetOptions::default()).unwrap();
+    let chunk = sample_chunk(&mut Rng::new(1), 0, &sample);
+    assert!(matches!(set.chunk(chunk.clone()), Err(VolumeError::Order(_))));
+    assert!(set.begin_section(sample_header("t")).unwrap_err().to_string().contains("earlier write"));
+    let device = MemoryDevice::new();
+    let mut set = SetWriter::create(&device, sample_label(1), &SetOptions::default()).unwrap();
+    assert_eq!(set.begin_section(sample_header("t")).unwrap(), 1);
+    set.chunk(chunk).unwrap();
+    assert!(matches!(set.finish(vec![], vec![]), Err(VolumeError::Order(_))));
+    assert_eq!(device.list().unwrap().len(), 1);
+    assert!(device.list().unwrap()[0].ends_with(".partial"));
+    let listed = only_set(&device);
+    assert!(!listed.is_complete() && listed.volumes()[0].partial);
+    assert_eq!(listed.sections()[0].chunks.len(), 1);
+}
