@@ -2,6 +2,7 @@
 //! it may import every layer, nothing outside tests imports it.
 
 pub mod fuzz;
+pub mod fuzz_column;
 pub mod fuzz_range;
 pub mod mutate;
 pub mod range_world;
