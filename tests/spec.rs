@@ -1,5 +1,6 @@
 //! `format-spec.md` against the code: tables, ids, numbers, hexadecimal examples. The comparison itself is tried on
 //! specifications with planted faults.
+#![cfg(test)]
 
 use intervault::base::time::{Instant, day_of_civil};
 use intervault::column::id;

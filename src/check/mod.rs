@@ -1,8 +1,10 @@
 //! Check: what is on a device, and whether it can be read. Never changes anything. Judges with `verify`; adds what a
 //! person wants to know: sets, tables, rows, ranges, ACDs.
 
+mod digests;
 mod list;
 
+pub use digests::{TableDigest, digests};
 pub use list::{AcdOutline, SetOutline, TableOutline, outline};
 
 use crate::base::monitor::Monitor;

@@ -2,11 +2,18 @@
 //! was not given. Reads standard input, so that a script can drive it too.
 
 use super::args::{BrCheckArgs, BrDevice, CheckWork};
+use super::commands::check::judge;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::output::Output;
+use super::progress::Progress;
 use super::prompt::answer;
+use super::render::check::acd_numbers;
 use super::render::text::escape;
+use crate::check::{self, SetOutline};
+use crate::device::directory::DirectoryDevice;
+use crate::device::file::FileDevice;
+use crate::device::traits::Device;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
@@ -61,10 +68,55 @@ pub type Open<'a> = dyn FnMut(BrDevice, &Path) -> Result<Box<dyn Inspected>, Fai
 /// # Errors
 /// The input ends before everything was answered, or the volumes cannot be read.
 pub fn run(given: &Given, input: &mut dyn BufRead, output: &Output) -> Result<Exit, Failure> {
-    dialogue(given, input, output, &mut |_, _| Err(Failure::new(Exit::Failed, "this build reads no volumes")))
+    dialogue(given, input, output, &mut |device, path| {
+        let device: Box<dyn Device> = match device {
+            BrDevice::Directory => Box::new(DirectoryDevice::open(path)?),
+            BrDevice::File => Box::new(FileDevice::open(path)?),
+        };
+        // What is found is judged again for each answer, so that nothing has to be kept open between two questions.
+        check::find(device.as_ref(), None)?;
+        Ok(Box::new(Volumes { device }))
+    })
 }
 
-/// The dialogue, with volumes that `open` opens. To verify is to list first.
+/// The volumes of a device.
+struct Volumes {
+    device: Box<dyn Device>,
+}
+
+impl Volumes {
+    fn outlines(&self) -> Vec<SetOutline> {
+        // A device that cannot be read any more shows when it is listed.
+        check::find(self.device.as_ref(), None)
+            .map_or_else(|_| Vec::new(), |found| found.sets.iter().map(check::outline).collect())
+    }
+
+    fn judge(&self, work: CheckWork, output: &Output) -> Result<Exit, Failure> {
+        let found = check::find(self.device.as_ref(), None)?;
+        let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(16);
+        judge(&found, work, jobs, &Progress::new(output), output)
+    }
+}
+
+impl Inspected for Volumes {
+    fn about(&self) -> Vec<String> {
+        self.outlines().into_iter().map(|outline| outline.label.label).collect()
+    }
+
+    fn acds(&self) -> Vec<i64> {
+        acd_numbers(&self.outlines())
+    }
+
+    fn list(&mut self, output: &Output) -> Result<Exit, Failure> {
+        self.judge(CheckWork::List, output)
+    }
+
+    fn verify(&mut self, output: &Output) -> Result<Exit, Failure> {
+        self.judge(CheckWork::Verify, output)
+    }
+}
+
+/// The dialogue, with volumes that `open` opens. To verify is also to list.
 ///
 /// # Errors
 /// As [`run`].
@@ -100,11 +152,7 @@ pub fn dialogue(given: &Given, input: &mut dyn BufRead, output: &Output, open: &
     };
     match work {
         CheckWork::List => volumes.list(output),
-        CheckWork::Verify if output.json() => volumes.verify(output),
-        CheckWork::Verify => {
-            let listed = volumes.list(output)?;
-            Ok(listed.worst(volumes.verify(output)?))
-        }
+        CheckWork::Verify => volumes.verify(output),
     }
 }
 
@@ -194,10 +242,10 @@ mod tests {
     }
 
     #[test]
-    fn verifying_lists_first_and_the_worse_status_wins() {
+    fn wrong_answers_are_asked_again_and_a_verification_gives_its_own_status() {
         let (result, text, opened) = talk(&Given::default(), "q\nf\n\n/v.ivol\nx\nv\n", Style::default());
         assert_eq!(result, Ok(Exit::Damage));
-        assert!(text.ends_with("hsplit\ndamaged\n"), "{text}");
+        assert!(text.ends_with("damaged\n") && !text.contains("hsplit"), "{text}");
         assert_eq!(text.matches("Enter device type").count(), 2);
         assert_eq!(text.matches("Enter device path").count(), 2);
         assert_eq!(opened, Some((BrDevice::File, "/v.ivol".into())));

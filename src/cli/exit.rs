@@ -1,6 +1,7 @@
 //! How a command ends: every exit status, and which one is given where several apply.
 
 use crate::device::error::DeviceErrorKind;
+use crate::error::Class;
 use crate::store::error::StoreErrorKind;
 
 /// The exit status of a command. Any status that is not listed here means failure too.
@@ -135,6 +136,21 @@ impl Exit {
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> std::process::ExitCode {
         std::process::ExitCode::from(exit.code())
+    }
+}
+
+impl From<Class> for Exit {
+    fn from(class: Class) -> Exit {
+        match class {
+            Class::Damage => Exit::Damage,
+            Class::Full => Exit::Full,
+            Class::NotPermitted => Exit::NotPermitted,
+            Class::Volume => Exit::Volume,
+            Class::Busy => Exit::Busy,
+            Class::NotRestorable => Exit::NotRestorable,
+            Class::Nothing => Exit::Nothing,
+            Class::Failed => Exit::Failed,
+        }
     }
 }
 

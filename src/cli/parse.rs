@@ -1,6 +1,7 @@
 //! Values on the command line: database URLs, devices, sizes, times, lists. Pure; every refusal says what would do.
 
-use crate::base::time::{Instant, Span, day_of_civil};
+use crate::base::time::Instant;
+use crate::schema::range::Request;
 use std::path::PathBuf;
 
 /// A database.
@@ -117,79 +118,13 @@ pub fn size(text: &str) -> Result<u64, String> {
     }
 }
 
-/// A civil time as it was written: with its minute, or a day as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Time {
-    /// The minute, or midnight of the day.
-    pub at: Instant,
-    /// Whether only the day was written.
-    pub whole_day: bool,
-}
-
-impl Time {
-    /// The first instant that is meant when this is a start.
-    #[must_use]
-    pub const fn start(self) -> Instant {
-        self.at
-    }
-
-    /// The first instant that is not meant any more when this is a stop: the minute, or the day, is meant too.
-    #[must_use]
-    pub const fn stop(self) -> Instant {
-        self.at.plus(if self.whole_day { 86_400 } else { 60 })
-    }
-}
-
-/// Reads `YYYY-MM-DD HH:MM` (or with a `T` between), or `YYYY-MM-DD` for the whole day.
+/// Reads a civil minute, `YYYY-MM-DD HH:MM`, or a day, which means its midnight.
 ///
 /// # Errors
-/// It is written in another way, or there is no such day or minute.
-///
-/// ```
-/// use intervault::cli::parse::time;
-/// assert_eq!(time("2003-10-23 11:59").unwrap().stop().to_string(), "2003-10-23 12:00");
-/// assert_eq!(time("2003-10-23").unwrap().stop().to_string(), "2003-10-24 00:00");
-/// assert!(time("2003-02-29 00:00").unwrap_err().contains("no such day"));
-/// ```
-pub fn time(text: &str) -> Result<Time, String> {
-    let wrong = || format!("{text:?} is no time: write 'YYYY-MM-DD HH:MM', or YYYY-MM-DD for the whole day");
-    let number = |digits: &str, width: usize| -> Result<u32, String> {
-        let plain = digits.len() == width && digits.bytes().all(|byte| byte.is_ascii_digit());
-        digits.parse().ok().filter(|_| plain).ok_or_else(wrong)
-    };
-    let trimmed = text.trim();
-    let (date, clock) = match trimmed.split_once([' ', 'T']) {
-        Some((date, clock)) => (date, Some(clock)),
-        None => (trimmed, None),
-    };
-    let mut parts = date.split('-');
-    let mut part = |width| number(parts.next().unwrap_or_default(), width);
-    let (year, month, dom) = (part(4)?, part(2)?, part(2)?);
-    if parts.next().is_some() {
-        return Err(wrong());
-    }
-    let day = i32::try_from(year).ok().and_then(|year| day_of_civil(year, month, dom));
-    let day = day.ok_or_else(|| format!("{text:?}: there is no such day"))?;
-    let Some(clock) = clock else { return Ok(Time { at: Instant::of_day(day), whole_day: true }) };
-    let (hour, minute) = clock.split_once(':').ok_or_else(wrong)?;
-    let (hour, minute) = (number(hour, 2)?, number(minute, 2)?);
-    if hour > 23 || minute > 59 {
-        return Err(format!("{text:?}: there is no such minute, a day has 00:00 to 23:59"));
-    }
-    Ok(Time { at: Instant::of_day(day).plus(i64::from(hour * 60 + minute) * 60), whole_day: false })
-}
-
-/// The half-open span that a start and a stop mean; a missing side is unbounded.
-///
-/// # Errors
-/// The stop lies before the start.
-pub fn range(start: Option<Time>, stop: Option<Time>) -> Result<Span, String> {
-    let from = start.map_or(Span::ALL.start, Time::start);
-    let until = stop.map_or(Span::ALL.stop, Time::stop);
-    Span::new(from, until).ok_or_else(|| {
-        let text = |time: Option<Time>| time.map_or_else(String::new, |time| time.at.to_string());
-        format!("the stop, {}, lies before the start, {}", text(stop), text(start))
-    })
+/// It is no such time.
+pub fn time(text: &str) -> Result<Instant, String> {
+    let request = Request::parse(Some(text), None).map_err(|error| error.to_string())?;
+    request.start.ok_or_else(|| format!("{text:?} is no time"))
 }
 
 /// Reads an ACD number.
@@ -289,44 +224,6 @@ mod tests {
         ] {
             assert!(size(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn a_stop_is_a_minute_that_is_meant_too() {
-        let range = range(Some(time("2003-10-23 05:13").unwrap()), Some(time("2003-10-23T05:19").unwrap())).unwrap();
-        assert_eq!(
-            (range.start.to_string(), range.stop.to_string()),
-            ("2003-10-23 05:13".into(), "2003-10-23 05:20".into())
-        );
-        let minute = time("2003-10-23 05:13").unwrap();
-        assert_eq!(super::range(Some(minute), Some(minute)).unwrap().seconds(), 60);
-        let day = time("2003-10-23").unwrap();
-        assert_eq!(super::range(Some(day), Some(day)), Ok(Span::of_day(12_348)));
-        assert_eq!(super::range(None, None), Ok(Span::ALL));
-    }
-
-    #[test]
-    fn times_that_do_not_exist_are_refused() {
-        for (text, part) in [
-            ("2003-02-29 10:00", "no such day"),
-            ("2003-13-01", "no such day"),
-            ("0000-01-01", "no such day"),
-            ("2003-10-23 24:00", "no such minute"),
-            ("2003-10-23 10:60", "no such minute"),
-            ("23.10.2003", "is no time"),
-            ("2003-10-23 1000", "is no time"),
-            ("2003-10-23 10:00:00", "is no time"),
-            ("2003-1-2", "is no time"),
-            ("2003-10-23-1", "is no time"),
-            ("+003-10-23", "is no time"),
-            ("", "is no time"),
-        ] {
-            let error = time(text).unwrap_err();
-            assert!(error.contains(part), "{text}: {error}");
-        }
-        let (early, late) = (time("2003-10-23 10:00").unwrap(), time("2003-10-23 10:01").unwrap());
-        let error = super::range(Some(late), Some(early)).unwrap_err();
-        assert_eq!(error, "the stop, 2003-10-23 10:00, lies before the start, 2003-10-23 10:01");
     }
 
     #[test]

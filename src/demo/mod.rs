@@ -11,12 +11,14 @@ mod database;
 mod error;
 mod measure;
 mod random;
+mod ruin;
 mod splits;
 mod table;
 
 pub use bank_calls::{REAL_CALLS, REAL_DAYS, REAL_ROWS};
 pub use database::{Built, BuiltTable, build};
 pub use error::DemoError;
+pub use ruin::{FIRST_LOST_DAY, LAST_LOST_DAY, LOST_DAYS_IN, LOST_TABLE, Ruined, ruin};
 
 /// What is real in the demonstration database and what is derived, for people.
 pub const PROVENANCE: &str = "\

@@ -2,6 +2,8 @@
 
 pub mod directory;
 pub mod error;
+pub mod file;
+pub mod joined;
 pub mod memory;
 pub mod name;
 pub mod traits;

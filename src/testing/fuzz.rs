@@ -148,10 +148,12 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::path::Path;
 
+    type Body = fn(&[u8]);
+
     const MUTATIONS: usize = 20_000;
 
     /// Runs a body over its seeds and mutations of them; how many inputs failed.
-    fn run(target: &str, body: fn(&[u8])) -> usize {
+    fn run(target: &str, body: Body) -> usize {
         let mut rng = Rng::new(0x1D);
         let seeds = seeds(target);
         assert!(!seeds.is_empty(), "{target} has no seed");
@@ -167,7 +169,6 @@ mod tests {
 
     #[test]
     fn bodies_hold_over_seeds_and_mutations() {
-        type Body = fn(&[u8]);
         let bodies: [(&str, Body); 6] = [
             ("block", block),
             ("label", label),

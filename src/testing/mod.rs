@@ -1,9 +1,11 @@
 //! What the project's own tests, benches and fuzz targets share: generators, doubles, fuzz bodies. No part of the product:
 //! it may import every layer, nothing outside tests imports it.
 
+pub mod fault;
 pub mod fuzz;
 pub mod fuzz_column;
 pub mod fuzz_range;
+pub mod fuzz_volume;
 pub mod mutate;
 pub mod range_world;
 pub mod records;

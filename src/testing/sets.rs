@@ -111,7 +111,12 @@ pub fn sample_chunk(random: &mut Rng, number: u32, sample: &Sample) -> ChunkCont
             acd: (place % 2 == 1).then_some(1),
             day,
             piece: 99,
-            last: if step < sample.pieces - half { 1 } else { 2 },
+            // The bucket of undated rows goes on to the end: nobody knows its last piece while writing.
+            last: match day {
+                None => 0,
+                Some(_) if step < sample.pieces - half => 1,
+                Some(_) => 2,
+            },
             rows: 1 + random.below(50) as u32,
             carried: random.below(3) as u32,
             first: start,

@@ -81,7 +81,9 @@ pub enum VolumeError {
         other: String,
     },
     /// A volume does not follow the one that should stand before it.
-    #[error("{name}: volume {volume} does not follow the volume {} of this set: it was written by another run", volume.saturating_sub(1))]
+    #[error(
+        "{name}: volume {volume} does not follow the volume before it: another run wrote it, look for the right one"
+    )]
     ChainBroken {
         /// Number of the volume.
         volume: u32,

@@ -2,6 +2,7 @@
 //! extent with its reason. After damage it looks for the next header at the alignment. What it yields covers every byte.
 
 use super::error::VolumeError;
+use crate::base::checksum::{Hash, blake3};
 use crate::base::position::Position;
 use crate::device::traits::VolumeSource;
 use crate::format::block::{ALIGNMENT, BlockHeader, HEADER_LEN, MAGIC, SetId};
@@ -28,6 +29,8 @@ pub struct ScannedBlock {
     pub header: BlockHeader,
     /// Its payload.
     pub payload: Vec<u8>,
+    /// BLAKE3 of the whole block, if the scan was asked for it.
+    pub hash: Option<Hash>,
 }
 
 /// Damage: `len` bytes from byte `offset`. A length of 0 marks the place where whole blocks are missing.
@@ -80,6 +83,7 @@ pub struct Scanner<'s> {
     queued: Option<ScanItem>,
     /// Bytes that may still be checked in vain: overlapping false headers must not make a scan quadratic.
     budget: u64,
+    hashes: bool,
     coverage: Coverage,
 }
 
@@ -96,8 +100,16 @@ impl<'s> Scanner<'s> {
             at: 0,
             queued: None,
             budget: exists.saturating_mul(4).saturating_add(64 << 20),
+            hashes: false,
             coverage: Coverage { intact: 0, damaged: 0, exists },
         }
+    }
+
+    /// The same scan, which also computes the hash of every block, to be compared with index and chain.
+    #[must_use]
+    pub fn with_hashes(mut self) -> Scanner<'s> {
+        self.hashes = true;
+        self
     }
 
     /// What was accounted for so far; whole once the scan has ended.
@@ -142,7 +154,7 @@ impl<'s> Scanner<'s> {
         };
         let (set, volume) = *self.identity.get_or_insert((header.identity.set, header.identity.volume));
         let len = header.block_len() as u64;
-        let payload = match self.payload_at(&header) {
+        let (payload, hash) = match self.payload_at(&header) {
             Ok(payload) => payload,
             Err(error) => return self.broken(&header, error),
         };
@@ -161,7 +173,7 @@ impl<'s> Scanner<'s> {
             return self.misplaced(&header, (set, volume, wanted), follower);
         }
         let gap = matches!(self.next, Next::Exactly(_)) && number != wanted;
-        let block = ScanItem::Block(ScannedBlock { offset: self.at, header, payload });
+        let block = ScanItem::Block(ScannedBlock { offset: self.at, header, payload, hash });
         let missing = gap.then(|| {
             let allowed = "the number of the block that is missing here";
             let error = VolumeError::field(&self.name, header.position().with_block(wanted), "block", number, allowed);
@@ -179,7 +191,7 @@ impl<'s> Scanner<'s> {
         }
     }
 
-    fn payload_at(&mut self, header: &BlockHeader) -> Result<Vec<u8>, VolumeError> {
+    fn payload_at(&self, header: &BlockHeader) -> Result<(Vec<u8>, Option<Hash>), VolumeError> {
         let left = self.source.len().saturating_sub(self.at);
         let place = header.position();
         let fail = |error: FormatError| VolumeError::format(&self.name, error.within(place));
@@ -190,9 +202,10 @@ impl<'s> Scanner<'s> {
         let mut bytes = vec![0; len];
         self.source.read_at(self.at, &mut bytes)?;
         header.payload(&bytes).map_err(fail)?;
+        let hash = self.hashes.then(|| blake3(&bytes));
         bytes.copy_within(HEADER_LEN.., 0);
         bytes.truncate(header.payload_len as usize);
-        Ok(bytes)
+        Ok((bytes, hash))
     }
 
     /// A sound header, but not the one that should stand here.

@@ -41,7 +41,8 @@ pub struct SectionView {
     /// The buckets, ascending by ACD (none first), then by day (none first). By a scan: what was found of them.
     pub buckets: Vec<BucketEntry>,
     /// For each bucket: whether all of its rows are on the volumes that are there, proven by the catalog's or the end
-    /// mark's totals or by its own last piece. Never true of a bucket without pieces. Damage inside chunks that the catalog lists shows only when they are read.
+    /// mark's totals or by its own last piece. Never true of a bucket without pieces. Damage inside chunks that the
+    /// catalog lists shows only when they are read.
     pub proven: Vec<bool>,
     /// Where this knowledge comes from.
     pub source: SectionSource,

@@ -10,13 +10,14 @@ use super::scanner::{DamagedExtent, Scanner};
 use super::section::{ChunkRef, SectionSource, SectionView};
 use super::summary::BucketTable;
 use crate::device::name::finished_name;
-use crate::device::traits::Device;
+use crate::device::traits::{Device, VolumeSource};
 use crate::format::block::{BlockKind, SetId};
 use crate::format::catalog::{CatalogRecord, VolumeEntry};
 use crate::format::chunk::{ChunkRecord, parse_chunk};
 use crate::format::label::LabelRecord;
 use crate::format::marks::VolumeEndRecord;
 use crate::format::record::next_record;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -70,11 +71,11 @@ pub fn list_sets(device: &dyn Device) -> Result<Listing<'_>, VolumeError> {
         match parse_name(&name).filter(|_| finished_name(&name).is_none()) {
             Some(parts) => {
                 // A second name for the same number, such as -1 beside -01, is looked at like any other.
-                let group = groups.entry((parts.short_id, parts.stem)).or_default();
-                if group.contains_key(&parts.number) {
-                    others.push(name);
-                } else {
-                    group.insert(parts.number, name);
+                match groups.entry((parts.short_id, parts.stem)).or_default().entry(parts.number) {
+                    Entry::Vacant(free) => {
+                        free.insert(name);
+                    }
+                    Entry::Occupied(_) => others.push(name),
                 }
             }
             None => others.push(name),
@@ -351,7 +352,16 @@ impl<'d> SetReader<'d> {
         Volume::open(self.device.open(&name)?, &name)
     }
 
-    /// A scan of one volume, from its first byte to its last, needs its source: see [`Volume::source`] and [`Scanner`].
+    /// Name and bytes of a volume of the set, for a [`Scanner`], which needs no sound label.
+    ///
+    /// # Errors
+    /// It is missing, the device fails.
+    pub fn source(&self, number: u32) -> Result<(String, Box<dyn VolumeSource>), VolumeError> {
+        let name = self.name_of(number)?;
+        let source = self.device.open(&name)?;
+        Ok((name, source))
+    }
+
     /// Checks that each volume follows the one before it: last block and running hash, as labels and catalog state them.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Round trips over many volume sizes, on both devices; listings by catalog and by scan agree.
 
+use intervault::base::checksum::chain;
 use intervault::device::directory::DirectoryDevice;
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
@@ -10,6 +11,7 @@ use intervault::testing::{
 };
 use intervault::volume::error::VolumeError;
 use intervault::volume::name::label_of_volume;
+use intervault::volume::scanner::{ScanItem, Scanner};
 use intervault::volume::section::{SectionSource, SectionView};
 use intervault::volume::set::{SetReader, list_sets};
 use intervault::volume::set_writer::{ChunkContent, SetSummary};
@@ -77,6 +79,15 @@ fn assert_round_trip(device: &dyn Device, sample: &Sample, summary: &SetSummary)
         assert_eq!(volume.end().unwrap().blocks + 1, written.blocks);
         assert_eq!(volume.source().len(), written.bytes);
         let index = volume.index().unwrap().unwrap();
+        let scanner = Scanner::new(volume.source(), volume.name(), None).with_hashes();
+        let mut running = [0; 32];
+        for (at, item) in scanner.enumerate() {
+            let ScanItem::Block(block) = item else { panic!("{item:?}") };
+            let hash = block.hash.unwrap();
+            assert!(index.blocks.get(at).is_none_or(|entry| entry.hash == hash && entry.offset == block.offset));
+            running = chain(&running, &hash);
+        }
+        assert_eq!(running, written.running_hash);
         for entry in &index.blocks {
             let (header, _) = volume.read_block(entry.offset, entry.bytes).unwrap();
             assert_eq!((header.kind.id(), header.identity.section), (entry.kind, entry.section));

@@ -1,6 +1,7 @@
 //! `intervault backup`.
 
 use super::{jobs, later};
+use crate::base::time::Instant;
 use crate::cli::failure::Failure;
 use crate::cli::parse::{self, DatabaseUrl, DevicePath};
 use crate::schema::grain::DataType;
@@ -81,6 +82,9 @@ pub struct BackupArgs {
     /// A file that extends or replaces the built-in table catalogue
     #[arg(long, value_name = "FILE")]
     pub catalogue: Option<PathBuf>,
+    /// The civil time at the switch, which decides whether the newest interval is complete [default: this machine's]
+    #[arg(long, value_name = "TIME", value_parser = parse::time)]
+    pub now: Option<Instant>,
     /// Worker threads [default: as the machine has, at most 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
@@ -106,6 +110,8 @@ pub struct BackupOptions {
     pub verify: bool,
     /// A user's table catalogue.
     pub catalogue: Option<PathBuf>,
+    /// The civil time at the switch; that of this machine if `None`.
+    pub now: Option<Instant>,
     /// Worker threads, from 1.
     pub jobs: usize,
     /// Whether to stop before anything is written.
@@ -127,6 +133,7 @@ impl BackupArgs {
             volume_size: self.volume_size,
             verify: !self.no_verify,
             catalogue: self.catalogue.clone(),
+            now: self.now,
             jobs: jobs(self.jobs),
             dry_run: self.dry_run,
         })

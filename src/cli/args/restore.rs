@@ -2,12 +2,11 @@
 
 use super::backup::{Selection, data_type};
 use super::{jobs, later};
-use crate::base::time::Span;
 use crate::cli::failure::Failure;
-use crate::cli::parse::{self, DatabaseUrl, DevicePath, Time};
+use crate::cli::parse::{self, DatabaseUrl, DevicePath};
 use crate::schema::grain::DataType;
+use crate::schema::range::Request;
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
 
 /// Rows of the target in the range for which the volumes hold nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -86,11 +85,11 @@ pub struct RestoreArgs {
     #[arg(long, value_name = "ID", value_parser = parse::set_id)]
     pub set: Option<String>,
     /// First minute of the range, or a day [default: as early as the volumes go]
-    #[arg(long, value_name = "TIME", value_parser = parse::time)]
-    pub start: Option<Time>,
+    #[arg(long, value_name = "TIME")]
+    pub start: Option<String>,
     /// Last minute of the range, or a day [default: as late as the volumes go]
-    #[arg(long, value_name = "TIME", value_parser = parse::time)]
-    pub stop: Option<Time>,
+    #[arg(long, value_name = "TIME")]
+    pub stop: Option<String>,
     /// Rows of the target in the range for which the volumes hold nothing
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub uncovered: Uncovered,
@@ -103,12 +102,12 @@ pub struct RestoreArgs {
     /// How the result is proved
     #[arg(long, value_enum, default_value_t, value_name = "LEVEL")]
     pub proof: ProofLevel,
-    /// A file that extends or replaces the built-in table catalogue
-    #[arg(long, value_name = "FILE")]
-    pub catalogue: Option<PathBuf>,
     /// Worker threads [default: as the machine has, at most 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
+    /// Where volumes are missing or damaged, restore what is proven whole without them
+    #[arg(long)]
+    pub partial: bool,
     /// Show the plan, and stop
     #[arg(long)]
     pub dry_run: bool,
@@ -142,8 +141,10 @@ pub struct RestoreOptions {
     pub acd: Option<i64>,
     /// 4 to 32 hexadecimal digits of the set's id, small letters.
     pub set: Option<String>,
-    /// The range asked for; [`Span::ALL`] if neither start nor stop was given.
-    pub range: Span,
+    /// The range asked for.
+    pub request: Request,
+    /// Whether to go on with what is proven whole where parts of the set are missing or damaged.
+    pub partial: bool,
     /// What to do with uncovered rows.
     pub uncovered: Uncovered,
     /// What to do with carried rows.
@@ -152,8 +153,6 @@ pub struct RestoreOptions {
     pub partial_periods: PartialPeriods,
     /// How the result is proved.
     pub proof: ProofLevel,
-    /// A user's table catalogue.
-    pub catalogue: Option<PathBuf>,
     /// Worker threads, from 1.
     pub jobs: usize,
     /// Whether to stop after the plan.
@@ -171,7 +170,8 @@ impl RestoreArgs {
         later("--undo", self.undo.is_some() || self.no_undo)?;
         later("--resume", self.resume).map_err(|failure| failure.hint("run the same restore again"))?;
         later("--stop-at", self.stop_at.is_some())?;
-        let range = parse::range(self.start, self.stop).map_err(Failure::usage)?;
+        let parsed = Request::parse(self.start.as_deref(), self.stop.as_deref());
+        let request = parsed.map_err(|error| Failure::usage(format!("--{error}")))?;
         let all = self.data.is_empty() && self.tables.is_empty();
         Ok(RestoreOptions {
             database: self.database.clone(),
@@ -179,12 +179,12 @@ impl RestoreArgs {
             selection: (!all).then(|| Selection::of(&self.data, &self.tables)),
             acd: self.acd,
             set: self.set.clone(),
-            range,
+            request,
+            partial: self.partial,
             uncovered: self.uncovered,
             carried: self.carried,
             partial_periods: self.partial_periods,
             proof: self.proof,
-            catalogue: self.catalogue.clone(),
             jobs: jobs(self.jobs),
             dry_run: self.dry_run,
             yes: self.yes,
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn the_defaults_are_the_careful_ones() {
         let options = read(&[]).unwrap();
-        assert_eq!((options.selection, options.range, options.set), (None, Span::ALL, None));
+        assert_eq!((options.selection, options.request, options.set), (None, Request::ALL, None));
         assert_eq!((options.uncovered, options.carried), (Uncovered::Refuse, Carried::Leave));
         assert_eq!((options.partial_periods, options.proof), (PartialPeriods::Keep, ProofLevel::Full));
         assert_eq!((options.dry_run, options.yes), (false, false));
@@ -240,8 +240,8 @@ mod tests {
             "--yes",
         ];
         let options = read(&line).unwrap();
-        assert_eq!(options.range.start.to_string(), "2003-10-23 09:00");
-        assert_eq!(options.range.stop.to_string(), "2003-10-23 12:00");
+        assert_eq!(options.request.start.unwrap().to_string(), "2003-10-23 09:00");
+        assert_eq!(options.request.stop.unwrap().to_string(), "2003-10-23 12:00");
         assert_eq!((options.from.len(), options.set.as_deref(), options.acd), (2, Some("3f1c"), Some(1)));
         assert_eq!((options.uncovered, options.carried), (Uncovered::Keep, Carried::Insert));
         assert_eq!((options.partial_periods, options.proof), (PartialPeriods::Replace, ProofLevel::Counts));

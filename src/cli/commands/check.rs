@@ -1,14 +1,76 @@
 //! `intervault check`: lists or verifies volumes.
 
-use crate::cli::args::CheckOptions;
+use super::open;
+use crate::base::monitor::Monitor;
+use crate::check::{self, Found};
+use crate::cli::args::{CheckOptions, CheckWork};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::progress::Progress;
+use crate::cli::render::check as render;
+use crate::verify::finding::Level;
+use crate::verify::set::Verified;
+use serde_json::{Value, json};
 
-/// Lists or verifies volumes.
+/// Runs it.
 ///
 /// # Errors
-/// The operation fails.
-pub fn run(_options: &CheckOptions, _output: &Output) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Failed, "this build has no check"))
+/// There is nothing to look at. What is wrong with the volumes is in the answer and in the exit status.
+pub fn run(options: &CheckOptions, output: &Output) -> Result<Exit, Failure> {
+    let device = open::volumes(&options.device)?;
+    let found = check::find(device.as_ref(), options.set.as_deref())?;
+    judge(&found, options.work, options.jobs, &Progress::new(output), output)
+}
+
+/// Lists or verifies what was found.
+pub(in crate::cli) fn judge(
+    found: &Found<'_>,
+    work: CheckWork,
+    jobs: usize,
+    monitor: &dyn Monitor,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let mut exit = if found.unreadable.is_empty() { Exit::Done } else { Exit::Damage };
+    let mut sets = Vec::new();
+    for set in &found.sets {
+        let outline = check::outline(set);
+        let mut value = render::outline_json(&outline);
+        if !output.json() {
+            output.line(render::outline_text(&outline).trim_end());
+        }
+        if !outline.complete {
+            exit = exit.worst(Exit::Volume);
+        }
+        if work == CheckWork::Verify {
+            let verified = check::verify(set, jobs, monitor);
+            exit = exit.worst(exit_of(&verified));
+            if !output.json() {
+                output.line(render::verified_text(&verified).trim_end());
+            }
+            if let Some(object) = value.as_object_mut() {
+                object.insert("verified".to_owned(), render::verified_json(&verified));
+            }
+        }
+        sets.push(value);
+    }
+    if output.json() {
+        let body: Value = json!({"sets": sets, "unreadable": render::unreadable_json(&found.unreadable)});
+        output.object("intervault/check", exit, &body);
+    } else if !found.unreadable.is_empty() {
+        output.line(render::unreadable_text(&found.unreadable).trim_end());
+    }
+    for bad in &found.unreadable {
+        output.warning(&format!("{}: {}", bad.name, bad.reason));
+    }
+    Ok(exit)
+}
+
+fn exit_of(verified: &Verified) -> Exit {
+    match verified.worst() {
+        None => Exit::Done,
+        Some(Level::Warning) => Exit::Warnings,
+        Some(Level::Incomplete) => Exit::Volume,
+        Some(Level::Damage) => Exit::Damage,
+    }
 }

@@ -1,24 +1,132 @@
 //! `intervault demo`: real call data, backed up, checked, ruined, restored; each step with the command that a person would
 //! have typed.
 
-use crate::cli::args::DemoOptions;
+use crate::check::{self, TableDigest};
+use crate::cli::args::{Cli, DemoOptions};
+use crate::cli::dispatch;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::render::text;
 use crate::demo::{self, Built};
+use crate::store::sqlite::SqliteStore;
+use clap::Parser as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+/// Size of a volume in the demonstration: small, so that there are several.
+const VOLUME_SIZE: &str = "2MiB";
 
 /// Runs the demonstration; what it makes stays there.
 ///
 /// # Errors
 /// The folder cannot be made or holds something, or a step fails.
 pub fn run(options: &DemoOptions, output: &Output) -> Result<Exit, Failure> {
+    let begun = Instant::now();
     let folder = folder(options.dir.as_deref())?;
-    let database = folder.join("history.db");
-    build(&database, output)?;
-    Ok(Exit::Done)
+    let steps = Steps { output, database: folder.join("history.db"), volumes: folder.join("volumes") };
+    let built = build(&steps.database, output)?;
+    let before = steps.digests()?;
+    let (url, device) = (format!("sqlite:{}", steps.database.display()), steps.volumes.display().to_string());
+    let days = [format!("--start={}", demo::FIRST_LOST_DAY), format!("--stop={}", demo::LAST_LOST_DAY)];
+    let [start, stop] = [days[0].as_str(), days[1].as_str()];
+
+    steps.heading("Back up everything onto small volumes, and read them back");
+    steps.command(&["backup", "--database", &url, "--to", &device, "--volume-size", VOLUME_SIZE])?;
+    steps.heading("Prove that the volumes can be read, every byte and every row");
+    steps.command(&["check", &device, "--verify"])?;
+    steps.ruin()?;
+    let tables = format!("{},dsplit,wsplit,msplit", demo::LOST_DAYS_IN.join(","));
+    let restore = ["restore", "--database", &url, "--from", &device, "--tables", &tables, start, stop];
+    let lost = ["restore", "--database", &url, "--from", &device, "--tables", demo::LOST_TABLE, "--yes"];
+    steps.heading("See what a restore of those days would replace");
+    steps.command(&[&restore[..], &["--dry-run"]].concat())?;
+    steps.heading("Restore them");
+    steps.command(&[&restore[..], &["--yes"]].concat())?;
+    steps.heading("Restore the table that was lost");
+    steps.command(&lost)?;
+    let exit = steps.compare(&before)?;
+    output.line(&format!(
+        "Done in {}, {} rows. Look around: {}",
+        text::duration(begun.elapsed()),
+        text::count(built.rows()),
+        text::escape(&folder.display().to_string())
+    ));
+    Ok(exit)
+}
+
+struct Steps<'a> {
+    output: &'a Output,
+    database: PathBuf,
+    volumes: PathBuf,
+}
+
+impl Steps<'_> {
+    fn heading(&self, title: &str) {
+        self.output.line(&format!("\n== {title}"));
+    }
+
+    /// Runs a command as a person would have typed it, by the road that the command line takes.
+    fn command(&self, words: &[&str]) -> Result<(), Failure> {
+        let typed: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        self.output.line(&format!("$ intervault {}\n", text::escape(&typed.join(" "))));
+        let cli = Cli::try_parse_from(std::iter::once("intervault").chain(words.iter().copied()))
+            .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+        match dispatch(&cli.command, self.output)? {
+            Exit::Done => Ok(()),
+            exit => Err(Failure::new(exit, format!("intervault {} ended with status {}", words[0], exit.code()))),
+        }
+    }
+
+    fn digests(&self) -> Result<Vec<TableDigest>, Failure> {
+        Ok(check::digests(&SqliteStore::open(&self.database)?)?)
+    }
+
+    fn ruin(&self) -> Result<(), Failure> {
+        self.heading(&format!(
+            "Lose data: {} to {} of {}, and all of {}",
+            demo::FIRST_LOST_DAY,
+            demo::LAST_LOST_DAY,
+            demo::LOST_DAYS_IN.join(" and "),
+            demo::LOST_TABLE
+        ));
+        let ruined = demo::ruin(&self.database)?;
+        self.output.line(&format!(
+            "{} deleted, {} overwritten with zeros, {} deleted from {}",
+            text::counted(ruined.deleted, "row", "rows"),
+            text::count(ruined.spoiled),
+            text::count(ruined.emptied),
+            demo::LOST_TABLE
+        ));
+        Ok(())
+    }
+
+    /// Compares every table with what it was in the beginning.
+    fn compare(&self, before: &[TableDigest]) -> Result<Exit, Failure> {
+        self.heading("Is every table what it was? Rows and 128-bit digest of each, before and now");
+        let after = self.digests()?;
+        let differ: Vec<&str> =
+            before.iter().filter(|was| !after.contains(was)).map(|was| was.table.as_str()).collect();
+        if !differ.is_empty() || before.len() != after.len() {
+            let message = format!("these tables differ: {}", differ.join(", "));
+            return Err(Failure::new(Exit::Damage, message));
+        }
+        let shown = before
+            .iter()
+            .filter(|was| demo::LOST_DAYS_IN.contains(&was.table.as_str()) || was.table == demo::LOST_TABLE);
+        let rows: Vec<Vec<String>> = shown
+            .map(|was| vec![was.table.clone(), text::count(was.digest.rows), format!("{:032x}", was.digest.sum)])
+            .collect();
+        self.output.line(&text::table(&["table", ">rows", "digest"], &rows));
+        self.output.line(&format!("All {} tables are equal to what they were.\n", before.len()));
+        Ok(Exit::Done)
+    }
+}
+
+/// A word as a shell would have to read it.
+fn quoted(word: &str) -> String {
+    let plain = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=./:,".contains(&byte));
+    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// The first step: the database.

@@ -1,12 +1,16 @@
 //! `intervault label`: whose volumes these are, or what the text of a label means.
 
+use super::open;
+use crate::check;
 use crate::cli::args::LabelOptions;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::parse::DevicePath;
 use crate::cli::render::text;
 use crate::schema::label_text::LabelText;
 use serde::Serialize;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -42,8 +46,35 @@ pub fn run(options: &LabelOptions, output: &Output) -> Result<Exit, Failure> {
 }
 
 /// The labels of the volumes at a path.
-fn volumes(_path: &Path, _output: &Output) -> Result<Exit, Failure> {
-    Err(Failure::new(Exit::Failed, "this build reads no labels from volumes"))
+fn volumes(path: &Path, output: &Output) -> Result<Exit, Failure> {
+    let device = open::volumes(&DevicePath::Path(path.to_owned()))?;
+    let found = check::find(device.as_ref(), None)?;
+    let exit = if found.unreadable.is_empty() { Exit::Done } else { Exit::Damage };
+    let mut rows = Vec::new();
+    for set in &found.sets {
+        for volume in set.volumes() {
+            let label = LabelText { volume: volume.number, ..read(&set.label().label)? };
+            let name = volume.name.clone().unwrap_or_else(|| "not here".to_owned());
+            rows.push(vec![label.to_string(), check::short(set.set_id()), volume.number.to_string(), name]);
+        }
+    }
+    if output.json() {
+        let volumes: Vec<_> = rows
+            .iter()
+            .map(|row| json!({"label": row.first(), "set": row.get(1), "volume": row.get(2), "name": row.get(3)}))
+            .collect();
+        output.object("intervault/labels", exit, &json!({"volumes": volumes}));
+    } else {
+        output.line(text::table(&["label", "set", ">volume", "name"], &rows).trim_end());
+    }
+    for bad in &found.unreadable {
+        output.warning(&format!("{}: {}", bad.name, bad.reason));
+    }
+    Ok(exit)
+}
+
+fn read(label: &str) -> Result<LabelText, Failure> {
+    label.parse().map_err(|error| Failure::new(Exit::Damage, format!("{error}")))
 }
 
 #[cfg(test)]

@@ -6,4 +6,5 @@ pub mod check;
 pub mod demo;
 pub mod generate;
 pub mod label;
+pub mod open;
 pub mod restore;

@@ -1,4 +1,7 @@
 //! How answers look: text for people, JSON for programs. Both are made from the same values.
 
+pub mod backup;
+pub mod check;
 pub mod json;
+pub mod restore;
 pub mod text;

@@ -1,0 +1,80 @@
+//! Writing, reading, scanning and listing sets, beside memory copy and CRC-32 of the same bytes in the same run. Small by
+//! default; `INTERVAULT_BENCH_LARGE=1` takes 256 MiB, 1,000 volumes and 250,000 buckets.
+
+#![expect(missing_docs, clippy::unwrap_used, reason = "a bench has no interface, and stops at a surprise")]
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use intervault::base::checksum::crc32;
+use intervault::device::directory::DirectoryDevice;
+use intervault::device::memory::MemoryDevice;
+use intervault::device::traits::Device;
+use intervault::testing::mutate::Rng;
+use intervault::testing::sets::{Sample, sample_chunk, sample_header, sample_label};
+use intervault::volume::scanner::{ScanItem, Scanner};
+use intervault::volume::set::list_sets;
+use intervault::volume::set_writer::{ChunkContent, SetOptions, SetWriter};
+use std::hint::black_box;
+
+fn large() -> bool {
+    std::env::var_os("INTERVAULT_BENCH_LARGE").is_some()
+}
+
+fn write(device: &dyn Device, chunks: &[ChunkContent], volume_size: Option<u64>) {
+    let mut set = SetWriter::create(device, sample_label(1), &SetOptions { volume_size }).unwrap();
+    set.begin_section(sample_header("hsplit")).unwrap();
+    chunks.iter().for_each(|chunk| set.chunk(chunk.clone()).unwrap());
+    set.end_section(vec![]).unwrap();
+    set.finish(vec![], vec![]).unwrap();
+}
+
+fn streams(criterion: &mut Criterion) {
+    let sample = Sample { seed: 1, sections: 2, chunks: 0, column_bytes: 1 << 19, pieces: 8 };
+    let mut random = Rng::new(1);
+    let chunks: Vec<_> =
+        (0..if large() { 256 } else { 16 }).map(|number| sample_chunk(&mut random, number, &sample)).collect();
+    let device = MemoryDevice::new();
+    write(&device, &chunks, None);
+    let name = device.list().unwrap().remove(0);
+    let bytes = device.bytes(&name).unwrap();
+    let mut group = criterion.benchmark_group("stream");
+    group.sample_size(10).throughput(Throughput::Bytes(bytes.len() as u64));
+    let mut copy = vec![0; bytes.len()];
+    group.bench_function("limit: memory copy", |bench| bench.iter(|| black_box(&mut copy).copy_from_slice(&bytes)));
+    group.bench_function("limit: crc32", |bench| bench.iter(|| crc32(black_box(&bytes))));
+    group.bench_function("write", |bench| bench.iter(|| write(&MemoryDevice::new(), &chunks, None)));
+    group.bench_function("read chunks", |bench| {
+        let set = list_sets(&device).unwrap().into_set(&device, None).unwrap();
+        let chunks = &set.sections()[0].chunks;
+        bench.iter(|| chunks.iter().map(|chunk| set.read_chunk(chunk).unwrap().len()).sum::<usize>());
+    });
+    let source = device.open(&name).unwrap();
+    group.bench_function("scan", |bench| {
+        bench.iter(|| {
+            let scanner = Scanner::new(source.as_ref(), &name, None);
+            scanner.filter(|item| matches!(item, ScanItem::Block(_))).count()
+        });
+    });
+    group.finish();
+}
+
+fn listing(criterion: &mut Criterion) {
+    // Small chunks of many buckets, so that volumes and buckets are many although the set is small.
+    let (count, pieces) = if large() { (1_000, 500) } else { (50, 50) };
+    let sample = Sample { seed: 2, sections: 2, chunks: 0, column_bytes: 100_000, pieces };
+    let mut random = Rng::new(2);
+    let chunks: Vec<_> = (0..count).map(|number| sample_chunk(&mut random, number, &sample)).collect();
+    let place = tempfile::tempdir().unwrap();
+    let device = DirectoryDevice::open(place.path()).unwrap();
+    // The catalog gets a volume of its own size, as a real one would: the least that holds it all.
+    write(&device, &chunks, Some(450_000));
+    let set = list_sets(&device).unwrap().into_set(&device, None).unwrap();
+    let buckets = set.sections()[0].buckets.len();
+    let name = format!("{} volumes, {buckets} buckets", set.volumes().len());
+    let mut group = criterion.benchmark_group("list");
+    group.sample_size(10);
+    group.bench_function(name, |bench| bench.iter(|| list_sets(&device).unwrap().sets.len()));
+    group.finish();
+}
+
+criterion_group!(benches, streams, listing);
+criterion_main!(benches);

@@ -1,0 +1,199 @@
+//! What is on volumes and what a verification found, for people and for programs.
+
+use super::json::SpanBody;
+use super::restore::acd_text;
+use super::text::{bytes, count, counted, escape, span, table};
+use crate::check::{AcdOutline, SetOutline, TableOutline, Unreadable, short};
+use crate::schema::grain::{DataType, Grain};
+use crate::verify::finding::Finding;
+use crate::verify::set::Verified;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+/// ACDs shown of one table before the rest is only counted.
+const SHOWN: usize = 8;
+
+/// A set and its tables.
+#[must_use]
+pub fn outline_text(outline: &SetOutline) -> String {
+    let label = &outline.label;
+    let state = match (outline.complete, outline.missing.is_empty()) {
+        (true, _) => "complete".to_owned(),
+        (false, true) => "incomplete: it was never finished".to_owned(),
+        (false, false) => format!("incomplete: volume {} is not here", numbers(&outline.missing)),
+    };
+    let mut out = format!(
+        "{} (set {})\n  from {} {} on {}, {}\n  {} here, {state}{}\n\n",
+        escape(&label.label),
+        short(label.set()),
+        escape(&label.source_store),
+        escape(&label.source_database),
+        escape(&label.source_server),
+        crate::base::time::Instant(label.created_civil),
+        counted(outline.volumes.len() as u64, "volume", "volumes"),
+        if outline.from_catalog { "" } else { "; no catalog here, this is what a scan found" },
+    );
+    let rows: Vec<Vec<String>> = outline.tables.iter().map(table_line).collect();
+    out.push_str(&table(&["table", "data", "grain", ">rows", ">buckets", ">bytes", "ACDs", "held"], &rows));
+    if !outline.absent.is_empty() {
+        let _written = writeln!(out, "Not in the source: {}", escape(&outline.absent.join(", ")));
+    }
+    for (name, reason) in &outline.left_out {
+        let _written = writeln!(out, "Left out of the backup: {}: {}", escape(name), escape(reason));
+    }
+    out
+}
+
+fn numbers(volumes: &[u32]) -> String {
+    volumes.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn table_line(outline: &TableOutline) -> Vec<String> {
+    let rows = match outline.rows_in_all {
+        Some(all) if all != outline.rows => format!("{} of {}", count(outline.rows), count(all)),
+        Some(_) => count(outline.rows),
+        None => format!("{} at least", count(outline.rows)),
+    };
+    let spans = outline.acds.iter().flat_map(|acd| &acd.held).copied();
+    let held = spans.reduce(|a, b| crate::base::time::Span { start: a.start.min(b.start), stop: a.stop.max(b.stop) });
+    vec![
+        outline.table.clone(),
+        outline.data_type.map_or("?", DataType::name).to_owned(),
+        outline.grain.map_or("?", Grain::name).to_owned(),
+        rows,
+        count(outline.buckets),
+        bytes(outline.bytes),
+        acds(&outline.acds),
+        held.map_or_else(String::new, span),
+    ]
+}
+
+fn acds(acds: &[AcdOutline]) -> String {
+    let mut names: Vec<String> = acds.iter().filter(|acd| acd.acd.is_some()).map(|acd| acd_text(acd.acd)).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    names.truncate(SHOWN);
+    if more > 0 {
+        names.push(format!("and {more} more"));
+    }
+    names.join(" ")
+}
+
+/// The ACDs that the tables of a set name.
+#[must_use]
+pub fn acd_numbers(outlines: &[SetOutline]) -> Vec<i64> {
+    let tables = outlines.iter().flat_map(|outline| &outline.tables);
+    let acds: BTreeSet<i64> = tables.flat_map(|table| &table.acds).filter_map(|acd| acd.acd).collect();
+    acds.into_iter().collect()
+}
+
+/// A set, as JSON.
+#[must_use]
+pub fn outline_json(outline: &SetOutline) -> Value {
+    let label = &outline.label;
+    json!({
+        "set": label.set().to_string(),
+        "label": label.label,
+        "created": crate::base::time::Instant(label.created_civil).to_string(),
+        "source": {
+            "store": label.source_store, "server": label.source_server,
+            "database": label.source_database, "version": label.source_version,
+        },
+        "software": label.software,
+        "volumes": outline.volumes,
+        "missing_volumes": outline.missing,
+        "complete": outline.complete,
+        "from_catalog": outline.from_catalog,
+        "tables": outline.tables.iter().map(table_json).collect::<Vec<_>>(),
+        "absent": outline.absent,
+        "left_out": outline.left_out.iter().map(|(name, reason)| json!({"name": name, "reason": reason})).collect::<Vec<_>>(),
+    })
+}
+
+fn table_json(outline: &TableOutline) -> Value {
+    json!({
+        "section": outline.section,
+        "table": outline.table,
+        "data": outline.data_type.map(DataType::name),
+        "grain": outline.grain.map(Grain::name),
+        "columns": outline.columns,
+        "rows": outline.rows,
+        "rows_in_all": outline.rows_in_all,
+        "chunks": outline.chunks,
+        "buckets": outline.buckets,
+        "bytes": outline.bytes,
+        "acds": outline.acds.iter().map(|acd| json!({
+            "acd": acd.acd, "rows": acd.rows, "carried": acd.carried,
+            "held": acd.held.iter().map(|span| SpanBody::from(*span)).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+/// What a verification did and found.
+#[must_use]
+pub fn verified_text(verified: &Verified) -> String {
+    let mut out = String::new();
+    for finding in &verified.findings {
+        let volume = finding.volume.as_ref().map_or_else(String::new, |name| format!("{name}: "));
+        let _written = writeln!(out, "{}", escape(&format!("{volume}{finding}")));
+    }
+    let _written = writeln!(
+        out,
+        "Verified {} ({}, all of them) and {} in {} and {}: {}.",
+        counted(verified.blocks(), "block", "blocks"),
+        bytes(verified.bytes()),
+        counted(verified.rows, "row", "rows"),
+        counted(verified.chunks, "chunk", "chunks"),
+        counted(verified.buckets, "bucket", "buckets"),
+        match verified.findings.len() as u64 {
+            0 => "nothing is wrong".to_owned(),
+            findings => counted(findings, "finding", "findings"),
+        }
+    );
+    out
+}
+
+/// What a verification did and found, as JSON.
+#[must_use]
+pub fn verified_json(verified: &Verified) -> Value {
+    json!({
+        "blocks": verified.blocks(),
+        "bytes": verified.bytes(),
+        "sections": verified.sections,
+        "chunks": verified.chunks,
+        "rows": verified.rows,
+        "buckets": verified.buckets,
+        "findings": verified.findings.iter().map(finding_json).collect::<Vec<_>>(),
+    })
+}
+
+fn finding_json(finding: &Finding) -> Value {
+    json!({
+        "level": finding.level.name(),
+        "name": finding.volume,
+        "volume": finding.at.volume,
+        "block": finding.at.block,
+        "section": finding.at.section,
+        "byte": finding.at.byte,
+        "first_row": finding.at.rows.map(|(first, _)| first),
+        "rows": finding.at.rows.map(|(_, rows)| rows),
+        "what": finding.what,
+        "costs": finding.costs,
+        "advice": finding.advice,
+    })
+}
+
+/// Files that are no usable volumes.
+#[must_use]
+pub fn unreadable_text(unreadable: &[Unreadable]) -> String {
+    unreadable.iter().fold(String::new(), |mut out, bad| {
+        let _written = writeln!(out, "cannot be used: {}: {}", escape(&bad.name), escape(&bad.reason));
+        out
+    })
+}
+
+/// Files that are no usable volumes, as JSON.
+#[must_use]
+pub fn unreadable_json(unreadable: &[Unreadable]) -> Value {
+    unreadable.iter().map(|bad| json!({"name": bad.name, "reason": bad.reason})).collect()
+}

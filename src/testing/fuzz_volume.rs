@@ -1,0 +1,127 @@
+//! Fuzz body: any bytes as volumes on a device, their checksums made right, are listed, scanned and read without a panic.
+
+use crate::base::checksum::crc32;
+use crate::device::memory::MemoryDevice;
+use crate::device::traits::Device;
+use crate::format::block::{ALIGNMENT, HEADER_LEN, MAGIC};
+use crate::format::layout::block as at;
+use crate::volume::scanner::{ScanItem, Scanner};
+use crate::volume::set::list_sets;
+
+/// Makes the checksums of every block right whose magic stands at the alignment, from the last to the first.
+fn repair(bytes: &mut [u8]) {
+    let starts: Vec<usize> =
+        (0..bytes.len()).step_by(ALIGNMENT).filter(|start| bytes[*start..].starts_with(&MAGIC)).collect();
+    for start in starts.into_iter().rev() {
+        let Some(block) = bytes.get_mut(start..).filter(|block| block.len() >= HEADER_LEN) else { continue };
+        let mut stored = [0; 4];
+        stored.copy_from_slice(&block[at::PAYLOAD_LEN..at::KEY_ID]);
+        let len = (HEADER_LEN + u32::from_le_bytes(stored) as usize).next_multiple_of(ALIGNMENT);
+        if let Some(covered) = block.get(HEADER_LEN..len) {
+            let crc = crc32(covered).to_le_bytes();
+            block[at::PAYLOAD_CRC..at::HEADER_CRC].copy_from_slice(&crc);
+        }
+        let crc = crc32(&block[..at::HEADER_CRC]).to_le_bytes();
+        block[at::HEADER_CRC..at::END].copy_from_slice(&crc);
+    }
+}
+
+/// Everything that can be read of a device.
+fn read_all(device: &MemoryDevice) {
+    let Ok(listing) = list_sets(device) else { return };
+    for set in &listing.sets {
+        for section in set.sections() {
+            assert_eq!(section.proven.len(), section.buckets.len());
+            for chunk in &section.chunks {
+                if let Ok(payload) = set.read_chunk(chunk) {
+                    assert!(payload.len() < chunk.entry.bytes as usize);
+                }
+            }
+        }
+        let _ = (set.check_chain(), set.missing_volumes(), set.is_complete());
+        for volume in set.volumes().iter().filter(|volume| volume.name.is_some()) {
+            let _ = set.volume(volume.number).map(|volume| (volume.index().is_ok(), volume.catalog().is_ok()));
+        }
+    }
+    for name in device.list().unwrap_or_default() {
+        let Ok(source) = device.open(&name) else { continue };
+        let mut scanner = Scanner::new(source.as_ref(), &name, None);
+        let mut next = 0;
+        for item in scanner.by_ref() {
+            let (offset, len) = match &item {
+                ScanItem::Block(block) => (block.offset, block.header.block_len() as u64),
+                ScanItem::Damaged(extent) => (extent.offset, extent.len),
+            };
+            assert_eq!(offset, next, "a scan leaves no byte out and takes none twice");
+            next = offset + len;
+        }
+        assert!(scanner.coverage().is_whole());
+    }
+}
+
+/// The fuzz body. The first byte says where the bytes are cut into two volumes; both are tried as they are and with
+/// their checksums made right.
+pub fn fuzz_volume(data: &[u8]) {
+    let (cut, bytes) = data.split_first().map_or((0, data), |(cut, rest)| (usize::from(*cut), rest));
+    let (first, second) = bytes.split_at(bytes.len() * cut / 256 / ALIGNMENT * ALIGNMENT);
+    for repaired in [false, true] {
+        let device = MemoryDevice::new();
+        for (name, part) in [("CMS-1-01.00000000.ivv", first), ("CMS-1-02.00000000.ivv", second)] {
+            let mut part = part.to_vec();
+            if repaired {
+                repair(&mut part);
+            }
+            device.insert(name, part);
+        }
+        read_all(&device);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mutate::{Rng, mutate};
+    use super::super::sets::{Sample, write_sample};
+    use super::*;
+
+    fn seeds() -> Vec<Vec<u8>> {
+        let sample = Sample { column_bytes: 30, sections: 2, chunks: 3, ..Sample::default() };
+        let mut seeds = Vec::new();
+        for size in [None, Some(2_900)] {
+            let device = MemoryDevice::new();
+            let summary = write_sample(&device, &sample, size).unwrap();
+            let volumes: Vec<_> =
+                summary.volumes.iter().filter_map(|volume| device.bytes(&volume.name)).take(2).collect();
+            let all = volumes.concat();
+            let cut = if volumes.len() == 2 { (volumes[0].len() * 256).div_ceil(all.len()) as u8 } else { 255 };
+            seeds.push([vec![cut], all].concat());
+        }
+        seeds
+    }
+
+    #[test]
+    fn sample_volumes_and_their_mutations_are_read_without_a_panic() {
+        let mut random = Rng::new(11);
+        for seed in seeds() {
+            fuzz_volume(&seed);
+            for _ in 0..400 {
+                let mut data = seed.clone();
+                mutate(&mut data, &mut random);
+                fuzz_volume(&data);
+            }
+        }
+    }
+
+    #[test]
+    fn repaired_volumes_are_accepted() {
+        let device = MemoryDevice::new();
+        let summary = write_sample(&device, &Sample::default(), None).unwrap();
+        let name = &summary.volumes[0].name;
+        let whole = device.bytes(name).unwrap();
+        let mut bytes = whole.clone();
+        let chunk = whole.windows(8).position(|window| window == MAGIC).unwrap();
+        bytes[chunk + at::HEADER_CRC] ^= 1;
+        assert_ne!(bytes, whole);
+        repair(&mut bytes);
+        assert!(bytes == whole);
+    }
+}
