@@ -4,12 +4,14 @@
 //! over a few rows at a time, so that a whole table is hashed about as fast as it is decoded.
 
 mod item;
+mod lanes;
 
 use super::batch::{Batch, Column, ColumnData, Value};
 use super::error::{ColumnError, ColumnErrorKind};
 use super::logical::LogicalType;
 use crate::base::position::Position;
 use item::push_item;
+use lanes::{BLOCK, Lanes};
 use std::ops::Range;
 
 /// The count and the sum of hashes of some rows; independent of their order. The id of this digest is 1.
@@ -95,6 +97,9 @@ pub struct RowHasher {
     /// Where each canonical row starts, and where its next item goes.
     starts: Vec<usize>,
     ends: Vec<usize>,
+    /// The canonical rows, padding included.
+    slices: Vec<(usize, usize)>,
+    lanes: Lanes,
 }
 
 /// Items of one column, one after the other.
@@ -133,18 +138,29 @@ impl RowHasher {
         for first in (0..batch.rows).step_by(TILE) {
             let stop = batch.rows.min(first + TILE);
             self.put_together(batch, types, first, stop);
-            for (start, end) in self.starts.iter().zip(&self.ends) {
-                out.push(row_hash(self.rows.get(*start..*end).unwrap_or_default()));
-            }
+            self.pad();
+            self.lanes.hash(&self.rows, &self.slices, out);
         }
         Ok(())
+    }
+
+    /// Fills every canonical row up with zeros to a multiple of the hash's block.
+    fn pad(&mut self) {
+        self.slices.clear();
+        for (start, end) in self.starts.iter().zip(&self.ends) {
+            let stop = start + (end - start).next_multiple_of(BLOCK);
+            if let Some(padding) = self.rows.get_mut(*end..stop) {
+                padding.fill(0);
+            }
+            self.slices.push((*start, stop));
+        }
     }
 
     /// Makes the canonical rows of the rows from `first` to before `stop`.
     fn put_together(&mut self, batch: &Batch, types: &[LogicalType], first: usize, stop: usize) {
         let mask = types.len().div_ceil(8);
-        // Numbers are written eight bytes at a time, of which the last reach behind the row.
-        let mut room = vec![mask + 8; stop - first];
+        // Numbers are written eight bytes at a time, of which the last reach behind the row; then comes the padding.
+        let mut room = vec![mask + 8 + BLOCK; stop - first];
         self.items.resize_with(types.len(), Items::default);
         for ((column, logical), items) in batch.columns.iter().zip(types).zip(&mut self.items) {
             if whole_numbers(column, *logical, first, stop).is_some() {
@@ -184,12 +200,6 @@ impl RowHasher {
             group.append(&mut self.rows, &self.starts, &mut self.ends, byte);
         }
     }
-}
-
-/// The first 16 bytes of the BLAKE3 hash of a canonical row, little-endian.
-fn row_hash(canonical: &[u8]) -> u128 {
-    let hash = blake3::hash(canonical);
-    hash.as_bytes().first_chunk().map_or(0, |first| u128::from_le_bytes(*first))
 }
 
 /// The values of these rows, if all are whole numbers of a column that declares whole numbers.

@@ -168,7 +168,11 @@ fn naive_row(values: &[OwnedValue], types: &[LogicalType]) -> Vec<u8> {
 }
 
 fn naive_hash(values: &[OwnedValue], types: &[LogicalType]) -> u128 {
-    u128::from_le_bytes(blake3::hash(&naive_row(values, types)).as_bytes()[..16].try_into().unwrap())
+    let mut row = naive_row(values, types);
+    while row.len() % 64 != 0 {
+        row.push(0);
+    }
+    u128::from_le_bytes(blake3::hash(&row).as_bytes()[..16].try_into().unwrap())
 }
 
 fn batch_of(rows: &[Vec<OwnedValue>], columns: usize) -> Batch {
