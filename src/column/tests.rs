@@ -338,3 +338,79 @@ fn any_flipped_bit_is_survived() {
     }
     assert!(refused > 1_000, "{refused}");
 }
+
+/// Cells of the tables under a heading of the specification, rows from the third on.
+fn table_under(heading: &str) -> Vec<Vec<String>> {
+    let spec = include_str!("../../format-spec.md");
+    let (_, after) = spec.split_once(&format!("\n### {heading}\n")).unwrap();
+    let lines = after.lines().take_while(|line| !line.starts_with('#')).filter(|line| line.starts_with("| "));
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect();
+    lines.skip(2).map(cells).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: String = text.split_whitespace().collect();
+    (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap()).collect()
+}
+
+fn listed(text: &str) -> Vec<OwnedValue> {
+    let value = |text: &str| match text.strip_prefix('\'') {
+        Some(quoted) => OwnedValue::Text(quoted.trim_end_matches('\'').as_bytes().to_vec()),
+        None if text == "null" => OwnedValue::Null,
+        None if text.contains('.') => OwnedValue::Real(text.parse().unwrap()),
+        None => OwnedValue::Integer(text.parse().unwrap()),
+    };
+    text.split(", ").map(value).collect()
+}
+
+#[test]
+fn the_examples_of_the_specification_decode() {
+    let mut shown = Vec::new();
+    let earlier = integers([100, 200, 300]);
+    for example in table_under("7.6 Examples") {
+        let [encoding, name, rows, bytes, values] = example.as_slice() else { panic!("{example:?}") };
+        let (encoding, rows, bytes) = (encoding.parse().unwrap(), rows.parse().unwrap(), unhex(bytes));
+        let stored = StoredColumn { encoding, decoded: 1_000, bytes: &bytes };
+        let decoded = decode_column(&stored, rows, Some(&earlier)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let found: Vec<OwnedValue> = (0..rows).map(|row| decoded.get(row).into()).collect();
+        assert_eq!(found, listed(values), "{name}");
+        for length in 0..bytes.len() {
+            let cut = StoredColumn { bytes: &bytes[..length], ..stored };
+            assert!(decode_column(&cut, rows, Some(&earlier)).is_err(), "{name} cut to {length}");
+        }
+        shown.push(name.clone());
+    }
+    for name in id::ENCODINGS.iter().map(|(_, name)| name).chain(id::form::FORMS.iter().map(|(_, name)| name)) {
+        assert!(*name == "integers" || shown.iter().any(|shown| shown == name), "{name} has no example");
+    }
+}
+
+#[test]
+fn the_digest_examples_of_the_specification_hold() {
+    use super::digest::row_hashes;
+    use super::logical::LogicalType;
+    let examples = table_under("8.4 Examples");
+    assert_eq!(examples.len(), 9);
+    for example in examples {
+        let [types, values, row] = example.as_slice() else { panic!("{example:?}") };
+        let logical = |name: &str| match name {
+            "integer" => LogicalType::Integer { bits: 32 },
+            "float" => LogicalType::Float { bits: 64 },
+            "decimal" => LogicalType::Decimal { precision: 9, scale: 2 },
+            "boolean" => LogicalType::Boolean,
+            "date" => LogicalType::Date,
+            "timestamp" => LogicalType::Timestamp,
+            "text" => LogicalType::Text,
+            "fixed text" => LogicalType::FixedText { width: 4 },
+            "blob" => LogicalType::Blob,
+            "any" => LogicalType::Any,
+            other => panic!("{other}"),
+        };
+        let types: Vec<LogicalType> = types.split(", ").map(logical).collect();
+        let columns = listed(values).into_iter().map(|value| column(&[value])).collect();
+        let mut hashes = Vec::new();
+        row_hashes(&Batch::new(columns), &types, &mut hashes).unwrap();
+        assert_eq!(hashes[0].to_le_bytes(), blake3::hash(&unhex(row)).as_bytes()[..16], "{example:?}");
+    }
+    assert_eq!(blake3::hash(&[0]).to_string(), "2d3adedff11b61f14c886e35afa036736dcd87a74d27b5c1510225d0f592e213");
+}

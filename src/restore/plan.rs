@@ -296,7 +296,6 @@ impl Planner<'_> {
     }
 
     /// Reads the key columns of the chunks; those that cannot be read come back with the reason.
-    #[expect(clippy::type_complexity, reason = "a pair of results that only one caller sees")]
     fn volume_side(
         &self,
         section: &SectionView,
@@ -325,7 +324,7 @@ impl Planner<'_> {
                         sides.add(&rows.when);
                         entries.extend(rows.directory.pieces);
                     }
-                    Err(reason) => unreadable.push((chunk.clone(), reason)),
+                    Err(reason) => unreadable.push((*chunk, reason)),
                 }
                 Ok(())
             },

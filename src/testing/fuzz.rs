@@ -142,6 +142,7 @@ pub fn canary(data: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::fuzz_column::column;
     use crate::testing::mutate::{Rng, mutate};
     use crate::testing::seeds::{TARGETS, seeds};
     use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -168,8 +169,14 @@ mod tests {
 
     #[test]
     fn bodies_hold_over_seeds_and_mutations() {
-        let bodies: [(&str, Body); 5] =
-            [("block", block), ("label", label), ("section", section), ("chunk", chunk), ("catalog", catalog)];
+        let bodies: [(&str, Body); 6] = [
+            ("block", block),
+            ("label", label),
+            ("section", section),
+            ("chunk", chunk),
+            ("catalog", catalog),
+            ("column", column),
+        ];
         for (target, body) in bodies {
             assert_eq!(run(target, body), 0, "{target}");
         }

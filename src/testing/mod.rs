@@ -3,6 +3,7 @@
 
 pub mod fault;
 pub mod fuzz;
+pub mod fuzz_column;
 pub mod fuzz_range;
 pub mod fuzz_volume;
 pub mod mutate;

@@ -32,13 +32,13 @@ pub(super) const fn whole(value: i64) -> (u64, usize) {
     if bits < 0x4000 {
         let two = bits >= 0x80;
         let word = if two { 0x80 | (bits >> 8) | ((bits & 0xFF) << 8) } else { bits };
-        return (word, (bits != 0) as usize + two as usize);
+        return (word, ((bits != 0) as usize).wrapping_add(two as usize));
     }
     // Bits that say something, and the sign.
     let significant = 65u32.wrapping_sub((bits ^ (value >> 63) as u64).leading_zeros());
     let bytes = significant.div_ceil(8);
     let word = (tag::WHOLE.wrapping_add(bytes as u8)) as u64 | bits.wrapping_shl(8);
-    (word, bytes as usize + 1)
+    (word, (bytes as usize).wrapping_add(1))
 }
 
 /// Appends the item of a value; nothing for the whole number 0 where the type declares whole numbers or nothing.

@@ -5,11 +5,12 @@
 
 mod item;
 
-use super::batch::{Batch, Column, ColumnData};
+use super::batch::{Batch, Column, ColumnData, Value};
 use super::error::{ColumnError, ColumnErrorKind};
 use super::logical::LogicalType;
 use crate::base::position::Position;
 use item::push_item;
+use std::ops::Range;
 
 /// The count and the sum of hashes of some rows; independent of their order. The id of this digest is 1.
 ///
@@ -108,6 +109,10 @@ struct Items {
 const TILE: usize = 64;
 /// Most bytes of the item of a whole number.
 const WHOLE_MAX: usize = 9;
+/// Columns that share a byte of the mask.
+const GROUP: usize = 8;
+/// Room for the numbers of a group, written eight bytes at a time.
+const GROUP_ROOM: usize = GROUP * WHOLE_MAX + 8;
 
 impl RowHasher {
     /// As [`row_hashes`].
@@ -138,7 +143,8 @@ impl RowHasher {
     /// Makes the canonical rows of the rows from `first` to before `stop`.
     fn put_together(&mut self, batch: &Batch, types: &[LogicalType], first: usize, stop: usize) {
         let mask = types.len().div_ceil(8);
-        let mut room = vec![mask; stop - first];
+        // Numbers are written eight bytes at a time, of which the last reach behind the row.
+        let mut room = vec![mask + 8; stop - first];
         self.items.resize_with(types.len(), Items::default);
         for ((column, logical), items) in batch.columns.iter().zip(types).zip(&mut self.items) {
             if whole_numbers(column, *logical, first, stop).is_some() {
@@ -158,24 +164,24 @@ impl RowHasher {
             *at += room;
             Some(start)
         }));
-        // Numbers are written eight bytes at a time, of which the last may reach beyond the item.
-        let total = room.iter().sum::<usize>() + WHOLE_MAX;
+        // The numbers of a group are written into one slice, which the last row must have too.
+        let total = room.iter().sum::<usize>() + GROUP_ROOM;
         if self.rows.len() < total {
             self.rows.resize(total, 0);
         }
         self.ends.clear();
-        for start in &self.starts {
-            if let Some(bits) = self.rows.get_mut(*start..*start + mask) {
-                bits.fill(0);
+        self.ends.extend(self.starts.iter().map(|start| start + mask));
+        let columns: Vec<((&Column, &LogicalType), &Items)> =
+            batch.columns.iter().zip(types).zip(&self.items).collect();
+        for (byte, columns) in columns.chunks(GROUP).enumerate() {
+            let mut group = Group { numbers: [[0; GROUP]; TILE], items: [None; GROUP] };
+            for (lane, ((column, logical), items)) in columns.iter().enumerate() {
+                match whole_numbers(column, **logical, first, stop) {
+                    Some(values) => group.put_numbers(lane, values),
+                    None => group.put_items(lane, items),
+                }
             }
-            self.ends.push(start + mask);
-        }
-        for (number, ((column, logical), items)) in batch.columns.iter().zip(types).zip(&self.items).enumerate() {
-            let mut target = Target { rows: &mut self.rows, starts: &self.starts, ends: &mut self.ends, number };
-            match whole_numbers(column, *logical, first, stop) {
-                Some(values) => target.append_numbers(values),
-                None => target.append_items(items),
-            }
+            group.append(&mut self.rows, &self.starts, &mut self.ends, byte);
         }
     }
 }
@@ -204,82 +210,135 @@ impl Items {
     fn fill(&mut self, column: &Column, logical: LogicalType, first: usize, stop: usize) {
         self.bytes.clear();
         self.ends.clear();
-        let mut start = 0;
+        let null = column.nulls.partition_point(|row| (*row as usize) < first);
+        let stray = column.strays.partition_point(|(row, _)| (*row as usize) < first);
+        let mut nulls = column.nulls.get(null..).unwrap_or_default().iter().map(|row| *row as usize).peekable();
+        let mut strays = column.strays.get(stray..).unwrap_or_default().iter().peekable();
+        // The text whose item was made last, and where that item lies. Dates are costly to read and often repeat.
+        let mut last: Option<(&[u8], Range<usize>)> = None;
         for row in first..stop {
-            let value = column.get(row);
-            // Neighbours are often equal, and dates are costly to read.
-            if row > first && same_text(column, row) {
-                let last = start..self.bytes.len();
-                start = last.end;
-                self.bytes.extend_from_within(last);
+            let start = self.bytes.len();
+            if nulls.next_if_eq(&row).is_some() {
+                push_item(Value::Null, logical, &mut self.bytes);
+            } else if let Some((_, value)) = strays.next_if(|(at, _)| *at as usize == row) {
+                push_item(value.as_value(), logical, &mut self.bytes);
             } else {
-                start = self.bytes.len();
-                push_item(value, logical, &mut self.bytes);
+                match &column.data {
+                    ColumnData::Integer(values) => {
+                        let value = Value::Integer(values.get(row).copied().unwrap_or(0));
+                        push_item(value, logical, &mut self.bytes);
+                    }
+                    ColumnData::Real(values) => {
+                        let value = Value::Real(f64::from_bits(values.get(row).copied().unwrap_or(0)));
+                        push_item(value, logical, &mut self.bytes);
+                    }
+                    ColumnData::Blob(strings) => push_item(Value::Blob(strings.get(row)), logical, &mut self.bytes),
+                    ColumnData::Text(strings) => {
+                        let text = strings.get(row);
+                        match last.clone().filter(|(before, _)| *before == text) {
+                            Some((_, item)) => self.bytes.extend_from_within(item),
+                            None => push_item(Value::Text(text), logical, &mut self.bytes),
+                        }
+                        last = Some((text, start..self.bytes.len()));
+                    }
+                }
             }
             self.ends.push(self.bytes.len());
         }
     }
-}
 
-/// Whether a row and the one before it hold the same text, in a column of nothing else.
-fn same_text(column: &Column, row: usize) -> bool {
-    match &column.data {
-        ColumnData::Text(strings) if column.nulls.is_empty() && column.strays.is_empty() => {
-            strings.get(row) == strings.get(row - 1)
-        }
-        _ => false,
+    /// The item of a row of the tile, from 0.
+    fn get(&self, row: usize) -> &[u8] {
+        let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let stop = self.ends.get(row).copied().unwrap_or(start);
+        self.bytes.get(start..stop).unwrap_or_default()
     }
 }
 
-/// The canonical rows, about to get the items of one column.
-struct Target<'a> {
-    rows: &'a mut [u8],
-    starts: &'a [usize],
-    ends: &'a mut [usize],
-    number: usize,
+/// Up to eight neighbouring columns of the rows at hand, which share a byte of the mask. Their numbers are copied row by
+/// row: long columns lie at like addresses, which a processor's cache holds only a few of.
+struct Group<'a> {
+    numbers: [[i64; GROUP]; TILE],
+    items: [Option<&'a Items>; GROUP],
 }
 
-impl Target<'_> {
-    fn append_numbers(&mut self, values: &[i64]) {
-        if values.iter().fold(0, |all, value| all | value) == 0 {
-            return;
-        }
-        let (byte, bit) = (self.number / 8, self.number % 8);
-        for ((value, start), end) in values.iter().zip(self.starts).zip(self.ends.iter_mut()) {
-            let (word, length) = item::whole(*value);
-            if let Some(bits) = self.rows.get_mut(start + byte) {
-                *bits |= u8::from(*value != 0) << bit;
-            }
-            if let Some(room) = self.rows.get_mut(*end..).and_then(<[u8]>::first_chunk_mut) {
-                *room = word.to_le_bytes();
-            }
-            *end += length;
-            if length == WHOLE_MAX
-                && let Some(last) = self.rows.get_mut(*end - 1)
-            {
-                *last = (*value >> 56) as u8;
+impl<'a> Group<'a> {
+    fn put_numbers(&mut self, lane: usize, values: &[i64]) {
+        for (row, value) in self.numbers.iter_mut().zip(values) {
+            if let Some(slot) = row.get_mut(lane) {
+                *slot = *value;
             }
         }
     }
 
-    fn append_items(&mut self, items: &Items) {
-        let (byte, bit) = (self.number / 8, self.number % 8);
-        let mut start = 0;
-        for ((stop, row), end) in items.ends.iter().zip(self.starts).zip(self.ends.iter_mut()) {
-            let item = items.bytes.get(start..*stop).unwrap_or_default();
-            start = *stop;
-            if item.is_empty() {
-                continue;
-            }
-            if let Some(bits) = self.rows.get_mut(row + byte) {
-                *bits |= 1 << bit;
-            }
-            if let Some(room) = self.rows.get_mut(*end..*end + item.len()) {
-                room.copy_from_slice(item);
-            }
-            *end += item.len();
+    fn put_items(&mut self, lane: usize, items: &'a Items) {
+        if let Some(slot) = self.items.get_mut(lane) {
+            *slot = Some(items);
         }
     }
+
+    /// Appends the items of these columns to every canonical row, and sets their bits in the mask byte.
+    fn append(&self, rows: &mut [u8], starts: &[usize], ends: &mut [usize], byte: usize) {
+        let plain = self.items.iter().all(Option::is_none);
+        for (row, ((start, end), numbers)) in starts.iter().zip(ends).zip(&self.numbers).enumerate() {
+            let mask = if plain {
+                append_numbers(rows, end, numbers)
+            } else {
+                let mut mask = 0;
+                for (lane, (number, items)) in numbers.iter().zip(&self.items).enumerate() {
+                    let before = *end;
+                    match items {
+                        Some(items) => append_item(rows, end, items.get(row)),
+                        None => *end += write_whole(rows.get_mut(*end..).unwrap_or_default(), 0, *number),
+                    }
+                    mask |= u8::from(*end > before) << lane;
+                }
+                mask
+            };
+            if let Some(bits) = rows.get_mut(start + byte) {
+                *bits = mask;
+            }
+        }
+    }
+}
+
+fn append_item(rows: &mut [u8], end: &mut usize, item: &[u8]) {
+    if let Some(room) = rows.get_mut(*end..*end + item.len()) {
+        room.copy_from_slice(item);
+    }
+    *end += item.len();
+}
+
+/// Appends whole numbers; gives the mask of those that are not 0.
+#[inline]
+fn append_numbers(rows: &mut [u8], end: &mut usize, numbers: &[i64; GROUP]) -> u8 {
+    let mut mask = 0;
+    if numbers.iter().fold(0, |all, number| all | number) == 0 {
+        return mask;
+    }
+    let Some(room) = rows.get_mut(*end..).and_then(<[u8]>::first_chunk_mut::<GROUP_ROOM>) else { return mask };
+    let mut at = 0;
+    for (lane, number) in numbers.iter().enumerate() {
+        at += write_whole(room, at, *number);
+        mask |= u8::from(*number != 0) << lane;
+    }
+    *end += at;
+    mask
+}
+
+/// Writes the item of a whole number, and perhaps something behind it; gives the item's length.
+#[inline]
+fn write_whole(room: &mut [u8], at: usize, value: i64) -> usize {
+    let (word, length) = item::whole(value);
+    if let Some(slot) = room.get_mut(at..at + 8).and_then(<[u8]>::first_chunk_mut) {
+        *slot = word.to_le_bytes();
+    }
+    if length == WHOLE_MAX
+        && let Some(last) = room.get_mut(at + 8)
+    {
+        *last = (value >> 56) as u8;
+    }
+    length
 }
 
 #[cfg(test)]
