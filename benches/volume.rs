@@ -1,7 +1,7 @@
 //! Writing, reading, scanning and listing sets, beside memory copy and CRC-32 of the same bytes in the same run. Small by
 //! default; `INTERVAULT_BENCH_LARGE=1` takes 256 MiB, 1,000 volumes and 250,000 buckets.
 
-#![expect(missing_docs, clippy::unwrap_used, reason = "a bench has no interface, and stops at a surprise")]
+#![expect(clippy::unwrap_used, reason = "a bench stops at a surprise")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use intervault::base::checksum::crc32;

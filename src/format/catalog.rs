@@ -230,6 +230,7 @@ pub struct BucketEntry {
     /// End of the row that ends last, carried ones included; 0 if the bucket has no day.
     pub stop: i64,
     /// Digest of the rows that the set speaks for.
+    #[serde(deserialize_with = "super::record::sixteen")]
     pub digest: [u8; 16],
 }
 

@@ -54,6 +54,7 @@ pub struct PieceEntry {
     /// End of the row that ends last, carried ones included; 0 if the bucket has no day.
     pub stop: i64,
     /// Sum (modulo 2^128, little-endian) of the row hashes of the rows that the set speaks for.
+    #[serde(deserialize_with = "super::record::sixteen")]
     pub digest: [u8; 16],
 }
 

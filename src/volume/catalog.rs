@@ -113,13 +113,13 @@ impl Catalog {
                 let list: ChunkListRecord = record.decode()?;
                 let section = self.section(list.section, at)?;
                 expect("first_chunk", list.first_chunk, section.chunks.len() as u64, at)?;
-                section.chunks.extend(list.chunks);
+                append(&mut section.chunks, list.chunks);
             }
             BucketListRecord::KIND => {
                 let list: BucketListRecord = record.decode()?;
                 let section = self.section(list.section, at)?;
                 expect("first_bucket", list.first_bucket, section.buckets.len() as u64, at)?;
-                section.buckets.extend(list.buckets);
+                append(&mut section.buckets, list.buckets);
             }
             // A later release may add kinds.
             _ => {}
@@ -160,6 +160,15 @@ impl Catalog {
             rows = rows.saturating_add(end.rows);
         }
         expect("rows of all sections", rows, self.head.rows, 0)
+    }
+}
+
+/// Takes the first list as it is: most sections have only one.
+fn append<T>(entries: &mut Vec<T>, mut list: Vec<T>) {
+    if entries.is_empty() {
+        *entries = list;
+    } else {
+        entries.append(&mut list);
     }
 }
 

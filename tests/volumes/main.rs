@@ -1,5 +1,7 @@
 //! Sets on devices: what is written is read again, whatever the volume size, the damage or the device does.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests stop at a surprise, as tests do")]
+
 mod damage;
 mod faults;
 mod listing;
