@@ -105,13 +105,11 @@ pub(super) fn parse(text: &str) -> Result<Catalogue, CatalogueError> {
         Some("cms") => Catalogue::builtin(),
         Some(other) => return Err(general(format!("extends = \"{other}\": only \"cms\" is built in"))),
     };
-    for name in &file.remove {
-        if catalogue.get(name).is_none() {
-            let hint = "remove takes out entries of the catalogue that this one extends";
-            return Err(general(format!("remove: there is no entry {name}; {hint}")));
-        }
-        catalogue.entries.retain(|entry| !entry.name.eq_ignore_ascii_case(name));
+    if let Some(name) = file.remove.iter().find(|name| catalogue.get(name).is_none()) {
+        let hint = "remove takes out entries of the catalogue that this one extends";
+        return Err(general(format!("remove: there is no entry {name}; {hint}")));
     }
+    catalogue.remove(&file.remove.iter().map(|name| name.to_ascii_lowercase()).collect());
     let mut placed: Vec<(usize, Entry)> = Vec::new();
     for table in file.table {
         let at = table.span().start;
@@ -133,10 +131,7 @@ pub(super) fn parse(text: &str) -> Result<Catalogue, CatalogueError> {
         if !names.insert(entry.name.to_ascii_lowercase()) {
             return fail(format!("{} stands here twice (upper and lower case are one)", entry.name));
         }
-        match catalogue.entries.iter_mut().find(|old| old.name.eq_ignore_ascii_case(&entry.name)) {
-            Some(old) => *old = entry,
-            None => catalogue.entries.push(entry),
-        }
+        catalogue.put(entry);
     }
     catalogue.roll_ups.extend(file.roll_up);
     if let Some(ArchiveFile { table, acd, date, time }) = file.archive_status {

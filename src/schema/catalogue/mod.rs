@@ -78,7 +78,7 @@ pub use roll_up::{RollUp, RollUpRules};
 
 use super::grain::{DataType, Grain};
 use super::table::{BoundTable, TableSchema};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Minutes of an event slot where an entry says nothing.
 pub const EVENT_SLOT_MINUTES: u32 = 30;
@@ -87,6 +87,8 @@ pub const EVENT_SLOT_MINUTES: u32 = 30;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Catalogue {
     entries: Vec<Entry>,
+    /// Where an entry stands, by its name in lower case.
+    places: BTreeMap<String, usize>,
     roll_ups: BTreeMap<String, RollUpRules>,
     archive_status: Option<ArchiveStatus>,
 }
@@ -194,7 +196,26 @@ impl Catalogue {
     /// The entry of a table or path; ASCII case is ignored.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.name.eq_ignore_ascii_case(name))
+        self.entries.get(*self.places.get(&name.to_ascii_lowercase())?)
+    }
+
+    /// Replaces the entry of the same name, or adds one at the end.
+    fn put(&mut self, entry: Entry) {
+        let end = self.entries.len();
+        let place = *self.places.entry(entry.name.to_ascii_lowercase()).or_insert(end);
+        match self.entries.get_mut(place) {
+            Some(old) => *old = entry,
+            None => self.entries.push(entry),
+        }
+    }
+
+    /// Takes out entries, given in lower case.
+    fn remove(&mut self, names: &BTreeSet<String>) {
+        let entries = std::mem::take(&mut self.entries);
+        self.places.clear();
+        for entry in entries.into_iter().filter(|entry| !names.contains(&entry.name.to_ascii_lowercase())) {
+            self.put(entry);
+        }
     }
 
     /// Where the database says up to when it was archived, if it does.

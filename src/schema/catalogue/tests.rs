@@ -206,3 +206,22 @@ fn the_archive_status_is_read_row_by_row() {
     let error = status.reader(&table("arch_stat", &[("d", LogicalType::Date), ("t", INTEGER)])).unwrap_err();
     assert!(error.to_string().contains("read from column acd, which is not there"), "{error}");
 }
+
+#[test]
+fn a_table_is_rolled_up_by_the_rules_that_it_names() {
+    let catalogue = Catalogue::builtin();
+    let rules = |name: &str| catalogue.roll_up(catalogue.get(name).unwrap());
+    assert_eq!(rules("dsplit").unwrap().of("maxinqueue"), RollUp::Max);
+    assert_eq!(rules("wsplit"), rules("dsplit"));
+    assert!(rules("hsplit").is_none() && rules("/cms/db/ext").is_none());
+}
+
+#[test]
+fn names_and_numbers_have_limits() {
+    let named = |bytes: usize| Catalogue::parse(&format!("[[path]]\nname = '{}'\ndata = 'acd'\n", "x".repeat(bytes)));
+    assert!(named(1_024).is_ok());
+    assert!(named(1_025).is_err());
+    let many = |count: u32| -> String { (0..count).map(|n| format!("[[path]]\nname='{n}'\ndata='acd'\n")).collect() };
+    assert_eq!(Catalogue::parse(&many(65_536)).unwrap().entries().len(), 65_536);
+    assert!(Catalogue::parse(&many(65_537)).unwrap_err().message.contains("at most 65536"));
+}

@@ -114,3 +114,121 @@ fn random_worlds_show_every_outcome() {
     let rare: Vec<_> = seen.iter().filter(|(_, count)| **count < worlds / 500).collect();
     assert!(seen.len() == 17 && rare.is_empty(), "too rare: {rare:?} of {seen:?}");
 }
+
+/// Nothing decided; each test fills in what it is about.
+fn idle() -> Decision {
+    let nothing = Side::default();
+    let question = Question {
+        grain: Grain::Interval,
+        event_slot_minutes: 30,
+        request: Request::ALL,
+        held: &[],
+        volume: &nothing,
+        target: &nothing,
+        undated_proven: true,
+        policies: Policies::default(),
+        settled_until: None,
+    };
+    decide(&question).unwrap()
+}
+
+#[test]
+fn a_decision_answers_from_its_lists() {
+    let slot = |n: i64| Slot { span: Span { start: Instant(n), stop: Instant(n + 1) }, rows: 2 };
+    let (delete, insert, carried_in) = (vec![slot(1), slot(3)], vec![slot(3), slot(5)], vec![slot(7)]);
+    let decision = Decision { delete, insert, carried_in, ..idle() };
+    let spans = || (0..9).map(|n| slot(n).span);
+    assert_eq!(spans().filter(|span| decision.deletes(*span)).map(|span| span.start.0).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(spans().filter(|span| decision.inserts(*span)).map(|span| span.start.0).collect::<Vec<_>>(), [3, 5, 7]);
+    assert_eq!(decision.touched(), spans().filter(|span| span.start.0 % 2 == 1 && span.start.0 < 8).collect());
+    assert_eq!(rows(&decision.delete), 4);
+}
+
+#[test]
+fn a_decision_is_idle_only_if_nothing_at_all_happens() {
+    let some = || vec![Slot { span: Span { start: Instant(0), stop: Instant(1) }, rows: 1 }];
+    assert!(idle().is_idle());
+    assert!(!Decision { delete: some(), ..idle() }.is_idle());
+    assert!(!Decision { insert: some(), ..idle() }.is_idle());
+    assert!(!Decision { carried_in: some(), ..idle() }.is_idle());
+    assert!(!Decision { undated: Undated::Insert, ..idle() }.is_idle());
+    assert!(Decision { kept: some(), uncovered: some(), left_out: some(), carried_left: some(), ..idle() }.is_idle());
+}
+
+/// What [`reach_days`] leaves out changes nothing, wherever in its period a row's own date lies.
+fn reach_suffices(question: &Question<'_>) {
+    let Some(asked) = question.request.span() else { return };
+    let reach = reach_days(question.grain);
+    let days = asked.start.day() - reach..=asked.stop.plus(-1).day() + reach;
+    for date_of in [|span: Span| span.start.day(), |span: Span| span.stop.plus(-1).day()] {
+        let date_of = |span: Span| if question.grain == Grain::Monthly { date_of(span) } else { span.start.day() };
+        let near = |side: &Side| {
+            Side::new(side.slots().iter().copied().filter(|slot| days.contains(&date_of(slot.span))), side.undated)
+        };
+        let (volume, target) = (near(question.volume), near(question.target));
+        let cropped = decide(&Question { volume: &volume, target: &target, ..question.clone() });
+        match (decide(question), cropped) {
+            (Ok(whole), Ok(cropped)) => assert_eq!(whole, cropped, "{question:#?}"),
+            (whole, cropped) => assert_eq!(whole.is_err(), cropped.is_err(), "{question:#?}"),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rows_beyond_the_reach_change_nothing(data in proptest::collection::vec(any::<u8>(), 0..160)) {
+        reach_suffices(&World::from_bytes(&data).question());
+    }
+
+    /// Long intervals, spread over days, around a short request.
+    #[test]
+    fn long_intervals_beyond_the_reach_change_nothing(
+        rows in proptest::collection::vec((0..144 * 8_i64, prop_oneof![Just(30_i64), Just(600), Just(1_440)], 0..3_u8), 0..8),
+        from in 144 * 3..144 * 5_i64,
+        length in 1..100_i64,
+    ) {
+        let slot = |(start, minutes, _): &(i64, i64, u8)| {
+            let start = Instant(start * 600);
+            Slot { span: Span { start, stop: start.plus(minutes * 60) }, rows: 1 }
+        };
+        let side = |not: u8| Side::new(rows.iter().filter(|row| row.2 != not).map(slot), 0);
+        let (volume, target) = (side(0), side(1));
+        let start = Instant(from * 600);
+        reach_suffices(&Question {
+            grain: Grain::Interval,
+            event_slot_minutes: 30,
+            request: Request { start: Some(start), stop: Some(start.plus(length * 60)) },
+            held: &[Span::ALL],
+            volume: &volume,
+            target: &target,
+            undated_proven: true,
+            policies: Policies { uncovered: Uncovered::Keep, ..Policies::default() },
+            settled_until: None,
+        });
+    }
+}
+
+/// The reach of a chain of days that makes the request unanswerable: two of them must be seen to know.
+#[test]
+fn the_reach_of_intervals_shows_a_chain_that_goes_too_far() {
+    let day = |n: i64, late: i64| Slot {
+        span: Span { start: Instant(n * 86_400 + late), stop: Instant((n + 1) * 86_400 + late) },
+        rows: 1,
+    };
+    let side = Side::new([day(4, 1_200), day(3, 1_800)], 0);
+    let question = Question {
+        grain: Grain::Interval,
+        event_slot_minutes: 30,
+        request: Request { start: Some(Instant(5 * 86_400 + 600)), stop: Some(Instant(5 * 86_400 + 660)) },
+        held: &[Span::ALL],
+        volume: &side,
+        target: &side,
+        undated_proven: true,
+        policies: Policies::default(),
+        settled_until: None,
+    };
+    assert!(matches!(decide(&question), Err(RangeError::WidenedTooFar { .. })));
+    reach_suffices(&question);
+}
