@@ -183,6 +183,7 @@ fn store_class(error: &StoreError) -> Class {
         StoreErrorKind::Busy => Class::Busy,
         StoreErrorKind::NotPermitted(_) => Class::NotPermitted,
         StoreErrorKind::Full => Class::Full,
+        StoreErrorKind::Damaged(_) => Class::Damage,
         StoreErrorKind::Unsupported(_) | StoreErrorKind::Refused(_) => Class::NotRestorable,
         _ => Class::Failed,
     }

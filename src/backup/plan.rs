@@ -124,7 +124,9 @@ fn selected(catalogue: &Catalogue, select: &Select) -> Vec<Entry> {
             catalogue.entries().iter().filter(|entry| data.contains(&entry.data_type)).cloned().collect()
         }
         Select::Tables(names) => {
-            names.iter().map(|name| catalogue.get(name).cloned().unwrap_or_else(|| Entry::whole(name))).collect()
+            let mut seen = std::collections::BTreeSet::new();
+            let names = names.iter().filter(|name| seen.insert(name.to_ascii_lowercase()));
+            names.map(|name| catalogue.get(name).cloned().unwrap_or_else(|| Entry::whole(name))).collect()
         }
     }
 }

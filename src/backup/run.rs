@@ -3,7 +3,9 @@
 use super::cutoff;
 use super::plan::{Options, PART_ROWS, Plan, PlannedTable, ReadBack, dated, label_text, plan};
 use super::report::{Report, TableReport};
-use crate::base::limits::{CHUNK_DECODED_TARGET, CHUNK_ROWS_MAX, NAME_BYTES_MAX};
+use crate::base::limits::{
+    BLOCK_PAYLOAD_MAX, CHUNK_DECODED_MAX, CHUNK_DECODED_TARGET, CHUNK_ROWS_MAX, NAME_BYTES_MAX, RECORD_BYTES_MAX,
+};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
 use crate::base::time::Span;
@@ -46,6 +48,8 @@ pub fn run(
 ) -> Result<Report, Error> {
     let began = Clock::now();
     let snapshot = store.snapshot(options.jobs.max(1))?;
+    snapshot.notices().iter().for_each(|notice| monitor.notice(notice));
+    let jobs = options.jobs.clamp(1, snapshot.readers().max(1));
     let plan = plan(snapshot.as_ref(), catalogue, options)?;
     let archived = cutoff::archived(snapshot.as_ref(), catalogue)?;
     let number = number_of_the_day(device, options)?;
@@ -55,7 +59,7 @@ pub fn run(
     let rows = plan.tables.iter().map(|planned| planned.rows).fold(0, u64::saturating_add);
     monitor.begin(Task::Backup, "reading tables", rows);
     for planned in &plan.tables {
-        let job = TableJob { snapshot: snapshot.as_ref(), archived: &archived, options, planned };
+        let job = TableJob { snapshot: snapshot.as_ref(), archived: &archived, options, jobs, planned };
         tables.push(job.write(&mut set, monitor)?);
     }
     let summary = set.finish(plan.absent.clone(), plan.left_out.clone())?;
@@ -124,6 +128,7 @@ struct TableJob<'a> {
     snapshot: &'a dyn Snapshot,
     archived: &'a cutoff::Archived,
     options: &'a Options,
+    jobs: usize,
     planned: &'a PlannedTable,
 }
 
@@ -142,10 +147,9 @@ impl TableJob<'_> {
         set.begin_section(to_record(table, ordered_by_day, &cutoffs))?;
         let parts = self.snapshot.parts(&table.schema, PART_ROWS)?;
         let mut sink = SectionSink::new(set, table, ordered_by_day);
-        let jobs = self.options.jobs.max(1);
-        let ahead = (WAITING_BYTES / CHUNK_DECODED_TARGET) as usize / jobs;
+        let ahead = (WAITING_BYTES / CHUNK_DECODED_TARGET) as usize / self.jobs;
         ordered(
-            jobs,
+            self.jobs,
             parts.len(),
             ahead,
             |worker, item, emit| match parts.get(item) {
@@ -194,6 +198,7 @@ impl TableJob<'_> {
             hasher.hash(&batch, &types, &mut hashes).map_err(|error| odd(&table.schema.name, error))?;
             let pieces = pieces(&when, &hashes, cutoffs);
             let columns = encode_batch(&batch, &self.options.encode).map_err(|error| odd(&table.schema.name, error))?;
+            fits(&table.schema.name, batch.rows, &columns)?;
             let chunk = Encoded { pieces, rows: batch.rows as u32, columns };
             if emit(chunk) { Ok(()) } else { Err(stopped(&table.schema.name)) }
         };
@@ -205,6 +210,22 @@ impl TableJob<'_> {
 fn odd(table: &str, error: ColumnError) -> StoreError {
     let kind = StoreErrorKind::Unsupported(format!("its rows cannot be encoded: {error}"));
     StoreError { op: "encode a table".to_owned(), place: table.to_owned(), kind }
+}
+
+/// A chunk must fit one block; it does unless a single row is enormous.
+fn fits(table: &str, rows: usize, columns: &[EncodedColumn]) -> Result<(), StoreError> {
+    let decoded = columns.iter().map(|column| u64::from(column.decoded)).fold(0, u64::saturating_add);
+    let stored = columns.iter().map(|column| column.bytes.len() as u64).fold(0, u64::saturating_add);
+    // The directory of the chunk needs room beside the columns.
+    let room = u64::from(BLOCK_PAYLOAD_MAX).saturating_sub(u64::from(RECORD_BYTES_MAX));
+    if decoded <= CHUNK_DECODED_MAX && stored <= room {
+        return Ok(());
+    }
+    let kind = StoreErrorKind::Unsupported(format!(
+        "a row among {rows} that are read together is too large for a block: {decoded} bytes, {stored} compressed, the \
+         limits are {CHUNK_DECODED_MAX} and {room}; leave the table out, or shorten the row"
+    ));
+    Err(StoreError { op: "back up a table".to_owned(), place: format!("table {table}"), kind })
 }
 
 fn stopped(table: &str) -> StoreError {

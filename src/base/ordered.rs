@@ -78,8 +78,16 @@ fn one_worker<R: Send, E: Send>(
         if stop.load(Ordering::Relaxed) {
             return;
         }
+        let mut cancelled = false;
         // A send fails only when the taker has dropped its receivers: the work is cancelled.
-        let done = work(worker, item, &mut |result| !stop.load(Ordering::Relaxed) && sender.send(Ok(result)).is_ok());
+        let done = work(worker, item, &mut |result| {
+            cancelled |= stop.load(Ordering::Relaxed) || sender.send(Ok(result)).is_err();
+            !cancelled
+        });
+        // What work says that was told to stop must not hide the error for which it was.
+        if cancelled {
+            return;
+        }
         if let Err(error) = done {
             stop.store(true, Ordering::Relaxed);
             let _cancelled = sender.send(Err(error));
@@ -149,6 +157,26 @@ mod tests {
             );
             assert_eq!(done, Err(10));
             assert!(taken <= 10, "{taken} results taken before the error");
+        }
+    }
+
+    #[test]
+    fn work_that_is_cancelled_does_not_hide_the_error_behind_it() {
+        for _ in 0..50 {
+            let done = ordered(
+                2,
+                2,
+                1_000_000,
+                |_, item, emit| match item {
+                    0 => {
+                        while emit(()) {}
+                        Err("cancelled")
+                    }
+                    _ => Err("real"),
+                },
+                |()| Ok(()),
+            );
+            assert_eq!(done, Err("real"));
         }
     }
 

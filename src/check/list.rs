@@ -18,6 +18,8 @@ pub struct SetOutline {
     pub missing: Vec<u32>,
     /// Whether the set was finished and all of its volumes are here.
     pub complete: bool,
+    /// Damage that was met while the set was listed; only a set without a whole catalog is looked through.
+    pub damage: Vec<String>,
     /// Whether what follows comes from the set's catalog; otherwise from a scan of what is here.
     pub from_catalog: bool,
     /// The tables, in the order of the set.
@@ -78,6 +80,7 @@ pub fn outline(set: &SetReader<'_>) -> SetOutline {
         volumes: set.volumes().iter().filter(|volume| volume.name.is_some()).map(|volume| volume.number).collect(),
         missing: set.missing_volumes(),
         complete: set.is_complete(),
+        damage: set.damage().iter().map(|extent| extent.error.to_string()).collect(),
         from_catalog: sections.iter().all(|section| section.source == SectionSource::Catalog),
         tables: sections.iter().map(table).collect(),
         absent: catalog.map_or_else(Vec::new, |catalog| catalog.absent.clone()),

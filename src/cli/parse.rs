@@ -1,7 +1,7 @@
 //! Values on the command line: database URLs, devices, sizes, times, lists. Pure; every refusal says what would do.
 
 use crate::base::time::Instant;
-use crate::schema::range::Request;
+use crate::schema::range::{Request, RequestError};
 use std::path::PathBuf;
 
 /// A database.
@@ -123,7 +123,8 @@ pub fn size(text: &str) -> Result<u64, String> {
 /// # Errors
 /// It is no such time.
 pub fn time(text: &str) -> Result<Instant, String> {
-    let request = Request::parse(Some(text), None).map_err(|error| error.to_string())?;
+    let plain = |error: RequestError| error.to_string().trim_start_matches("start ").to_owned();
+    let request = Request::parse(Some(text), None).map_err(plain)?;
     request.start.ok_or_else(|| format!("{text:?} is no time"))
 }
 

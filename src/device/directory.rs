@@ -73,8 +73,10 @@ impl Device for DirectoryDevice {
         for entry in fs::read_dir(&self.path).map_err(fail)? {
             let entry = entry.map_err(fail)?;
             // A name that is not UTF-8 is none that this device gave.
+            // What is no file (a folder, a pipe) is no volume either, and may block whoever opens it.
             if let Ok(name) = entry.file_name().into_string()
                 && is_volume_name(&name)
+                && fs::metadata(entry.path()).is_ok_and(|found| found.is_file())
             {
                 names.push(name);
             }

@@ -79,6 +79,7 @@ fn refused(refusal: &super::report::Refusal) -> Error {
             let (what, advice) = (refusal.what.clone(), refusal.advice.clone());
             crate::error::ErrorKind::Wanted { what, advice }.into()
         }
+        Class::Nothing => Error::nothing(refusal.what.clone(), refusal.advice.clone()),
         _ => Error::refused(refusal.what.clone(), refusal.advice.clone()),
     }
 }
@@ -244,8 +245,8 @@ impl Work<'_> {
         let only = whole.acd;
         let deleted = match only {
             None => self.replacement.delete_all(&whole.target)?,
-            Some((column, acd)) => {
-                let keys = self.keys_of_acd(whole, column, acd)?;
+            Some(acd) => {
+                let keys = self.keys_of_acd(whole, acd)?;
                 self.replacement.delete(&whole.target, &keys)?
             }
         };
@@ -253,7 +254,7 @@ impl Work<'_> {
             return Err(self.changed());
         }
         let mut expected = Expected::new();
-        let wanted = |row: &RowWhen| only.is_none_or(|(_, acd)| row.acd == Some(acd));
+        let wanted = |row: &RowWhen| only.is_none_or(|acd| row.acd == Some(acd));
         let inserted = self.insert(&whole.chunks, &whole.mapping, &whole.target, &mut expected, wanted)?;
         self.report.apply_time += began.elapsed();
         let began = Clock::now();
@@ -273,15 +274,13 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn keys_of_acd(&mut self, whole: &WholePlan, column: usize, acd: i64) -> Result<Vec<i64>, Error> {
-        let at = whole.mapping.columns.get(column).copied().unwrap_or(column);
+    fn keys_of_acd(&mut self, whole: &WholePlan, acd: i64) -> Result<Vec<i64>, Error> {
+        let columns = RowTimes::columns(&whole.bound_target);
+        let mut times = RowTimes::projected(&whole.bound_target, &columns)?;
         let mut doomed = Vec::new();
-        self.replacement.scan_keyed(&whole.target, None, (None, None), &[at], &mut |keys, batch| {
-            let mine = |row: usize| {
-                let value = batch.columns.first().map(|column| column.get(row));
-                matches!(value, Some(crate::column::batch::Value::Integer(found)) if found == acd)
-            };
-            doomed.extend(keys.iter().enumerate().filter(|(row, _)| mine(*row)).map(|(_, key)| *key));
+        self.replacement.scan_keyed(&whole.target, None, (None, None), &columns, &mut |keys, batch| {
+            let when = times.all(&batch);
+            doomed.extend(keys.iter().zip(&when).filter(|(_, row)| row.acd == Some(acd)).map(|(key, _)| *key));
             Ok(())
         })?;
         Ok(doomed)

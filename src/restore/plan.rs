@@ -12,11 +12,12 @@ use crate::error::{Class, Error, ErrorKind};
 use crate::format::chunk::PieceEntry;
 use crate::schema::clock::{Clock, ClockKind, RowTimes};
 use crate::schema::grain::{DataType, Grain};
-use crate::schema::range::{Decision, Question, Request, Side, decide, reach_days};
+use crate::schema::range::{Carried, Decision, Question, Request, Side, decide, reach_days};
 use crate::schema::table::{BoundTable, TableSchema};
 use crate::section::evidence::{Claims, Evidence, weigh};
 use crate::section::pieces::Acd;
 use crate::section::rows::{RowsError, SectionTable};
+use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Snapshot, Store};
 use crate::volume::section::{ChunkRef, SectionSource, SectionView};
 use crate::volume::set::SetReader;
@@ -52,9 +53,7 @@ pub fn plan(set: &SetReader<'_>, store: &dyn Store, options: &Options, monitor: 
         planner.table(section, &mut plan, monitor)?;
     }
     monitor.end(Task::Plan);
-    if set.catalog().is_none() && !set.is_complete() {
-        planner.incomplete(&mut plan);
-    }
+    planner.scanned(&mut plan);
     needs(set, &mut plan);
     super::summarise::list(&mut plan);
     Ok(plan)
@@ -116,7 +115,7 @@ impl Planner<'_> {
             }
             Select::Tables(names) => {
                 let mut chosen = Vec::new();
-                for name in names {
+                for name in distinct(names) {
                     let found = sections.iter().find(|section| section.header.table.eq_ignore_ascii_case(name));
                     chosen.push(found.ok_or_else(|| {
                         let what = format!("table {name} is not in set {}", self.set.label().label);
@@ -131,6 +130,12 @@ impl Planner<'_> {
             return Err(Error::nothing(what, "list its tables with intervault check DEVICE --list"));
         }
         Ok(chosen)
+    }
+
+    /// Whether the set speaks for an ACD: it was taken of that one, or has rows of it.
+    fn speaks_for(&self, acd: i64) -> bool {
+        let mut buckets = self.set.sections().iter().flat_map(|section| &section.buckets);
+        self.set.label().acd == Some(acd) || buckets.any(|bucket| bucket.acd == Some(acd))
     }
 
     fn unbounded(&self) -> bool {
@@ -186,6 +191,19 @@ impl Planner<'_> {
                 return Ok(());
             }
         };
+        match self.snapshot.writable(&target) {
+            Ok(()) => {}
+            Err(StoreError { kind: StoreErrorKind::Unsupported(why), .. }) => {
+                plan.refusals.push(Refusal {
+                    what: format!("table {name}: {why}"),
+                    advice: "nothing of it is restored until then; choose other tables with --tables".to_owned(),
+                    class: Class::NotRestorable,
+                });
+                plan.tables.push(leave("its rows cannot be replaced".to_owned()));
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
         let action = if table.bound.grain == Grain::None {
             self.whole(section, &table, target, mapping, plan, monitor)?
         } else {
@@ -285,6 +303,8 @@ impl Planner<'_> {
             return (None, None);
         }
         let envelope = held.copied().reduce(|a, b| Span { start: a.start.min(b.start), stop: a.stop.max(b.stop) });
+        // Rows that are not held may go in as well, wherever they are in the request.
+        let envelope = envelope.filter(|_| self.options.policies.carried == Carried::Leave);
         let first = [start, envelope.map(|span| span.start)].into_iter().flatten().max();
         let last = [stop, envelope.map(|span| span.stop)].into_iter().flatten().min();
         let reach = reach_days(grain);
@@ -369,16 +389,25 @@ impl Planner<'_> {
         let (volume, unreadable) = self.volume_side(section, table, &chunks, None, monitor)?;
         let name = &table.bound.schema.name;
         // An absent or damaged section never empties a table: all of it, or nothing.
-        if !unreadable.is_empty() || !volume.evidence.unproven.is_empty() || section.end.is_none() {
+        if !unreadable.is_empty() || !volume.evidence.whole {
             self.refuse_unreadable(name, &unreadable, plan);
+            if unreadable.is_empty() {
+                let what = format!("table {name}: not all rows of its section are on the volumes that are here");
+                self.refuse_or_note(what, Class::Volume, plan);
+            }
             return Ok(TableAction::Leave(
                 "its section is not whole, and such a table is replaced whole or not".into(),
             ));
         }
-        let acd = match (self.acd, table.bound.acd_column) {
-            (Some(acd), Some(column)) => mapping.columns.get(column).map(|column| (*column, acd)),
-            _ => None,
-        };
+        let acd = self.acd;
+        if let Some(only) = acd.filter(|only| !self.speaks_for(*only)) {
+            plan.refusals.push(Refusal {
+                what: format!("set {} holds nothing of ACD {only}", plan.label),
+                advice: "an ACD that the set does not know is left alone; check the number".to_owned(),
+                class: Class::Nothing,
+            });
+            return Ok(TableAction::Leave("the set does not speak for this ACD".to_owned()));
+        }
         let bound_target = bound_target(&table.bound, &target, &mapping);
         let counted = |side: &BTreeMap<Acd, Side>| match self.acd {
             Some(acd) => side.get(&Some(acd)).map_or(0, |side| side.undated),
@@ -386,7 +415,7 @@ impl Planner<'_> {
         };
         let insert = counted(&volume.sides);
         let delete = self.count_target(&bound_target)?;
-        Ok(TableAction::Whole(Box::new(WholePlan { target, acd, mapping, chunks, insert, delete })))
+        Ok(TableAction::Whole(Box::new(WholePlan { target, bound_target, acd, mapping, chunks, insert, delete })))
     }
 
     fn count_target(&self, target: &BoundTable) -> Result<u64, Error> {
@@ -404,21 +433,40 @@ impl Planner<'_> {
         Ok(count)
     }
 
-    /// Without the catalog nobody knows what else the set holds.
-    fn incomplete(&self, plan: &mut Plan) {
+    /// What is known of a set by a scan alone may be less than what it held: chunks, headers and whole sections that are
+    /// lost do not show in what was found. Such a set is restored only when told.
+    fn scanned(&self, plan: &mut Plan) {
+        let sections = self.set.sections();
+        if let Some(damage) = self.set.damage().first() {
+            let count = self.set.damage().len();
+            let what = format!("set {} is damaged in {count} places, first: {}", plan.label, damage.error);
+            return self.refuse_or_note(what, Class::Damage, plan);
+        }
+        let by_scan = sections.is_empty() || sections.iter().any(|section| section.source == SectionSource::Scan);
+        if !by_scan {
+            return;
+        }
+        let gap = sections.iter().zip(1u32..).any(|(section, number)| section.number != number);
+        if self.set.is_complete() && !gap && sections.iter().all(SectionView::is_complete) {
+            return;
+        }
         let missing: Vec<String> = self.set.missing_volumes().iter().map(u32::to_string).collect();
         let what = if missing.is_empty() {
-            format!("set {} was never finished: it has no catalog", plan.label)
+            format!("set {} was never finished, or parts of it are lost", plan.label)
         } else {
-            format!("volume {} of set {} is not here, and with it the catalog", missing.join(", "), plan.label)
+            format!("volume {} of set {} is not here, and the catalog is not whole", missing.join(", "), plan.label)
+        };
+        self.refuse_or_note(what, Class::Volume, plan);
+    }
+
+    fn refuse_or_note(&self, what: String, class: Class, plan: &mut Plan) {
+        let advice = match class {
+            Class::Volume => "bring the volume, or restore what is proven whole without it: --partial",
+            _ => "restore from another copy of the set, or what is proven whole without them: --partial",
         };
         match self.options.missing {
             Missing::Partial => plan.notices.push(what),
-            Missing::Refuse => plan.refusals.push(Refusal {
-                what,
-                advice: "bring the volume, or restore what is proven whole without it: --partial".to_owned(),
-                class: Class::Volume,
-            }),
+            Missing::Refuse => plan.refusals.push(Refusal { what, advice: advice.to_owned(), class }),
         }
     }
 
@@ -427,18 +475,7 @@ impl Planner<'_> {
         let missing = unreadable.iter().any(|(chunk, _)| !chunk.here);
         let rows = unreadable.iter().map(|(chunk, _)| u64::from(chunk.entry.rows)).fold(0, u64::saturating_add);
         let what = format!("table {table}: {rows} rows in {} chunks cannot be read: {first}", unreadable.len());
-        match self.options.missing {
-            Missing::Partial => plan.notices.push(what),
-            Missing::Refuse => plan.refusals.push(Refusal {
-                what,
-                advice: if missing {
-                    "bring the volume, or restore what is proven whole without it: --partial".to_owned()
-                } else {
-                    "restore from another copy of the set, or what is proven whole without them: --partial".to_owned()
-                },
-                class: if missing { Class::Volume } else { Class::Damage },
-            }),
-        }
+        self.refuse_or_note(what, if missing { Class::Volume } else { Class::Damage }, plan);
     }
 }
 
@@ -454,7 +491,8 @@ fn guard(table: &str, acd: &AcdPlan, refusal: crate::schema::range::Refusal) -> 
     }
     Refusal {
         what: format!("table {table}, {name}: {}", parts.join(" and ")),
-        advice: "look at the plan, then say --uncovered keep (the target is right) or --uncovered delete (the set is)"
+        advice: "look at the plan, then say --uncovered keep (the target is right) or --uncovered delete (the set is \
+                 right; rows across an edge stay even so, and what overlaps them on the volumes stays out)"
             .to_owned(),
         class: Class::NotRestorable,
     }
@@ -471,6 +509,12 @@ fn read_keys(
     let at = position(chunk);
     let payload = set.read_chunk(chunk).map_err(|error| error.to_string())?;
     table.keys(&payload, at).map_err(|error: RowsError| error.to_string())
+}
+
+/// Names, each once whatever its case.
+fn distinct(names: &[String]) -> Vec<&String> {
+    let mut seen = BTreeSet::new();
+    names.iter().filter(|name| seen.insert(name.to_ascii_lowercase())).collect()
 }
 
 /// Where a chunk is.

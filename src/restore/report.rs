@@ -118,8 +118,10 @@ pub struct AcdPlan {
 pub struct WholePlan {
     /// The target's table.
     pub target: TableSchema,
-    /// The number of its ACD column, if only one ACD is replaced.
-    pub acd: Option<(usize, i64)>,
+    /// The section's table, with the column numbers of the target.
+    pub bound_target: BoundTable,
+    /// The only ACD that is replaced, if not all.
+    pub acd: Option<i64>,
     /// How columns map.
     pub mapping: Mapping,
     /// The chunks to read, in order.

@@ -36,6 +36,9 @@ pub struct Evidence {
     pub held: BTreeMap<Acd, Vec<Span>>,
     /// ACDs whose undated rows (for grain none: all rows) are all there.
     pub undated: BTreeSet<Acd>,
+    /// Whether every row of the section is there, by the totals of its end mark or its catalog; never by pieces alone.
+    /// Judged only without a window.
+    pub whole: bool,
     /// Buckets that are listed or begun but whose rows are not all there.
     pub unproven: BTreeSet<Bucket>,
 }
@@ -138,7 +141,8 @@ fn from_end(
             *spans = left.spans().to_vec();
         }
     }
-    Evidence { held, undated, unproven: unproven.into_keys().collect() }
+    let whole = claims.window.is_none() && unproven.is_empty();
+    Evidence { held, undated, whole, unproven: unproven.into_keys().collect() }
 }
 
 /// Nothing but the pieces themselves: a bucket speaks from its first row to its last, if all its pieces are there.
@@ -251,6 +255,7 @@ mod tests {
         for catalog in [true, false] {
             let evidence = weighed(catalog, true, &pieces(), true);
             assert_eq!((held(&evidence), evidence.unproven.len()), (vec![(8, 14)], 0));
+            assert!(evidence.whole);
         }
     }
 
@@ -276,6 +281,7 @@ mod tests {
     fn without_claims_a_bucket_needs_all_its_pieces() {
         let all = pieces();
         assert_eq!(held(&weighed(false, false, &all, false)), vec![(10, 13)]);
+        assert!(!weighed(false, false, &all, false).whole);
         for lost in [1, 2] {
             let mut left = all.clone();
             left.remove(lost);

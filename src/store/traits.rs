@@ -81,6 +81,14 @@ pub trait Snapshot: Send + Sync {
     /// The database cannot be read.
     fn schema(&self, table: &str) -> Result<Option<TableSchema>, StoreError>;
 
+    /// Whether the rows of a table can be replaced by [`Store::replace`], as far as can be told without trying.
+    ///
+    /// # Errors
+    /// They cannot, and why; the database cannot be read.
+    fn writable(&self, _table: &TableSchema) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Names of all tables, sorted, the database's own ones left out.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use super::rebuild::Rebuild;
 use super::scanner::{DamagedExtent, Scanner};
 use super::section::{ChunkRef, SectionSource, SectionView};
 use super::summary::BucketTable;
+use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::name::finished_name;
 use crate::device::traits::{Device, VolumeSource};
 use crate::format::block::{BlockKind, SetId};
@@ -522,7 +523,12 @@ impl<'d> SetReader<'d> {
         let mut rebuild = Rebuild::default();
         let names = locked(&self.names).clone();
         for (number, name) in &names {
-            let source = self.device.open(name)?;
+            let source = match self.device.open(name) {
+                Ok(source) => source,
+                // A backup that is at work beside us may finish a volume, and with it change its name.
+                Err(DeviceError { kind: DeviceErrorKind::NotFound, .. }) => continue,
+                Err(error) => return Err(error.into()),
+            };
             let mut scanner = Scanner::new(source.as_ref(), name, Some((self.set, *number)));
             rebuild.volume(&mut scanner, name);
         }

@@ -424,3 +424,100 @@ fn a_set_of_one_acd_touches_no_other() {
     let other = restore::Options { acd: Some(1), ..restore_options(None, None) };
     assert_eq!(restore_set(&only_set(&device), &centre, &other).unwrap_err().class(), Class::Nothing);
 }
+
+/// Damage in the catalog makes a set known by a scan only, and damage in a chunk then hides from the scan's list of
+/// chunks: such a set is refused, and restored in part only when told.
+#[test]
+fn damage_that_a_scan_would_hide_is_refused() {
+    let (centre, device) = spanning();
+    let truth = centre.rows("hsplit");
+    let names = device.list().unwrap();
+    let flip = |name: &str, kind: u8, from_end: usize| {
+        let mut bytes = device.bytes(name).unwrap();
+        let starts: Vec<usize> =
+            (0..bytes.len()).step_by(64).filter(|at| bytes[*at..].starts_with(&[0x8B, b'I', b'V', b'B'])).collect();
+        let block = starts.iter().rev().filter(|at| bytes[**at + 12] == kind).nth(from_end).copied().unwrap();
+        bytes[block + 100] ^= 4;
+        device.insert(name, bytes);
+    };
+    flip(names.last().unwrap(), 6, 0);
+    for (name, kind) in [(&names[0], 3), (&names[0], 2)] {
+        flip(name, kind, 0);
+        centre.run("DELETE FROM hsplit");
+        let set = only_set(&device);
+        let error = restore_set(&set, &centre, &restore_options(None, None)).unwrap_err();
+        assert_eq!(error.class(), Class::Damage, "{error}");
+        assert_eq!(centre.count("SELECT count(*) FROM hsplit"), 0);
+        let partial = restore::Options { missing: restore::Missing::Partial, ..restore_options(None, None) };
+        let (plan, _) = restore_set(&set, &centre, &partial).unwrap();
+        assert!(!plan.notices.is_empty());
+        let restored = centre.rows("hsplit");
+        assert!(restored.len() < truth.len() && restored.iter().all(|row| truth.contains(row)));
+    }
+}
+
+/// Administration data is put back whole or not: where a scan cannot tell that all of it is there, the table is left.
+#[test]
+fn administration_data_that_is_not_whole_is_left_alone() {
+    let centre = Centre::new(&[SYNONYMS]);
+    let wide = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) INSERT INTO synonyms \
+        SELECT 1 + i / 2000, 'split', hex(randomblob(10)), hex(randomblob(10)), hex(randomblob(20)) FROM n";
+    centre.run(wide);
+    let truth = centre.rows("synonyms");
+    let device = MemoryDevice::new();
+    backup_with(&centre, &device, &backup::Options { volume_size: Some(64 << 10), ..backup_options(1) });
+    let names = device.list().unwrap();
+    assert!(names.len() > 2, "{names:?}");
+    for lost in &names {
+        let rest = device.copy();
+        assert!(rest.remove(lost).is_some());
+        let set = only_set(&rest);
+        let partial = restore::Options { missing: restore::Missing::Partial, ..restore_options(None, None) };
+        let (plan, report) = restore_set(&set, &centre, &partial).unwrap();
+        let replaced = report.tables.iter().map(|table| table.inserted as usize).sum::<usize>();
+        assert!(replaced == 0 || replaced == truth.len(), "{replaced} rows without volume {lost}");
+        assert!(replaced > 0 || !plan.notices.is_empty());
+        assert_eq!(centre.rows("synonyms"), truth, "without volume {lost}");
+    }
+}
+
+/// A carried row goes in only where the target has none, however far from the held range it lies.
+#[test]
+fn a_carried_row_far_from_what_is_held_does_not_come_twice() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-03-10", 800, 1000, 30, 1);
+    centre.interval("2024-03-20", 1000, 30, 1, 5);
+    let device = MemoryDevice::new();
+    backup_with(&centre, &device, &backup::Options { now: at("2024-03-20 10:20"), ..backup_options(1) });
+    let truth = centre.rows("hsplit");
+    for start in ["2024-03-01", "2024-03-15"] {
+        let mut options = restore_options(Some(start), None);
+        options.policies.carried = Carried::Insert;
+        restore_set(&only_set(&device), &centre, &options).unwrap();
+        assert_eq!(centre.rows("hsplit"), truth, "from {start}");
+    }
+}
+
+/// An ACD that the set does not know is left alone, in administration tables too.
+#[test]
+fn an_acd_that_the_set_does_not_know_is_left_alone() {
+    let centre = Centre::new(&[SYNONYMS]);
+    centre.run("INSERT INTO synonyms VALUES (1, 'split', 'sales', '1', 'x'), (2, 'split', 'help', '2', 'y')");
+    let device = backup(&centre);
+    centre.run("INSERT INTO synonyms VALUES (77, 'split', 'new', '3', 'z')");
+    let truth = centre.rows("synonyms");
+    let options = restore::Options { acd: Some(77), ..restore_options(None, None) };
+    assert_eq!(restore_set(&only_set(&device), &centre, &options).unwrap_err().class(), Class::Nothing);
+    assert_eq!(centre.rows("synonyms"), truth);
+}
+
+/// The plan refuses what could not be applied.
+#[test]
+fn a_table_that_cannot_be_written_is_refused_in_the_plan() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-03-20", 800, 1000, 30, 1);
+    let device = backup(&centre);
+    centre.run("CREATE TRIGGER t AFTER DELETE ON hsplit BEGIN SELECT 1; END");
+    let plan = plan(&only_set(&device), &centre, &restore_options(None, None));
+    assert!(plan.refusals.iter().any(|refusal| refusal.what.contains("triggers")), "{:?}", plan.refusals);
+}

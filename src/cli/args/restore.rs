@@ -171,7 +171,7 @@ impl RestoreArgs {
         later("--resume", self.resume).map_err(|failure| failure.hint("run the same restore again"))?;
         later("--stop-at", self.stop_at.is_some())?;
         let parsed = Request::parse(self.start.as_deref(), self.stop.as_deref());
-        let request = parsed.map_err(|error| Failure::usage(format!("--{error}")))?;
+        let request = parsed.map_err(|error| Failure::usage(error.to_string()))?;
         let all = self.data.is_empty() && self.tables.is_empty();
         Ok(RestoreOptions {
             database: self.database.clone(),

@@ -14,7 +14,7 @@ Examples:
   Every checksum, every row and every digest:
     intervault check /backup/monday --verify
   One volume alone:
-    intervault check /backup/monday/CMS-031024-01-LSAC-00-F-02.ivol --verify
+    intervault check /backup/monday/CMS-031024-01-LSAC-00-F-02.3f1c0a2b.ivv --verify
 
 Exit status 4: damage was found; the findings name volume, block, table and range.")]
 pub struct CheckArgs {

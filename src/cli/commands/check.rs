@@ -42,6 +42,9 @@ pub(in crate::cli) fn judge(
         if !outline.complete {
             exit = exit.worst(Exit::Volume);
         }
+        if !outline.damage.is_empty() {
+            exit = exit.worst(Exit::Damage);
+        }
         if work == CheckWork::Verify {
             let verified = check::verify(set, jobs, monitor);
             exit = exit.worst(exit_of(&verified));

@@ -22,6 +22,9 @@ const VOLUME_SIZE: &str = "2MiB";
 /// # Errors
 /// The folder cannot be made or holds something, or a step fails.
 pub fn run(options: &DemoOptions, output: &Output) -> Result<Exit, Failure> {
+    if output.json() {
+        return Err(Failure::usage("the demonstration is for people").hint("leave out --json"));
+    }
     let begun = Instant::now();
     let folder = folder(options.dir.as_deref())?;
     let steps = Steps { output, database: folder.join("history.db"), volumes: folder.join("volumes") };

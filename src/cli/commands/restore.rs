@@ -30,7 +30,11 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     }
     let refused = plan.refusals.iter().map(|refusal| Exit::from(refusal.class)).reduce(Exit::worst);
     if let Some(exit) = refused {
-        answer(output, exit, &plan, None);
+        // With --json there is one object, and the refusals stand in it.
+        if output.json() {
+            answer(output, exit, &plan, None);
+            return Ok(exit);
+        }
         return Err(refusal(&plan, exit));
     }
     let exit = if plan.notices.is_empty() { Exit::Done } else { Exit::Warnings };

@@ -39,6 +39,9 @@ pub fn outline_text(outline: &SetOutline) -> String {
     if !outline.absent.is_empty() {
         let _written = writeln!(out, "Not in the source: {}", escape(&outline.absent.join(", ")));
     }
+    for damage in &outline.damage {
+        let _written = writeln!(out, "damaged: {}", escape(damage));
+    }
     for (name, reason) in &outline.left_out {
         let _written = writeln!(out, "Left out of the backup: {}: {}", escape(name), escape(reason));
     }
@@ -104,6 +107,7 @@ pub fn outline_json(outline: &SetOutline) -> Value {
         "missing_volumes": outline.missing,
         "complete": outline.complete,
         "from_catalog": outline.from_catalog,
+        "damage": outline.damage,
         "tables": outline.tables.iter().map(table_json).collect::<Vec<_>>(),
         "absent": outline.absent,
         "left_out": outline.left_out.iter().map(|(name, reason)| json!({"name": name, "reason": reason})).collect::<Vec<_>>(),

@@ -61,7 +61,7 @@ fn table_lines(planned: &TablePlan, lines: &mut Vec<Vec<String>>) {
             lines.push(line("", "", String::new(), String::new(), format!("left alone: {reason}")));
         }
         TableAction::Whole(whole) => {
-            let acd = whole.acd.map_or_else(|| "all".to_owned(), |(_, acd)| acd.to_string());
+            let acd = whole.acd.map_or_else(|| "all".to_owned(), |acd| acd.to_string());
             lines.push(line(&acd, "all rows", count(whole.delete), count(whole.insert), String::new()));
         }
         TableAction::Ranges(ranges) if ranges.acds.is_empty() => {

@@ -90,22 +90,7 @@ impl SqliteReplacement {
             return Ok(Rc::clone(shape));
         }
         let shape = shape::load_same(self.connection(), site, CHANGE, table)?;
-        let refuse = |text: String| Err(site.fail(CHANGE, StoreErrorKind::Unsupported(text)));
-        if let RowKey::Primary(_) = shape.key {
-            return refuse("the table is WITHOUT ROWID: its rows can be backed up but not restored".to_owned());
-        }
-        let triggers = shape::triggers(self.connection(), &shape.schema.name).map_err(site.during(CHANGE))?;
-        if !triggers.is_empty() {
-            let text = "the table has triggers, which would change other rows: drop them for the restore, and create them \
-                        again afterwards";
-            return refuse(format!("{text} ({})", triggers.join(", ")));
-        }
-        if let Some(child) = shape::follower(self.connection(), &shape.schema.name).map_err(site.during(CHANGE))? {
-            return refuse(format!(
-                "a foreign key of table {child} (CASCADE, SET NULL or SET DEFAULT) would change that table too when rows \
-                 are deleted here: remove that rule for the restore"
-            ));
-        }
+        writable(self.connection(), site, &shape)?;
         let shape = Rc::new(shape);
         self.checked.insert(table.name.clone(), Rc::clone(&shape));
         Ok(shape)
@@ -124,6 +109,27 @@ impl SqliteReplacement {
         self.failed = result.is_err();
         result
     }
+}
+
+/// Whether the rows of a table can be deleted and inserted without changing anything else.
+pub(super) fn writable(connection: &Connection, site: Site<'_>, shape: &Shape) -> Result<(), StoreError> {
+    let refuse = |text: String| Err(site.fail(CHANGE, StoreErrorKind::Unsupported(text)));
+    if let RowKey::Primary(_) = shape.key {
+        return refuse("the table is WITHOUT ROWID: its rows can be backed up but not restored".to_owned());
+    }
+    let triggers = shape::triggers(connection, &shape.schema.name).map_err(site.during(CHANGE))?;
+    if !triggers.is_empty() {
+        let text = "the table has triggers, which would change other rows: drop them for the restore, and create them \
+                    again afterwards";
+        return refuse(format!("{text} ({})", triggers.join(", ")));
+    }
+    if let Some(child) = shape::follower(connection, &shape.schema.name).map_err(site.during(CHANGE))? {
+        return refuse(format!(
+            "a foreign key of table {child} (CASCADE, SET NULL or SET DEFAULT) would change that table too when rows \
+             are deleted here: remove that rule for the restore"
+        ));
+    }
+    Ok(())
 }
 
 impl Replacement for SqliteReplacement {

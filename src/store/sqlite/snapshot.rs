@@ -106,6 +106,13 @@ impl Snapshot for SqliteSnapshot {
         shape::tables(&self.idle()?.connection).map_err(Site::database(&self.path).during("list the tables"))
     }
 
+    fn writable(&self, table: &TableSchema) -> Result<(), StoreError> {
+        let site = Site::table(&self.path, &table.name);
+        let reader = self.idle()?;
+        let shape = shape::load_same(&reader.connection, site, "look at the table", table)?;
+        super::replace::writable(&reader.connection, site, &shape)
+    }
+
     fn parts(&self, table: &TableSchema, rows: u64) -> Result<Vec<Part>, StoreError> {
         let op = "cut the table into parts";
         let site = Site::table(&self.path, &table.name);
