@@ -51,6 +51,10 @@ fn what_is_written_reads_back_equal() {
     let own = "extends = 'cms'\nremove = ['f_status']\n[archive_status]\ntable = 'a'\ndate = 'd'\ntime = 't'\n\
                [[table]]\nname = \"qu\\\"o'te\"\ndata = 'custom'\ngrain = 'event'\nevent_slot_minutes = 7\n\
                time = [{ epoch = 'e', zone = 'UTC' }, { timestamp = 't' }, { date = 'd' }, { date = 'd', time = 't' }]\n";
+    let alone =
+        Catalogue::parse("[[path]]\nname = '/a'\ndata = 'custom'\n[[path]]\nname = '/b'\ndata = 'custom'\n").unwrap();
+    let entry = |name: &str| format!("[[path]]\nname = \"{name}\"\ndata = \"custom\"\n");
+    assert_eq!(alone.to_toml(), format!("{}\n{}", entry("/a"), entry("/b")));
     for catalogue in [Catalogue::builtin(), Catalogue::default(), Catalogue::parse(own).unwrap()] {
         assert_eq!(Catalogue::parse(&catalogue.to_toml()).unwrap(), catalogue);
     }
