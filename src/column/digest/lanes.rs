@@ -9,9 +9,8 @@ use blake3::platform::Platform;
 pub(super) const BLOCK: usize = 64;
 
 /// The first value of BLAKE3's chaining, that of an unkeyed hash (BLAKE3 paper, table 1).
-const IV: [u32; 8] = [
-    0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19,
-];
+const IV: [u32; 8] =
+    [0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19];
 /// Flags of the first block of a chunk, and of the last block of an input that is one chunk.
 const CHUNK_START: u8 = 1;
 const CHUNK_END_AND_ROOT: u8 = 2 | 8;
