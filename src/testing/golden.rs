@@ -14,7 +14,7 @@ use crate::section::pieces::Cutoffs;
 use crate::volume::set_writer::SetSummary;
 
 /// Bytes of a volume of the golden set.
-pub const VOLUME_SIZE: u64 = 24 << 10;
+pub const VOLUME_SIZE: u64 = 16 << 10;
 
 const SMALL: LogicalType = LogicalType::Integer { bits: 16 };
 const WHOLE: LogicalType = LogicalType::Integer { bits: 32 };
