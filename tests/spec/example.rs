@@ -3,6 +3,7 @@
 
 use super::annotate::block;
 use super::{Table, hex_block, specification, tables};
+use intervault::base::checksum::blake3;
 use intervault::base::monitor::Silent;
 use intervault::base::position::Position;
 use intervault::column::digest::RowHasher;
@@ -149,6 +150,12 @@ fn the_example_volume_holds_the_rows_listed() {
     let listed: Table = tables(&text).unwrap()["table: example rows"].iter().map(|row| row[1..].to_vec()).collect();
     assert_eq!(found, listed);
     assert_eq!(found, rows());
+    // The canonical row that the text gives for rows 0 and 1.
+    assert!(text.contains("`07 D5464D0000 01 1E`"));
+    let mut canonical = [0; 64];
+    canonical[..8].copy_from_slice(&[0x07, 0xD5, 0x46, 0x4D, 0, 0, 0x01, 0x1E]);
+    let hash = u128::from_le_bytes(blake3(&canonical)[..16].try_into().unwrap());
+    assert_eq!(section.buckets[0].digest, hash.wrapping_mul(2).to_le_bytes());
 }
 
 #[test]
