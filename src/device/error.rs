@@ -52,7 +52,9 @@ pub enum DeviceErrorKind {
 impl From<std::io::Error> for DeviceErrorKind {
     fn from(error: std::io::Error) -> DeviceErrorKind {
         match error.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => DeviceErrorKind::Full,
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded | std::io::ErrorKind::FileTooLarge => {
+                DeviceErrorKind::Full
+            }
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => DeviceErrorKind::NotFound,
             std::io::ErrorKind::AlreadyExists => DeviceErrorKind::Exists,
             std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {

@@ -52,7 +52,15 @@ pub fn apply(
     let rows = plan.tables.iter().map(TablePlan::rows_inserted).fold(0, u64::saturating_add);
     monitor.begin(Task::Restore, "replacing rows", rows);
     for table in &plan.tables {
-        let mut work = Work { set, table, options, monitor, replacement: replacement.as_mut(), report: &mut report };
+        let mut work = Work {
+            set,
+            table,
+            acd: plan.acd,
+            options,
+            monitor,
+            replacement: replacement.as_mut(),
+            report: &mut report,
+        };
         match &table.action {
             TableAction::Leave(_) => {}
             TableAction::Ranges(ranges) => work.ranges(ranges)?,
@@ -81,6 +89,7 @@ type Expected = BTreeMap<Bucket, Digest>;
 struct Work<'a> {
     set: &'a SetReader<'a>,
     table: &'a TablePlan,
+    acd: Option<i64>,
     options: &'a Options,
     monitor: &'a dyn Monitor,
     replacement: &'a mut dyn Replacement,
@@ -166,7 +175,7 @@ impl Work<'_> {
             Some(side) => *side == plan.target,
             None => plan.target.slots().is_empty() && plan.target.undated == 0,
         });
-        let known = |acd: &Acd| self.options.acd.is_some() || ranges.acds.iter().any(|plan| plan.acd == *acd);
+        let known = |acd: &Acd| self.acd.is_some() || ranges.acds.iter().any(|plan| plan.acd == *acd);
         if !same || !now.keys().all(known) {
             return Err(self.changed());
         }

@@ -31,8 +31,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn plan(set: &SetReader<'_>, store: &dyn Store, options: &Options, monitor: &dyn Monitor) -> Result<Plan, Error> {
     let snapshot = store.snapshot(1)?;
     let label = set.label();
-    let planner = Planner { set, snapshot: snapshot.as_ref(), options, same_server: same_server(set, store) };
+    let acd = one_acd(set, options)?;
+    let planner = Planner { set, snapshot: snapshot.as_ref(), options, acd, same_server: same_server(set, store) };
     let mut plan = Plan {
+        acd,
         set: label.set(),
         label: label.label.clone(),
         request: options.request,
@@ -58,6 +60,18 @@ pub fn plan(set: &SetReader<'_>, store: &dyn Store, options: &Options, monitor: 
     Ok(plan)
 }
 
+/// The one ACD that is restored: as asked, or that of a set which holds no other. Such a set speaks for nobody else.
+fn one_acd(set: &SetReader<'_>, options: &Options) -> Result<Option<i64>, Error> {
+    let label = set.label();
+    match (options.acd, label.acd) {
+        (Some(asked), Some(held)) if asked != held => Err(Error::nothing(
+            format!("set {} holds ACD {held} only, nothing of ACD {asked}", label.label),
+            "use a set of all ACDs, or of that one",
+        )),
+        (asked, held) => Ok(asked.or(held)),
+    }
+}
+
 fn same_server(set: &SetReader<'_>, store: &dyn Store) -> bool {
     let (label, target) = (set.label(), store.identity());
     label.source_server == target.server
@@ -80,6 +94,7 @@ struct Planner<'a> {
     set: &'a SetReader<'a>,
     snapshot: &'a dyn Snapshot,
     options: &'a Options,
+    acd: Option<i64>,
     same_server: bool,
 }
 
@@ -146,7 +161,7 @@ impl Planner<'_> {
             plan.tables.push(leave("it describes the state of the server that it came from".to_owned()));
             return Ok(());
         }
-        if self.options.acd.is_some() && table.bound.acd_column.is_none() {
+        if self.acd.is_some() && table.bound.acd_column.is_none() {
             plan.tables.push(leave("it has no ACD column, and only one ACD was asked for".to_owned()));
             return Ok(());
         }
@@ -207,7 +222,7 @@ impl Planner<'_> {
         let mut acds = Vec::new();
         let names: BTreeSet<Acd> = volume.sides.keys().chain(target_sides.keys()).copied().collect();
         for acd in names {
-            if self.options.acd.is_some_and(|only| acd != Some(only)) {
+            if self.acd.is_some_and(|only| acd != Some(only)) {
                 continue;
             }
             let plan = self.acd(&table.bound, acd, &volume, target_sides.get(&acd))?;
@@ -360,12 +375,12 @@ impl Planner<'_> {
                 "its section is not whole, and such a table is replaced whole or not".into(),
             ));
         }
-        let acd = match (self.options.acd, table.bound.acd_column) {
+        let acd = match (self.acd, table.bound.acd_column) {
             (Some(acd), Some(column)) => mapping.columns.get(column).map(|column| (*column, acd)),
             _ => None,
         };
         let bound_target = bound_target(&table.bound, &target, &mapping);
-        let counted = |side: &BTreeMap<Acd, Side>| match self.options.acd {
+        let counted = |side: &BTreeMap<Acd, Side>| match self.acd {
             Some(acd) => side.get(&Some(acd)).map_or(0, |side| side.undated),
             None => side.values().map(|side| side.undated).fold(0, u64::saturating_add),
         };
@@ -380,7 +395,7 @@ impl Planner<'_> {
         let mut count = 0u64;
         for part in &parts {
             self.snapshot.scan(0, &target.schema, part, 4_096, usize::MAX, &mut |batch| {
-                let mine = |acd: Acd| self.options.acd.is_none_or(|only| acd == Some(only));
+                let mine = |acd: Acd| self.acd.is_none_or(|only| acd == Some(only));
                 let rows = times.all(&batch).iter().filter(|row| mine(row.acd)).count();
                 count = count.saturating_add(rows as u64);
                 Ok(())

@@ -18,6 +18,8 @@ pub struct Plan {
     pub set: SetId,
     /// Its label.
     pub label: String,
+    /// The one ACD that is restored, if not all.
+    pub acd: Option<i64>,
     /// The time asked for.
     pub request: Request,
     /// One entry for each section that was selected, in the order of the set.

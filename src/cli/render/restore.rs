@@ -136,6 +136,7 @@ pub fn plan_json(plan: &Plan) -> Value {
             "from": plan.request.start.map(|start| start.to_string()),
             "until": plan.request.stop.map(|stop| stop.to_string()),
         },
+        "acd": plan.acd,
         "tables": plan.tables.iter().map(table_json).collect::<Vec<_>>(),
         "volumes": plan.volumes.iter().map(|need| json!({"volume": need.number, "here": need.here})).collect::<Vec<_>>(),
         "bytes": plan.bytes,

@@ -169,7 +169,7 @@ fn naive_row(values: &[OwnedValue], types: &[LogicalType]) -> Vec<u8> {
 
 fn naive_hash(values: &[OwnedValue], types: &[LogicalType]) -> u128 {
     let mut row = naive_row(values, types);
-    while row.len() % 64 != 0 {
+    while !row.len().is_multiple_of(64) {
         row.push(0);
     }
     u128::from_le_bytes(blake3::hash(&row).as_bytes()[..16].try_into().unwrap())

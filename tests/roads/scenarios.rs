@@ -1,8 +1,7 @@
 //! The scenarios that must stay true, by name: whole roads over real databases and volumes. Those that need chains, undo
 //! or salvage come with them.
 
-mod support;
-
+use super::support::*;
 use intervault::backup;
 use intervault::base::monitor::Silent;
 use intervault::base::time::Span;
@@ -13,7 +12,6 @@ use intervault::restore;
 use intervault::schema::catalogue::Catalogue;
 use intervault::schema::range::{Carried, Policies, Uncovered};
 use intervault::volume::set::list_sets;
-use support::*;
 
 fn span(start: &str, stop: &str) -> Span {
     Span::new(at(start), at(stop)).unwrap()
@@ -108,8 +106,8 @@ fn scenario_05_nothing_after_the_cutoff_is_deleted() {
     assert_eq!(centre.count("SELECT count(*) FROM hsplit"), 8);
 }
 
-/// 6. A snapshot in the middle of archiving: the newest interval is carried, not held, and goes in only on request and
-/// only where the target has nothing.
+/// 6. A snapshot in the middle of archiving: the newest interval is carried, not held, and goes in only on request,
+///    where the target has nothing.
 #[test]
 fn scenario_06_a_half_archived_interval_is_carried() {
     let centre = Centre::new(&[HSPLIT]);
@@ -406,4 +404,23 @@ fn a_backup_of_one_acd_leaves_out_what_names_none() {
     restore_set(&only_set(&device), &centre, &restore_options(None, None)).unwrap();
     assert_eq!(centre.count("SELECT count(*) FROM hsplit WHERE acdcalls = -1 AND acd = 1"), 4);
     assert_eq!(centre.count("SELECT count(*) FROM hsplit WHERE acdcalls = -1"), 4);
+}
+
+/// A set of one ACD says nothing of the others: restoring it, also without naming the ACD, touches only its rows.
+#[test]
+fn a_set_of_one_acd_touches_no_other() {
+    let centre = Centre::new(&[HSPLIT, SYNONYMS]);
+    centre.intervals("2024-03-20", 800, 1000, 30, 1);
+    centre.intervals("2024-03-20", 800, 1000, 30, 2);
+    centre.run("INSERT INTO synonyms VALUES (1, 'split', 'sales', '1', 'x'), (2, 'split', 'help', '2', 'y')");
+    let truth = (centre.rows("hsplit"), centre.rows("synonyms"));
+    let device = MemoryDevice::new();
+    backup_with(&centre, &device, &backup::Options { acd: Some(2), ..backup_options(1) });
+    restore_set(&only_set(&device), &centre, &restore_options(None, None)).unwrap();
+    assert_eq!((centre.rows("hsplit"), centre.rows("synonyms")), truth);
+    centre.run("DELETE FROM synonyms WHERE acd_no = 2");
+    restore_set(&only_set(&device), &centre, &restore_options(None, None)).unwrap();
+    assert_eq!(centre.rows("synonyms"), truth.1);
+    let other = restore::Options { acd: Some(1), ..restore_options(None, None) };
+    assert_eq!(restore_set(&only_set(&device), &centre, &other).unwrap_err().class(), Class::Nothing);
 }

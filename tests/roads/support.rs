@@ -1,12 +1,4 @@
 //! A call centre in a few lines: databases, backups and restores for the tests of whole roads.
-#![allow(
-    dead_code,
-    clippy::allow_attributes,
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "each test binary uses its own part of this, and a test stops at a surprise"
-)]
-
 use intervault::backup;
 use intervault::base::monitor::Silent;
 use intervault::base::time::{Instant, day_of_civil};

@@ -1,0 +1,7 @@
+//! Whole roads: from databases onto volumes and back, by the library and by the command line.
+#![cfg(all(feature = "cli", feature = "sqlite"))]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at a surprise")]
+
+mod bad_input;
+mod scenarios;
+mod support;
