@@ -1,5 +1,7 @@
 //! Fuzz body: any bytes as volumes on a device, their checksums made right, are listed, scanned and read without a panic.
 
+use super::golden::write_example;
+use super::sets::{Sample, write_sample};
 use crate::base::checksum::crc32;
 use crate::device::memory::MemoryDevice;
 use crate::device::traits::Device;
@@ -77,31 +79,41 @@ pub fn fuzz_volume(data: &[u8]) {
     }
 }
 
+/// Seeds by name: a set on one volume, the first two volumes of a set on several, the example of the specification.
+#[must_use]
+pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
+    let sample = Sample { column_bytes: 30, sections: 2, chunks: 3, ..Sample::default() };
+    let mut seeds = Vec::new();
+    for (name, size) in [("one", None), ("two", Some(2_900))] {
+        let device = MemoryDevice::new();
+        let names = write_sample(&device, &sample, size).map(|set| set.volumes).unwrap_or_default();
+        let volumes: Vec<_> = names.iter().filter_map(|volume| device.bytes(&volume.name)).take(2).collect();
+        seeds.push((name, seed(&volumes)));
+    }
+    let device = MemoryDevice::new();
+    let names = write_example(&device).map(|set| set.volumes).unwrap_or_default();
+    let volumes: Vec<_> = names.iter().filter_map(|volume| device.bytes(&volume.name)).collect();
+    seeds.push(("example", seed(&volumes)));
+    seeds
+}
+
+/// One volume or two behind the byte that cuts them.
+fn seed(volumes: &[Vec<u8>]) -> Vec<u8> {
+    let all = volumes.concat();
+    let first = volumes.first().map_or(0, Vec::len);
+    let cut = if volumes.len() == 2 { (first * 256).div_ceil(all.len().max(1)) } else { 255 };
+    [vec![u8::try_from(cut).unwrap_or(255)], all].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::mutate::{Rng, mutate};
-    use super::super::sets::{Sample, write_sample};
     use super::*;
-
-    fn seeds() -> Vec<Vec<u8>> {
-        let sample = Sample { column_bytes: 30, sections: 2, chunks: 3, ..Sample::default() };
-        let mut seeds = Vec::new();
-        for size in [None, Some(2_900)] {
-            let device = MemoryDevice::new();
-            let summary = write_sample(&device, &sample, size).unwrap();
-            let volumes: Vec<_> =
-                summary.volumes.iter().filter_map(|volume| device.bytes(&volume.name)).take(2).collect();
-            let all = volumes.concat();
-            let cut = if volumes.len() == 2 { (volumes[0].len() * 256).div_ceil(all.len()) as u8 } else { 255 };
-            seeds.push([vec![cut], all].concat());
-        }
-        seeds
-    }
 
     #[test]
     fn sample_volumes_and_their_mutations_are_read_without_a_panic() {
         let mut random = Rng::new(11);
-        for seed in seeds() {
+        for (_, seed) in seeds() {
             fuzz_volume(&seed);
             for _ in 0..400 {
                 let mut data = seed.clone();

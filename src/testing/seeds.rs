@@ -1,12 +1,12 @@
 //! The seeds of the fuzz targets: small, made from the samples of every record, the same on every machine.
 
-use super::{fuzz_column, records};
+use super::{fuzz_column, fuzz_volume, records};
 use crate::format::block::{BlockKind, encode_block};
 use crate::format::chunk::encode_chunk;
 use crate::format::record::{FRAME_LEN, Record, encode_record};
 
 /// The targets whose seeds are made here.
-pub const TARGETS: [&str; 7] = ["block", "label", "section", "chunk", "catalog", "column", "canary"];
+pub const TARGETS: [&str; 8] = ["block", "label", "section", "chunk", "catalog", "column", "volume", "canary"];
 
 fn payload<R: Record>(record: &R) -> Vec<u8> {
     encode_record(record).unwrap_or_default()
@@ -34,6 +34,7 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
             ("unpadded", block(BlockKind::Chunk, &[0xEE; 48])),
         ],
         "column" => fuzz_column::seeds(),
+        "volume" => fuzz_volume::seeds(),
         "label" => vec![("incremental", body(&records::label()))],
         "section" => {
             vec![("header", after(0, body(&records::section()))), ("end", after(1, body(&records::section_end())))]

@@ -2,6 +2,9 @@
 //! specifications with planted faults.
 #![cfg(test)]
 
+mod annotate;
+mod example;
+
 use intervault::base::time::{Instant, day_of_civil};
 use intervault::column::id;
 use intervault::column::logical::LogicalType;
@@ -82,6 +85,8 @@ fn expected() -> BTreeMap<String, Table> {
     table("table: limits", numbers::LIMITS.iter().map(|(name, value)| row(&[name, value])).collect());
     table("table: fixed", numbers::FIXED.iter().map(|(name, value)| row(&[name, value])).collect());
     table("table: features", RESERVED_FEATURES.iter().map(|(bit, name)| row(&[bit, name])).collect());
+    let numbered = |(number, row): (usize, Vec<String>)| [vec![number.to_string()], row].concat();
+    table("table: example rows", example::rows().into_iter().enumerate().map(numbered).collect());
     let types = ["u8, u16, u32, u64", "i32, i64", "bool", "bytes N", "text", "list of T", "option of T", "(A, B)"];
     let types = types.iter().chain(&["a struct", "embedded R"]).map(|name| row(&[name])).collect();
     table("table: types", types);
