@@ -17,8 +17,8 @@ use intervault::schema::catalogue::Catalogue;
 use intervault::schema::range::{Policies, Request};
 use intervault::store::sqlite::SqliteStore;
 use intervault::volume::set::list_sets;
-use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{Connection, ToSql};
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
@@ -135,6 +135,15 @@ fn target(data: &Data, folder: &Path, emptied: bool) -> PathBuf {
     path
 }
 
+/// A value as it was read.
+struct Borrowed<'a>(ValueRef<'a>);
+
+impl ToSql for Borrowed<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(self.0))
+    }
+}
+
 /// The limit of a restore: one prepared statement a row, in one transaction, into indexed tables.
 fn bare_insert(data: &Data, into: &Path) {
     let source = Connection::open(&data.path).unwrap();
@@ -147,8 +156,10 @@ fn bare_insert(data: &Data, into: &Path) {
         let mut write = change.prepare(&format!("INSERT INTO {table} VALUES ({places})")).unwrap();
         let mut rows = read.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
-            let values = (0..columns).map(|column| row.get_ref(column).unwrap());
-            write.execute(params_from_iter(values)).unwrap();
+            for column in 0..columns {
+                write.raw_bind_parameter(column + 1, Borrowed(row.get_ref(column).unwrap())).unwrap();
+            }
+            write.raw_execute().unwrap();
         }
     }
     change.commit().unwrap();
