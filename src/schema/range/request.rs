@@ -240,6 +240,7 @@ mod tests {
             ("2024-00-10", "months go from 01 to 12"),
             ("2024-13-10", "months go from 01 to 12"),
             ("0000-01-01", "years go from 0001 to 9999"),
+            ("0001-02-29", "0001-02 has the days 01 to 28"),
             ("2024-04-00", "2024-04 has the days 01 to 30"),
         ] {
             let error = stop(text).unwrap_err().to_string();

@@ -410,6 +410,8 @@ fn touched_periods_are_listed_unless_their_row_was_replaced() {
     let day = |n: u32| Span::of_day(at(n, "00:00").day());
     let touched = SpanSet::from_spans([interval(5, "23:30", 60), interval(8, "09:00", 30), interval(9, "00:00", 30)]);
     assert_eq!(periods_touched(&touched, Grain::Daily, None, []), [day(5), day(6), day(8), day(9)]);
+    let to_midnight = SpanSet::from(interval(12, "23:30", 30));
+    assert_eq!(periods_touched(&to_midnight, Grain::Daily, None, []), [day(12)]);
     let one = Slot { span: day(6), rows: 1 };
     let daily = Case { grain: Grain::Daily, ..Case::new(Request::ALL, vec![one], vec![one]) }.decide();
     assert_eq!(periods_touched(&touched, Grain::Daily, Some(&daily), [day(6), day(7)]), [day(5), day(8), day(9)]);
