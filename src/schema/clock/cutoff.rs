@@ -203,6 +203,8 @@ mod tests {
         // The quarter is complete at 75, the hour not before 120.
         assert_eq!(cutoff(Grain::Interval, 75, None, &rows), Some(45));
         assert_eq!(cutoff(Grain::Interval, 120, None, &rows), Some(60));
+        // An hour that ends where the newest quarter begins is none of its business.
+        assert_eq!(cutoff(Grain::Interval, 90, None, &[span(0, 60), span(60, 75)]), Some(75));
     }
 
     #[test]

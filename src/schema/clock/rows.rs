@@ -307,9 +307,8 @@ impl<'a> Texts<'a> {
     fn of(batch: &'a Batch, column: usize) -> Texts<'a> {
         match batch.columns.get(column) {
             None => Texts::Absent,
-            Some(Column { data: ColumnData::Text(data), nulls, strays }) if nulls.is_empty() && strays.is_empty() => {
-                Texts::Plain(data)
-            }
+            // Where a row of such a column holds null or no text, the data hold the empty string, which is no time either.
+            Some(Column { data: ColumnData::Text(data), .. }) => Texts::Plain(data),
             Some(column) => Texts::Mixed(column),
         }
     }
@@ -452,6 +451,19 @@ mod tests {
         let (plain, mixed) = (shown(&table, &plain), shown(&table, &mixed));
         assert_eq!(plain, ["1 2024-02-29 00:30 900", "2 2024-03-01 00:00 1800"]);
         assert_eq!((&mixed[..2], mixed[2].as_str()), (plain.as_slice(), "none undated"));
+    }
+
+    #[test]
+    fn a_time_among_values_of_other_kinds_is_found_and_they_are_none() {
+        let row = |date: OwnedValue| [number(1), date, number(30), number(15)];
+        let date = || row(text("2024-02-29"));
+        let dated = "1 2024-02-29 00:30 900";
+        let table = hhmm_table(Grain::Interval);
+        let other = || row(number(20_240_229));
+        let among_texts = [date(), other(), row(OwnedValue::Null), date()];
+        assert_eq!(shown(&table, &among_texts), [dated, "1 undated", "1 undated", dated]);
+        let among_numbers = [other(), date(), row(OwnedValue::Null), date()];
+        assert_eq!(shown(&table, &among_numbers), ["1 undated", dated, "1 undated", dated]);
     }
 
     #[test]

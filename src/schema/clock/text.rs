@@ -108,6 +108,7 @@ mod tests {
             assert_eq!(read_timestamp(text.as_bytes()), None, "{text}");
         }
         assert_eq!(read_timestamp(b"1970-01-02T23:59:59"), Some(Instant(172_799)));
+        assert_eq!(read_timestamp(b"1970-01-01 00:01"), Some(Instant(60)));
     }
 
     #[test]

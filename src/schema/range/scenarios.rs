@@ -372,6 +372,9 @@ fn weeks_begin_where_the_rows_say_and_months_where_the_calendar_says() {
     assert_eq!(decision.partial.iter().map(|p| p.span).collect::<Vec<_>>(), [week(3), week(17)]);
     assert_eq!(decision.refused(), None);
 
+    let all = Case { grain: Grain::Weekly, ..Case::new(Request::ALL, weeks.clone(), weeks.clone()) }.decide();
+    assert_eq!((all.widened.spans(), all.delete.as_slice()), ([Span::ALL].as_slice(), weeks.as_slice()));
+
     let march = period_span(Grain::Monthly, at(1, "00:00").day()).unwrap();
     for (start, stop, replace, widened) in [
         ("2024-03-01", "2024-03-31", PartialPeriods::Keep, "2024-03-01 00:00 to 2024-03-31 23:59"),
