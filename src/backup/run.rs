@@ -119,6 +119,8 @@ fn clip(text: &str) -> String {
 
 /// Bytes of a block that columns may take: the directory of the chunk needs room beside them.
 const BLOCK_ROOM: u64 = (BLOCK_PAYLOAD_MAX - RECORD_BYTES_MAX) as u64;
+/// The same for a chunk of a single row, whose directory lists one piece.
+const BLOCK_ROOM_OF_ONE: u64 = (BLOCK_PAYLOAD_MAX - (64 << 10)) as u64;
 
 /// A chunk on its way from a worker to the writer.
 struct Encoded {
@@ -182,7 +184,7 @@ impl TableJob<'_> {
         let name = &self.table().schema.name;
         let columns = encode_batch(&batch, &self.options.encode).map_err(|error| odd(name, error))?;
         if one_chunk(batch.rows, &columns, self.options.volume_size) {
-            fits(name, &columns)?;
+            fits(name, batch.rows, &columns)?;
             let chunk = Encoded { pieces: pieces(when, hashes, cutoffs), rows: batch.rows as u32, columns };
             return if emit(chunk) { Ok(()) } else { Err(stopped(name)) };
         }
@@ -247,15 +249,16 @@ fn odd(table: &str, error: ColumnError) -> StoreError {
 }
 
 /// A chunk must fit one block; it does unless a single row is enormous.
-fn fits(table: &str, columns: &[EncodedColumn]) -> Result<(), StoreError> {
+fn fits(table: &str, rows: usize, columns: &[EncodedColumn]) -> Result<(), StoreError> {
     let decoded = columns.iter().map(|column| u64::from(column.decoded)).fold(0, u64::saturating_add);
     let stored = columns.iter().map(|column| column.bytes.len() as u64).fold(0, u64::saturating_add);
-    if decoded <= CHUNK_DECODED_MAX && stored <= BLOCK_ROOM {
+    let room = if rows <= 1 { BLOCK_ROOM_OF_ONE } else { BLOCK_ROOM };
+    if decoded <= CHUNK_DECODED_MAX && stored <= room {
         return Ok(());
     }
     let kind = StoreErrorKind::Unsupported(format!(
         "a row is too large for a block: {decoded} bytes, {stored} compressed, the limits are {CHUNK_DECODED_MAX} and \
-         {BLOCK_ROOM}; leave the table out, or shorten the row"
+         {room}; leave the table out, or shorten the row"
     ));
     Err(StoreError { op: "back up a table".to_owned(), place: format!("table {table}"), kind })
 }

@@ -54,6 +54,7 @@ pub fn plan(set: &SetReader<'_>, store: &dyn Store, options: &Options, monitor: 
     }
     monitor.end(Task::Plan);
     planner.scanned(&mut plan);
+    planner.left_alone(&mut plan);
     needs(set, &mut plan);
     super::summarise::list(&mut plan);
     Ok(plan)
@@ -164,6 +165,14 @@ impl Planner<'_> {
         }
         if section.header.server_bound && !self.same_server {
             plan.tables.push(leave("it describes the state of the server that it came from".to_owned()));
+            return Ok(());
+        }
+        // A site's own tables may have grown since: they are emptied and loaded only when somebody says so.
+        if self.options.select == Select::All && table.bound.data_type == DataType::Custom && section.header.grain == 0
+        {
+            let reason = "custom tables are replaced only when named, with --tables or --data custom".to_owned();
+            plan.notices.push(format!("table {name} is left alone: {reason}"));
+            plan.tables.push(leave(reason));
             return Ok(());
         }
         if self.acd.is_some() && table.bound.acd_column.is_none() {
@@ -431,6 +440,28 @@ impl Planner<'_> {
             })?;
         }
         Ok(count)
+    }
+
+    /// Tables that were named and are left alone are said so; if nothing else is left, nothing can be restored as asked.
+    fn left_alone(&self, plan: &mut Plan) {
+        let left: Vec<String> = plan
+            .tables
+            .iter()
+            .filter_map(|table| match &table.action {
+                TableAction::Leave(reason) => Some(format!("table {} is left alone: {reason}", table.table)),
+                TableAction::Ranges(_) | TableAction::Whole(_) => None,
+            })
+            .collect();
+        if left.len() == plan.tables.len() && plan.refusals.is_empty() {
+            plan.refusals.push(Refusal {
+                what: left.first().cloned().unwrap_or_default(),
+                advice: "nothing of what was asked for can be restored".to_owned(),
+                class: Class::NotRestorable,
+            });
+        }
+        if matches!(self.options.select, Select::Tables(_)) {
+            plan.notices.extend(left);
+        }
     }
 
     /// What is known of a set by a scan alone may be less than what it held: chunks, headers and whole sections that are
