@@ -252,7 +252,7 @@ mod tests {
     fn what_cannot_be_is_refused_with_a_reason() {
         let cases: [(&[&str], &str); 7] = [
             (&["--start", "2003-10-24", "--stop", "2003-10-23"], "exchange them"),
-            (&["--start", "2003-02-30"], "no such day"),
+            (&["--start", "2003-02-30"], "no such date"),
             (&["--uncovered", "maybe"], "refuse, delete, keep"),
             (&["--undo", "/u"], "--undo is not in this release"),
             (&["--no-undo"], "--undo is not in this release"),
