@@ -245,7 +245,8 @@ fn table(folder: &Path, related: Related, level: i32, detail: bool) {
     let bytes: usize = sizes.iter().map(|(bytes, _)| bytes).sum();
     let rate = |time: Duration| total as f64 / time.as_secs_f64() / 1e6;
     println!(
-        "{:<10} {related:?} level {level}: {:.2} MB, {:.2} bytes/row; million rows/s: encode {:.2}, decode {:.2}, 4 columns {:.1}, digest {:.2}",
+        "{:<10} {related:?} level {level}: {:.2} MB, {:.2} bytes/row; million rows/s: encode {:.2}, decode {:.2}, \
+         4 columns {:.1}, digest {:.2}",
         folder.file_name().unwrap().to_string_lossy(),
         bytes as f64 / 1e6,
         bytes as f64 / total as f64,

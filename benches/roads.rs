@@ -2,7 +2,7 @@
 //! against a bare insert. The data are those of the demonstration (300 thousand rows, the same every time); with
 //! `INTERVAULT_BENCH_DB=PATH` also the tables named in `INTERVAULT_BENCH_TABLES` (default `hsplit,hagent`) of that database.
 //! Ratios within one run are what counts: machines differ.
-#![expect(missing_docs, clippy::unwrap_used, reason = "a bench has no interface, and stops at a surprise")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a bench has no interface, and stops at a surprise")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use intervault::backup::{self, Options, ReadBack, Select};

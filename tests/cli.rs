@@ -28,10 +28,10 @@ fn a_wrong_command_line_is_status_2_with_a_reason() {
         (&["backup", "--database", "postgres://h/d", "--to", "/b"], "not in this release"),
         (&["backup", "--database", "sqlite:a", "--to", "tape:/dev/nst0"], "tape drives are not in this release"),
         (&["backup", "--database", "sqlite:a", "--to", "/b", "--incremental"], "not in this release"),
-        (&["restore", "--database", "sqlite:a", "--from", "/b", "--start", "2003-02-29"], "no such day"),
+        (&["restore", "--database", "sqlite:a", "--from", "/b", "--start", "2003-02-29"], "no such date"),
         (
             &["restore", "--database", "sqlite:a", "--from", "/b", "--start", "2003-02-02", "--stop", "2003-02-01"],
-            "before",
+            "exchange them",
         ),
         (&["check", "/b", "--list", "--verify"], "cannot be used with"),
     ];

@@ -106,7 +106,7 @@ pub(super) const PART_ROWS: u64 = 4 * crate::base::limits::CHUNK_ROWS_MAX as u64
 pub fn plan(snapshot: &dyn Snapshot, catalogue: &Catalogue, options: &Options) -> Result<Plan, Error> {
     let mut plan =
         Plan { tables: Vec::new(), absent: Vec::new(), left_out: Vec::new(), data_types: options.select.bits() };
-    for entry in &selected(catalogue, &options.select) {
+    for entry in &selected(snapshot, catalogue, &options.select)? {
         add(&mut plan, snapshot, entry, options)?;
     }
     if plan.tables.is_empty() && plan.left_out.is_empty() {
@@ -118,17 +118,25 @@ pub fn plan(snapshot: &dyn Snapshot, catalogue: &Catalogue, options: &Options) -
     Ok(plan)
 }
 
-fn selected(catalogue: &Catalogue, select: &Select) -> Vec<Entry> {
-    match select {
+/// Tables that the catalogue does not list are custom data, kept whole: a site's own tables belong to its backup too.
+fn selected(snapshot: &dyn Snapshot, catalogue: &Catalogue, select: &Select) -> Result<Vec<Entry>, Error> {
+    Ok(match select {
         Select::Data(data) => {
-            catalogue.entries().iter().filter(|entry| data.contains(&entry.data_type)).cloned().collect()
+            let listed = catalogue.entries().iter().filter(|entry| data.contains(&entry.data_type)).cloned();
+            let mut entries: Vec<Entry> = listed.collect();
+            if data.contains(&DataType::Custom) {
+                let names = snapshot.tables()?;
+                let unlisted = names.iter().filter(|name| catalogue.get(name).is_none());
+                entries.extend(unlisted.map(|name| Entry::whole(name)));
+            }
+            entries
         }
         Select::Tables(names) => {
             let mut seen = std::collections::BTreeSet::new();
             let names = names.iter().filter(|name| seen.insert(name.to_ascii_lowercase()));
             names.map(|name| catalogue.get(name).cloned().unwrap_or_else(|| Entry::whole(name))).collect()
         }
-    }
+    })
 }
 
 fn add(plan: &mut Plan, snapshot: &dyn Snapshot, entry: &Entry, options: &Options) -> Result<(), Error> {

@@ -19,7 +19,7 @@ use crate::format::chunk::{ColumnBytesEntry, PieceEntry};
 use crate::format::label::LabelRecord;
 use crate::format::section::HeldEntry;
 use crate::schema::catalogue::Catalogue;
-use crate::schema::clock::RowTimes;
+use crate::schema::clock::{RowTimes, RowWhen};
 use crate::schema::table::BoundTable;
 use crate::section::pieces::{Acd, Cutoffs, Pieces, pieces};
 use crate::section::table::to_record;
@@ -34,8 +34,8 @@ use std::time::Instant as Clock;
 /// Bytes of encoded chunks that may wait for the writer, over all workers.
 const WAITING_BYTES: u64 = 64 << 20;
 
-/// Backs up: plan, write, sync, read back, compare. The set is complete on the device exactly if this returns `Ok`;
-/// otherwise what was written so far stays there as an incomplete set.
+/// Backs up: plan, write, sync, read back, compare. After an error what was written so far stays on the device: as an
+/// incomplete set, or, if only the reading back failed, as a set that must not be relied on.
 ///
 /// # Errors
 /// As [`plan`]; the store or the device fails; a row is too large for a block; what is read back differs.
@@ -117,6 +117,11 @@ fn clip(text: &str) -> String {
     text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
 }
 
+/// Bytes of a block that columns may take: the directory of the chunk needs room beside them.
+const BLOCK_ROOM: u64 = (BLOCK_PAYLOAD_MAX - RECORD_BYTES_MAX) as u64;
+/// The same for a chunk of a single row, whose directory lists one piece.
+const BLOCK_ROOM_OF_ONE: u64 = (BLOCK_PAYLOAD_MAX - (64 << 10)) as u64;
+
 /// A chunk on its way from a worker to the writer.
 struct Encoded {
     pieces: Pieces,
@@ -167,6 +172,33 @@ impl TableJob<'_> {
         sink.finish()
     }
 
+    /// Encodes rows as one chunk, or, where a few of them are very large, as several.
+    fn emit_chunks(
+        &self,
+        batch: Batch,
+        when: &[RowWhen],
+        hashes: &[u128],
+        cutoffs: &Cutoffs,
+        emit: &mut dyn FnMut(Encoded) -> bool,
+    ) -> Result<(), StoreError> {
+        let name = &self.table().schema.name;
+        let columns = encode_batch(&batch, &self.options.encode).map_err(|error| odd(name, error))?;
+        if one_chunk(batch.rows, &columns, self.options.volume_size) {
+            fits(name, batch.rows, &columns)?;
+            let chunk = Encoded { pieces: pieces(when, hashes, cutoffs), rows: batch.rows as u32, columns };
+            return if emit(chunk) { Ok(()) } else { Err(stopped(name)) };
+        }
+        let middle = batch.rows / 2;
+        let first: Vec<bool> = (0..batch.rows).map(|row| row < middle).collect();
+        let second: Vec<bool> = first.iter().map(|first| !first).collect();
+        let (left, right) = (batch.keep(&first), batch.keep(&second));
+        drop(batch);
+        let parts = (when.split_at_checked(middle), hashes.split_at_checked(middle));
+        let (Some((left_when, right_when)), Some((left_hashes, right_hashes))) = parts else { return Ok(()) };
+        self.emit_chunks(left, left_when, left_hashes, cutoffs, emit)?;
+        self.emit_chunks(right, right_when, right_hashes, cutoffs, emit)
+    }
+
     /// Reads a part, encodes it chunk by chunk.
     fn read_part(
         &self,
@@ -196,15 +228,19 @@ impl TableJob<'_> {
             }
             let mut hashes = Vec::with_capacity(batch.rows);
             hasher.hash(&batch, &types, &mut hashes).map_err(|error| odd(&table.schema.name, error))?;
-            let pieces = pieces(&when, &hashes, cutoffs);
-            let columns = encode_batch(&batch, &self.options.encode).map_err(|error| odd(&table.schema.name, error))?;
-            fits(&table.schema.name, batch.rows, &columns)?;
-            let chunk = Encoded { pieces, rows: batch.rows as u32, columns };
-            if emit(chunk) { Ok(()) } else { Err(stopped(&table.schema.name)) }
+            self.emit_chunks(batch, &when, &hashes, cutoffs, emit)
         };
         let rows = CHUNK_ROWS_MAX as usize;
         Ok(self.snapshot.scan(reader, &table.schema, part, rows, batch_bytes, &mut sink)?)
     }
+}
+
+/// Whether rows go into one chunk: a single row always does, if it fits a block at all.
+fn one_chunk(rows: usize, columns: &[EncodedColumn], volume_size: Option<u64>) -> bool {
+    let stored = columns.iter().map(|column| column.bytes.len() as u64).fold(0, u64::saturating_add);
+    let decoded = columns.iter().map(|column| u64::from(column.decoded)).fold(0, u64::saturating_add);
+    let room = volume_size.map_or(BLOCK_ROOM, |size| (size / 2).min(BLOCK_ROOM));
+    rows <= 1 || (stored <= room && decoded <= CHUNK_DECODED_MAX)
 }
 
 fn odd(table: &str, error: ColumnError) -> StoreError {
@@ -216,14 +252,13 @@ fn odd(table: &str, error: ColumnError) -> StoreError {
 fn fits(table: &str, rows: usize, columns: &[EncodedColumn]) -> Result<(), StoreError> {
     let decoded = columns.iter().map(|column| u64::from(column.decoded)).fold(0, u64::saturating_add);
     let stored = columns.iter().map(|column| column.bytes.len() as u64).fold(0, u64::saturating_add);
-    // The directory of the chunk needs room beside the columns.
-    let room = u64::from(BLOCK_PAYLOAD_MAX).saturating_sub(u64::from(RECORD_BYTES_MAX));
+    let room = if rows <= 1 { BLOCK_ROOM_OF_ONE } else { BLOCK_ROOM };
     if decoded <= CHUNK_DECODED_MAX && stored <= room {
         return Ok(());
     }
     let kind = StoreErrorKind::Unsupported(format!(
-        "a row among {rows} that are read together is too large for a block: {decoded} bytes, {stored} compressed, the \
-         limits are {CHUNK_DECODED_MAX} and {room}; leave the table out, or shorten the row"
+        "a row is too large for a block: {decoded} bytes, {stored} compressed, the limits are {CHUNK_DECODED_MAX} and \
+         {room}; leave the table out, or shorten the row"
     ));
     Err(StoreError { op: "back up a table".to_owned(), place: format!("table {table}"), kind })
 }

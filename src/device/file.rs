@@ -40,6 +40,9 @@ impl Device for FileDevice {
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {
+        if name != self.name {
+            return Err(DeviceError { op: "open", place: name.into(), kind: DeviceErrorKind::NotFound });
+        }
         self.folder.open(name)
     }
 

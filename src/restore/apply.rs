@@ -7,7 +7,7 @@ use super::report::{AcdPlan, Plan, RangesPlan, Report, TableAction, TablePlan, T
 use super::sides::Sides;
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
-use crate::base::time::{Day, civil_of_day};
+use crate::base::time::{Day, Span, civil_of_day};
 use crate::column::batch::Batch;
 use crate::column::digest::{Digest, RowHasher};
 use crate::column::error::ColumnError;
@@ -225,7 +225,8 @@ impl Work<'_> {
         let mut proof = TargetProof::new(&self.table.section.bound)?;
         let mut left = 0u64;
         let clock = ranges.bound_target.clock.as_ref();
-        self.replacement.scan_keyed(&ranges.target, clock, ranges.days, &ranges.mapping.columns, &mut |_, batch| {
+        let days = touched_days(ranges);
+        self.replacement.scan_keyed(&ranges.target, clock, days, &ranges.mapping.columns, &mut |_, batch| {
             proof.add(&batch, |row| {
                 let wanted = verdicts.inserts(row);
                 left = left.saturating_add(u64::from(!wanted && verdicts.deletes(row)));
@@ -310,6 +311,17 @@ fn pick(rows: ChunkRows, wanted: impl Fn(&RowWhen) -> bool) -> ChunkRows {
         hashes: rows.hashes.iter().enumerate().filter(|(at, _)| kept(*at)).map(|(_, hash)| *hash).collect(),
         directory: rows.directory,
     }
+}
+
+/// The days on which rows that are deleted or inserted are dated: from the first to the last day of their spans (a month
+/// may be dated on any of its days). Everything, if undated rows are among them.
+fn touched_days(ranges: &RangesPlan) -> (Option<Day>, Option<Day>) {
+    if ranges.acds.iter().any(|plan| plan.decision.undated != Undated::Leave) {
+        return (None, None);
+    }
+    let envelopes = ranges.acds.iter().filter_map(|plan| plan.decision.touched().envelope());
+    let all = envelopes.reduce(|a, b| Span { start: a.start.min(b.start), stop: a.stop.max(b.stop) });
+    all.map_or((None, None), |span| (Some(span.start.day()), Some(span.stop.plus(-1).day())))
 }
 
 fn bucket(row: &RowWhen) -> Bucket {

@@ -54,6 +54,7 @@ pub fn plan(set: &SetReader<'_>, store: &dyn Store, options: &Options, monitor: 
     }
     monitor.end(Task::Plan);
     planner.scanned(&mut plan);
+    planner.left_alone(&mut plan);
     needs(set, &mut plan);
     super::summarise::list(&mut plan);
     Ok(plan)
@@ -145,72 +146,78 @@ impl Planner<'_> {
     fn table(&self, section: &SectionView, plan: &mut Plan, monitor: &dyn Monitor) -> Result<(), Error> {
         let table = SectionTable::new(section.number, &section.header)?;
         let name = table.bound.schema.name.clone();
-        let leave = |reason: String| TablePlan {
-            table: name.clone(),
-            section: table.clone(),
-            action: TableAction::Leave(reason),
+        let fitting = match self.reason_to_leave(section, &table, plan) {
+            Some(reason) => Err(reason),
+            None => self.fitting_target(&table, plan)?,
         };
-        if table.bound.data_type == DataType::Local && !self.same_server {
-            plan.refusals.push(Refusal {
-                what: format!(
-                    "{name} is local data of {}, which only that server may have",
-                    self.set.label().source_server
-                ),
-                advice: "leave local data out with --data".to_owned(),
-                class: Class::NotRestorable,
-            });
-            plan.tables.push(leave("local data of another server".to_owned()));
-            return Ok(());
-        }
-        if section.header.server_bound && !self.same_server {
-            plan.tables.push(leave("it describes the state of the server that it came from".to_owned()));
-            return Ok(());
-        }
-        if self.acd.is_some() && table.bound.acd_column.is_none() {
-            plan.tables.push(leave("it has no ACD column, and only one ACD was asked for".to_owned()));
-            return Ok(());
-        }
-        let Some(target) = self.snapshot.schema(&name)? else {
-            plan.refusals.push(Refusal {
-                what: format!("the target has no table {name}"),
-                advice: "create it first, or choose other tables with --tables".to_owned(),
-                class: Class::NotRestorable,
-            });
-            plan.tables.push(leave("the target has no such table".to_owned()));
-            return Ok(());
-        };
-        let mapping = match drift::map(&table.bound.schema, &target) {
-            Ok(mapping) => mapping,
-            Err(problems) => {
-                plan.refusals.extend(problems.into_iter().map(|what| Refusal {
-                    what: format!("table {name}: {what}"),
-                    advice: "nothing of it is restored until then".to_owned(),
-                    class: Class::NotRestorable,
-                }));
-                plan.tables.push(leave("its columns do not fit the target's".to_owned()));
-                return Ok(());
+        let action = match fitting {
+            Err(reason) => TableAction::Leave(reason),
+            Ok((target, mapping)) if table.bound.grain == Grain::None => {
+                self.whole(section, &table, target, mapping, plan, monitor)?
             }
-        };
-        match self.snapshot.writable(&target) {
-            Ok(()) => {}
-            Err(StoreError { kind: StoreErrorKind::Unsupported(why), .. }) => {
-                plan.refusals.push(Refusal {
-                    what: format!("table {name}: {why}"),
-                    advice: "nothing of it is restored until then; choose other tables with --tables".to_owned(),
-                    class: Class::NotRestorable,
-                });
-                plan.tables.push(leave("its rows cannot be replaced".to_owned()));
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        }
-        let action = if table.bound.grain == Grain::None {
-            self.whole(section, &table, target, mapping, plan, monitor)?
-        } else {
-            self.ranges(section, &table, target, mapping, plan, monitor)?
+            Ok((target, mapping)) => self.ranges(section, &table, target, mapping, plan, monitor)?,
         };
         plan.tables.push(TablePlan { table: name, section: table, action });
         Ok(())
+    }
+
+    /// Why a section is left alone whatever the target looks like.
+    fn reason_to_leave(&self, section: &SectionView, table: &SectionTable, plan: &mut Plan) -> Option<String> {
+        let (name, data_type) = (&table.bound.schema.name, table.bound.data_type);
+        if data_type == DataType::Local && !self.same_server {
+            let server = &self.set.label().source_server;
+            plan.refusals.push(Refusal {
+                what: format!("{name} is local data of {server}, which only that server may have"),
+                advice: "leave local data out with --data".to_owned(),
+                class: Class::NotRestorable,
+            });
+            return Some("local data of another server".to_owned());
+        }
+        if section.header.server_bound && !self.same_server {
+            return Some("it describes the state of the server that it came from".to_owned());
+        }
+        // A site's own tables may have grown since: they are emptied and loaded only when somebody says so.
+        if self.options.select == Select::All && data_type == DataType::Custom && section.header.grain == 0 {
+            let reason = "custom tables are replaced only when named, with --tables or --data custom".to_owned();
+            plan.notices.push(format!("table {name} is left alone: {reason}"));
+            return Some(reason);
+        }
+        (self.acd.is_some() && table.bound.acd_column.is_none())
+            .then(|| "it has no ACD column, and only one ACD was asked for".to_owned())
+    }
+
+    /// The target's table, if the section's rows fit it and it can be written; otherwise why not, in short, with the refusals
+    /// in the plan.
+    fn fitting_target(
+        &self,
+        table: &SectionTable,
+        plan: &mut Plan,
+    ) -> Result<Result<(TableSchema, drift::Mapping), String>, Error> {
+        let name = &table.bound.schema.name;
+        let mut refuse = |what: String, advice: &str| {
+            plan.refusals.push(Refusal { what, advice: advice.to_owned(), class: Class::NotRestorable });
+        };
+        let Some(target) = self.snapshot.schema(name)? else {
+            let advice = "create it first, or choose other tables with --tables";
+            refuse(format!("the target has no table {name}"), advice);
+            return Ok(Err("the target has no such table".to_owned()));
+        };
+        let advice = "nothing of it is restored until then; choose other tables with --tables";
+        let mapping = match drift::map(&table.bound.schema, &target) {
+            Ok(mapping) => mapping,
+            Err(problems) => {
+                problems.into_iter().for_each(|what| refuse(format!("table {name}: {what}"), advice));
+                return Ok(Err("its columns do not fit the target's".to_owned()));
+            }
+        };
+        match self.snapshot.writable(&target) {
+            Ok(()) => Ok(Ok((target, mapping))),
+            Err(StoreError { kind: StoreErrorKind::Unsupported(why), .. }) => {
+                refuse(format!("table {name}: {why}"), advice);
+                Ok(Err("its rows cannot be replaced".to_owned()))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn ranges(
@@ -431,6 +438,28 @@ impl Planner<'_> {
             })?;
         }
         Ok(count)
+    }
+
+    /// Tables that were named and are left alone are said so; if nothing else is left, nothing can be restored as asked.
+    fn left_alone(&self, plan: &mut Plan) {
+        let left: Vec<String> = plan
+            .tables
+            .iter()
+            .filter_map(|table| match &table.action {
+                TableAction::Leave(reason) => Some(format!("table {} is left alone: {reason}", table.table)),
+                TableAction::Ranges(_) | TableAction::Whole(_) => None,
+            })
+            .collect();
+        if left.len() == plan.tables.len() && plan.refusals.is_empty() {
+            plan.refusals.push(Refusal {
+                what: left.first().cloned().unwrap_or_default(),
+                advice: "nothing of what was asked for can be restored".to_owned(),
+                class: Class::NotRestorable,
+            });
+        }
+        if matches!(self.options.select, Select::Tables(_)) {
+            plan.notices.extend(left);
+        }
     }
 
     /// What is known of a set by a scan alone may be less than what it held: chunks, headers and whole sections that are

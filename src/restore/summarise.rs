@@ -5,7 +5,7 @@ use crate::base::time::Span;
 use crate::schema::grain::Grain;
 use crate::schema::range::{SpanSet, periods_touched};
 use crate::section::pieces::Acd;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Fills in [`Plan::summarise`]: for every table of days, weeks or months in the plan, the periods that meet time in which
 /// interval rows of the same ACD are replaced while their own row is not. Tables that were not asked for are not known.
@@ -15,8 +15,15 @@ pub(super) fn list(plan: &mut Plan) {
     for (table, grain, ranges) in ranges(plan) {
         for acd in &ranges.acds {
             let Some(touched) = touched.get(&acd.acd) else { continue };
-            let periods = periods_touched(touched, grain, Some(&acd.decision), known(acd));
-            summarise.extend(periods.into_iter().map(|period| (table.to_owned(), acd.acd, period)));
+            // Days on which neither side has a row are not for this table to have.
+            let rows: BTreeSet<Span> = known(acd).collect();
+            let periods = periods_touched(touched, grain, Some(&acd.decision), rows.iter().copied());
+            summarise.extend(
+                periods
+                    .into_iter()
+                    .filter(|period| rows.contains(period))
+                    .map(|period| (table.to_owned(), acd.acd, period)),
+            );
         }
     }
     plan.summarise = summarise;

@@ -122,7 +122,12 @@ fn every_type() -> Content {
         ("c_any", "", LogicalType::Any),
     ];
     let table = table("every_type", DataType::System, Grain::None, None, None, &columns);
-    let rows = vec![
+    whole(table, [fitting_rows(), odd_rows()].concat())
+}
+
+/// Values that fit their type.
+fn fitting_rows() -> Vec<Row> {
+    vec![
         vec![
             int(0),
             int(i64::MIN),
@@ -175,7 +180,12 @@ fn every_type() -> Content {
             blob(b"blob"),
             text("00"),
         ],
-        // Strays and values that do not fit their type.
+    ]
+}
+
+/// Strays and values that do not fit their type.
+fn odd_rows() -> Vec<Row> {
+    vec![
         vec![
             text("seven"),
             real(0.5),
@@ -194,8 +204,7 @@ fn every_type() -> Content {
             blob(&[7]),
         ],
         vec![NULL; 15],
-    ];
-    whole(table, rows)
+    ]
 }
 
 /// Administration data of several ACDs; one row twice.

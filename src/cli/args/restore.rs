@@ -90,7 +90,7 @@ pub struct RestoreArgs {
     /// Last minute of the range, or a day [default: as late as the volumes go]
     #[arg(long, value_name = "TIME")]
     pub stop: Option<String>,
-    /// Rows of the target in the range for which the volumes hold nothing
+    /// Rows of the target in the range that no row of the volumes will replace
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub uncovered: Uncovered,
     /// Rows that the backup carries but does not speak for
@@ -251,8 +251,8 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused_with_a_reason() {
         let cases: [(&[&str], &str); 7] = [
-            (&["--start", "2003-10-24", "--stop", "2003-10-23"], "lies before the start"),
-            (&["--start", "2003-02-30"], "no such day"),
+            (&["--start", "2003-10-24", "--stop", "2003-10-23"], "exchange them"),
+            (&["--start", "2003-02-30"], "no such date"),
             (&["--uncovered", "maybe"], "refuse, delete, keep"),
             (&["--undo", "/u"], "--undo is not in this release"),
             (&["--no-undo"], "--undo is not in this release"),
