@@ -77,7 +77,7 @@ struct Tail {
 
 impl Tail {
     fn add(&mut self, span: Span) {
-        if self.start.is_none_or(|start| span.start > start) {
+        if self.start < Some(span.start) {
             self.start = Some(span.start);
             self.reaching.retain(|old| old.stop > span.start);
         }
