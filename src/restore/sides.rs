@@ -6,7 +6,8 @@ use crate::schema::range::{Side, Slot};
 use crate::section::pieces::Acd;
 use std::collections::{BTreeMap, HashMap};
 
-/// Counts rows by ACD and span. Memory grows with the number of distinct spans, not of rows.
+/// Counts rows by ACD and span. Memory grows with the number of distinct spans: few for intervals, as many
+/// as rows for events stamped to the second.
 #[derive(Debug, Default)]
 pub(super) struct Sides {
     slots: HashMap<(Acd, Span), u64>,

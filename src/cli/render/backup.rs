@@ -1,7 +1,6 @@
 //! A backup's plan and report, for people and for programs.
 
 use super::json::SpanBody;
-use super::restore::acd_text;
 use super::text::{bytes, count, counted, duration, escape, span, table};
 use crate::backup::{Plan, Report, TableReport};
 use crate::base::time::Span;
@@ -124,14 +123,4 @@ pub fn report_json(report: &Report) -> Value {
         "absent": report.absent,
         "left_out": left_out_json(&report.left_out),
     })
-}
-
-/// The held ranges, one line for each table and ACD, for those who want to see them all.
-#[must_use]
-pub fn held_text(report: &Report) -> String {
-    let lines = report
-        .tables
-        .iter()
-        .flat_map(|done| done.held.iter().map(|(acd, held)| vec![done.table.clone(), acd_text(*acd), span(*held)]));
-    table(&["table", "ACD", "held"], &lines.collect::<Vec<_>>())
 }
