@@ -326,21 +326,13 @@ impl<'a> Group<'a> {
 
     /// Appends what these columns give to every canonical row, and sets their bytes of the mask.
     fn append(&self, rows: &mut [u8], starts: &[usize], ends: &mut [usize], bytes: Range<usize>) {
-        // The columns side by side, row by row: copied together first, they would take twice as long.
-        let [a, b, c, d, e, f, g, h] = self.numbers;
-        let columns = a.iter().zip(b).zip(c.iter().zip(d)).zip(e.iter().zip(f).zip(g.iter().zip(h)));
-        for (row, ((start, end), (((a, b), (c, d)), ((e, f), (g, h))))) in
-            starts.iter().zip(ends).zip(columns).enumerate()
-        {
-            let numbers = [*a, *b, *c, *d, *e, *f, *g, *h];
-            let mask = if self.plain {
-                append_numbers(rows, end, &numbers)
-            } else {
-                self.append_mixed(rows, end, row, &numbers)
-            };
-            if let Some(place) = rows.get_mut(start + bytes.start..start + bytes.end) {
-                place.iter_mut().zip(mask.to_le_bytes()).for_each(|(place, byte)| *place = byte);
-            }
+        if self.plain {
+            return append_plain(&self.numbers, rows, starts, ends, bytes);
+        }
+        for (row, (start, end)) in starts.iter().zip(ends).enumerate() {
+            let numbers = self.numbers.map(|values| values.get(row).copied().unwrap_or(0));
+            let mask = self.append_mixed(rows, end, row, &numbers);
+            set_mask(rows, start + bytes.start, bytes.len(), mask);
         }
     }
 
@@ -362,26 +354,58 @@ impl<'a> Group<'a> {
     }
 }
 
-/// Appends whole numbers; gives their classes.
+/// Appends columns of numbers only. Not inlined: on its own this loop keeps what it needs in registers.
+#[inline(never)]
+fn append_plain(
+    numbers: &[&[i64; TILE]; GROUP],
+    rows: &mut [u8],
+    starts: &[usize],
+    ends: &mut [usize],
+    bytes: Range<usize>,
+) {
+    // The columns side by side, row by row: copied together first, they would take twice as long.
+    let [a, b, c, d, e, f, g, h] = numbers;
+    let columns = a.iter().zip(*b).zip(c.iter().zip(*d)).zip(e.iter().zip(*f).zip(g.iter().zip(*h)));
+    for ((start, end), (((a, b), (c, d)), ((e, f), (g, h)))) in starts.iter().zip(ends).zip(columns) {
+        let mut mask = 0;
+        if a | b | c | d | e | f | g | h != 0 {
+            let Some(room) = rows.get_mut(*end..).and_then(<[u8]>::first_chunk_mut::<GROUP_ROOM>) else { return };
+            let mut at = 0;
+            let mut put = |value: i64, lane: u32| {
+                let (class, length) = write_whole(room, at, value);
+                at += length;
+                mask |= class << (2 * lane);
+            };
+            put(*a, 0);
+            put(*b, 1);
+            put(*c, 2);
+            put(*d, 3);
+            put(*e, 4);
+            put(*f, 5);
+            put(*g, 6);
+            put(*h, 7);
+            *end += at;
+        }
+        set_mask(rows, start + bytes.start, bytes.len(), mask);
+    }
+}
+
+/// Puts the one or two bytes of a mask in their place.
 #[inline]
-fn append_numbers(rows: &mut [u8], end: &mut usize, numbers: &[i64; GROUP]) -> u16 {
-    let mut mask = 0;
-    if numbers.iter().fold(0, |all, number| all | number) == 0 {
-        return mask;
+fn set_mask(rows: &mut [u8], at: usize, bytes: usize, mask: u16) {
+    let [low, high] = mask.to_le_bytes();
+    if let Some(place) = rows.get_mut(at) {
+        *place = low;
     }
-    let Some(room) = rows.get_mut(*end..).and_then(<[u8]>::first_chunk_mut::<GROUP_ROOM>) else { return mask };
-    let mut at = 0;
-    for (lane, number) in numbers.iter().enumerate() {
-        let (class, length) = write_whole(room, at, *number);
-        at += length;
-        mask |= class << (2 * lane);
+    if bytes == 2
+        && let Some(place) = rows.get_mut(at + 1)
+    {
+        *place = high;
     }
-    *end += at;
-    mask
 }
 
 /// Writes a whole number, and perhaps something behind it; gives its class and length.
-#[inline]
+#[inline(always)]
 fn write_whole(room: &mut [u8], at: usize, value: i64) -> (u16, usize) {
     let class = item::class(value);
     if class == ITEM {
@@ -394,6 +418,7 @@ fn write_whole(room: &mut [u8], at: usize, value: i64) -> (u16, usize) {
 }
 
 /// Writes the item of a whole number, and perhaps something behind it; gives the item's length.
+#[cold]
 fn write_item(room: &mut [u8], at: usize, value: i64) -> usize {
     let (word, length) = item::whole(value);
     if let Some(slot) = room.get_mut(at..at + 8).and_then(<[u8]>::first_chunk_mut) {
