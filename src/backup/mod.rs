@@ -1,6 +1,7 @@
 //! Backup: tables of a store onto the volumes of a new set. [`plan()`] says what would be written, [`run()`] writes it, reads
 //! it back and says what was done. Knows neither SQL nor files.
 
+mod capacity;
 mod cutoff;
 mod plan;
 mod report;
@@ -8,4 +9,4 @@ mod run;
 
 pub use plan::{Options, Plan, PlannedTable, ReadBack, Select, plan};
 pub use report::{Report, TableReport};
-pub use run::run;
+pub use run::{check_volume_size, run};

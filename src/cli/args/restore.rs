@@ -79,7 +79,7 @@ pub struct RestoreArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse::table)]
     pub tables: Vec<String>,
     /// One ACD only
-    #[arg(long, value_name = "N", value_parser = parse::acd)]
+    #[arg(long, value_name = "N", value_parser = parse::acd, allow_negative_numbers = true)]
     pub acd: Option<i64>,
     /// The set to restore, where the device holds several: its id or the beginning of it
     #[arg(long, value_name = "ID", value_parser = parse::set_id)]

@@ -41,6 +41,7 @@ pub fn run(options: &BackupOptions, output: &Output) -> Result<Exit, Failure> {
     };
     if options.dry_run {
         let plan = backup::plan(store.snapshot(1)?.as_ref(), &catalogue, &work)?;
+        backup::check_volume_size(&plan, store.identity(), &work)?;
         let exit = if plan.left_out.is_empty() { Exit::Done } else { Exit::Warnings };
         if output.json() {
             output.object("intervault/backup-plan", exit, &render::plan_json(&plan));
@@ -50,7 +51,7 @@ pub fn run(options: &BackupOptions, output: &Output) -> Result<Exit, Failure> {
         return Ok(exit);
     }
     let DevicePath::Path(folder) = &options.to;
-    let device = DirectoryDevice::create(folder)?;
+    let device = DirectoryDevice::for_writing(folder)?;
     let report = backup::run(&store, &catalogue, &device, &work, &Progress::new(output))?;
     let exit = if report.left_out.is_empty() { Exit::Done } else { Exit::Warnings };
     if output.json() {
