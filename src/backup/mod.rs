@@ -7,6 +7,6 @@ mod plan;
 mod report;
 mod run;
 
-pub use plan::{Options, Plan, PlannedTable, ReadBack, Select, plan};
+pub use plan::{Gap, Gaps, Options, Plan, PlannedTable, ReadBack, Select, plan};
 pub use report::{Report, TableReport};
 pub use run::{check_volume_size, run};

@@ -70,7 +70,7 @@ pub fn run(
             TableJob { snapshot: snapshot.as_ref(), archived: &archived, options, capacity: &capacity, jobs, planned };
         tables.push(job.write(&mut set, monitor)?);
     }
-    let summary = set.finish(plan.absent.clone(), plan.left_out.clone())?;
+    let summary = set.finish(plan.gaps.absent.clone(), plan.gaps.left_out_pairs())?;
     monitor.end(Task::Backup);
     drop(snapshot);
     let write_time = began.elapsed();
@@ -80,8 +80,7 @@ pub fn run(
         read_back(device, options, &tables, monitor)?;
     }
     let verify_time = began.elapsed();
-    let Plan { absent, left_out, .. } = plan;
-    Ok(Report { set: summary, tables, absent, left_out, verified, write_time, verify_time })
+    Ok(Report { set: summary, tables, gaps: plan.gaps, verified, write_time, verify_time })
 }
 
 /// Refuses a volume size that is too small for the tables of a plan, before anything is written.

@@ -3,5 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at a surprise")]
 
 mod bad_input;
+mod dialogue;
+mod one_backup;
 mod scenarios;
 mod support;
