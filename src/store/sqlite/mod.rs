@@ -39,6 +39,7 @@ mod shape;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::path::{Path, PathBuf};
 
