@@ -26,6 +26,7 @@ use crate::section::table::to_record;
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Part, Snapshot, Store, StoreIdentity};
 use crate::verify::set::verify_set;
+use crate::volume::error::VolumeError;
 use crate::volume::set::{SetReader, list_sets};
 use crate::volume::set_writer::{ChunkContent, SetOptions, SetWriter};
 use std::collections::BTreeMap;
@@ -358,9 +359,16 @@ impl<'a, 'd> SectionSink<'a, 'd> {
         });
         let columns = columns.collect();
         let bytes = chunk.columns.into_iter().map(|column| column.bytes).collect();
-        self.set.chunk(ChunkContent { rows: chunk.rows, columns, bytes, pieces: chunk.pieces.entries })?;
-        Ok(())
+        let content = ChunkContent { rows: chunk.rows, columns, bytes, pieces: chunk.pieces.entries };
+        self.set.chunk(content).map_err(|error| too_small(&self.report.table, error))
     }
+}
+
+/// A chunk is cut until it fits a volume; what does not fit even then is a single row.
+fn too_small(table: &str, error: VolumeError) -> Error {
+    let VolumeError::CapacityTooSmall { capacity, needed } = error else { return error.into() };
+    let what = format!("table {table}: a row needs volumes of {needed} bytes, and they have {capacity}");
+    Error::refused(what, "begin again with a larger volume size, or leave the table out")
 }
 
 /// The last-mark of a piece, given the pieces of the chunk that follows: 1 last, 2 more follow, 0 not known.

@@ -1,6 +1,7 @@
 //! Programs that ask, on a real terminal: what they ask, what they make of wrong answers, of the end of the input, of Ctrl-C.
 
 use super::support::{Centre, HSPLIT};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -8,7 +9,7 @@ use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -200,6 +201,30 @@ fn ctrl_c_ends_br_check_and_says_that_nothing_was_changed() {
     assert!(rest.contains("interrupted: nothing was changed"), "{rest}");
     // `setsid --wait` hands the signal on as 130 or as itself.
     assert!(status.signal() == Some(2) || status.code() == Some(130), "{status}");
+}
+
+/// Work in the background is started with the signal ignored, and must not die by a Ctrl-C that is meant for another.
+#[test]
+fn an_ignored_ctrl_c_stays_ignored() {
+    let mut child = Command::new("bash")
+        .args(["-c", "trap '' INT; exec \"$0\"", env!("CARGO_BIN_EXE_br_check")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut asked = [0; TYPE.len()];
+    child.stdout.as_mut().unwrap().read_exact(&mut asked).unwrap();
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    child.stdin.as_mut().unwrap().write_all(b"d\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).trim()),
+        (Some(2), PATH.trim()),
+        "{said}"
+    );
+    assert!(!said.contains("interrupted"), "{said}");
 }
 
 /// The question of a restore: no, Ctrl-D and Ctrl-C change nothing, yes restores.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at a surprise")]
 
 mod bad_input;
+#[cfg(target_os = "linux")]
 mod dialogue;
 mod one_backup;
 mod scenarios;

@@ -123,6 +123,20 @@ fn a_volume_size_that_is_too_small_is_refused_with_the_smallest() {
     }
 }
 
+/// A row that is larger than ordinary ones shows only when it is read: the size that it needs is said, and is enough.
+#[test]
+fn a_row_that_no_volume_holds_is_refused_with_the_size_that_it_needs() {
+    let site = Site::new(&["CREATE TABLE notes (what TEXT)", "INSERT INTO notes VALUES (hex(randomblob(20000)))"]);
+    let output = site.backup(&["--volume-size", "12KiB"]);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(9), "{text}");
+    let needed = text.split_once("table notes: a row needs volumes of ").unwrap().1.split_once(' ').unwrap().0;
+    let bytes: u64 = needed.parse().unwrap();
+    assert!((20_000..30_000).contains(&bytes), "{text}");
+    assert!(!names(&site.to).iter().any(|name| name.ends_with(".ivv")), "nothing looks whole: {:?}", names(&site.to));
+    site.answer(&["--volume-size", needed], 0);
+}
+
 #[test]
 fn a_backup_that_fails_before_it_writes_leaves_no_folder() {
     let site = Site::new(&[HSPLIT]);

@@ -82,7 +82,8 @@ pub struct BackupArgs {
     /// A file that extends or replaces the built-in table catalogue
     #[arg(long, value_name = "FILE")]
     pub catalogue: Option<PathBuf>,
-    /// The civil time at the switch, which decides whether the newest interval is complete [default: this machine's]
+    /// The civil time at the switch, which decides whether the newest interval is complete [default: this machine's, in
+    /// its zone or that of TZ]
     #[arg(long, value_name = "TIME", value_parser = parse::time)]
     pub now: Option<Instant>,
     /// Worker threads [default: as the machine has, at most 16]
