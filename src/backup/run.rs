@@ -10,7 +10,7 @@ use crate::base::ordered::ordered;
 use crate::base::time::Span;
 use crate::column::batch::Batch;
 use crate::column::digest::RowHasher;
-use crate::column::encode::{EncodedColumn, encode_batch};
+use crate::column::encode::{EncodedColumn, Encoder};
 use crate::column::error::ColumnError;
 use crate::device::traits::Device;
 use crate::error::Error;
@@ -140,6 +140,15 @@ struct Encoded {
     columns: Vec<EncodedColumn>,
 }
 
+/// What bounds the chunks of a table.
+#[derive(Clone, Copy)]
+struct Bounds<'a> {
+    /// Up to when rows are held.
+    cutoffs: &'a Cutoffs,
+    /// Most payload bytes of a chunk, if volumes are bounded.
+    room: Option<u64>,
+}
+
 struct TableJob<'a> {
     snapshot: &'a dyn Snapshot,
     archived: &'a cutoff::Archived,
@@ -162,7 +171,7 @@ impl TableJob<'_> {
             _ => false,
         };
         let header = to_record(table, ordered_by_day, &cutoffs);
-        let room = self.capacity.chunk_room(encode_record(&header)?.len());
+        let bounds = Bounds { cutoffs: &cutoffs, room: self.capacity.chunk_room(encode_record(&header)?.len()) };
         set.begin_section(header)?;
         let parts = &self.planned.parts;
         let mut sink = SectionSink::new(set, table, ordered_by_day);
@@ -171,7 +180,7 @@ impl TableJob<'_> {
             parts.len(),
             PART_CHUNKS as usize,
             |worker, item, emit| match parts.get(item) {
-                Some(part) => self.read_part(worker, part, &cutoffs, room, emit),
+                Some(part) => self.read_part(worker, part, bounds, emit),
                 None => Ok(()),
             },
             |chunk| {
@@ -191,15 +200,15 @@ impl TableJob<'_> {
         batch: Batch,
         when: &[RowWhen],
         hashes: &[u128],
-        cutoffs: &Cutoffs,
-        room: Option<u64>,
+        bounds: Bounds<'_>,
+        encoder: &mut Encoder,
         emit: &mut dyn FnMut(Encoded) -> bool,
     ) -> Result<(), StoreError> {
         let name = &self.table().schema.name;
-        let columns = encode_batch(&batch, &self.options.encode).map_err(|error| odd(name, error))?;
-        let pieces = pieces(when, hashes, cutoffs);
+        let columns = encoder.encode(&batch).map_err(|error| odd(name, error))?;
+        let pieces = pieces(when, hashes, bounds.cutoffs);
         let around = directory_bytes(columns.len(), pieces.entries.len());
-        if one_chunk(batch.rows, &columns, room.map(|room| room.saturating_sub(around))) {
+        if one_chunk(batch.rows, &columns, bounds.room.map(|room| room.saturating_sub(around))) {
             fits(name, batch.rows, &columns)?;
             let chunk = Encoded { pieces, rows: batch.rows as u32, columns };
             return if emit(chunk) { Ok(()) } else { Err(stopped(name)) };
@@ -211,8 +220,8 @@ impl TableJob<'_> {
         drop(batch);
         let parts = (when.split_at_checked(middle), hashes.split_at_checked(middle));
         let (Some((left_when, right_when)), Some((left_hashes, right_hashes))) = parts else { return Ok(()) };
-        self.emit_chunks(left, left_when, left_hashes, cutoffs, room, emit)?;
-        self.emit_chunks(right, right_when, right_hashes, cutoffs, room, emit)
+        self.emit_chunks(left, left_when, left_hashes, bounds, encoder, emit)?;
+        self.emit_chunks(right, right_when, right_hashes, bounds, encoder, emit)
     }
 
     /// Reads a part, encodes it chunk by chunk.
@@ -220,8 +229,7 @@ impl TableJob<'_> {
         &self,
         reader: usize,
         part: &Part,
-        cutoffs: &Cutoffs,
-        room: Option<u64>,
+        bounds: Bounds<'_>,
         emit: &mut dyn FnMut(Encoded) -> bool,
     ) -> Result<(), Error> {
         let table = self.table();
@@ -229,6 +237,7 @@ impl TableJob<'_> {
         let mut hasher = RowHasher::default();
         let types = table.schema.logical_types();
         let mut times = RowTimes::new(table)?;
+        let mut encoder = Encoder::new(self.options.encode);
         let mut sink = |batch: Batch| -> Result<(), StoreError> {
             let mut when = times.all(&batch);
             let batch = match self.options.acd {
@@ -244,7 +253,7 @@ impl TableJob<'_> {
             }
             let mut hashes = Vec::with_capacity(batch.rows);
             hasher.hash(&batch, &types, &mut hashes).map_err(|error| odd(&table.schema.name, error))?;
-            self.emit_chunks(batch, &when, &hashes, cutoffs, room, emit)
+            self.emit_chunks(batch, &when, &hashes, bounds, &mut encoder, emit)
         };
         let rows = chunk_rows(&table.schema, bytes);
         Ok(self.snapshot.scan(reader, &table.schema, part, rows as usize, bytes as usize, &mut sink)?)
