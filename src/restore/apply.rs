@@ -63,7 +63,9 @@ pub fn apply(
         }
     }
     monitor.end(Task::Restore);
+    let began = Clock::now();
     replacement.commit()?;
+    report.apply_time += began.elapsed();
     Ok(report)
 }
 
