@@ -67,6 +67,11 @@ impl Device for DirectoryDevice {
         self.path.display().to_string()
     }
 
+    /// The path, spelt without what says nothing.
+    fn place(&self) -> String {
+        self.path.components().collect::<PathBuf>().display().to_string()
+    }
+
     fn list(&self) -> Result<Vec<String>, DeviceError> {
         let fail = |error: io::Error| DeviceError { op: "list", place: self.path.clone(), kind: error.into() };
         let mut names = Vec::new();
@@ -94,6 +99,12 @@ impl Device for DirectoryDevice {
             return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "not a file")));
         }
         Ok(Box::new(FileSource { file, len: found.len(), place }))
+    }
+
+    fn size(&self, name: &str) -> Result<u64, DeviceError> {
+        let place = self.file("look at", name)?;
+        let found = fs::metadata(&place);
+        found.map(|found| found.len()).map_err(|error| DeviceError { op: "look at", place, kind: error.into() })
     }
 
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
