@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at a surprise")]
 
 mod bad_input;
+mod copies;
 mod scenarios;
 mod support;
