@@ -50,6 +50,18 @@ impl DirectoryDevice {
         &self.path
     }
 
+    /// Opens a volume, which must be a regular file.
+    pub(super) fn source(&self, name: &str) -> Result<FileSource, DeviceError> {
+        let place = self.file("open", name)?;
+        let fail = |error: io::Error| DeviceError { op: "open", place: place.clone(), kind: error.into() };
+        let file = File::open(&place).map_err(fail)?;
+        let found = file.metadata().map_err(fail)?;
+        if !found.is_file() {
+            return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "not a file")));
+        }
+        Ok(FileSource { file, len: found.len(), place })
+    }
+
     /// Names may come from a stored label: none may lead out of the directory.
     fn file(&self, op: &'static str, name: &str) -> Result<PathBuf, DeviceError> {
         let place = self.path.join(name);
@@ -91,14 +103,7 @@ impl Device for DirectoryDevice {
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {
-        let place = self.file("open", name)?;
-        let fail = |error: io::Error| DeviceError { op: "open", place: place.clone(), kind: error.into() };
-        let file = File::open(&place).map_err(fail)?;
-        let found = file.metadata().map_err(fail)?;
-        if !found.is_file() {
-            return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "not a file")));
-        }
-        Ok(Box::new(FileSource { file, len: found.len(), place }))
+        Ok(Box::new(self.source(name)?))
     }
 
     fn size(&self, name: &str) -> Result<u64, DeviceError> {
@@ -120,10 +125,12 @@ impl Device for DirectoryDevice {
     }
 }
 
-struct FileSource {
-    file: File,
-    len: u64,
-    place: PathBuf,
+/// A volume that is a file, read by positions.
+pub(super) struct FileSource {
+    pub(super) file: File,
+    /// Bytes when it was opened.
+    pub(super) len: u64,
+    pub(super) place: PathBuf,
 }
 
 impl VolumeSource for FileSource {

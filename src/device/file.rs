@@ -6,6 +6,7 @@ use super::traits::{Device, VolumeSink, VolumeSource};
 use std::path::{Path, PathBuf};
 
 /// One file as a device.
+#[derive(Debug, Clone)]
 pub struct FileDevice {
     folder: DirectoryDevice,
     path: PathBuf,
@@ -29,7 +30,14 @@ impl FileDevice {
         Ok(FileDevice { folder, path: path.to_owned(), name })
     }
 
-    fn own(&self, op: &'static str, name: &str) -> Result<(), DeviceError> {
+    /// The folder that the file lies in.
+    #[cfg(feature = "mmap")]
+    pub(super) const fn folder(&self) -> &DirectoryDevice {
+        &self.folder
+    }
+
+    /// Refuses every name but its own.
+    pub(super) fn own(&self, op: &'static str, name: &str) -> Result<(), DeviceError> {
         if name == self.name {
             return Ok(());
         }

@@ -4,6 +4,8 @@ pub mod directory;
 pub mod error;
 pub mod file;
 pub mod joined;
+#[cfg(feature = "mmap")]
+pub mod map;
 pub mod memory;
 pub mod name;
 pub mod traits;
