@@ -36,6 +36,7 @@ mod reader;
 mod replace;
 mod shape;
 mod snapshot;
+mod values;
 #[cfg(test)]
 mod tests;
 
