@@ -187,7 +187,8 @@ fn add(plan: &mut Plan, snapshot: &dyn Snapshot, entry: &Entry, options: &Option
         plan.left_out.push((schema.name, reason));
         return Ok(());
     }
-    let parts = snapshot.parts(&table.schema, chunk_rows(&table.schema, options.chunk_bytes()).saturating_mul(PART_CHUNKS))?;
+    let parts =
+        snapshot.parts(&table.schema, chunk_rows(&table.schema, options.chunk_bytes()).saturating_mul(PART_CHUNKS))?;
     let rows = parts.iter().map(|part| part.rows).fold(0, u64::saturating_add);
     plan.tables.push(PlannedTable { table, rows, parts });
     Ok(())

@@ -3,9 +3,7 @@
 use super::cutoff;
 use super::plan::{Options, PART_CHUNKS, Plan, PlannedTable, ReadBack, chunk_rows, dated, label_text, plan};
 use super::report::{Report, TableReport};
-use crate::base::limits::{
-    BLOCK_PAYLOAD_MAX, CHUNK_DECODED_MAX, NAME_BYTES_MAX, RECORD_BYTES_MAX,
-};
+use crate::base::limits::{BLOCK_PAYLOAD_MAX, CHUNK_DECODED_MAX, NAME_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
 use crate::base::time::Span;

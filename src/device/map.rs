@@ -14,10 +14,7 @@
 //! of the process here. So use it for volumes on local disks that nobody else writes to, best in read-only files, and
 //! [`DirectoryDevice`] for everything else. The command line reads by positions: a map was not faster (`benches/volume.rs`,
 //! 256 MiB in the page cache), since every byte is copied once either way and a map pays for its page faults besides.
-#![expect(
-    unsafe_code,
-    reason = "bytes of a map can be had through raw pointers only; this module is the only one that does"
-)]
+#![expect(unsafe_code, reason = "the bytes of a map can be had through raw pointers only")]
 
 use super::directory::{DirectoryDevice, FileSource};
 use super::error::{DeviceError, DeviceErrorKind};

@@ -111,6 +111,8 @@ fn list_names(device: &dyn Device, names: Vec<String>) -> Result<Listing<'_>, Vo
                 let (set, number) = (seen.label.set(), seen.label.volume);
                 drafts.entry(set).or_default().add(number, name, Known::Seen(Box::new(seen)));
             }
+            // A backup that is at work beside us may finish a volume, and with it change its name.
+            Err(VolumeError::Device(DeviceError { kind: DeviceErrorKind::NotFound, .. })) => {}
             Err(error) => unreadable.push((name, error)),
         }
     }
@@ -464,7 +466,6 @@ impl<'d> SetReader<'d> {
             for name in self.copies.names(number) {
                 let source = match self.copies.device().open(&name) {
                     Ok(source) => source,
-                    // A backup that is at work beside us may finish a volume, and with it change its name.
                     Err(DeviceError { kind: DeviceErrorKind::NotFound, .. }) => continue,
                     Err(error) => {
                         failed.get_or_insert((name, VolumeError::from(error)));

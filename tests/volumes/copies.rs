@@ -1,9 +1,10 @@
 //! Volumes that are there more than once, are not what their names say, or were never written to their end.
 
 use crate::round_trip::{as_scanned, assert_chunks, only_set};
+use intervault::device::error::DeviceError;
 use intervault::device::joined::JoinedDevice;
 use intervault::device::memory::MemoryDevice;
-use intervault::device::traits::Device;
+use intervault::device::traits::{Device, VolumeSink, VolumeSource};
 use intervault::format::block::BlockKind;
 use intervault::testing::fault::{FaultDevice, Op};
 use intervault::testing::mutate::Rng;
@@ -341,4 +342,45 @@ fn labels_and_one_set_are_found_without_scanning_the_others() {
     let ours = |name: &str| summary.volumes.iter().any(|volume| volume.name == name);
     assert!(device.log().iter().all(|entry| entry.name.is_empty() || ours(&entry.name)), "{:?}", device.log());
     assert!(find_set(&device, sample_label(99).set()).unwrap().is_none());
+}
+
+/// A device that still lists a volume which has just got another name.
+struct Vanishing {
+    device: MemoryDevice,
+    gone: String,
+}
+
+impl Device for Vanishing {
+    fn describe(&self) -> String {
+        self.device.describe()
+    }
+
+    fn list(&self) -> Result<Vec<String>, DeviceError> {
+        let mut names = self.device.list()?;
+        names.push(self.gone.clone());
+        names.sort();
+        Ok(names)
+    }
+
+    fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {
+        self.device.open(name)
+    }
+
+    fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
+        self.device.create(name)
+    }
+}
+
+#[test]
+fn a_volume_that_is_renamed_while_a_device_is_listed_harms_nobody() {
+    let (device, sample, summary) = spanned();
+    let last = &summary.volumes[summary.volumes.len() - 1].name;
+    // The partial name is listed beside the finished one, or a finished set's volume is gone.
+    for gone in [format!(".{last}.partial"), "CMS-9-02.0123abcd.ivv".to_owned(), "other.ivv".to_owned()] {
+        let device = Vanishing { device: device.clone(), gone };
+        let listing = list_sets(&device).unwrap();
+        assert!(listing.unreadable.is_empty(), "{:?}", listing.unreadable);
+        assert_eq!(assert_chunks(&listing.sets[0], &sample), CHUNKS);
+        assert_eq!(labels(&device).unwrap().len(), 1);
+    }
 }

@@ -49,13 +49,15 @@ pub fn run(options: &LabelOptions, output: &Output) -> Result<Exit, Failure> {
 fn volumes(path: &Path, output: &Output) -> Result<Exit, Failure> {
     let device = open::volumes(&DevicePath::Path(path.to_owned()))?;
     let found = check::find(device.as_ref(), None)?;
-    let exit = if found.unreadable.is_empty() { Exit::Done } else { Exit::Damage };
+    let exit = found.unreadable.iter().map(|bad| Exit::from(bad.class)).fold(Exit::Done, Exit::worst);
     let mut rows = Vec::new();
     for set in &found.sets {
         for volume in set.volumes() {
             let label = LabelText { volume: volume.number, ..read(&set.label().label)? };
-            let name = volume.name.clone().unwrap_or_else(|| "not here".to_owned());
-            rows.push(vec![label.to_string(), check::short(set.set_id()), volume.number.to_string(), name]);
+            let first = volume.name.clone().unwrap_or_else(|| "not here".to_owned());
+            for name in std::iter::once(first).chain(volume.copies.iter().cloned()) {
+                rows.push(vec![label.to_string(), check::short(set.set_id()), volume.number.to_string(), name]);
+            }
         }
     }
     if output.json() {

@@ -4,6 +4,7 @@ use super::json::SpanBody;
 use super::restore::acd_text;
 use super::text::{bytes, count, counted, escape, span, table};
 use crate::check::{AcdOutline, SetOutline, TableOutline, Unreadable, short};
+use crate::cli::exit::Exit;
 use crate::schema::grain::{DataType, Grain};
 use crate::verify::finding::Finding;
 use crate::verify::set::Verified;
@@ -215,5 +216,6 @@ pub fn unreadable_text(unreadable: &[Unreadable]) -> String {
 /// Files that are no usable volumes, as JSON.
 #[must_use]
 pub fn unreadable_json(unreadable: &[Unreadable]) -> Value {
-    unreadable.iter().map(|bad| json!({"name": bad.name, "reason": bad.reason})).collect()
+    let status = |bad: &Unreadable| Exit::from(bad.class).name();
+    unreadable.iter().map(|bad| json!({"name": bad.name, "reason": bad.reason, "status": status(bad)})).collect()
 }

@@ -112,7 +112,9 @@ impl Intake {
         // Stable: the rows of a column stay ascending.
         self.odd.sort_by_key(|(column, ..)| *column);
         let mut odd = self.odd.drain(..).peekable();
-        for (index, (column, holds)) in self.columns.iter_mut().zip(&mut self.holds).enumerate().filter(|(_, (_, holds))| **holds) {
+        for (index, (column, holds)) in
+            self.columns.iter_mut().zip(&mut self.holds).enumerate().filter(|(_, (_, holds))| **holds)
+        {
             let mut values = self.held.iter().skip(index).step_by(width).take(self.held_rows).copied();
             let (mut next, mut others) = (0, 0);
             while let Some((_, row, value)) = odd.next_if(|(column, ..)| *column == index) {

@@ -36,9 +36,9 @@ mod reader;
 mod replace;
 mod shape;
 mod snapshot;
-mod values;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::path::{Path, PathBuf};
 

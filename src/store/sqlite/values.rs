@@ -4,9 +4,9 @@
 //! read here goes straight into its column (`benches/store.rs` has both).
 #![expect(unsafe_code, reason = "a scan spends its time in these calls; see the module")]
 
+use rusqlite::Connection;
 use rusqlite::ffi;
 use rusqlite::types::ValueRef;
-use rusqlite::Connection;
 use std::ffi::{CStr, c_int, c_void};
 use std::slice;
 use std::sync::{Arc, Mutex, PoisonError};
