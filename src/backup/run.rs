@@ -9,7 +9,7 @@ use crate::base::ordered::ordered;
 use crate::base::time::Span;
 use crate::column::batch::Batch;
 use crate::column::digest::RowHasher;
-use crate::column::encode::{EncodedColumn, encode_batch};
+use crate::column::encode::{EncodedColumn, Encoder};
 use crate::column::error::ColumnError;
 use crate::device::traits::Device;
 use crate::error::Error;
@@ -173,10 +173,11 @@ impl TableJob<'_> {
         when: &[RowWhen],
         hashes: &[u128],
         cutoffs: &Cutoffs,
+        encoder: &mut Encoder,
         emit: &mut dyn FnMut(Encoded) -> bool,
     ) -> Result<(), StoreError> {
         let name = &self.table().schema.name;
-        let columns = encode_batch(&batch, &self.options.encode).map_err(|error| odd(name, error))?;
+        let columns = encoder.encode(&batch).map_err(|error| odd(name, error))?;
         if one_chunk(batch.rows, &columns, self.options.volume_size) {
             fits(name, batch.rows, &columns)?;
             let chunk = Encoded { pieces: pieces(when, hashes, cutoffs), rows: batch.rows as u32, columns };
@@ -189,8 +190,8 @@ impl TableJob<'_> {
         drop(batch);
         let parts = (when.split_at_checked(middle), hashes.split_at_checked(middle));
         let (Some((left_when, right_when)), Some((left_hashes, right_hashes))) = parts else { return Ok(()) };
-        self.emit_chunks(left, left_when, left_hashes, cutoffs, emit)?;
-        self.emit_chunks(right, right_when, right_hashes, cutoffs, emit)
+        self.emit_chunks(left, left_when, left_hashes, cutoffs, encoder, emit)?;
+        self.emit_chunks(right, right_when, right_hashes, cutoffs, encoder, emit)
     }
 
     /// Reads a part, encodes it chunk by chunk.
@@ -206,6 +207,7 @@ impl TableJob<'_> {
         let mut hasher = RowHasher::default();
         let types = table.schema.logical_types();
         let mut times = RowTimes::new(table)?;
+        let mut encoder = Encoder::new(self.options.encode);
         let mut sink = |batch: Batch| -> Result<(), StoreError> {
             let mut when = times.all(&batch);
             let batch = match self.options.acd {
@@ -221,7 +223,7 @@ impl TableJob<'_> {
             }
             let mut hashes = Vec::with_capacity(batch.rows);
             hasher.hash(&batch, &types, &mut hashes).map_err(|error| odd(&table.schema.name, error))?;
-            self.emit_chunks(batch, &when, &hashes, cutoffs, emit)
+            self.emit_chunks(batch, &when, &hashes, cutoffs, &mut encoder, emit)
         };
         let rows = chunk_rows(&table.schema, bytes);
         Ok(self.snapshot.scan(reader, &table.schema, part, rows as usize, bytes as usize, &mut sink)?)
