@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-/// ACDs shown of one table before the rest is only counted.
+/// ACDs shown of one table, and volumes with copies, before the rest is only counted.
 const SHOWN: usize = 8;
 
 /// A set and its tables.
@@ -42,8 +42,11 @@ pub fn outline_text(outline: &SetOutline) -> String {
     if !outline.absent.is_empty() {
         let _written = writeln!(out, "Not in the source: {}", escape(&outline.absent.join(", ")));
     }
-    for (number, names) in &outline.copies {
+    for (number, names) in outline.copies.iter().take(SHOWN) {
         let _written = writeln!(out, "volume {number} is here {} times: {}", names.len(), escape(&names.join(", ")));
+    }
+    if let Some(more @ 1..) = outline.copies.len().checked_sub(SHOWN) {
+        let _written = writeln!(out, "and so are {}", counted(more as u64, "further volume", "further volumes"));
     }
     for wrong in &outline.wrong {
         let _written = writeln!(out, "wrong volume: {}", escape(wrong));
