@@ -10,18 +10,19 @@ use OwnedValue::{Blob, Integer, Null, Real, Text};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// The item of a value, `None` for the whole number 0 that only the mask tells.
-fn naive_item(value: &OwnedValue, logical: LogicalType) -> Option<Vec<u8>> {
+/// The class of a value and what a canonical row has of it.
+fn naive_item(value: &OwnedValue, logical: LogicalType) -> (u8, Vec<u8>) {
     let own = plain(value);
     let fitting = match (logical, value) {
         (_, Null) => Some(own.clone()),
-        (LogicalType::Integer { .. }, Integer(v)) | (LogicalType::Boolean, Integer(v @ 0..=1)) => {
-            if *v == 0 {
-                return None;
+        (LogicalType::Integer { .. } | LogicalType::Any, Integer(v)) | (LogicalType::Boolean, Integer(v @ 0..=1)) => {
+            match *v {
+                0 => return (0, Vec::new()),
+                1..=0xFFFF => return (1, (*v as u16).to_le_bytes().to_vec()),
+                0x1_0000..=0xFFFF_FFFF => return (2, (*v as u32).to_le_bytes().to_vec()),
+                _ => Some(own.clone()),
             }
-            Some(own.clone())
         }
-        (LogicalType::Any, Integer(0)) => return None,
         (LogicalType::Any, _)
         | (LogicalType::Float { .. }, Real(_))
         | (LogicalType::Text, Text(_))
@@ -44,7 +45,7 @@ fn naive_item(value: &OwnedValue, logical: LogicalType) -> Option<Vec<u8>> {
         }
         _ => None,
     };
-    Some(fitting.unwrap_or_else(|| [vec![0xDF], own].concat()))
+    (3, fitting.unwrap_or_else(|| [vec![0xDF], own].concat()))
 }
 
 fn tagged(tag: u8, number: i64) -> Vec<u8> {
@@ -54,8 +55,6 @@ fn tagged(tag: u8, number: i64) -> Vec<u8> {
 fn plain(value: &OwnedValue) -> Vec<u8> {
     match value {
         Null => vec![0xD0],
-        Integer(v @ 0..=127) => vec![*v as u8],
-        Integer(v @ 128..=16_383) => vec![0x80 + (v / 256) as u8, (v % 256) as u8],
         Integer(v) => {
             let length = (1..=8u32)
                 .find(|bytes| {
@@ -157,12 +156,11 @@ fn timestamp(text: &[u8]) -> Option<i64> {
 }
 
 fn naive_row(values: &[OwnedValue], types: &[LogicalType]) -> Vec<u8> {
-    let mut row = vec![0; types.len().div_ceil(8)];
+    let mut row = vec![0; types.len().div_ceil(4)];
     for (number, (value, logical)) in values.iter().zip(types).enumerate() {
-        if let Some(item) = naive_item(value, *logical) {
-            row[number / 8] |= 1 << (number % 8);
-            row.extend(item);
-        }
+        let (class, bytes) = naive_item(value, *logical);
+        row[number / 4] += class * [1, 4, 16, 64][number % 4];
+        row.extend(bytes);
     }
     row
 }
@@ -200,7 +198,7 @@ const TYPES: [LogicalType; 14] = [
     LogicalType::Any,
 ];
 
-const WHOLE: [i64; 18] = [
+const WHOLE: [i64; 23] = [
     0,
     1,
     127,
@@ -211,7 +209,12 @@ const WHOLE: [i64; 18] = [
     16_384,
     32_767,
     32_768,
+    65_535,
+    65_536,
     1 << 23,
+    (1 << 31) - 1,
+    (1 << 32) - 1,
+    1 << 32,
     1 << 55,
     i64::MAX,
     -1,
@@ -346,6 +349,55 @@ proptest! {
             let naive: Vec<u128> = rows.iter().map(|row| naive_hash(row, &types)).collect();
             prop_assert_eq!(&hashes, &naive);
         }
+    }
+}
+
+/// The examples of section 8.4 of the specification.
+#[test]
+fn the_examples_of_the_specification_hold() {
+    let spec = include_str!("../../../format-spec.md");
+    let (_, section) = spec.split_once("### 8.4 Examples").unwrap();
+    let (section, _) = section.split_once("The canonical row").unwrap();
+    let mut examples = 0;
+    for line in section.lines().filter(|line| line.ends_with("` |")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let (times, names) = cells[0].strip_prefix("five times ").map_or((1, cells[0]), |rest| (5, rest));
+        let types: Vec<LogicalType> = names.split(", ").map(|name| of_name(name).1).collect::<Vec<_>>().repeat(times);
+        let values: Vec<OwnedValue> =
+            cells[1].split(", ").zip(&types).map(|(text, logical)| of_text(text, logical)).collect();
+        assert_eq!(values.len(), types.len(), "{line}");
+        let expected: String = cells[2].trim_matches('`').split_whitespace().collect();
+        assert_eq!(hex(&naive_row(&values, &types)), expected.to_lowercase(), "{line}");
+        let mut hashes = Vec::new();
+        row_hashes(&batch_of(std::slice::from_ref(&values), types.len()), &types, &mut hashes).unwrap();
+        assert_eq!(hashes, [naive_hash(&values, &types)], "{line}");
+        examples += 1;
+    }
+    assert_eq!(examples, 10);
+}
+
+fn of_name(name: &str) -> (&str, LogicalType) {
+    let all = [
+        ("integer", LogicalType::Integer { bits: 64 }),
+        ("text", LogicalType::Text),
+        ("any", LogicalType::Any),
+        ("boolean", LogicalType::Boolean),
+        ("decimal", LogicalType::Decimal { precision: 0, scale: 0 }),
+        ("date", LogicalType::Date),
+        ("timestamp", LogicalType::Timestamp),
+        ("fixed text", LogicalType::FixedText { width: 0 }),
+        ("blob", LogicalType::Blob),
+        ("float", LogicalType::Float { bits: 64 }),
+    ];
+    all.into_iter().find(|(known, _)| *known == name).unwrap()
+}
+
+fn of_text(text: &str, logical: &LogicalType) -> OwnedValue {
+    match text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
+        Some(text) => Text(text.as_bytes().to_vec()),
+        None if text == "null" => Null,
+        None if text.contains('.') || matches!(logical, LogicalType::Float { .. }) => Real(text.parse().unwrap()),
+        None => Integer(text.parse().unwrap()),
     }
 }
 
