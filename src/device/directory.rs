@@ -93,7 +93,7 @@ impl Device for DirectoryDevice {
             // What is no file (a folder, a pipe) is no volume either, and may block whoever opens it.
             if let Ok(name) = entry.file_name().into_string()
                 && is_volume_name(&name)
-                && fs::metadata(entry.path()).is_ok_and(|found| found.is_file())
+                && is_file(&entry)
             {
                 names.push(name);
             }
@@ -180,6 +180,14 @@ impl VolumeSink for FileSink {
         rename_new(&self.partial, &self.place).map_err(|error| self.failed("name", error))?;
         let synced = File::open(&self.directory).and_then(|directory| directory.sync_all());
         synced.map_err(|error| self.failed("sync the directory of", error))
+    }
+}
+
+/// Whether a directory entry is a file, or leads to one. Most directories tell without a look at the file.
+fn is_file(entry: &fs::DirEntry) -> bool {
+    match entry.file_type() {
+        Ok(kind) if !kind.is_symlink() => kind.is_file(),
+        _ => fs::metadata(entry.path()).is_ok_and(|found| found.is_file()),
     }
 }
 

@@ -243,6 +243,14 @@ fn a_directory_shows_no_other_files() {
     }
     std::fs::create_dir(place.path().join("d.ivv")).unwrap();
     assert!(device.open("d.ivv").is_err());
+    // A link counts as what it leads to.
+    let link =
+        |to: &str, name: &str| std::os::unix::fs::symlink(place.path().join(to), place.path().join(name)).unwrap();
+    link("readme.txt", "e.ivv");
+    link("d.ivv", "f.ivv");
+    link("nowhere", "g.ivv");
+    assert_eq!(device.list().unwrap(), [".a.ivv.partial", "e.ivv"]);
+    assert_eq!((device.open("e.ivv").unwrap().len(), device.size("e.ivv").unwrap()), (1, 1));
     assert!(DirectoryDevice::open(place.path().join("readme.txt")).is_err());
     assert!(DirectoryDevice::open(place.path().join("nowhere")).is_err());
 }
