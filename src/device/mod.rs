@@ -4,6 +4,7 @@ pub mod directory;
 pub mod error;
 pub mod file;
 pub mod joined;
+mod lock;
 #[cfg(feature = "mmap")]
 pub mod map;
 pub mod memory;

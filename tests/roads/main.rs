@@ -4,5 +4,8 @@
 
 mod bad_input;
 mod copies;
+#[cfg(target_os = "linux")]
+mod dialogue;
+mod one_backup;
 mod scenarios;
 mod support;

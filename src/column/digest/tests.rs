@@ -352,55 +352,6 @@ proptest! {
     }
 }
 
-/// The examples of section 8.4 of the specification.
-#[test]
-fn the_examples_of_the_specification_hold() {
-    let spec = include_str!("../../../format-spec.md");
-    let (_, section) = spec.split_once("### 8.4 Examples").unwrap();
-    let (section, _) = section.split_once("The canonical row").unwrap();
-    let mut examples = 0;
-    for line in section.lines().filter(|line| line.ends_with("` |")) {
-        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let (times, names) = cells[0].strip_prefix("five times ").map_or((1, cells[0]), |rest| (5, rest));
-        let types: Vec<LogicalType> = names.split(", ").map(|name| of_name(name).1).collect::<Vec<_>>().repeat(times);
-        let values: Vec<OwnedValue> =
-            cells[1].split(", ").zip(&types).map(|(text, logical)| of_text(text, logical)).collect();
-        assert_eq!(values.len(), types.len(), "{line}");
-        let expected: String = cells[2].trim_matches('`').split_whitespace().collect();
-        assert_eq!(hex(&naive_row(&values, &types)), expected.to_lowercase(), "{line}");
-        let mut hashes = Vec::new();
-        row_hashes(&batch_of(std::slice::from_ref(&values), types.len()), &types, &mut hashes).unwrap();
-        assert_eq!(hashes, [naive_hash(&values, &types)], "{line}");
-        examples += 1;
-    }
-    assert_eq!(examples, 10);
-}
-
-fn of_name(name: &str) -> (&str, LogicalType) {
-    let all = [
-        ("integer", LogicalType::Integer { bits: 64 }),
-        ("text", LogicalType::Text),
-        ("any", LogicalType::Any),
-        ("boolean", LogicalType::Boolean),
-        ("decimal", LogicalType::Decimal { precision: 0, scale: 0 }),
-        ("date", LogicalType::Date),
-        ("timestamp", LogicalType::Timestamp),
-        ("fixed text", LogicalType::FixedText { width: 0 }),
-        ("blob", LogicalType::Blob),
-        ("float", LogicalType::Float { bits: 64 }),
-    ];
-    all.into_iter().find(|(known, _)| *known == name).unwrap()
-}
-
-fn of_text(text: &str, logical: &LogicalType) -> OwnedValue {
-    match text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
-        Some(text) => Text(text.as_bytes().to_vec()),
-        None if text == "null" => Null,
-        None if text.contains('.') || matches!(logical, LogicalType::Float { .. }) => Real(text.parse().unwrap()),
-        None => Integer(text.parse().unwrap()),
-    }
-}
-
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
