@@ -14,7 +14,7 @@ use crate::format::record::{Record, decode_record, read_records};
 
 /// The bytes of a volume of which set and number are known. Sees blocks only, so that what a damaged label leaves can
 /// still be read.
-pub(super) struct Blocks {
+pub struct Blocks {
     source: Box<dyn VolumeSource>,
     name: String,
     set: SetId,
@@ -26,11 +26,21 @@ impl Blocks {
         Blocks { source, name: name.to_owned(), set, number }
     }
 
-    pub(super) fn name(&self) -> &str {
+    /// The volume's name on its device.
+    #[must_use]
+    pub fn name(&self) -> &str {
         &self.name
     }
 
-    pub(super) fn source(&self) -> &dyn VolumeSource {
+    /// Set and number that its blocks must have.
+    #[must_use]
+    pub const fn identity(&self) -> (SetId, u32) {
+        (self.set, self.number)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn source(&self) -> &dyn VolumeSource {
         self.source.as_ref()
     }
 
@@ -100,7 +110,8 @@ impl Blocks {
     }
 
     /// The end mark, if the last bytes of the volume are one, at the place and with the number that it states.
-    pub(super) fn end(&self) -> Option<VolumeEndRecord> {
+    #[must_use]
+    pub fn end(&self) -> Option<VolumeEndRecord> {
         let offset = self.len().checked_sub(VOLUME_END_BLOCK_LEN as u64)?;
         let (header, payload) = self.read(offset, VOLUME_END_BLOCK_LEN as u32, None).ok()?;
         let end: VolumeEndRecord = (header.kind == BlockKind::VolumeEnd).then(|| decode_record(&payload))?.ok()?;
@@ -121,7 +132,10 @@ impl Blocks {
     }
 
     /// The index that the end mark points to.
-    pub(super) fn index(&self, end: &VolumeEndRecord) -> Result<VolumeIndex, VolumeError> {
+    ///
+    /// # Errors
+    /// The index is damaged; the device fails.
+    pub fn index(&self, end: &VolumeEndRecord) -> Result<VolumeIndex, VolumeError> {
         let mut offset = end.index_offset;
         let mut index: Option<VolumeIndex> = None;
         for _ in 0..end.index_blocks {
@@ -207,6 +221,36 @@ impl std::fmt::Debug for Volume {
 /// Most labels fit in this many bytes, so that one read takes them.
 const LABEL_GUESS: usize = 1_024;
 
+/// Reads the label, and nothing else: the volume's blocks, the label, the bytes of its block.
+///
+/// # Errors
+/// As [`Volume::open`].
+pub(super) fn read_label(source: Box<dyn VolumeSource>, name: &str) -> Result<(Blocks, LabelRecord, u32), VolumeError> {
+    let fail = |error: FormatError| VolumeError::format(name, error);
+    let len = source.len();
+    let guess = usize::try_from(len).unwrap_or(usize::MAX).min(LABEL_GUESS);
+    let mut bytes = vec![0; guess];
+    source.read_at(0, &mut bytes)?;
+    let header = match BlockHeader::parse(&bytes) {
+        Ok(header) => header,
+        Err(error) if matches!(error.kind, FormatErrorKind::Magic | FormatErrorKind::Short { .. }) => {
+            return Err(VolumeError::NotAVolume { name: name.to_owned(), len });
+        }
+        Err(error) => return Err(fail(error.within(Position::UNKNOWN.with_block(0)))),
+    };
+    if header.kind != BlockKind::Label {
+        let found = u64::from(header.kind.id());
+        return Err(VolumeError::field(name, header.position(), "kind of the first block", found, "1: a label"));
+    }
+    let (set, number) = (header.identity.set, header.identity.volume);
+    let label_bytes = u32::try_from(header.block_len()).unwrap_or(u32::MAX);
+    let blocks = Blocks { source, name: name.to_owned(), set, number };
+    let (_, payload) = blocks.read(0, label_bytes, Some(0))?;
+    let label: LabelRecord = decode_record(&payload).map_err(|error| fail(error.within(header.position())))?;
+    label.check_block(&header).map_err(fail)?;
+    Ok((blocks, label, label_bytes))
+}
+
 impl Volume {
     /// Reads label and end mark. `name` is the volume's name on its device, for messages.
     ///
@@ -214,28 +258,7 @@ impl Volume {
     /// [`VolumeError::NotAVolume`] if no block starts the source; a label that is damaged, is another volume's, or needs
     /// a newer release; a device that fails. A missing end mark is no error: see [`Volume::end`].
     pub fn open(source: Box<dyn VolumeSource>, name: &str) -> Result<Volume, VolumeError> {
-        let fail = |error: FormatError| VolumeError::format(name, error);
-        let len = source.len();
-        let guess = usize::try_from(len).unwrap_or(usize::MAX).min(LABEL_GUESS);
-        let mut bytes = vec![0; guess];
-        source.read_at(0, &mut bytes)?;
-        let header = match BlockHeader::parse(&bytes) {
-            Ok(header) => header,
-            Err(error) if matches!(error.kind, FormatErrorKind::Magic | FormatErrorKind::Short { .. }) => {
-                return Err(VolumeError::NotAVolume { name: name.to_owned(), len });
-            }
-            Err(error) => return Err(fail(error.within(Position::UNKNOWN.with_block(0)))),
-        };
-        if header.kind != BlockKind::Label {
-            let found = u64::from(header.kind.id());
-            return Err(VolumeError::field(name, header.position(), "kind of the first block", found, "1: a label"));
-        }
-        let (set, number) = (header.identity.set, header.identity.volume);
-        let label_bytes = u32::try_from(header.block_len()).unwrap_or(u32::MAX);
-        let blocks = Blocks { source, name: name.to_owned(), set, number };
-        let (_, payload) = blocks.read(0, label_bytes, Some(0))?;
-        let label: LabelRecord = decode_record(&payload).map_err(|error| fail(error.within(header.position())))?;
-        label.check_block(&header).map_err(fail)?;
+        let (blocks, label, label_bytes) = read_label(source, name)?;
         let end = blocks.end();
         Ok(Volume { blocks, label, label_bytes, end })
     }
@@ -307,6 +330,12 @@ impl Volume {
         parsed
             .map(Some)
             .map_err(|error| VolumeError::format(self.name(), error.within(Position::volume(self.label.volume))))
+    }
+
+    /// Its blocks.
+    #[must_use]
+    pub const fn blocks(&self) -> &Blocks {
+        &self.blocks
     }
 
     pub(super) fn into_blocks(self) -> Blocks {
