@@ -521,7 +521,7 @@ fn guard(table: &str, acd: &AcdPlan, refusal: crate::schema::range::Refusal) -> 
     Refusal {
         what: format!("table {table}, {name}: {}", parts.join(" and ")),
         advice: "look at the plan, then say --uncovered keep (the target is right) or --uncovered delete (the set is \
-                 right; rows across an edge stay even so, and what overlaps them on the volumes stays out)"
+                 right; rows across an edge stay even so, with those in whose place nothing can come beside them)"
             .to_owned(),
         class: Class::NotRestorable,
     }

@@ -97,6 +97,11 @@ impl SlotOf {
         SlotOf { event_seconds: (question.grain == Grain::Event).then_some(seconds) }
     }
 
+    /// Whether rows are events.
+    pub(super) const fn is_event(self) -> bool {
+        self.event_seconds.is_some()
+    }
+
     pub(super) fn of(self, span: Span) -> Span {
         let Some(seconds) = self.event_seconds else { return span };
         let midnight = span.start.plus(span.start.second_of_day().saturating_neg());
