@@ -10,7 +10,7 @@ use crate::base::position::Position;
 use crate::base::time::{Day, Instant, Span};
 use crate::error::{Class, Error, ErrorKind};
 use crate::format::chunk::PieceEntry;
-use crate::schema::clock::{Clock, ClockKind, RowTimes};
+use crate::schema::clock::{Clock, ClockKind, Length, RowTimes};
 use crate::schema::grain::{DataType, Grain};
 use crate::schema::range::{Carried, Decision, Question, Request, Side, decide, reach_days};
 use crate::schema::table::{BoundTable, TableSchema};
@@ -572,7 +572,11 @@ fn renumbered(clock: &Clock, at: impl Fn(usize) -> usize) -> Clock {
         ClockKind::Timestamp { at: column } => ClockKind::Timestamp { at: at(*column) },
         ClockKind::EpochSeconds { at: column, zone } => ClockKind::EpochSeconds { at: at(*column), zone: zone.clone() },
     };
-    Clock { kind, length_column: clock.length_column.map(at) }
+    let length = clock.length.map(|length| match length {
+        Length::Column(column) => Length::Column(at(column)),
+        Length::Minutes(minutes) => Length::Minutes(minutes),
+    });
+    Clock { kind, length }
 }
 
 impl TablePlan {
