@@ -3,7 +3,7 @@
 use super::drift;
 use super::options::{Missing, Options, Select};
 use super::report::{AcdPlan, Plan, RangesPlan, Refusal, TableAction, TablePlan, VolumeNeed, WholePlan};
-use super::sides::Sides;
+use super::sides::{Cells, Sides};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
 use crate::base::position::Position;
@@ -238,12 +238,13 @@ impl Planner<'_> {
             }
         };
         let chunks: Vec<ChunkRef> = section.chunks.iter().filter(in_window).cloned().collect();
-        let (volume, unreadable) = self.volume_side(section, table, &chunks, window, monitor)?;
+        let cells = Cells::new(&table.bound, section, self.options);
+        let (volume, unreadable) = self.volume_side(section, table, &chunks, window, &cells, monitor)?;
         self.refuse_unreadable(&table.bound.schema.name, &unreadable, plan);
         let bound_target = bound_target(&table.bound, &target, &mapping);
         let held = volume.evidence.held.values().flatten();
         let days = self.target_days(table.bound.grain, held, window.is_none());
-        let target_sides = self.target_sides(&bound_target, days)?;
+        let target_sides = self.target_sides(&bound_target, days, &cells)?;
         let mut acds = Vec::new();
         let names: BTreeSet<Acd> = volume.sides.keys().chain(target_sides.keys()).copied().collect();
         for acd in names {
@@ -261,7 +262,16 @@ impl Planner<'_> {
         let readable: BTreeSet<u64> = unreadable.iter().map(|(chunk, _)| chunk.number).collect();
         let chunks = chunks.into_iter().filter(|chunk| !readable.contains(&chunk.number)).collect();
         let unproven = volume.evidence.unproven.into_iter().collect();
-        Ok(TableAction::Ranges(Box::new(RangesPlan { target, bound_target, mapping, chunks, days, acds, unproven })))
+        Ok(TableAction::Ranges(Box::new(RangesPlan {
+            target,
+            bound_target,
+            mapping,
+            chunks,
+            cells,
+            days,
+            acds,
+            unproven,
+        })))
     }
 
     fn acd(&self, table: &BoundTable, acd: Acd, volume: &VolumeSide, target: Option<&Side>) -> Result<AcdPlan, Error> {
@@ -325,11 +335,12 @@ impl Planner<'_> {
         &self,
         target: &BoundTable,
         days: (Option<Day>, Option<Day>),
+        cells: &Cells,
     ) -> Result<BTreeMap<Acd, Side>, Error> {
         let Some(clock) = &target.clock else { return Ok(BTreeMap::new()) };
         let keys = RowTimes::columns(target);
         let mut times = RowTimes::projected(target, &keys)?;
-        let mut sides = Sides::default();
+        let mut sides = Sides::new(cells);
         self.snapshot.scan_days(0, &target.schema, clock, days, &keys, &mut |batch| {
             sides.add(&times.all(&batch));
             Ok(())
@@ -344,9 +355,10 @@ impl Planner<'_> {
         table: &SectionTable,
         chunks: &[ChunkRef],
         window: Option<Span>,
+        cells: &Cells,
         monitor: &dyn Monitor,
     ) -> Result<(VolumeSide, Vec<(ChunkRef, String)>), Error> {
-        let (mut sides, mut entries) = (Sides::default(), Vec::<PieceEntry>::new());
+        let (mut sides, mut entries) = (Sides::new(cells), Vec::<PieceEntry>::new());
         let mut unreadable = Vec::new();
         ordered(
             self.options.jobs.max(1),
@@ -393,7 +405,7 @@ impl Planner<'_> {
         monitor: &dyn Monitor,
     ) -> Result<TableAction, Error> {
         let chunks = section.chunks.clone();
-        let (volume, unreadable) = self.volume_side(section, table, &chunks, None, monitor)?;
+        let (volume, unreadable) = self.volume_side(section, table, &chunks, None, &Cells::default(), monitor)?;
         let name = &table.bound.schema.name;
         // An absent or damaged section never empties a table: all of it, or nothing.
         if !unreadable.is_empty() || !volume.evidence.whole {

@@ -51,7 +51,7 @@ mod spans;
 #[cfg(test)]
 mod tests;
 
-pub use engine::decide;
+pub use engine::{decide, event_slot};
 pub use held::{held_by_rows, held_incremental};
 pub use periods::periods_touched;
 pub use request::{Request, RequestError, date_text};
