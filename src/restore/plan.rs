@@ -12,7 +12,7 @@ use crate::error::{Class, Error, ErrorKind};
 use crate::format::chunk::PieceEntry;
 use crate::schema::clock::{Clock, ClockKind, Length, RowTimes};
 use crate::schema::grain::{DataType, Grain};
-use crate::schema::range::{Carried, Decision, Question, Request, Side, decide, reach_days};
+use crate::schema::range::{Carried, Decision, Question, Request, Side, Undated, decide, reach_days};
 use crate::schema::table::{BoundTable, TableSchema};
 use crate::section::evidence::{Claims, Evidence, weigh};
 use crate::section::pieces::Acd;
@@ -259,8 +259,9 @@ impl Planner<'_> {
                 plan.refusals.push(guard(&table.bound.schema.name, acd, refusal));
             }
         }
-        let readable: BTreeSet<u64> = unreadable.iter().map(|(chunk, _)| chunk.number).collect();
-        let chunks = chunks.into_iter().filter(|chunk| !readable.contains(&chunk.number)).collect();
+        let unread: BTreeSet<u64> = unreadable.iter().map(|(chunk, _)| chunk.number).collect();
+        let readable = chunks.into_iter().filter(|chunk| !unread.contains(&chunk.number)).collect();
+        let chunks = giving(readable, &acds);
         let unproven = volume.evidence.unproven.into_iter().collect();
         Ok(TableAction::Ranges(Box::new(RangesPlan {
             target,
@@ -518,6 +519,18 @@ impl Planner<'_> {
         let what = format!("table {table}: {rows} rows in {} chunks cannot be read: {first}", unreadable.len());
         self.refuse_or_note(what, if missing { Class::Volume } else { Class::Damage }, plan);
     }
+}
+
+/// Those chunks that may have rows that go in.
+fn giving(chunks: Vec<ChunkRef>, acds: &[AcdPlan]) -> Vec<ChunkRef> {
+    if acds.iter().any(|plan| plan.decision.undated != Undated::Leave) {
+        return chunks;
+    }
+    let slots = acds.iter().flat_map(|plan| plan.decision.insert.iter().chain(&plan.decision.carried_in));
+    let hull = |a: Span, b: Span| Span { start: a.start.min(b.start), stop: a.stop.max(b.stop) };
+    let Some(given) = slots.map(|slot| slot.span).reduce(hull) else { return Vec::new() };
+    let span = |chunk: &ChunkRef| Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop));
+    chunks.into_iter().filter(|chunk| span(chunk).is_some_and(|span| span.meets(given))).collect()
 }
 
 fn guard(table: &str, acd: &AcdPlan, refusal: crate::schema::range::Refusal) -> Refusal {

@@ -10,8 +10,9 @@ use super::batch::{Batch, Column, ColumnData, Value};
 use super::error::{ColumnError, ColumnErrorKind};
 use super::logical::LogicalType;
 use crate::base::position::Position;
-use item::push_item;
+use item::{ITEM, push_value};
 use lanes::{BLOCK, Lanes};
+use std::ops::Range;
 
 /// The count and the sum of hashes of some rows; independent of their order. The id of this digest is 1.
 ///
@@ -106,17 +107,17 @@ pub struct RowHasher {
 struct Items {
     /// The items, and behind the last one as many bytes as are read at once.
     bytes: Vec<u8>,
-    /// Where each row's item starts and ends; an item without bytes is the whole number 0. Equal neighbours share one.
-    places: Vec<(usize, usize)>,
+    /// Where each row's bytes start and end, and their class. Equal neighbours share them.
+    places: Vec<(usize, usize, u16)>,
 }
 
 /// Rows put together at a time: their canonical rows stay in the first cache.
 const TILE: usize = 64;
-/// Most bytes of the item of a whole number.
+/// Most bytes of a whole number.
 const WHOLE_MAX: usize = 9;
 /// Bytes of an item that are copied at once.
 const ITEM_STRIDE: usize = 16;
-/// Columns that share a byte of the mask.
+/// Columns that share two bytes of the mask.
 const GROUP: usize = 8;
 /// Room for the numbers of a group, written eight bytes at a time.
 const GROUP_ROOM: usize = GROUP * WHOLE_MAX + 8;
@@ -160,7 +161,7 @@ impl RowHasher {
 
     /// Makes the canonical rows of the rows from `first` to before `stop`.
     fn put_together(&mut self, batch: &Batch, types: &[LogicalType], first: usize, stop: usize) {
-        let mask = types.len().div_ceil(8);
+        let mask = types.len().div_ceil(4);
         self.items.resize_with(types.len(), Items::default);
         let mut lanes = Vec::with_capacity(types.len());
         let mut wholes = 0;
@@ -174,7 +175,7 @@ impl RowHasher {
                 continue;
             }
             items.fill(column, *logical, first, stop);
-            for (room, (start, end)) in room.iter_mut().zip(&items.places) {
+            for (room, (start, end, _)) in room.iter_mut().zip(&items.places) {
                 *room += end - start;
             }
             lanes.push(Lane::Items(items));
@@ -193,9 +194,9 @@ impl RowHasher {
         self.ends.clear();
         self.ends.extend(self.starts.iter().map(|start| start + mask));
         let mut copies = [[0; TILE]; GROUP];
-        for (byte, lanes) in lanes.chunks(GROUP).enumerate() {
-            let group = Group::new(lanes, &mut copies);
-            group.append(&mut self.rows, &self.starts, &mut self.ends, byte);
+        for (number, lanes) in lanes.chunks(GROUP).enumerate() {
+            let bytes = 2 * number..mask.min(2 * number + 2);
+            Group::new(lanes, &mut copies).append(&mut self.rows, &self.starts, &mut self.ends, bytes);
         }
     }
 }
@@ -207,6 +208,15 @@ enum Lane<'a> {
     Numbers(&'a [i64]),
     /// Items.
     Items(&'a Items),
+}
+
+/// Whether two texts are equal; without a call where both have 8 to 16 bytes, as dates and times of day have.
+#[inline]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    match (a.first_chunk::<8>(), a.last_chunk::<8>(), b.first_chunk(), b.last_chunk()) {
+        (Some(a1), Some(a2), Some(b1), Some(b2)) if a.len() == b.len() && a.len() <= 16 => a1 == b1 && a2 == b2,
+        _ => a == b,
+    }
 }
 
 /// The values of these rows, if all are whole numbers of a column that declares whole numbers.
@@ -232,44 +242,45 @@ impl Items {
         let mut nulls = column.nulls.get(null..).unwrap_or_default().iter().map(|row| *row as usize).peekable();
         let mut strays = column.strays.get(stray..).unwrap_or_default().iter().peekable();
         // The text whose item was made last, and where that item lies. Dates are costly to read and often repeat.
-        let mut last: Option<(&[u8], (usize, usize))> = None;
+        let mut last: Option<(&[u8], (usize, usize, u16))> = None;
         for row in first..stop {
             let start = self.bytes.len();
-            if nulls.next_if_eq(&row).is_some() {
-                push_item(Value::Null, logical, &mut self.bytes);
+            let class = if nulls.next_if_eq(&row).is_some() {
+                push_value(Value::Null, logical, &mut self.bytes)
             } else if let Some((_, value)) = strays.next_if(|(at, _)| *at as usize == row) {
-                push_item(value.as_value(), logical, &mut self.bytes);
+                push_value(value.as_value(), logical, &mut self.bytes)
             } else {
                 match &column.data {
                     ColumnData::Integer(values) => {
                         let value = Value::Integer(values.get(row).copied().unwrap_or(0));
-                        push_item(value, logical, &mut self.bytes);
+                        push_value(value, logical, &mut self.bytes)
                     }
                     ColumnData::Real(values) => {
                         let value = Value::Real(f64::from_bits(values.get(row).copied().unwrap_or(0)));
-                        push_item(value, logical, &mut self.bytes);
+                        push_value(value, logical, &mut self.bytes)
                     }
-                    ColumnData::Blob(strings) => push_item(Value::Blob(strings.get(row)), logical, &mut self.bytes),
+                    ColumnData::Blob(strings) => push_value(Value::Blob(strings.get(row)), logical, &mut self.bytes),
                     ColumnData::Text(strings) => {
                         let text = strings.get(row);
-                        if let Some((_, place)) = last.filter(|(before, _)| *before == text) {
+                        if let Some((_, place)) = last.filter(|(before, _)| same(before, text)) {
                             self.places.push(place);
                             continue;
                         }
-                        push_item(Value::Text(text), logical, &mut self.bytes);
-                        last = Some((text, (start, self.bytes.len())));
+                        let class = push_value(Value::Text(text), logical, &mut self.bytes);
+                        last = Some((text, (start, self.bytes.len(), class)));
+                        class
                     }
                 }
-            }
-            self.places.push((start, self.bytes.len()));
+            };
+            self.places.push((start, self.bytes.len(), class));
         }
         self.bytes.extend_from_slice(&[0; ITEM_STRIDE]);
     }
 
-    /// Appends the item of a row of the tile, from 0, and perhaps something behind it.
+    /// Appends the item of a row of the tile, from 0, and perhaps something behind it; gives its class.
     #[inline]
-    fn append(&self, row: usize, rows: &mut [u8], end: &mut usize) {
-        let (start, stop) = self.places.get(row).copied().unwrap_or_default();
+    fn append(&self, row: usize, rows: &mut [u8], end: &mut usize) -> u16 {
+        let (start, stop, class) = self.places.get(row).copied().unwrap_or_default();
         // Items are short as a rule: a copy of fixed length is no call.
         let strides = self.bytes.get(start..).and_then(<[u8]>::first_chunk::<ITEM_STRIDE>);
         let room = rows.get_mut(*end..).and_then(<[u8]>::first_chunk_mut::<ITEM_STRIDE>);
@@ -283,10 +294,11 @@ impl Items {
             }
         }
         *end += stop - start;
+        class
     }
 }
 
-/// Up to eight neighbouring columns of the rows at hand, which share a byte of the mask.
+/// Up to eight neighbouring columns of the rows at hand, which share two bytes of the mask.
 struct Group<'a> {
     /// Numbers by column; zeros for columns that are not there or have items.
     numbers: [&'a [i64; TILE]; GROUP],
@@ -321,61 +333,102 @@ impl<'a> Group<'a> {
         group
     }
 
-    /// Appends the items of these columns to every canonical row, and sets their bits in the mask byte.
-    fn append(&self, rows: &mut [u8], starts: &[usize], ends: &mut [usize], byte: usize) {
-        // The columns side by side, row by row: copied together first, they would take twice as long.
-        let [a, b, c, d, e, f, g, h] = self.numbers;
-        let columns = a.iter().zip(b).zip(c.iter().zip(d)).zip(e.iter().zip(f).zip(g.iter().zip(h)));
-        for (row, ((start, end), (((a, b), (c, d)), ((e, f), (g, h))))) in
-            starts.iter().zip(ends).zip(columns).enumerate()
-        {
-            let numbers = [*a, *b, *c, *d, *e, *f, *g, *h];
-            let mask = if self.plain {
-                append_numbers(rows, end, &numbers)
-            } else {
-                self.append_mixed(rows, end, row, &numbers)
-            };
-            if let Some(bits) = rows.get_mut(start + byte) {
-                *bits = mask;
-            }
+    /// Appends what these columns give to every canonical row, and sets their bytes of the mask.
+    fn append(&self, rows: &mut [u8], starts: &[usize], ends: &mut [usize], bytes: Range<usize>) {
+        if self.plain {
+            return append_plain(&self.numbers, rows, starts, ends, bytes);
+        }
+        for (row, (start, end)) in starts.iter().zip(ends).enumerate() {
+            let numbers = self.numbers.map(|values| values.get(row).copied().unwrap_or(0));
+            let mask = self.append_mixed(rows, end, row, &numbers);
+            set_mask(rows, start + bytes.start, bytes.len(), mask);
         }
     }
 
-    /// Appends numbers and items of one row; gives the mask of those that have bytes.
-    fn append_mixed(&self, rows: &mut [u8], end: &mut usize, row: usize, numbers: &[i64; GROUP]) -> u8 {
+    /// Appends numbers and items of one row; gives their classes.
+    fn append_mixed(&self, rows: &mut [u8], end: &mut usize, row: usize, numbers: &[i64; GROUP]) -> u16 {
         let mut mask = 0;
         for (lane, (number, items)) in numbers.iter().zip(&self.items).enumerate() {
-            let before = *end;
-            match items {
+            let class = match items {
                 Some(items) => items.append(row, rows, end),
-                None => *end += write_whole(rows, before, *number),
-            }
-            mask |= u8::from(*end > before) << lane;
+                None => {
+                    let (class, length) = write_whole(rows, *end, *number);
+                    *end += length;
+                    class
+                }
+            };
+            mask |= class << (2 * lane);
         }
         mask
     }
 }
 
-/// Appends whole numbers; gives the mask of those that are not 0.
+/// Appends columns of numbers only. Not inlined: on its own this loop keeps what it needs in registers.
+#[inline(never)]
+fn append_plain(
+    numbers: &[&[i64; TILE]; GROUP],
+    rows: &mut [u8],
+    starts: &[usize],
+    ends: &mut [usize],
+    bytes: Range<usize>,
+) {
+    // The columns side by side, row by row: copied together first, they would take twice as long.
+    let [a, b, c, d, e, f, g, h] = numbers;
+    let columns = a.iter().zip(*b).zip(c.iter().zip(*d)).zip(e.iter().zip(*f).zip(g.iter().zip(*h)));
+    for ((start, end), (((a, b), (c, d)), ((e, f), (g, h)))) in starts.iter().zip(ends).zip(columns) {
+        let mut mask = 0;
+        if a | b | c | d | e | f | g | h != 0 {
+            let Some(room) = rows.get_mut(*end..).and_then(<[u8]>::first_chunk_mut::<GROUP_ROOM>) else { return };
+            let mut at = 0;
+            let mut put = |value: i64, lane: u32| {
+                let (class, length) = write_whole(room, at, value);
+                at += length;
+                mask |= class << (2 * lane);
+            };
+            put(*a, 0);
+            put(*b, 1);
+            put(*c, 2);
+            put(*d, 3);
+            put(*e, 4);
+            put(*f, 5);
+            put(*g, 6);
+            put(*h, 7);
+            *end += at;
+        }
+        set_mask(rows, start + bytes.start, bytes.len(), mask);
+    }
+}
+
+/// Puts the one or two bytes of a mask in their place.
 #[inline]
-fn append_numbers(rows: &mut [u8], end: &mut usize, numbers: &[i64; GROUP]) -> u8 {
-    let mut mask = 0;
-    if numbers.iter().fold(0, |all, number| all | number) == 0 {
-        return mask;
+fn set_mask(rows: &mut [u8], at: usize, bytes: usize, mask: u16) {
+    let [low, high] = mask.to_le_bytes();
+    if let Some(place) = rows.get_mut(at) {
+        *place = low;
     }
-    let Some(room) = rows.get_mut(*end..).and_then(<[u8]>::first_chunk_mut::<GROUP_ROOM>) else { return mask };
-    let mut at = 0;
-    for (lane, number) in numbers.iter().enumerate() {
-        at += write_whole(room, at, *number);
-        mask |= u8::from(*number != 0) << lane;
+    if bytes == 2
+        && let Some(place) = rows.get_mut(at + 1)
+    {
+        *place = high;
     }
-    *end += at;
-    mask
+}
+
+/// Writes a whole number, and perhaps something behind it; gives its class and length.
+#[inline(always)]
+fn write_whole(room: &mut [u8], at: usize, value: i64) -> (u16, usize) {
+    let class = item::class(value);
+    if class == ITEM {
+        return (class, write_item(room, at, value));
+    }
+    if let Some(slot) = room.get_mut(at..at + 8).and_then(<[u8]>::first_chunk_mut) {
+        *slot = value.to_le_bytes();
+    }
+    (class, 2 * usize::from(class))
 }
 
 /// Writes the item of a whole number, and perhaps something behind it; gives the item's length.
-#[inline]
-fn write_whole(room: &mut [u8], at: usize, value: i64) -> usize {
+#[cold]
+fn write_item(room: &mut [u8], at: usize, value: i64) -> usize {
     let (word, length) = item::whole(value);
     if let Some(slot) = room.get_mut(at..at + 8).and_then(<[u8]>::first_chunk_mut) {
         *slot = word.to_le_bytes();

@@ -93,7 +93,7 @@ fn mistakes_are_named_with_their_line() {
         ),
         (interval("length_minutes = 0"), Some(2), "length_minutes must be 1 to 1440"),
         (interval("length_minutes = 1441"), Some(2), "length_minutes must be 1 to 1440"),
-        (interval("length_minutes = -5"), Some(5), "expected u32"),
+        (interval("length_minutes = -5"), Some(6), "expected u32"),
         (
             with("data = 'acd'\ngrain = 'event'\ntime = [{ date = 'd', length_minutes = 5 }]\n"),
             Some(2),

@@ -465,7 +465,7 @@ mod tests {
         assert_eq!(shown(&five, &rows), ["1 2024-02-29 23:55 300", "1 2024-02-29 23:58 300", "1 undated", "1 undated"]);
         assert_eq!(RowTimes::columns(&five), [0, 1, 2]);
         let day = fixed(ClockKind::Timestamp { at: 1 }, 1_440);
-        assert_eq!(shown(&day, &[row("2024-02-29 00:00:01", 0)]), ["1 2024-02-29 00:00 86400"]);
+        assert_eq!(shown(&day, &[row("2024-02-29 00:00:01", 0)]), ["1 2024-02-29 00:00:01 86400"]);
         // A length that no catalogue lets in.
         assert_eq!(shown(&fixed(ClockKind::Date { date: 1 }, 1_441), &[row("2024-02-29", 0)]), ["1 undated"]);
         assert_eq!(shown(&fixed(ClockKind::Date { date: 1 }, 0), &[row("2024-02-29", 0)]), ["1 undated"]);
