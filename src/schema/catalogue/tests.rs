@@ -99,7 +99,11 @@ fn mistakes_are_named_with_their_line() {
             Some(2),
             "interval only",
         ),
-        (with("data = 'acd'\ngrain = 'daily'\ntime = [{ date = 'd', length = 'l' }]\n"), Some(2), "length is for"),
+        (
+            with("data = 'acd'\ngrain = 'daily'\ntime = [{ date = 'd', length = 'l' }]\n"),
+            Some(2),
+            "length_minutes are for",
+        ),
         (with("data = 'acd'\ngrain = 'event'\ntime = [{ time = 'd' }]\n"), Some(2), "time must name"),
         (with("data = 'acd'\ngrain = 'event'\ntime = [{ epoch = 'd' }]\n"), Some(2), "time must name"),
         (with("data = 'acd'\ngrain = 'event'\ntime = [{ date = 'd', timestamp = 't' }]\n"), Some(2), "time must name"),
