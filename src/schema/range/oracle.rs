@@ -207,8 +207,9 @@ fn settle(question: &Question<'_>, volume: &[Span], target: &[Span], actual: &Pi
         let kept = straddles || (uncovered && question.policies.uncovered == Uncovered::Keep);
         fates.push(Fate { in_range, straddles, uncovered, kept });
     }
-    while question.grain != Grain::Event {
-        let mut changed = false;
+    let mut changed = question.grain != Grain::Event;
+    while changed {
+        changed = false;
         for (row, goes_in) in volume.iter().zip(&mut goes_in) {
             let pushed_out = target.iter().zip(&fates).any(|(other, fate)| fate.kept && overlap(*row, *other));
             if *goes_in && pushed_out {
@@ -222,9 +223,6 @@ fn settle(question: &Question<'_>, volume: &[Span], target: &[Span], actual: &Pi
                 fate.kept = true;
                 changed = true;
             }
-        }
-        if !changed {
-            break;
         }
     }
     Fates { target: fates, volume: goes_in }
