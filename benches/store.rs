@@ -135,7 +135,7 @@ fn scans(criterion: &mut Criterion) {
     });
     group.finish();
 
-    let clock = Clock { kind: ClockKind::DateHhmm { date: 0, time: 1 }, length_column: None };
+    let clock = Clock { kind: ClockKind::DateHhmm { date: 0, time: 1 }, length: None };
     let mut group = criterion.benchmark_group("days");
     group.bench_function("bare group by", |b| {
         let sql = format!("SELECT row_date, count(*), min(rowid), max(rowid) FROM {TABLE} GROUP BY row_date");

@@ -150,6 +150,7 @@ pub mod records {
                 ("date_column", "u32"),
                 ("time_column", "option of u32"),
                 ("length_column", "option of u32"),
+                ("length_minutes", "u32"),
                 ("zone", "text"),
             ],
         ),

@@ -3,7 +3,7 @@
 
 use super::error::FormatErrorKind;
 use super::record::{Record, at_most};
-use crate::base::limits::{COLUMNS_MAX, NAME_BYTES_MAX, RECORD_ENTRIES_MAX};
+use crate::base::limits::{COLUMNS_MAX, INTERVAL_MINUTES_MAX, NAME_BYTES_MAX, RECORD_ENTRIES_MAX};
 use serde::{Deserialize, Serialize};
 
 /// Begins a section; repeated, with the next row's number, on each further volume that the section reaches.
@@ -61,8 +61,10 @@ pub struct ClockEntry {
     pub date_column: u32,
     /// Number of the HHMM column, for kind 1.
     pub time_column: Option<u32>,
-    /// Number of the column with the interval's length in minutes, for interval tables.
+    /// Number of the column with the interval's length in minutes; for interval tables this or `length_minutes`.
     pub length_column: Option<u32>,
+    /// Minutes of every interval, 1 to [`INTERVAL_MINUTES_MAX`], where no column says it; 0 otherwise.
+    pub length_minutes: u32,
     /// Name of the time zone in which epoch seconds are read; empty otherwise.
     pub zone: String,
 }
@@ -160,6 +162,13 @@ impl ClockEntry {
         }
         if self.length_column.is_some() && grain != 1 {
             return refuse("length_column", true, "given only for grain interval");
+        }
+        let fixed = grain == 1 && self.length_column.is_none();
+        let allowed = if fixed { 1..=INTERVAL_MINUTES_MAX } else { 0..=0 };
+        if !allowed.contains(&i64::from(self.length_minutes)) {
+            let allowed = "1 to 1,440 for grain interval without length_column, else 0";
+            let found = u64::from(self.length_minutes);
+            return Err(FormatErrorKind::Field { field: "length_minutes", found, allowed });
         }
         if self.zone.is_empty() != (self.kind != 4) {
             return refuse("zone", !self.zone.is_empty(), "given exactly for clock kind 4");

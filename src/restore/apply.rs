@@ -4,7 +4,7 @@ use super::drift::Mapping;
 use super::options::{Options, Proof};
 use super::plan::position;
 use super::report::{AcdPlan, Plan, RangesPlan, Report, TableAction, TablePlan, TableReport, WholePlan};
-use super::sides::Sides;
+use super::sides::{Cells, Sides};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
 use crate::base::side_by_side::side_by_side;
@@ -28,6 +28,8 @@ use std::time::{Duration, Instant as Clock};
 
 /// Applies a plan: in one transaction, table by table, rows are deleted, inserted, read again and compared with the
 /// volumes. Only if all of it is as it should be the transaction is committed.
+///
+/// Memory does not grow with the rows but for the keys of those that one table loses: 16 bytes each, 160 MB for ten million.
 ///
 /// # Errors
 /// The plan is refused; the target's rows are no longer those that the plan saw (plan again); a chunk cannot be read or
@@ -113,7 +115,7 @@ fn doomed(
     let verdicts = Verdicts::new(ranges);
     let columns = RowTimes::columns(bound);
     let mut times = RowTimes::projected(bound, &columns)?;
-    let (mut sides, mut doomed) = (Sides::default(), Vec::new());
+    let (mut sides, mut doomed) = (Sides::new(&ranges.cells), Vec::new());
     snapshot.scan_keyed(reader, &ranges.target, clock, ranges.days, &columns, &mut |keys, batch| {
         let when = times.all(&batch);
         doomed.extend(keys.iter().zip(&when).filter(|(_, row)| verdicts.deletes(row)).map(|(key, _)| *key));
@@ -152,23 +154,26 @@ struct Work<'a> {
 }
 
 /// What a ranges plan says of rows.
-struct Verdicts<'a>(HashMap<Acd, &'a AcdPlan>);
+struct Verdicts<'a> {
+    acds: HashMap<Acd, &'a AcdPlan>,
+    cells: &'a Cells,
+}
 
 impl<'a> Verdicts<'a> {
     fn new(ranges: &'a RangesPlan) -> Verdicts<'a> {
-        Verdicts(ranges.acds.iter().map(|plan| (plan.acd, plan)).collect())
+        Verdicts { acds: ranges.acds.iter().map(|plan| (plan.acd, plan)).collect(), cells: &ranges.cells }
     }
 
     fn deletes(&self, row: &RowWhen) -> bool {
-        self.0.get(&row.acd).is_some_and(|plan| match row.when {
-            When::Dated(span) => plan.decision.deletes(span),
+        self.acds.get(&row.acd).is_some_and(|plan| match row.when {
+            When::Dated(span) => plan.decision.deletes(self.cells.of(row.acd, span)),
             When::Undated => plan.decision.undated == Undated::Replace,
         })
     }
 
     fn inserts(&self, row: &RowWhen) -> bool {
-        self.0.get(&row.acd).is_some_and(|plan| match row.when {
-            When::Dated(span) => plan.decision.inserts(span),
+        self.acds.get(&row.acd).is_some_and(|plan| match row.when {
+            When::Dated(span) => plan.decision.inserts(self.cells.of(row.acd, span)),
             When::Undated => plan.decision.undated != Undated::Leave,
         })
     }

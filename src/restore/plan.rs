@@ -3,7 +3,7 @@
 use super::drift;
 use super::options::{Missing, Options, Select};
 use super::report::{AcdPlan, Plan, RangesPlan, Refusal, TableAction, TablePlan, VolumeNeed, WholePlan};
-use super::sides::Sides;
+use super::sides::{Cells, Sides};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
 use crate::base::position::Position;
@@ -11,7 +11,7 @@ use crate::base::side_by_side::side_by_side;
 use crate::base::time::{Day, Instant, Span};
 use crate::error::{Class, Error, ErrorKind};
 use crate::format::chunk::PieceEntry;
-use crate::schema::clock::{Clock, ClockKind, RowTimes};
+use crate::schema::clock::{Clock, ClockKind, Length, RowTimes};
 use crate::schema::grain::{DataType, Grain};
 use crate::schema::range::{Carried, Decision, Question, Request, Side, Undated, decide, reach_days};
 use crate::schema::table::{BoundTable, TableSchema};
@@ -261,12 +261,13 @@ impl Planner<'_> {
             }
         };
         let chunks: Vec<ChunkRef> = section.chunks.iter().filter(in_window).cloned().collect();
-        let (volume, unreadable) = self.volume_side(section, table, &chunks, window, monitor)?;
+        let cells = Cells::new(&table.bound, section, self.options);
+        let (volume, unreadable) = self.volume_side(section, table, &chunks, window, &cells, monitor)?;
         self.refuse_unreadable(&table.bound.schema.name, &unreadable, plan);
         let bound_target = bound_target(&table.bound, &target, &mapping);
         let held = volume.evidence.held.values().flatten();
         let days = self.target_days(table.bound.grain, held, window.is_none());
-        let target_sides = self.target_sides(at.reader, &bound_target, days)?;
+        let target_sides = self.target_sides(at.reader, &bound_target, days, &cells)?;
         let mut acds = Vec::new();
         let names: BTreeSet<Acd> = volume.sides.keys().chain(target_sides.keys()).copied().collect();
         for acd in names {
@@ -285,7 +286,16 @@ impl Planner<'_> {
         let readable = chunks.into_iter().filter(|chunk| !unread.contains(&chunk.number)).collect();
         let chunks = giving(readable, &acds);
         let unproven = volume.evidence.unproven.into_iter().collect();
-        Ok(TableAction::Ranges(Box::new(RangesPlan { target, bound_target, mapping, chunks, days, acds, unproven })))
+        Ok(TableAction::Ranges(Box::new(RangesPlan {
+            target,
+            bound_target,
+            mapping,
+            chunks,
+            cells,
+            days,
+            acds,
+            unproven,
+        })))
     }
 
     fn acd(&self, table: &BoundTable, acd: Acd, volume: &VolumeSide, target: Option<&Side>) -> Result<AcdPlan, Error> {
@@ -350,11 +360,12 @@ impl Planner<'_> {
         reader: usize,
         target: &BoundTable,
         days: (Option<Day>, Option<Day>),
+        cells: &Cells,
     ) -> Result<BTreeMap<Acd, Side>, Error> {
         let Some(clock) = &target.clock else { return Ok(BTreeMap::new()) };
         let keys = RowTimes::columns(target);
         let mut times = RowTimes::projected(target, &keys)?;
-        let mut sides = Sides::default();
+        let mut sides = Sides::new(cells);
         self.snapshot.scan_days(reader, &target.schema, clock, days, &keys, &mut |batch| {
             sides.add(&times.all(&batch));
             Ok(())
@@ -369,9 +380,10 @@ impl Planner<'_> {
         table: &SectionTable,
         chunks: &[ChunkRef],
         window: Option<Span>,
+        cells: &Cells,
         monitor: &dyn Monitor,
     ) -> Result<(VolumeSide, Vec<(ChunkRef, Unread)>), Error> {
-        let (mut sides, mut entries) = (Sides::default(), Vec::<PieceEntry>::new());
+        let (mut sides, mut entries) = (Sides::new(cells), Vec::<PieceEntry>::new());
         let mut unreadable = Vec::new();
         ordered(
             self.options.jobs.max(1),
@@ -418,7 +430,7 @@ impl Planner<'_> {
     ) -> Result<TableAction, Error> {
         let (section, table) = (at.section, at.table);
         let chunks = section.chunks.clone();
-        let (volume, unreadable) = self.volume_side(section, table, &chunks, None, monitor)?;
+        let (volume, unreadable) = self.volume_side(section, table, &chunks, None, &Cells::default(), monitor)?;
         let name = &table.bound.schema.name;
         // An absent or damaged section never empties a table: all of it, or nothing.
         if !unreadable.is_empty() || !volume.evidence.whole {
@@ -567,7 +579,7 @@ fn guard(table: &str, acd: &AcdPlan, refusal: crate::schema::range::Refusal) -> 
     Refusal {
         what: format!("table {table}, {name}: {}", parts.join(" and ")),
         advice: "look at the plan, then say --uncovered keep (the target is right) or --uncovered delete (the set is \
-                 right; rows across an edge stay even so, and what overlaps them on the volumes stays out)"
+                 right; rows across an edge stay even so, with those in whose place nothing can come beside them)"
             .to_owned(),
         class: Class::NotRestorable,
     }
@@ -625,7 +637,11 @@ fn renumbered(clock: &Clock, at: impl Fn(usize) -> usize) -> Clock {
         ClockKind::Timestamp { at: column } => ClockKind::Timestamp { at: at(*column) },
         ClockKind::EpochSeconds { at: column, zone } => ClockKind::EpochSeconds { at: at(*column), zone: zone.clone() },
     };
-    Clock { kind, length_column: clock.length_column.map(at) }
+    let length = clock.length.map(|length| match length {
+        Length::Column(column) => Length::Column(at(column)),
+        Length::Minutes(minutes) => Length::Minutes(minutes),
+    });
+    Clock { kind, length }
 }
 
 impl TablePlan {

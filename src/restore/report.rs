@@ -1,6 +1,7 @@
 //! The plan of a restore and what it did, as values: for people as tables, for programs as JSON, both elsewhere.
 
 use super::drift::Mapping;
+use super::sides::Cells;
 use crate::base::time::Span;
 use crate::format::block::SetId;
 use crate::schema::range::{Decision, Request, Side};
@@ -90,6 +91,8 @@ pub struct RangesPlan {
     pub mapping: Mapping,
     /// The chunks to read, in order.
     pub chunks: Vec<ChunkRef>,
+    /// The spans under which rows were counted, and by which the decisions are.
+    pub(super) cells: Cells,
     /// The days of the target that were looked at: (first, last), `None` for unbounded.
     pub days: (Option<i32>, Option<i32>),
     /// One entry for each ACD that the section or the target has.

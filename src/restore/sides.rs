@@ -1,27 +1,96 @@
 //! Gathers what the range engine asks for: the rows of volumes and target, counted by ACD and span.
 
-use crate::base::time::Span;
+use super::options::Options;
+use crate::base::time::{Instant, Span};
 use crate::schema::clock::{RowWhen, When};
-use crate::schema::range::{Side, Slot};
+use crate::schema::grain::Grain;
+use crate::schema::range::{Carried, Side, Slot, event_slot};
+use crate::schema::table::BoundTable;
 use crate::section::pieces::Acd;
+use crate::volume::section::{SectionSource, SectionView};
 use std::collections::{BTreeMap, HashMap};
 
-/// Counts rows by ACD and span. Memory grows with the number of distinct spans: few for intervals, as many
-/// as rows for events stamped to the second.
-#[derive(Debug, Default)]
-pub(super) struct Sides {
+/// The spans under which events are counted: the whole slot of the day where all events of a slot share one fate, the
+/// event's own span otherwise. A slot may be cut by an edge of the request, of what the set holds, or of what may be
+/// touched: its events lie on either side. For other grains every span is its own.
+///
+/// Edges must be known before the rows are read, and they are if a catalog says what is held: parts that turn out to be
+/// unreadable take out whole days. Without a catalog, and where rows that are not held may go in (each only where no row
+/// of its own second stands), events are counted by their own spans.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cells {
+    /// Minutes of a slot, if whole slots are counted.
+    slot_minutes: Option<u32>,
+    /// Instants that cut the slots of all ACDs, ascending.
+    edges: Vec<Instant>,
+    /// Those of one ACD besides, ascending.
+    edges_of: BTreeMap<Acd, Vec<Instant>>,
+}
+
+impl Cells {
+    /// The cells of a section's table, on the volumes as in the target.
+    pub(super) fn new(table: &BoundTable, section: &SectionView, options: &Options) -> Cells {
+        let by_catalog = section.end.as_ref().filter(|_| section.source == SectionSource::Catalog);
+        let Some(end) = by_catalog.filter(|_| table.grain == Grain::Event) else { return Cells::default() };
+        if options.policies.carried != Carried::Leave {
+            return Cells::default();
+        }
+        let asked = [options.request.start, options.request.stop, options.settled_until];
+        let held = end.held.iter().flat_map(|held| [(held.acd, held.start), (held.acd, held.stop)]);
+        Cells::cut(table.event_slot_minutes, asked.into_iter().flatten(), held.map(|(acd, at)| (acd, Instant(at))))
+    }
+
+    /// Slots of some minutes, cut at these edges.
+    fn cut(
+        slot_minutes: u32,
+        edges: impl IntoIterator<Item = Instant>,
+        edges_of: impl IntoIterator<Item = (Acd, Instant)>,
+    ) -> Cells {
+        let mut cells = Cells { slot_minutes: Some(slot_minutes), ..Cells::default() };
+        cells.edges.extend(edges);
+        cells.edges.sort_unstable();
+        for (acd, at) in edges_of {
+            cells.edges_of.entry(acd).or_default().push(at);
+        }
+        cells.edges_of.values_mut().for_each(|edges| edges.sort_unstable());
+        cells
+    }
+
+    /// The span under which a row of this span is counted.
+    pub(super) fn of(&self, acd: Acd, span: Span) -> Span {
+        let Some(minutes) = self.slot_minutes else { return span };
+        let slot = event_slot(minutes, span.start);
+        let cut_by = |edges: &[Instant]| {
+            let next = edges.partition_point(|edge| *edge <= slot.start);
+            edges.get(next).is_some_and(|edge| *edge < slot.stop)
+        };
+        let own = self.edges_of.get(&acd).is_some_and(|edges| cut_by(edges));
+        if own || cut_by(&self.edges) || !slot.holds(span) { span } else { slot }
+    }
+}
+
+/// Counts rows by ACD and cell. Memory grows with the number of distinct cells: intervals and periods have few spans,
+/// events few slots; only events counted by their own spans have as many as rows.
+#[derive(Debug)]
+pub(super) struct Sides<'a> {
+    cells: &'a Cells,
     slots: HashMap<(Acd, Span), u64>,
     undated: BTreeMap<Acd, u64>,
-    /// The span counted last and its count, kept out of the map: rows of one span mostly come together.
+    /// What was counted last and how often, kept out of the map: rows of one cell mostly come together.
     run: Option<((Acd, Span), u64)>,
 }
 
-impl Sides {
+impl<'a> Sides<'a> {
+    /// Nothing counted yet.
+    pub(super) fn new(cells: &'a Cells) -> Sides<'a> {
+        Sides { cells, slots: HashMap::new(), undated: BTreeMap::new(), run: None }
+    }
+
     /// Counts some rows.
     pub(super) fn add(&mut self, when: &[RowWhen]) {
         for row in when {
             match row.when {
-                When::Dated(span) => self.count((row.acd, span)),
+                When::Dated(span) => self.count((row.acd, self.cells.of(row.acd, span))),
                 When::Undated => {
                     let count = self.undated.entry(row.acd).or_default();
                     *count = count.saturating_add(1);
@@ -60,5 +129,154 @@ impl Sides {
         let undated = self.undated;
         let side = |(acd, slots)| (acd, Side::new(slots, undated.get(&acd).copied().unwrap_or(0)));
         by_acd.into_iter().map(side).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::range::{PartialPeriods, Policies, Question, Request, Thinner, Uncovered, decide};
+    use proptest::prelude::*;
+
+    const ACD: Acd = Some(1);
+
+    /// What becomes of each row: whether target rows go, whether volume rows come.
+    type Fates = (Vec<bool>, Vec<bool>);
+
+    /// A question about events; rows are seconds, each an event of `unit` seconds.
+    #[derive(Debug, Clone)]
+    struct World {
+        unit: i64,
+        slot_minutes: u32,
+        volume: Vec<i64>,
+        target: Vec<i64>,
+        request: (Option<i64>, Option<i64>),
+        held: Vec<(i64, i64)>,
+        settled_until: Option<i64>,
+        uncovered: Uncovered,
+    }
+
+    impl World {
+        fn any() -> impl Strategy<Value = World> {
+            // Two hours before and after midnight; edges mostly within slots, sometimes between them.
+            let at = || prop_oneof![3 => 79_200..93_600_i64, 1 => (2_640..3_120_i64).prop_map(|n| n / 15 * 15 * 30)];
+            let rows = || proptest::collection::vec(at(), 0..40);
+            let edge = || proptest::option::of(at());
+            let held = proptest::collection::vec((at(), at()), 0..4);
+            let minutes = prop_oneof![Just(30_u32), Just(15), Just(7), Just(1_440), Just(1)];
+            let unit = prop_oneof![3 => Just(1_i64), 1 => Just(60), 1 => Just(86_400)];
+            let told = prop_oneof![Just(Uncovered::Refuse), Just(Uncovered::Delete), Just(Uncovered::Keep)];
+            let world = (unit, minutes, rows(), rows(), rows(), (edge(), edge()), held, edge(), told);
+            world.prop_map(|(unit, slot_minutes, both, volume, target, request, held, settled_until, uncovered)| {
+                let whole = |rows: Vec<i64>| both.iter().copied().chain(rows).map(|at| at - at % unit).collect();
+                let held = held.into_iter().filter(|(one, other)| one != other);
+                let request = match request {
+                    (Some(start), Some(stop)) if start > stop => (Some(stop), Some(start)),
+                    request => request,
+                };
+                World {
+                    unit,
+                    slot_minutes,
+                    volume: whole(volume),
+                    target: whole(target),
+                    request,
+                    held: held.map(|(one, other)| (one.min(other), one.max(other))).collect(),
+                    settled_until,
+                    uncovered,
+                }
+            })
+        }
+
+        fn span(&self, at: i64) -> Span {
+            Span { start: Instant(at), stop: Instant(at + self.unit) }
+        }
+
+        fn cells(&self) -> Cells {
+            let edges = [self.request.0, self.request.1, self.settled_until];
+            let held = self.held.iter().flat_map(|(start, stop)| [(ACD, Instant(*start)), (ACD, Instant(*stop))]);
+            Cells::cut(self.slot_minutes, edges.into_iter().flatten().map(Instant), held)
+        }
+
+        /// Fates, rows uncovered, kept, left out, going and coming, and the thinner slots. `None`: there is no answer.
+        fn fates(&self, cells: &Cells) -> Option<(Fates, [u64; 5], Vec<Thinner>)> {
+            let side = |rows: &[i64]| {
+                let mut sides = Sides::new(cells);
+                let when = |at: &i64| RowWhen { acd: ACD, when: When::Dated(self.span(*at)) };
+                sides.add(&rows.iter().map(when).collect::<Vec<_>>());
+                sides.finish().remove(&ACD).unwrap_or_default()
+            };
+            let (volume, target) = (side(&self.volume), side(&self.target));
+            let held: Vec<Span> =
+                self.held.iter().map(|(start, stop)| Span { start: Instant(*start), stop: Instant(*stop) }).collect();
+            let decision = decide(&Question {
+                grain: Grain::Event,
+                event_slot_minutes: self.slot_minutes,
+                request: Request { start: self.request.0.map(Instant), stop: self.request.1.map(Instant) },
+                held: &held,
+                volume: &volume,
+                target: &target,
+                undated_proven: true,
+                policies: Policies {
+                    uncovered: self.uncovered,
+                    partial_periods: PartialPeriods::Keep,
+                    carried: Carried::Leave,
+                },
+                settled_until: self.settled_until.map(Instant),
+            });
+            let decision = decision.ok()?;
+            let cell = |at: &i64| cells.of(ACD, self.span(*at));
+            let going = self.target.iter().map(|at| decision.deletes(cell(at))).collect();
+            let coming = self.volume.iter().map(|at| decision.inserts(cell(at))).collect();
+            let lists = [&decision.uncovered, &decision.kept, &decision.left_out, &decision.delete, &decision.insert];
+            Some(((going, coming), lists.map(|list| crate::schema::range::rows(list)), decision.thinner))
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn rows_share_the_fate_of_their_cell(world in World::any()) {
+            prop_assert_eq!(world.fates(&world.cells()), world.fates(&Cells::default()));
+        }
+    }
+
+    #[test]
+    fn a_slot_is_one_cell_unless_an_edge_cuts_it() {
+        let second = |at: i64| Span { start: Instant(at), stop: Instant(at + 1) };
+        let slot = |n: i64| Span { start: Instant(n * 1_800), stop: Instant((n + 1) * 1_800) };
+        let cells = Cells::cut(30, [Instant(3_600), Instant(5_401)], [(ACD, Instant(1_000)), (None, Instant(1_799))]);
+        for (acd, at, cell) in [
+            (ACD, 10, second(10)),
+            (ACD, 1_799, second(1_799)),
+            (ACD, 1_800, slot(1)),
+            (None, 10, second(10)),
+            (Some(2), 10, slot(0)),
+            // An edge between two slots cuts neither; one a second after their border does.
+            (Some(2), 3_599, slot(1)),
+            (Some(2), 3_600, slot(2)),
+            (Some(2), 5_400, second(5_400)),
+            (Some(2), 7_200, slot(4)),
+        ] {
+            assert_eq!(cells.of(acd, second(at)), cell, "{acd:?} {at}");
+        }
+        // A span that reaches beyond its slot is none of its events.
+        let day = Span { start: Instant(7_200), stop: Instant(7_200 + 86_400) };
+        assert_eq!(cells.of(ACD, day), day);
+        assert_eq!(Cells::default().of(ACD, second(7_200)), second(7_200));
+    }
+
+    /// A day of events, one a second: what is counted must not grow with them.
+    #[test]
+    fn slots_are_counted_not_events() {
+        let cells = Cells::cut(30, [Instant(5)], []);
+        let mut sides = Sides::new(&cells);
+        let when =
+            |at: i64| RowWhen { acd: ACD, when: When::Dated(Span { start: Instant(at), stop: Instant(at + 1) }) };
+        sides.add(&(0..86_400).map(when).collect::<Vec<_>>());
+        let sides = sides.finish();
+        // 1,800 events of the slot that an edge cuts, and 47 slots.
+        assert_eq!(sides[&ACD].slots().len(), 1_847);
+        assert_eq!(crate::schema::range::rows(sides[&ACD].slots()), 86_400);
     }
 }

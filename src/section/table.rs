@@ -5,7 +5,7 @@ use crate::base::time::Instant;
 use crate::column::logical::LogicalType;
 use crate::format::error::{FormatError, FormatErrorKind};
 use crate::format::section::{ClockEntry, ColumnEntry, CutoffEntry, SectionRecord};
-use crate::schema::clock::{Clock, ClockKind};
+use crate::schema::clock::{Clock, ClockKind, Length};
 use crate::schema::grain::{DataType, Grain};
 use crate::schema::table::{BoundTable, ColumnSchema, TableSchema};
 
@@ -52,11 +52,17 @@ fn clock_entry(clock: Option<&Clock>) -> ClockEntry {
         Some(ClockKind::Timestamp { at }) => (3, *at, None, ""),
         Some(ClockKind::EpochSeconds { at, zone }) => (4, *at, None, zone.as_str()),
     };
+    let (length_column, length_minutes) = match clock.and_then(|clock| clock.length) {
+        None => (None, 0),
+        Some(Length::Column(column)) => (Some(column as u32), 0),
+        Some(Length::Minutes(minutes)) => (None, minutes),
+    };
     ClockEntry {
         kind,
         date_column: date as u32,
         time_column: time,
-        length_column: clock.and_then(|clock| clock.length_column).map(|column| column as u32),
+        length_column,
+        length_minutes,
         zone: zone.to_owned(),
     }
 }
@@ -120,5 +126,10 @@ fn clock(entry: &ClockEntry) -> Result<Option<Clock>, FormatError> {
             return Err(FormatError::new(kind, 0));
         }
     };
-    Ok(Some(Clock { kind, length_column: entry.length_column.map(|column| column as usize) }))
+    let length = match (entry.length_column, entry.length_minutes) {
+        (Some(column), _) => Some(Length::Column(column as usize)),
+        (None, 0) => None,
+        (None, minutes) => Some(Length::Minutes(minutes)),
+    };
+    Ok(Some(Clock { kind, length }))
 }

@@ -7,7 +7,7 @@ use crate::column::batch::OwnedValue;
 use crate::column::logical::LogicalType;
 use crate::device::traits::Device;
 use crate::format::label::{LabelRecord, data_types};
-use crate::schema::clock::{Clock, ClockKind};
+use crate::schema::clock::{Clock, ClockKind, Length};
 use crate::schema::grain::{DataType, Grain};
 use crate::schema::table::BoundTable;
 use crate::section::pieces::Cutoffs;
@@ -52,7 +52,7 @@ fn label(set_id: [u8; 16], text: &str, data_types: u32) -> LabelRecord {
 /// The device fails.
 pub fn write_example(device: &dyn Device) -> Result<SetSummary, Fault> {
     let columns = [("row_date", "DATE", LogicalType::Date), ("acd", "SMALLINT", SMALL), ("calls", "INTEGER", WHOLE)];
-    let clock = Clock { kind: ClockKind::Date { date: 0 }, length_column: None };
+    let clock = Clock { kind: ClockKind::Date { date: 0 }, length: None };
     let table = table("dsplit", DataType::Historical, Grain::Daily, Some(clock), Some(1), &columns);
     let row = |date: OwnedValue, acd, calls| vec![date, int(acd), calls];
     let day = text("2024-02-29");
@@ -86,7 +86,7 @@ pub fn write_v1(device: &dyn Device) -> Result<SetSummary, Fault> {
 pub fn contents_v1() -> Vec<Content> {
     let mut contents = vec![arch_stat(), every_type(), synonyms(), hsplit()];
     contents.extend(periods());
-    contents.extend([ag_actv(), call_rec(), exceptions(), empty(), numbers(), texts()]);
+    contents.extend([ag_actv(), load(), call_rec(), exceptions(), empty(), numbers(), texts()]);
     contents
 }
 
@@ -256,7 +256,7 @@ fn hsplit() -> Content {
         ("logid", "CHAR(10)", LogicalType::FixedText { width: 10 }),
         ("ucid", "CHAR(20)", LogicalType::FixedText { width: 20 }),
     ];
-    let clock = Clock { kind: hhmm(), length_column: Some(2) };
+    let clock = Clock { kind: hhmm(), length: Some(Length::Column(2)) };
     let table = table("hsplit", DataType::Historical, Grain::Interval, Some(clock), Some(3), &columns);
     let mut random = Lcg(1);
     let mut row = |day: Day, minute: i64, length: i64, acd: i64, split: i64| {
@@ -312,7 +312,7 @@ fn periods() -> Vec<Content> {
         ("acdcalls", "INTEGER", WHOLE),
     ];
     let content = |name: &str, grain: Grain, days: &[Day], cutoff: Option<Day>| {
-        let clock = Clock { kind: ClockKind::Date { date: 0 }, length_column: None };
+        let clock = Clock { kind: ClockKind::Date { date: 0 }, length: None };
         let table = table(name, DataType::Historical, grain, Some(clock), Some(1), &columns);
         let mut rows: Vec<Row> = Vec::new();
         for day in days {
@@ -335,6 +335,21 @@ fn periods() -> Vec<Content> {
     ]
 }
 
+/// Intervals of a length that no column says; the last row reaches past midnight, one has no time.
+fn load() -> Content {
+    let columns = [("at", "TIMESTAMP", LogicalType::Timestamp), ("busy", "INTEGER", WHOLE)];
+    let clock = Clock { kind: ClockKind::Timestamp { at: 0 }, length: Some(Length::Minutes(5)) };
+    let table = table("load", DataType::Custom, Grain::Interval, Some(clock), None, &columns);
+    let row = |at: &str, busy: i64| vec![text(at), int(busy)];
+    let rows = vec![
+        row("2024-02-29 23:45:00", 12),
+        row("2024-02-29 23:50", 13),
+        row("2024-02-29 23:57:30", 14),
+        vec![NULL, int(0)],
+    ];
+    whole(table, rows)
+}
+
 /// Events by timestamp.
 fn ag_actv() -> Content {
     let columns = [
@@ -342,7 +357,7 @@ fn ag_actv() -> Content {
         ("acd", "SMALLINT", SMALL),
         ("event", "CHAR(8)", LogicalType::FixedText { width: 8 }),
     ];
-    let clock = Clock { kind: ClockKind::Timestamp { at: 0 }, length_column: None };
+    let clock = Clock { kind: ClockKind::Timestamp { at: 0 }, length: None };
     let mut table = table("ag_actv", DataType::Historical, Grain::Event, Some(clock), Some(1), &columns);
     table.event_slot_minutes = 15;
     let row = |at: &str, event: &str| vec![text(at), int(1), text(event)];
@@ -359,8 +374,7 @@ fn ag_actv() -> Content {
 /// Events by epoch seconds, through the hour that occurs twice.
 fn call_rec() -> Content {
     let columns = [("segstart", "INTEGER", WHOLE), ("acd", "SMALLINT", SMALL), ("talktime", "INTEGER", WHOLE)];
-    let clock =
-        Clock { kind: ClockKind::EpochSeconds { at: 0, zone: "Europe/Berlin".to_owned() }, length_column: None };
+    let clock = Clock { kind: ClockKind::EpochSeconds { at: 0, zone: "Europe/Berlin".to_owned() }, length: None };
     let table = table("call_rec", DataType::Historical, Grain::Event, Some(clock), Some(1), &columns);
     // 2023-10-29 00:30 and 01:30 UTC are both 02:30 in Berlin.
     let rows = [1_698_539_400, 1_698_543_000, 1_698_546_600].map(|at| vec![int(at), int(1), int(at % 100)]);
@@ -375,7 +389,7 @@ fn exceptions() -> Content {
         ("acd", "SMALLINT", SMALL),
         ("what", "VARCHAR(40)", LogicalType::Text),
     ];
-    let clock = Clock { kind: hhmm(), length_column: None };
+    let clock = Clock { kind: hhmm(), length: None };
     let table = table("mex", DataType::Historical, Grain::Event, Some(clock), Some(2), &columns);
     let rows = vec![
         vec![text("2024-02-29"), int(1_430), int(1), text("link down")],

@@ -76,6 +76,7 @@ pub fn section() -> SectionRecord {
             date_column: 0,
             time_column: Some(1),
             length_column: Some(2),
+            length_minutes: 0,
             zone: String::new(),
         },
         acd_column: Some(3),

@@ -155,6 +155,24 @@ fn sections_that_contradict_themselves_are_refused() {
     assert_eq!(section(|section| section.clock.kind = 0), "clock kind is 0, allowed: 0 exactly for grain none");
     assert_eq!(section(|section| section.clock.kind = 2), "time_column is 1, allowed: given exactly for clock kind 1");
     assert_eq!(section(|section| section.grain = 5), "length_column is 1, allowed: given only for grain interval");
+    let fixed = |section: &mut SectionRecord, minutes: u32| {
+        (section.clock.length_column, section.clock.length_minutes) = (None, minutes);
+    };
+    let either = "allowed: 1 to 1,440 for grain interval without length_column, else 0";
+    assert_eq!(section(|section| section.clock.length_minutes = 5), format!("length_minutes is 5, {either}"));
+    for minutes in [0, 1_441] {
+        assert_eq!(section(|section| fixed(section, minutes)), format!("length_minutes is {minutes}, {either}"));
+    }
+    let event = section(|section| {
+        fixed(section, 1);
+        section.grain = 5;
+    });
+    assert_eq!(event, format!("length_minutes is 1, {either}"));
+    for minutes in [1, 1_440] {
+        let mut record = records::section();
+        fixed(&mut record, minutes);
+        assert_eq!(record.validate(), Ok(()));
+    }
     assert_eq!(
         section(|section| section.clock.zone = "UTC".into()),
         "zone is 1, allowed: given exactly for clock kind 4"

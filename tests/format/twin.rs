@@ -76,7 +76,8 @@ twins! {
         cutoffs: Vec<Cutoff>,
     }
     Clock of theirs_section::ClockEntry {
-        kind: u8, date_column: u32, time_column: Option<u32>, length_column: Option<u32>, zone: String,
+        kind: u8, date_column: u32, time_column: Option<u32>, length_column: Option<u32>,
+        length_minutes: u32, zone: String,
     }
     Column of theirs_section::ColumnEntry {
         name: String, logical: u16, parameter: u32, parameter2: u32, nullable: bool, declared: String,

@@ -540,3 +540,56 @@ fn tables_that_no_catalogue_lists_are_backed_up_and_restored_by_name() {
     restore_set(&only_set(&device), &centre, &named).unwrap();
     assert_eq!(centre.rows("notes"), truth);
 }
+
+/// Events come back to the second, though they are counted by slots of the day: the request cuts two of these.
+#[test]
+fn events_are_replaced_to_the_second() {
+    let centre = Centre::new(&["CREATE TABLE call_rec (acd SMALLINT, segstart TIMESTAMP, calls INTEGER)"]);
+    centre.run(
+        "INSERT INTO call_rec WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 7 FROM n WHERE i < 21600) \
+         SELECT 1 + i % 2, datetime('2024-03-05 08:00:00', i || ' seconds'), i FROM n",
+    );
+    let device = backup(&centre);
+    let inside = "segstart >= '2024-03-05 08:50:00' AND segstart < '2024-03-05 10:20:00'";
+    let (all, within) = (
+        centre.count("SELECT count(*) FROM call_rec"),
+        centre.count(&format!("SELECT count(*) FROM call_rec WHERE {inside}")),
+    );
+    centre.run("UPDATE call_rec SET calls = -1");
+    centre.run("DELETE FROM call_rec WHERE segstart BETWEEN '2024-03-05 09:05:00' AND '2024-03-05 09:45:00'");
+    let (plan, report) = restore_range(&device, &centre, "2024-03-05 08:50", "2024-03-05 10:19");
+    assert_eq!(report.tables[0].inserted, within as u64);
+    assert_eq!(centre.count("SELECT count(*) FROM call_rec"), all);
+    assert_eq!(centre.count(&format!("SELECT count(*) FROM call_rec WHERE {inside} AND calls >= 0")), within);
+    assert_eq!(
+        centre.count(&format!("SELECT count(*) FROM call_rec WHERE NOT ({inside}) AND calls = -1")),
+        all - within
+    );
+    // Eight whole slots of twelve, and the events of those that the request or the held range cuts.
+    for acd in &ranges(&plan, "call_rec").acds {
+        let rows = intervault::schema::range::rows(acd.volume.slots());
+        assert!((acd.volume.slots().len() as u64) < rows / 2, "{} slots of {rows} rows", acd.volume.slots().len());
+    }
+}
+
+/// Intervals whose rows do not say how long they last: the catalogue does, and the volumes pass it on.
+#[test]
+fn intervals_of_one_length_are_replaced_whole_across_midnight() {
+    let centre = Centre::new(&["CREATE TABLE load (at TIMESTAMP, busy INTEGER)"]);
+    centre.run(
+        "INSERT INTO load WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 5 FROM n WHERE i < 60) \
+         SELECT datetime('2024-02-29 23:33:00', i || ' minutes'), i FROM n",
+    );
+    let own = "[[table]]\nname = 'load'\ndata = 'custom'\ngrain = 'interval'\n\
+               time = [{ timestamp = 'at', length_minutes = 5 }]\n";
+    let device = MemoryDevice::new();
+    let catalogue = Catalogue::parse(own).unwrap();
+    backup::run(&centre.store(), &catalogue, &device, &backup_options(1), &Silent).unwrap();
+    centre.run("UPDATE load SET busy = -1");
+    let (plan, _) = restore_range(&device, &centre, "2024-03-01 00:00", "2024-03-01 00:03");
+    let actual = ranges(&plan, "load").acds[0].decision.actual.spans();
+    assert_eq!(actual, [span("2024-02-29 23:58", "2024-03-01 00:08")]);
+    let in_order = "(SELECT busy FROM load ORDER BY at)";
+    let busy = centre.count(&format!("SELECT group_concat(busy, '') = '-1-1-1-1-12530-1-1-1-1-1-1' FROM {in_order}"));
+    assert_eq!(busy, 1, "{:?}", centre.rows("load"));
+}

@@ -14,7 +14,7 @@ pub enum Uncovered {
     /// Change nothing, exit 9
     #[default]
     Refuse,
-    /// Delete them
+    /// Delete them; rows across an edge of the range stay
     Delete,
     /// Keep them
     Keep,
@@ -90,7 +90,7 @@ pub struct RestoreArgs {
     /// Last minute of the range, or a day [default: as late as the volumes go]
     #[arg(long, value_name = "TIME")]
     pub stop: Option<String>,
-    /// Rows of the target in the range that no row of the volumes will replace
+    /// Rows of the target in the range for which the volumes hold nothing
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub uncovered: Uncovered,
     /// Rows that the backup carries but does not speak for

@@ -1,8 +1,8 @@
 //! A catalogue entry and the columns of a real table put together.
 
-use super::{Entry, EntryKind, StartColumns, TableEntry, TimeColumns};
+use super::{Entry, EntryKind, RowLength, StartColumns, TableEntry, TimeColumns};
 use crate::column::logical::LogicalType;
-use crate::schema::clock::{Clock, ClockKind};
+use crate::schema::clock::{Clock, ClockKind, Length};
 use crate::schema::grain::{DataType, Grain};
 use crate::schema::table::{BoundTable, ColumnSchema, TableSchema};
 use std::fmt;
@@ -112,8 +112,14 @@ impl TimeColumns {
                 zone: zone.clone(),
             },
         };
-        let length = self.length.as_ref().map(|name| column(schema, name, "a number of minutes", holds_number));
-        Ok(Clock { kind, length_column: length.transpose()? })
+        let length = match &self.length {
+            None => None,
+            Some(RowLength::Column(name)) => {
+                Some(Length::Column(column(schema, name, "a number of minutes", holds_number)?))
+            }
+            Some(RowLength::Minutes(minutes)) => Some(Length::Minutes(*minutes)),
+        };
+        Ok(Clock { kind, length })
     }
 }
 

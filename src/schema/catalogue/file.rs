@@ -1,8 +1,10 @@
 //! The catalogue as TOML: read with the line of whatever is wrong, written so that it reads back equal.
 
 use super::roll_up::RollUpRules;
-use super::{ArchiveStatus, Catalogue, EVENT_SLOT_MINUTES, Entry, EntryKind, StartColumns, TableEntry, TimeColumns};
-use crate::base::limits::{NAME_BYTES_MAX, SECTIONS_MAX};
+use super::{
+    ArchiveStatus, Catalogue, EVENT_SLOT_MINUTES, Entry, EntryKind, RowLength, StartColumns, TableEntry, TimeColumns,
+};
+use crate::base::limits::{INTERVAL_MINUTES_MAX, NAME_BYTES_MAX, SECTIONS_MAX};
 use crate::schema::grain::{DataType, Grain};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -84,6 +86,8 @@ struct TimeFile {
     zone: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     length: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    length_minutes: Option<u32>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -179,6 +183,7 @@ fn table_entry(file: TableFile) -> Result<Entry, String> {
 }
 
 fn time_columns(name: &str, grain: Grain, file: TimeFile) -> Result<TimeColumns, String> {
+    let length = row_length(name, grain, &file)?;
     let start = match file {
         TimeFile { date: Some(date), time: Some(time), timestamp: None, epoch: None, zone: None, .. } => {
             StartColumns::DateHhmm { date, time }
@@ -202,10 +207,24 @@ fn time_columns(name: &str, grain: Grain, file: TimeFile) -> Result<TimeColumns,
             return Err(format!("table {name}: time must name {forms}"));
         }
     };
-    match (grain, &file.length) {
-        (Grain::Interval, None) => Err(format!("table {name}: time of an interval needs length, a column of minutes")),
-        (Grain::Interval, Some(_)) | (_, None) => Ok(TimeColumns { start, length: file.length }),
-        (_, Some(_)) => Err(format!("table {name}: time: length is for grain interval only")),
+    Ok(TimeColumns { start, length })
+}
+
+fn row_length(name: &str, grain: Grain, file: &TimeFile) -> Result<Option<RowLength>, String> {
+    match (grain, &file.length, file.length_minutes) {
+        (Grain::Interval, Some(_), Some(_)) => {
+            Err(format!("table {name}: time: say length (a column) or length_minutes (a number), not both"))
+        }
+        (Grain::Interval, None, None) => Err(format!(
+            "table {name}: time of an interval needs length, a column of minutes, or length_minutes, those of every row"
+        )),
+        (Grain::Interval, None, Some(minutes)) if !(1..=INTERVAL_MINUTES_MAX).contains(&i64::from(minutes)) => {
+            Err(format!("table {name}: time: length_minutes must be 1 to {INTERVAL_MINUTES_MAX}"))
+        }
+        (Grain::Interval, Some(column), None) => Ok(Some(RowLength::Column(column.clone()))),
+        (Grain::Interval, None, Some(minutes)) => Ok(Some(RowLength::Minutes(minutes))),
+        (_, None, None) => Ok(None),
+        _ => Err(format!("table {name}: time: length and length_minutes are for grain interval only")),
     }
 }
 
@@ -266,8 +285,11 @@ pub(super) fn write(catalogue: &Catalogue) -> String {
 
 fn table_file(entry: &Entry, table: &TableEntry) -> TableFile {
     let time = |columns: &TimeColumns| {
-        let length = columns.length.clone();
-        let file = TimeFile { length, ..TimeFile::default() };
+        let file = match columns.length.clone() {
+            None => TimeFile::default(),
+            Some(RowLength::Column(length)) => TimeFile { length: Some(length), ..TimeFile::default() },
+            Some(RowLength::Minutes(minutes)) => TimeFile { length_minutes: Some(minutes), ..TimeFile::default() },
+        };
         match columns.start.clone() {
             StartColumns::DateHhmm { date, time } => TimeFile { date: Some(date), time: Some(time), ..file },
             StartColumns::Date { date } => TimeFile { date: Some(date), ..file },

@@ -19,6 +19,12 @@
 //!     acd = ["site_id"]                       # what divides the table: a number; absent if nothing does
 //!
 //!     [[table]]
+//!     name = "server_load"                    # every row stands for five minutes, and none says so
+//!     data = "historical"
+//!     grain = "interval"
+//!     time = [{ timestamp = "begins_at", length_minutes = 5 }]
+//!
+//!     [[table]]
 //!     name = "page_views_daily"
 //!     data = "historical"
 //!     grain = "daily"
@@ -48,7 +54,7 @@
 //!     max = ["max_*"]
 //!     default = "sum"
 //! "#)?;
-//! assert_eq!(catalogue.entries().len(), 5);
+//! assert_eq!(catalogue.entries().len(), 6);
 //! assert_eq!(catalogue.get("PAGE_VIEWS").unwrap().grain(), Grain::Interval);
 //! # Ok::<(), intervault::schema::catalogue::CatalogueError>(())
 //! ```
@@ -60,7 +66,8 @@
 //! - `timestamp` (text `YYYY-MM-DD HH:MM[:SS[.fraction]]`, civil time);
 //! - `epoch` (seconds since 1970-01-01 00:00 UTC) with `zone` (an IANA name);
 //!
-//! and, for intervals, `length`: a column of minutes, 1 to 1,440. `[archive_status]` names a table that says up to when
+//! and, for intervals, either `length`, a column of minutes, or `length_minutes`, the minutes of every row: 1 to 1,440 both
+//! ways. `[archive_status]` names a table that says up to when
 //! each ACD was archived, see [`ArchiveStatus`]. A file with `extends = "cms"` begins with the built-in catalogue: entries
 //! of the same name (ASCII case ignored) replace it whole, others are added, `remove = ["name"]` takes entries out.
 //!
@@ -142,8 +149,17 @@ pub struct TableEntry {
 pub struct TimeColumns {
     /// Where the row's time begins.
     pub start: StartColumns,
-    /// For intervals: the column with the length in minutes.
-    pub length: Option<String>,
+    /// How long rows last; given exactly for intervals.
+    pub length: Option<RowLength>,
+}
+
+/// How long the rows of an interval table last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowLength {
+    /// As many minutes as the column of this name says.
+    Column(String),
+    /// All rows as many minutes: 1 to [`crate::base::limits::INTERVAL_MINUTES_MAX`].
+    Minutes(u32),
 }
 
 /// Columns that say when a row begins.

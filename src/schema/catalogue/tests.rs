@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::column::logical::LogicalType;
-use crate::schema::clock::{Clock, ClockKind};
+use crate::schema::clock::{Clock, ClockKind, Length};
 use crate::schema::table::ColumnSchema;
 
 const INTEGER: LogicalType = LogicalType::Integer { bits: 64 };
@@ -50,7 +50,9 @@ fn the_built_in_catalogue_reads_and_is_complete() {
 fn what_is_written_reads_back_equal() {
     let own = "extends = 'cms'\nremove = ['f_status']\n[archive_status]\ntable = 'a'\ndate = 'd'\ntime = 't'\n\
                [[table]]\nname = \"qu\\\"o'te\"\ndata = 'custom'\ngrain = 'event'\nevent_slot_minutes = 7\n\
-               time = [{ epoch = 'e', zone = 'UTC' }, { timestamp = 't' }, { date = 'd' }, { date = 'd', time = 't' }]\n";
+               time = [{ epoch = 'e', zone = 'UTC' }, { timestamp = 't' }, { date = 'd' }, { date = 'd', time = 't' }]\n\
+               [[table]]\nname = 'i'\ndata = 'custom'\ngrain = 'interval'\n\
+               time = [{ timestamp = 't', length_minutes = 1440 }, { timestamp = 't', length = 'l' }]\n";
     let alone =
         Catalogue::parse("[[path]]\nname = '/a'\ndata = 'custom'\n[[path]]\nname = '/b'\ndata = 'custom'\n").unwrap();
     let entry = |name: &str| format!("[[path]]\nname = \"{name}\"\ndata = \"custom\"\n");
@@ -76,13 +78,32 @@ fn an_extension_replaces_adds_and_removes() {
 #[test]
 fn mistakes_are_named_with_their_line() {
     let with = |rest: &str| format!("# first line\n[[table]]\nname = 't'\n{rest}");
+    let interval =
+        |length: &str| with(&format!("data = 'acd'\ngrain = 'interval'\ntime = [{{ date = 'd', {length} }}]\n"));
     for (text, line, part) in [
         (with("data = 'historic'\n"), Some(4), "historic"),
         (with("data = 'acd'\ngrian = 'daily'\n"), Some(5), "grian"),
         (with("data = 'acd'\ngrain = 'daily'\n"), Some(2), "table t: grain daily needs time"),
         (with("data = 'acd'\ntime = [{ date = 'd' }]\n"), Some(2), "table t: time without grain"),
-        (with("data = 'acd'\ngrain = 'interval'\ntime = [{ date = 'd' }]\n"), Some(2), "needs length"),
-        (with("data = 'acd'\ngrain = 'daily'\ntime = [{ date = 'd', length = 'l' }]\n"), Some(2), "length is for"),
+        (with("data = 'acd'\ngrain = 'interval'\ntime = [{ date = 'd' }]\n"), Some(2), "needs length, a column"),
+        (
+            interval("length = 'l', length_minutes = 5"),
+            Some(2),
+            "table t: time: say length (a column) or length_minutes",
+        ),
+        (interval("length_minutes = 0"), Some(2), "length_minutes must be 1 to 1440"),
+        (interval("length_minutes = 1441"), Some(2), "length_minutes must be 1 to 1440"),
+        (interval("length_minutes = -5"), Some(6), "expected u32"),
+        (
+            with("data = 'acd'\ngrain = 'event'\ntime = [{ date = 'd', length_minutes = 5 }]\n"),
+            Some(2),
+            "interval only",
+        ),
+        (
+            with("data = 'acd'\ngrain = 'daily'\ntime = [{ date = 'd', length = 'l' }]\n"),
+            Some(2),
+            "length_minutes are for",
+        ),
         (with("data = 'acd'\ngrain = 'event'\ntime = [{ time = 'd' }]\n"), Some(2), "time must name"),
         (with("data = 'acd'\ngrain = 'event'\ntime = [{ epoch = 'd' }]\n"), Some(2), "time must name"),
         (with("data = 'acd'\ngrain = 'event'\ntime = [{ date = 'd', timestamp = 't' }]\n"), Some(2), "time must name"),
@@ -130,10 +151,20 @@ fn names_become_column_numbers() {
     );
     let bound = Catalogue::builtin().bind(&schema).unwrap();
     let kind = ClockKind::DateHhmm { date: 0, time: 1 };
-    assert_eq!(bound.clock, Some(Clock { kind, length_column: Some(2) }));
+    assert_eq!(bound.clock, Some(Clock { kind, length: Some(Length::Column(2)) }));
     assert_eq!((bound.acd_column, bound.grain), (Some(4), Grain::Interval));
     assert_eq!((bound.data_type, bound.server_bound), (DataType::Historical, false));
     assert_eq!(bound.schema, schema);
+}
+
+#[test]
+fn a_length_that_no_column_says_is_that_of_the_catalogue() {
+    let text = "[[table]]\nname = 't'\ndata = 'custom'\ngrain = 'interval'\n\
+                time = [{ timestamp = 'at', length = 'minutes' }, { timestamp = 'at', length_minutes = 5 }]\n";
+    let catalogue = Catalogue::parse(text).unwrap();
+    let length = |columns: &[(&str, LogicalType)]| catalogue.bind(&table("t", columns)).unwrap().clock.unwrap().length;
+    assert_eq!(length(&[("at", LogicalType::Timestamp)]), Some(Length::Minutes(5)));
+    assert_eq!(length(&[("at", LogicalType::Timestamp), ("minutes", INTEGER)]), Some(Length::Column(1)));
 }
 
 #[test]

@@ -16,8 +16,17 @@ pub use text::{read_date, read_timestamp};
 pub struct Clock {
     /// The columns, and how to read them.
     pub kind: ClockKind,
-    /// For interval tables: the column with the length in minutes.
-    pub length_column: Option<usize>,
+    /// How long rows last; given exactly for interval tables.
+    pub length: Option<Length>,
+}
+
+/// How long the rows of an interval table last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// As many minutes as this column says.
+    Column(usize),
+    /// All rows as many minutes: 1 to [`crate::base::limits::INTERVAL_MINUTES_MAX`].
+    Minutes(u32),
 }
 
 /// The ways in which tables store time.

@@ -2,7 +2,7 @@
 //! row, and the date that was read last is remembered, since rows of one date mostly come together.
 
 use super::text::{read_date, read_timestamp, read_whole};
-use super::{ClockKind, period_span};
+use super::{ClockKind, Length, period_span};
 use crate::base::limits::INTERVAL_MINUTES_MAX;
 use crate::base::time::{DAY, Day, Instant, Span};
 use crate::column::batch::{Batch, Column, ColumnData, Strings, Value};
@@ -63,15 +63,15 @@ pub enum ClockError {
 
 /// Reads the ACD and the time of the rows of one table.
 ///
-/// Whole numbers may also stand as text of nothing but digits. An interval lasts its row's length, 1 minute to
-/// [`INTERVAL_MINUTES_MAX`]; an event one unit of its column: a minute for HHMM, a day for a date alone, else a second.
+/// Whole numbers may also stand as text of nothing but digits. An interval lasts its row's length, or that of all rows, 1
+/// minute to [`INTERVAL_MINUTES_MAX`]; an event one unit of its column: a minute for HHMM, a day for a date alone, else a second.
 /// Epoch seconds become the civil time of their zone. What cannot be read, or does not lie in the years 1 to 9999, is
 /// undated.
 #[derive(Debug)]
 pub struct RowTimes {
     acd: Option<usize>,
     start: Start,
-    length: Option<usize>,
+    length: Option<Length>,
     reader: Reader,
 }
 
@@ -91,7 +91,9 @@ impl RowTimes {
     pub fn columns(table: &BoundTable) -> Vec<usize> {
         let mut columns: Vec<usize> = table.acd_column.into_iter().collect();
         if let Some(clock) = &table.clock {
-            columns.extend(clock.length_column);
+            if let Some(Length::Column(column)) = clock.length {
+                columns.push(column);
+            }
             match clock.kind {
                 ClockKind::DateHhmm { date, time } => columns.extend([date, time]),
                 ClockKind::Date { date } => columns.push(date),
@@ -135,7 +137,11 @@ impl RowTimes {
                         Start::Epoch { at: place(*at)?, zone: TimeZone::get(zone).map_err(|_| missing())? }
                     }
                 };
-                (start, clock.length_column.map(place).transpose()?)
+                let length = match clock.length {
+                    Some(Length::Column(column)) => Some(Length::Column(place(column)?)),
+                    length => length,
+                };
+                (start, length)
             }
         };
         Ok(RowTimes {
@@ -150,7 +156,11 @@ impl RowTimes {
     /// lacks counts as null.
     pub fn each(&mut self, batch: &Batch, mut each: impl FnMut(usize, RowWhen)) {
         let acd = Numbers::of(batch, self.acd);
-        let length = Numbers::of(batch, self.length);
+        let length = match self.length {
+            None => Numbers::Absent,
+            Some(Length::Column(column)) => Numbers::of(batch, Some(column)),
+            Some(Length::Minutes(minutes)) => Numbers::Same(i64::from(minutes)),
+        };
         let reader = &mut self.reader;
         // The kind of clock is settled once per batch, not once per row.
         match &self.start {
@@ -266,6 +276,8 @@ fn civil(seconds: i64, zone: &TimeZone) -> Option<(Day, i64)> {
 enum Numbers<'a> {
     Plain(&'a [i64]),
     Mixed(&'a Column),
+    /// No column: the same in every row.
+    Same(i64),
     Absent,
 }
 
@@ -291,6 +303,7 @@ impl<'a> Numbers<'a> {
                 Value::Text(text) => read_whole(text),
                 Value::Null | Value::Real(_) | Value::Blob(_) => None,
             },
+            Numbers::Same(number) => Some(*number),
             Numbers::Absent => None,
         }
     }
@@ -337,7 +350,7 @@ mod tests {
     use crate::schema::table::{ColumnSchema, TableSchema};
 
     /// Columns: acd, date, time, length, spare.
-    fn table(grain: Grain, kind: ClockKind, length_column: Option<usize>) -> BoundTable {
+    fn table(grain: Grain, kind: ClockKind, length: Option<usize>) -> BoundTable {
         let column = |name: &str| ColumnSchema {
             name: name.to_owned(),
             logical: LogicalType::Any,
@@ -353,7 +366,7 @@ mod tests {
             },
             data_type: DataType::Historical,
             grain,
-            clock: Some(Clock { kind, length_column }),
+            clock: Some(Clock { kind, length: length.map(Length::Column) }),
             acd_column: Some(0),
             event_slot_minutes: 30,
             server_bound: false,
@@ -436,6 +449,44 @@ mod tests {
                 "1 undated",
             ]
         );
+    }
+
+    #[test]
+    fn rows_that_do_not_say_how_long_they_last_last_as_long_as_the_clock_says() {
+        let fixed = |kind: ClockKind, minutes: u32| {
+            let mut table = table(Grain::Interval, kind, None);
+            table.clock = table.clock.map(|clock| Clock { length: Some(Length::Minutes(minutes)), ..clock });
+            table
+        };
+        let five = fixed(ClockKind::DateHhmm { date: 1, time: 2 }, 5);
+        // What stands beside the time is no length, and need not be there.
+        let row = |date: &str, time: i64| [number(1), text(date), number(time), number(30)];
+        let rows = [row("2024-02-29", 2355), row("2024-02-29", 2358), row("9999-12-31", 2356), row("2024-02-30", 0)];
+        assert_eq!(shown(&five, &rows), ["1 2024-02-29 23:55 300", "1 2024-02-29 23:58 300", "1 undated", "1 undated"]);
+        assert_eq!(RowTimes::columns(&five), [0, 1, 2]);
+        let day = fixed(ClockKind::Timestamp { at: 1 }, 1_440);
+        assert_eq!(shown(&day, &[row("2024-02-29 00:00:01", 0)]), ["1 2024-02-29 00:00:01 86400"]);
+        // A length that no catalogue lets in.
+        assert_eq!(shown(&fixed(ClockKind::Date { date: 1 }, 1_441), &[row("2024-02-29", 0)]), ["1 undated"]);
+        assert_eq!(shown(&fixed(ClockKind::Date { date: 1 }, 0), &[row("2024-02-29", 0)]), ["1 undated"]);
+    }
+
+    /// The newest of such rows reaches past midnight; it is complete one length after its end.
+    #[test]
+    fn the_cutoff_knows_a_length_that_no_column_says() {
+        use crate::schema::clock::{CompletionRule, Newest, bucket_day};
+        let mut table = table(Grain::Interval, ClockKind::DateHhmm { date: 1, time: 2 }, None);
+        table.clock = table.clock.map(|clock| Clock { length: Some(Length::Minutes(15)), ..clock });
+        let rows = [2335, 2350].map(|time| [number(1), text("2024-02-29"), number(time), OwnedValue::Null]);
+        let times = RowTimes::new(&table).unwrap().all(&batch(&rows));
+        let midnight = Instant::of_day(day_of_civil(2024, 3, 1).unwrap());
+        for (now, cutoff) in [(20 * 60 - 1, -600), (20 * 60, 300)] {
+            let mut newest = Newest::new(CompletionRule::new(Grain::Interval), midnight.plus(now));
+            times.iter().filter_map(|row| row.when.span()).for_each(|span| newest.add(span));
+            assert_eq!(newest.cutoff(None), Some(midnight.plus(cutoff)));
+        }
+        let last = times[1].when.span().unwrap();
+        assert_eq!((last.stop, bucket_day(last)), (midnight.plus(300), midnight.day() - 1));
     }
 
     #[test]

@@ -88,22 +88,40 @@ pub fn decide(question: &Question<'_>) -> Result<Decision, RangeError> {
 /// What a row stands for when it is asked whether it is covered: itself, or the event slot in which it starts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SlotOf {
-    event_seconds: Option<i64>,
+    event_minutes: Option<u32>,
 }
 
 impl SlotOf {
     fn new(question: &Question<'_>) -> SlotOf {
-        let seconds = i64::from(question.event_slot_minutes.max(1)).saturating_mul(60);
-        SlotOf { event_seconds: (question.grain == Grain::Event).then_some(seconds) }
+        SlotOf { event_minutes: (question.grain == Grain::Event).then_some(question.event_slot_minutes) }
+    }
+
+    /// Whether rows are events.
+    pub(super) const fn is_event(self) -> bool {
+        self.event_minutes.is_some()
     }
 
     pub(super) fn of(self, span: Span) -> Span {
-        let Some(seconds) = self.event_seconds else { return span };
-        let midnight = span.start.plus(span.start.second_of_day().saturating_neg());
-        let into_slot = span.start.second_of_day().checked_rem(seconds).unwrap_or(0);
-        let start = span.start.plus(into_slot.saturating_neg());
-        Span { start, stop: start.plus(seconds).min(midnight.plus(DAY)) }
+        self.event_minutes.map_or(span, |minutes| event_slot(minutes, span.start))
     }
+}
+
+/// The slot of the day in which an event belongs that starts at this instant: slots of so many minutes (0 counts as 1),
+/// counted from midnight, the last of a day perhaps shorter.
+///
+/// ```
+/// use intervault::base::time::{Instant, Span};
+/// use intervault::schema::range::event_slot;
+/// assert_eq!(event_slot(30, Instant(1_800)), Span { start: Instant(1_800), stop: Instant(3_600) });
+/// assert_eq!(event_slot(1_000, Instant(86_399)), Span { start: Instant(60_000), stop: Instant(86_400) });
+/// ```
+#[must_use]
+pub fn event_slot(minutes: u32, at: Instant) -> Span {
+    let seconds = i64::from(minutes.max(1)).saturating_mul(60);
+    let midnight = at.plus(at.second_of_day().saturating_neg());
+    let into_slot = at.second_of_day().checked_rem(seconds).unwrap_or(0);
+    let start = at.plus(into_slot.saturating_neg());
+    Span { start, stop: start.plus(seconds).min(midnight.plus(DAY)) }
 }
 
 fn widen(question: &Question<'_>, asked: Span) -> Result<SpanSet, RangeError> {

@@ -15,15 +15,15 @@
 //! 2. **Actual** = widened ∩ held ∩ time before [`Question::settled_until`]. Held spans that touch are one span.
 //! 3. A target row wholly in the actual range is deleted, a volume row wholly in it inserted.
 //! 4. A target row that meets the actual range without lying in it is **straddling**: it is never deleted.
-//! 5. A target row to be deleted is **covered** if every instant of it is covered by volume rows that really go in; an
-//!    event belongs to the slot of the day in which it starts ([`Question::event_slot_minutes`]) and is covered if an event
-//!    of that slot goes in.
-//! 6. A row that is **kept** keeps its whole span: volume rows that meet it are left out, which may leave further target
-//!    rows uncovered; under [`Uncovered::Keep`] those are kept too, until nothing changes. A kept event keeps its own span,
-//!    not its slot: events of one slot stood side by side at the source.
+//! 5. A target row wholly in the actual range is **uncovered** if the volume rows of rule 3 do not cover every instant of
+//!    it. An event belongs to the slot of the day in which it starts ([`Question::event_slot_minutes`]) and is uncovered if
+//!    no event of that slot is among them. [`Uncovered::Delete`] deletes the uncovered rows, [`Uncovered::Keep`] keeps them.
+//! 6. A row that is **kept** keeps its whole span: volume rows that meet it are left out. A target row that was covered and
+//!    of which an instant is no longer covered by rows that really go in is **displaced**: it is kept too and pushes out
+//!    in turn, until nothing changes. So no row goes for which the volumes have one, unless that one comes. Straddling rows
+//!    are kept under every policy. Events push nothing out: they stood side by side at the source.
 //! 7. With [`Uncovered::Refuse`] the decision is that of [`Uncovered::Delete`], for show; [`Decision::refused`] says why it
-//!    must not be applied. Under both, straddling rows stay and push volume rows out; target rows that these covered are
-//!    uncovered then.
+//!    must not be applied.
 //! 8. **Carried** rows (on the volumes, in the widened range, not wholly held: rows after the cutoff, rows of unproven
 //!    buckets) go in only with [`Carried::Insert`] and only where neither the target as it stands nor the rows of rule 3 have
 //!    a row that meets them. They do not push each other out. Nothing of them is after [`Question::settled_until`]. They
@@ -31,6 +31,9 @@
 //! 9. **Undated** rows are replaced only by a request without start and stop, if the volumes have some and they are
 //!    proven; unproven ones go in with [`Carried::Insert`] where the target has none.
 //! 10. **Partial periods** are listed in either case, whatever is held: they are the ones to summarise again.
+//!
+//! A target that has the rows of the volumes, span for span, has the same rows after any restore, whatever is held, asked
+//! for or said.
 //!
 //! # What the two sides must hold
 //! Every row whose date lies in the request moved apart by [`reach_days`] days at either side; further rows change nothing.
@@ -48,7 +51,7 @@ mod spans;
 #[cfg(test)]
 mod tests;
 
-pub use engine::decide;
+pub use engine::{decide, event_slot};
 pub use held::{held_by_rows, held_incremental};
 pub use periods::periods_touched;
 pub use request::{Request, RequestError, date_text};
@@ -237,7 +240,7 @@ pub struct Period {
 /// Why a decision must not be applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
-    /// Target rows that would be deleted and not replaced.
+    /// Target rows that would be deleted though the volumes have nothing in their place, or not enough.
     pub uncovered_rows: u64,
     /// Target rows that lie across an edge of the actual range.
     pub straddling_rows: u64,
@@ -256,9 +259,10 @@ pub struct Decision {
     pub insert: Vec<Slot>,
     /// Volume rows in the actual range that stay out because they meet a kept row.
     pub left_out: Vec<Slot>,
-    /// Target rows in or across the actual range that stay: all straddling ones, and the uncovered ones if told to keep.
+    /// Target rows in or across the actual range that stay: all straddling and displaced ones, and the uncovered ones if
+    /// told to keep.
     pub kept: Vec<Slot>,
-    /// Target rows in the actual range that the rows going in do not cover.
+    /// Target rows in the actual range that the volumes' rows there do not cover.
     pub uncovered: Vec<Slot>,
     /// Target rows that lie across an edge of the actual range.
     pub straddling: Vec<Slot>,

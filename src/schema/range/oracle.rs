@@ -198,15 +198,18 @@ struct Fates {
 }
 
 fn settle(question: &Question<'_>, volume: &[Span], target: &[Span], actual: &Pieces<'_>) -> Fates {
+    let mut goes_in: Vec<bool> = volume.iter().map(|row| actual.has_all(*row)).collect();
     let mut fates: Vec<Fate> = Vec::new();
     for row in target {
         let in_range = actual.has_all(*row);
         let straddles = actual.has_some(*row) && !in_range;
-        fates.push(Fate { in_range, straddles, uncovered: false, kept: straddles });
+        let uncovered = in_range && !covered(question, *row, volume, &goes_in);
+        let kept = straddles || (uncovered && question.policies.uncovered == Uncovered::Keep);
+        fates.push(Fate { in_range, straddles, uncovered, kept });
     }
-    let mut goes_in: Vec<bool> = volume.iter().map(|row| actual.has_all(*row)).collect();
-    loop {
-        let mut changed = false;
+    let mut changed = question.grain != Grain::Event;
+    while changed {
+        changed = false;
         for (row, goes_in) in volume.iter().zip(&mut goes_in) {
             let pushed_out = target.iter().zip(&fates).any(|(other, fate)| fate.kept && overlap(*row, *other));
             if *goes_in && pushed_out {
@@ -215,16 +218,14 @@ fn settle(question: &Question<'_>, volume: &[Span], target: &[Span], actual: &Pi
             }
         }
         for (row, fate) in target.iter().zip(&mut fates) {
-            fate.uncovered = fate.in_range && !covered(question, *row, volume, &goes_in);
-            if fate.uncovered && question.policies.uncovered == Uncovered::Keep && !fate.kept {
+            let could_go = fate.in_range && !fate.uncovered && !fate.kept;
+            if could_go && !covered(question, *row, volume, &goes_in) {
                 fate.kept = true;
                 changed = true;
             }
         }
-        if !changed {
-            return Fates { target: fates, volume: goes_in };
-        }
     }
+    Fates { target: fates, volume: goes_in }
 }
 
 /// The event slot in which a row starts, found by counting from midnight.

@@ -294,11 +294,54 @@ fn kept_rows_push_out_until_it_settles() {
     assert_eq!(decision.left_out, volume);
     assert!(decision.is_idle());
 
-    // Told to delete, only what the straddling row pushes out is lost.
+    // Told to delete, it is the same: the volumes have something for every row here, and none of it can come.
     case.policies.uncovered = Uncovered::Delete;
     let decision = case.decide();
-    assert_eq!((decision.delete.as_slice(), decision.insert.as_slice()), (&target[..7], &volume[..7]));
-    assert_eq!(decision.uncovered, target[6..7]);
+    assert_eq!((decision.kept.as_slice(), decision.uncovered.as_slice()), (target.as_slice(), [].as_slice()));
+    assert!(decision.is_idle());
+}
+
+#[test]
+fn a_row_whose_cover_is_pushed_out_stays_and_one_that_the_volumes_lack_goes() {
+    // Held to 10:15; the target's row across that edge meets the volume's row of 10:00, whose twin loses its cover then.
+    let half_hours = intervals(5, "08:00", "10:00", 30, 1);
+    let twin = Slot { span: interval(5, "10:00", 15), rows: 2 };
+    let across = Slot { span: interval(5, "10:10", 30), rows: 1 };
+    let outage = Slot { span: interval(5, "09:00", 30), rows: 1 };
+    let target = [half_hours.clone(), vec![twin, across]].concat();
+    let volume = [half_hours.into_iter().filter(|slot| *slot != outage).collect(), vec![twin]].concat();
+    let mut case = Case::new(Request::ALL, volume.clone(), target);
+    let decision = case.decide();
+    assert_eq!(decision.refused(), Some(Refusal { uncovered_rows: 1, straddling_rows: 1 }));
+    for (policy, deleted, kept) in
+        [(Uncovered::Delete, 4, vec![twin, across]), (Uncovered::Keep, 3, vec![outage, twin, across])]
+    {
+        case.policies.uncovered = policy;
+        let decision = case.decide();
+        assert_eq!((decision.uncovered.as_slice(), decision.kept), ([outage].as_slice(), kept));
+        assert_eq!((rows(&decision.delete), decision.insert.as_slice()), (deleted, &volume[..3]));
+        assert_eq!(decision.left_out, [twin]);
+    }
+}
+
+#[test]
+fn events_push_nothing_out() {
+    // One event lasts across the end of what is held, another stands within its time.
+    let event = |start: i64, seconds: i64| Slot {
+        span: Span { start: at(5, "09:00").plus(start), stop: at(5, "09:00").plus(start + seconds) },
+        rows: 1,
+    };
+    let (long, short) = (event(0, 60), event(10, 1));
+    let held = vec![Span { start: at(5, "09:00"), stop: at(5, "09:00").plus(30) }];
+    for uncovered in [Uncovered::Delete, Uncovered::Keep] {
+        let policies = Policies { uncovered, ..Policies::default() };
+        let rows = vec![long, short];
+        let case =
+            Case { grain: Grain::Event, held: held.clone(), policies, ..Case::new(Request::ALL, rows.clone(), rows) };
+        let decision = case.decide();
+        assert_eq!((decision.kept.as_slice(), decision.left_out.as_slice()), ([long].as_slice(), [].as_slice()));
+        assert_eq!((decision.delete.as_slice(), decision.insert.as_slice()), ([short].as_slice(), [short].as_slice()));
+    }
 }
 
 #[test]

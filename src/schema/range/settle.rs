@@ -1,4 +1,4 @@
-//! Kept rows push volume rows out, which leaves other target rows uncovered, which are kept in turn: repeated until it
+//! Kept rows push volume rows out, which leaves other target rows without cover, which are kept in turn: repeated until it
 //! settles. A chain may run through the whole history, so each step finds its neighbours by a tree instead of looking at
 //! all rows again.
 
@@ -16,6 +16,17 @@ pub(super) struct Settled {
     pub(super) uncovered: Vec<Slot>,
 }
 
+/// What becomes of a target row in the actual range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// Volume rows take its place.
+    Replaced,
+    /// The volumes hold nothing in its place, or not enough.
+    Uncovered,
+    /// The volumes hold what would take its place, but that meets a kept row and stays out.
+    Displaced,
+}
+
 /// `straddling` and `replaceable` are target rows across and in the actual range, `candidates` the volume rows in it; all
 /// ascending.
 pub(super) fn settle(
@@ -25,44 +36,47 @@ pub(super) fn settle(
     slot_of: SlotOf,
     policy: Uncovered,
 ) -> Settled {
-    let mut coming = Tree::new(candidates.iter().map(|slot| slot.span));
-    let mut covering = Tree::new(candidates.iter().map(|slot| slot_of.of(slot.span)));
-    let mut waiting = Tree::new(replaceable.iter().map(|slot| slot_of.of(slot.span)));
-    let mut uncovered = vec![false; replaceable.len()];
+    let mut coming = Tree::new(candidates.iter().map(|slot| slot_of.of(slot.span)));
+    let covered = |slot: &Slot| coming.covers(slot_of.of(slot.span));
+    let fate = |slot: &Slot| if covered(slot) { Fate::Replaced } else { Fate::Uncovered };
+    let mut fates: Vec<Fate> = replaceable.iter().map(fate).collect();
 
-    let mut keepers: Vec<Span> = straddling.iter().map(|slot| slot.span).collect();
-    let mut in_question: Vec<usize> = (0..replaceable.len()).collect();
-    loop {
-        let mut freed: Vec<Span> = Vec::new();
+    let mut keepers: Vec<Span> = Vec::new();
+    // Events push nothing out: they stood side by side at the source.
+    if !slot_of.is_event() {
+        keepers.extend(straddling.iter().map(|slot| slot.span));
+        let uncovered = replaceable.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Uncovered);
+        keepers.extend(uncovered.filter(|_| policy == Uncovered::Keep).map(|(slot, _)| slot.span));
+    }
+    if !keepers.is_empty() {
+        displace(keepers, &mut coming, replaceable, &mut fates);
+    }
+    collect(straddling, replaceable, candidates, &coming, &fates, policy)
+}
+
+/// Takes away what the keepers push out, and what those push out who lose their cover by it.
+fn displace(mut keepers: Vec<Span>, coming: &mut Tree, replaceable: &[Slot], fates: &mut [Fate]) {
+    let waiting = Tree::new(replaceable.iter().map(|slot| slot.span));
+    let (mut freed, mut in_question) = (Vec::<Span>::new(), Vec::<usize>::new());
+    while !keepers.is_empty() {
         for keeper in keepers.drain(..) {
             while let Some(pushed) = coming.first_meeting(keeper) {
-                coming.remove(pushed);
-                freed.extend(covering.remove(pushed));
+                freed.extend(coming.remove(pushed));
             }
         }
-        for span in freed {
+        for span in freed.drain(..) {
             waiting.each_meeting(span, &mut in_question);
         }
         in_question.sort_unstable();
         in_question.dedup();
         for index in in_question.drain(..) {
-            let Some(need) = waiting.span(index) else { continue };
-            if covering.covers(need) {
-                continue;
+            let (Some(slot), Some(fate)) = (replaceable.get(index), fates.get_mut(index)) else { continue };
+            if *fate == Fate::Replaced && !coming.covers(slot.span) {
+                *fate = Fate::Displaced;
+                keepers.push(slot.span);
             }
-            waiting.remove(index);
-            if let Some(mark) = uncovered.get_mut(index) {
-                *mark = true;
-            }
-            if policy == Uncovered::Keep {
-                keepers.extend(replaceable.get(index).map(|slot| slot.span));
-            }
-        }
-        if keepers.is_empty() {
-            break;
         }
     }
-    collect(straddling, replaceable, candidates, &coming, &uncovered, policy)
 }
 
 fn collect(
@@ -70,7 +84,7 @@ fn collect(
     replaceable: &[Slot],
     candidates: &[Slot],
     coming: &Tree,
-    uncovered: &[bool],
+    fates: &[Fate],
     policy: Uncovered,
 ) -> Settled {
     let mut settled = Settled { kept: straddling.to_vec(), ..Settled::default() };
@@ -78,12 +92,16 @@ fn collect(
         let list = if coming.span(index).is_some() { &mut settled.insert } else { &mut settled.left_out };
         list.push(*slot);
     }
-    for (slot, uncovered) in replaceable.iter().zip(uncovered) {
-        if *uncovered {
+    for (slot, fate) in replaceable.iter().zip(fates) {
+        if *fate == Fate::Uncovered {
             settled.uncovered.push(*slot);
         }
-        let list = if *uncovered && policy == Uncovered::Keep { &mut settled.kept } else { &mut settled.delete };
-        list.push(*slot);
+        let kept = match fate {
+            Fate::Replaced => false,
+            Fate::Uncovered => policy == Uncovered::Keep,
+            Fate::Displaced => true,
+        };
+        if kept { settled.kept.push(*slot) } else { settled.delete.push(*slot) }
     }
     settled.kept.sort_unstable();
     settled

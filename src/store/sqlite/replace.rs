@@ -216,18 +216,19 @@ pub(super) fn no_key(shape: &Shape) -> String {
     }
 }
 
-/// The keys as runs of consecutive numbers, ascending; first and last of each.
-fn runs(keys: &[i64]) -> Vec<(i64, i64)> {
+/// The keys as runs of consecutive numbers, ascending; first and last of each. Takes 8 bytes a key: runs may be as many.
+fn runs(keys: &[i64]) -> impl Iterator<Item = (i64, i64)> + use<> {
     let mut keys = keys.to_vec();
     keys.sort_unstable();
-    let mut runs: Vec<(i64, i64)> = Vec::new();
-    for key in keys {
-        match runs.last_mut() {
-            Some((_, last)) if key <= last.saturating_add(1) => *last = key,
-            _ => runs.push((key, key)),
+    let mut keys = keys.into_iter().peekable();
+    std::iter::from_fn(move || {
+        let first = keys.next()?;
+        let mut last = first;
+        while let Some(next) = keys.next_if(|key| *key <= last.saturating_add(1)) {
+            last = next;
         }
-    }
-    runs
+        Some((first, last))
+    })
 }
 
 /// Refuses a batch that does not fit the columns, or holds a value that a column would change.
@@ -363,6 +364,7 @@ mod tests {
 
     #[test]
     fn keys_become_runs() {
+        let runs = |keys: &[i64]| runs(keys).collect::<Vec<_>>();
         assert_eq!(runs(&[]), []);
         assert_eq!(runs(&[3, 1, 2, 7, 2]), [(1, 3), (7, 7)]);
         assert_eq!(runs(&[i64::MAX, i64::MAX - 1, i64::MIN]), [(i64::MIN, i64::MIN), (i64::MAX - 1, i64::MAX)]);

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const DATES: &str = "CREATE TABLE h(row_date TEXT, starttime INTEGER, n INTEGER);";
 
 fn dated(date: usize) -> Clock {
-    Clock { kind: ClockKind::Date { date }, length_column: None }
+    Clock { kind: ClockKind::Date { date }, length: None }
 }
 
 fn day(text: &str) -> i32 {
@@ -292,7 +292,7 @@ fn a_day_range_is_served_by_an_index() {
          CREATE TABLE e(at INTEGER, n); CREATE INDEX ei ON e(at);"
     ));
     let connection = fixture.connection();
-    let epoch = Clock { kind: ClockKind::EpochSeconds { at: 0, zone: "UTC".into() }, length_column: None };
+    let epoch = Clock { kind: ClockKind::EpochSeconds { at: 0, zone: "UTC".into() }, length: None };
     for (name, clock, index) in [("h", dated(0), "i"), ("d", dated(0), "di"), ("e", epoch, "ei")] {
         let shape = shape::load(&connection, name).unwrap().unwrap();
         for range in [(Some(1), Some(2)), (None, Some(2)), (Some(1), None)] {
@@ -352,7 +352,7 @@ fn epoch_seconds_come_with_a_day_of_slack_and_from_text_columns_all() {
          INSERT INTO s SELECT at FROM e;"
     ));
     let snapshot = fixture.snapshot();
-    let clock = Clock { kind: ClockKind::EpochSeconds { at: 0, zone: "Asia/Tokyo".into() }, length_column: None };
+    let clock = Clock { kind: ClockKind::EpochSeconds { at: 0, zone: "Asia/Tokyo".into() }, length: None };
     let count = |name: &str| {
         let mut rows = 0;
         let days = (Some(day("2024-06-01")), Some(day("2024-06-01")));

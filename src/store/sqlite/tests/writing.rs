@@ -240,7 +240,7 @@ fn rows_are_found_and_deleted_by_key() {
         keyed(&mut *replacement, &schema).into_iter().map(|(key, _)| key).collect::<Vec<_>>(),
         [i64::MIN, -1, 0, 1, i64::MAX]
     );
-    let clock = Clock { kind: ClockKind::Date { date: 0 }, length_column: None };
+    let clock = Clock { kind: ClockKind::Date { date: 0 }, length: None };
     let day = crate::base::time::day_of_civil(2024, 1, 2);
     let mut found = Vec::new();
     replacement
