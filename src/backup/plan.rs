@@ -1,15 +1,17 @@
 //! What a backup will write: which tables, and which of those selected it cannot.
 
+use crate::base::limits::{CHUNK_DECODED_TARGET, CHUNK_ROWS_MAX};
 use crate::base::time::Instant;
 use crate::column::encode::EncodeOptions;
+use crate::column::logical::LogicalType;
 use crate::error::Error;
 use crate::format::block::SetId;
 use crate::format::label::data_types;
 use crate::schema::catalogue::{Catalogue, Entry};
 use crate::schema::grain::{DataType, Grain};
 use crate::schema::label_text::LabelText;
-use crate::schema::table::BoundTable;
-use crate::store::traits::Snapshot;
+use crate::schema::table::{BoundTable, TableSchema};
+use crate::store::traits::{Part, Snapshot};
 
 /// What to back up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +75,13 @@ pub struct Options {
     pub encode: EncodeOptions,
 }
 
+impl Options {
+    /// Bytes in memory at which a chunk is cut: several fit a volume.
+    pub(super) fn chunk_bytes(&self) -> u64 {
+        CHUNK_DECODED_TARGET.min(self.volume_size.map_or(u64::MAX, |size| size / 4))
+    }
+}
+
 /// One table that will be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedTable {
@@ -80,6 +89,8 @@ pub struct PlannedTable {
     pub table: BoundTable,
     /// Rows at the time of the plan; with one ACD chosen, those of all ACDs.
     pub rows: u64,
+    /// The parts in which it is read, in row order.
+    pub parts: Vec<Part>,
 }
 
 /// What a backup will write.
@@ -95,8 +106,19 @@ pub struct Plan {
     pub data_types: u32,
 }
 
-/// Rows that one worker reads in one go: a few chunks.
-pub(super) const PART_ROWS: u64 = 4 * crate::base::limits::CHUNK_ROWS_MAX as u64;
+/// Chunks that one worker reads in one go. Few, so that no worker is left with much to do when the others have finished.
+pub(super) const PART_CHUNKS: u64 = 4;
+/// Bytes that a text or blob is taken to have when rows are counted out for a chunk.
+const STRING_BYTES: u64 = 12;
+
+/// Rows that are likely to fill a chunk of so many bytes; if they turn out larger, fewer are put into it.
+pub(super) fn chunk_rows(schema: &TableSchema, bytes: u64) -> u64 {
+    let cells = schema.columns.iter().map(|column| match column.logical {
+        LogicalType::Integer { .. } | LogicalType::Float { .. } | LogicalType::Boolean => 8,
+        _ => 8 + STRING_BYTES,
+    });
+    (bytes / cells.sum::<u64>().max(1)).clamp(1, u64::from(CHUNK_ROWS_MAX))
+}
 
 /// Says what a backup would write.
 ///
@@ -165,9 +187,10 @@ fn add(plan: &mut Plan, snapshot: &dyn Snapshot, entry: &Entry, options: &Option
         plan.left_out.push((schema.name, reason));
         return Ok(());
     }
-    let parts = snapshot.parts(&table.schema, PART_ROWS)?;
+    let parts =
+        snapshot.parts(&table.schema, chunk_rows(&table.schema, options.chunk_bytes()).saturating_mul(PART_CHUNKS))?;
     let rows = parts.iter().map(|part| part.rows).fold(0, u64::saturating_add);
-    plan.tables.push(PlannedTable { table, rows });
+    plan.tables.push(PlannedTable { table, rows, parts });
     Ok(())
 }
 

@@ -1,17 +1,15 @@
 //! Writing a set: rows are read and encoded by several threads and written in order by one.
 
 use super::cutoff;
-use super::plan::{Options, PART_ROWS, Plan, PlannedTable, ReadBack, dated, label_text, plan};
+use super::plan::{Options, PART_CHUNKS, Plan, PlannedTable, ReadBack, chunk_rows, dated, label_text, plan};
 use super::report::{Report, TableReport};
-use crate::base::limits::{
-    BLOCK_PAYLOAD_MAX, CHUNK_DECODED_MAX, CHUNK_DECODED_TARGET, CHUNK_ROWS_MAX, NAME_BYTES_MAX, RECORD_BYTES_MAX,
-};
+use crate::base::limits::{BLOCK_PAYLOAD_MAX, CHUNK_DECODED_MAX, NAME_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
 use crate::base::time::Span;
 use crate::column::batch::Batch;
 use crate::column::digest::RowHasher;
-use crate::column::encode::{EncodedColumn, encode_batch};
+use crate::column::encode::{EncodedColumn, Encoder};
 use crate::column::error::ColumnError;
 use crate::device::traits::Device;
 use crate::error::Error;
@@ -30,9 +28,6 @@ use crate::volume::set::{SetReader, list_sets};
 use crate::volume::set_writer::{ChunkContent, SetOptions, SetWriter};
 use std::collections::BTreeMap;
 use std::time::Instant as Clock;
-
-/// Bytes of encoded chunks that may wait for the writer, over all workers.
-const WAITING_BYTES: u64 = 64 << 20;
 
 /// Backs up: plan, write, sync, read back, compare. After an error what was written so far stays on the device: as an
 /// incomplete set, or, if only the reading back failed, as a set that must not be relied on.
@@ -150,13 +145,12 @@ impl TableJob<'_> {
             _ => false,
         };
         set.begin_section(to_record(table, ordered_by_day, &cutoffs))?;
-        let parts = self.snapshot.parts(&table.schema, PART_ROWS)?;
+        let parts = &self.planned.parts;
         let mut sink = SectionSink::new(set, table, ordered_by_day);
-        let ahead = (WAITING_BYTES / CHUNK_DECODED_TARGET) as usize / self.jobs;
         ordered(
             self.jobs,
             parts.len(),
-            ahead,
+            PART_CHUNKS as usize,
             |worker, item, emit| match parts.get(item) {
                 Some(part) => self.read_part(worker, part, &cutoffs, emit),
                 None => Ok(()),
@@ -179,10 +173,11 @@ impl TableJob<'_> {
         when: &[RowWhen],
         hashes: &[u128],
         cutoffs: &Cutoffs,
+        encoder: &mut Encoder,
         emit: &mut dyn FnMut(Encoded) -> bool,
     ) -> Result<(), StoreError> {
         let name = &self.table().schema.name;
-        let columns = encode_batch(&batch, &self.options.encode).map_err(|error| odd(name, error))?;
+        let columns = encoder.encode(&batch).map_err(|error| odd(name, error))?;
         if one_chunk(batch.rows, &columns, self.options.volume_size) {
             fits(name, batch.rows, &columns)?;
             let chunk = Encoded { pieces: pieces(when, hashes, cutoffs), rows: batch.rows as u32, columns };
@@ -195,8 +190,8 @@ impl TableJob<'_> {
         drop(batch);
         let parts = (when.split_at_checked(middle), hashes.split_at_checked(middle));
         let (Some((left_when, right_when)), Some((left_hashes, right_hashes))) = parts else { return Ok(()) };
-        self.emit_chunks(left, left_when, left_hashes, cutoffs, emit)?;
-        self.emit_chunks(right, right_when, right_hashes, cutoffs, emit)
+        self.emit_chunks(left, left_when, left_hashes, cutoffs, encoder, emit)?;
+        self.emit_chunks(right, right_when, right_hashes, cutoffs, encoder, emit)
     }
 
     /// Reads a part, encodes it chunk by chunk.
@@ -208,11 +203,11 @@ impl TableJob<'_> {
         emit: &mut dyn FnMut(Encoded) -> bool,
     ) -> Result<(), Error> {
         let table = self.table();
-        let quarter = self.options.volume_size.map_or(u64::MAX, |size| size / 4);
-        let batch_bytes = CHUNK_DECODED_TARGET.min(quarter) as usize;
+        let bytes = self.options.chunk_bytes();
         let mut hasher = RowHasher::default();
         let types = table.schema.logical_types();
         let mut times = RowTimes::new(table)?;
+        let mut encoder = Encoder::new(self.options.encode);
         let mut sink = |batch: Batch| -> Result<(), StoreError> {
             let mut when = times.all(&batch);
             let batch = match self.options.acd {
@@ -228,10 +223,10 @@ impl TableJob<'_> {
             }
             let mut hashes = Vec::with_capacity(batch.rows);
             hasher.hash(&batch, &types, &mut hashes).map_err(|error| odd(&table.schema.name, error))?;
-            self.emit_chunks(batch, &when, &hashes, cutoffs, emit)
+            self.emit_chunks(batch, &when, &hashes, cutoffs, &mut encoder, emit)
         };
-        let rows = CHUNK_ROWS_MAX as usize;
-        Ok(self.snapshot.scan(reader, &table.schema, part, rows, batch_bytes, &mut sink)?)
+        let rows = chunk_rows(&table.schema, bytes);
+        Ok(self.snapshot.scan(reader, &table.schema, part, rows as usize, bytes as usize, &mut sink)?)
     }
 }
 

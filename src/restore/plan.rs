@@ -7,12 +7,13 @@ use super::sides::Sides;
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
 use crate::base::position::Position;
+use crate::base::side_by_side::side_by_side;
 use crate::base::time::{Day, Instant, Span};
 use crate::error::{Class, Error, ErrorKind};
 use crate::format::chunk::PieceEntry;
 use crate::schema::clock::{Clock, ClockKind, RowTimes};
 use crate::schema::grain::{DataType, Grain};
-use crate::schema::range::{Carried, Decision, Question, Request, Side, decide, reach_days};
+use crate::schema::range::{Carried, Decision, Question, Request, Side, Undated, decide, reach_days};
 use crate::schema::table::{BoundTable, TableSchema};
 use crate::section::evidence::{Claims, Evidence, weigh};
 use crate::section::pieces::Acd;
@@ -30,7 +31,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The set has none of the tables asked for; the range engine cannot answer; the store or a device fails. What merely
 /// forbids applying the plan is in [`Plan::refusals`].
 pub fn plan(set: &SetReader<'_>, store: &dyn Store, options: &Options, monitor: &dyn Monitor) -> Result<Plan, Error> {
-    let snapshot = store.snapshot(1)?;
+    let jobs = options.jobs.max(1);
+    let snapshot = store.snapshot(jobs)?;
     let label = set.label();
     let acd = one_acd(set, options)?;
     let planner = Planner { set, snapshot: snapshot.as_ref(), options, acd, same_server: same_server(set, store) };
@@ -49,8 +51,16 @@ pub fn plan(set: &SetReader<'_>, store: &dyn Store, options: &Options, monitor: 
     let sections = planner.selected()?;
     let rows = sections.iter().filter_map(|section| section.end.as_ref()).map(|end| end.rows);
     monitor.begin(Task::Plan, "comparing volumes and target", rows.fold(0, u64::saturating_add));
-    for section in sections {
-        planner.table(section, &mut plan, monitor)?;
+    let jobs = jobs.min(snapshot.readers().max(1));
+    let blank = plan.clone();
+    let planned = side_by_side(jobs, &sections, |reader, section| {
+        let mut part = blank.clone();
+        planner.table(reader, section, &mut part, monitor).map(|()| part)
+    })?;
+    for part in planned {
+        plan.tables.extend(part.tables);
+        plan.notices.extend(part.notices);
+        plan.refusals.extend(part.refusals);
     }
     monitor.end(Task::Plan);
     planner.scanned(&mut plan);
@@ -104,6 +114,13 @@ struct VolumeSide {
     evidence: Evidence,
 }
 
+/// What is being planned, and with which connection.
+struct At<'a> {
+    reader: usize,
+    section: &'a SectionView,
+    table: &'a SectionTable,
+}
+
 impl Planner<'_> {
     fn selected(&self) -> Result<Vec<&SectionView>, Error> {
         let sections = self.set.sections();
@@ -143,19 +160,21 @@ impl Planner<'_> {
         self.options.request == Request::ALL
     }
 
-    fn table(&self, section: &SectionView, plan: &mut Plan, monitor: &dyn Monitor) -> Result<(), Error> {
+    /// Plans one table; `reader` is the connection to use.
+    fn table(&self, reader: usize, section: &SectionView, plan: &mut Plan, monitor: &dyn Monitor) -> Result<(), Error> {
         let table = SectionTable::new(section.number, &section.header)?;
         let name = table.bound.schema.name.clone();
         let fitting = match self.reason_to_leave(section, &table, plan) {
             Some(reason) => Err(reason),
             None => self.fitting_target(&table, plan)?,
         };
+        let at = At { reader, section, table: &table };
         let action = match fitting {
             Err(reason) => TableAction::Leave(reason),
             Ok((target, mapping)) if table.bound.grain == Grain::None => {
-                self.whole(section, &table, target, mapping, plan, monitor)?
+                self.whole(&at, target, mapping, plan, monitor)?
             }
-            Ok((target, mapping)) => self.ranges(section, &table, target, mapping, plan, monitor)?,
+            Ok((target, mapping)) => self.ranges(&at, target, mapping, plan, monitor)?,
         };
         plan.tables.push(TablePlan { table: name, section: table, action });
         Ok(())
@@ -222,13 +241,13 @@ impl Planner<'_> {
 
     fn ranges(
         &self,
-        section: &SectionView,
-        table: &SectionTable,
+        at: &At<'_>,
         target: TableSchema,
         mapping: drift::Mapping,
         plan: &mut Plan,
         monitor: &dyn Monitor,
     ) -> Result<TableAction, Error> {
+        let (section, table) = (at.section, at.table);
         let window = self.window(table.bound.grain);
         let in_window = |chunk: &&ChunkRef| match window {
             None => true,
@@ -243,7 +262,7 @@ impl Planner<'_> {
         let bound_target = bound_target(&table.bound, &target, &mapping);
         let held = volume.evidence.held.values().flatten();
         let days = self.target_days(table.bound.grain, held, window.is_none());
-        let target_sides = self.target_sides(&bound_target, days)?;
+        let target_sides = self.target_sides(at.reader, &bound_target, days)?;
         let mut acds = Vec::new();
         let names: BTreeSet<Acd> = volume.sides.keys().chain(target_sides.keys()).copied().collect();
         for acd in names {
@@ -258,8 +277,9 @@ impl Planner<'_> {
                 plan.refusals.push(guard(&table.bound.schema.name, acd, refusal));
             }
         }
-        let readable: BTreeSet<u64> = unreadable.iter().map(|(chunk, _)| chunk.number).collect();
-        let chunks = chunks.into_iter().filter(|chunk| !readable.contains(&chunk.number)).collect();
+        let unread: BTreeSet<u64> = unreadable.iter().map(|(chunk, _)| chunk.number).collect();
+        let readable = chunks.into_iter().filter(|chunk| !unread.contains(&chunk.number)).collect();
+        let chunks = giving(readable, &acds);
         let unproven = volume.evidence.unproven.into_iter().collect();
         Ok(TableAction::Ranges(Box::new(RangesPlan { target, bound_target, mapping, chunks, days, acds, unproven })))
     }
@@ -323,6 +343,7 @@ impl Planner<'_> {
 
     fn target_sides(
         &self,
+        reader: usize,
         target: &BoundTable,
         days: (Option<Day>, Option<Day>),
     ) -> Result<BTreeMap<Acd, Side>, Error> {
@@ -330,7 +351,7 @@ impl Planner<'_> {
         let keys = RowTimes::columns(target);
         let mut times = RowTimes::projected(target, &keys)?;
         let mut sides = Sides::default();
-        self.snapshot.scan_days(0, &target.schema, clock, days, &keys, &mut |batch| {
+        self.snapshot.scan_days(reader, &target.schema, clock, days, &keys, &mut |batch| {
             sides.add(&times.all(&batch));
             Ok(())
         })?;
@@ -385,13 +406,13 @@ impl Planner<'_> {
 
     fn whole(
         &self,
-        section: &SectionView,
-        table: &SectionTable,
+        at: &At<'_>,
         target: TableSchema,
         mapping: drift::Mapping,
         plan: &mut Plan,
         monitor: &dyn Monitor,
     ) -> Result<TableAction, Error> {
+        let (section, table) = (at.section, at.table);
         let chunks = section.chunks.clone();
         let (volume, unreadable) = self.volume_side(section, table, &chunks, None, monitor)?;
         let name = &table.bound.schema.name;
@@ -421,16 +442,16 @@ impl Planner<'_> {
             None => side.values().map(|side| side.undated).fold(0, u64::saturating_add),
         };
         let insert = counted(&volume.sides);
-        let delete = self.count_target(&bound_target)?;
+        let delete = self.count_target(at.reader, &bound_target)?;
         Ok(TableAction::Whole(Box::new(WholePlan { target, bound_target, acd, mapping, chunks, insert, delete })))
     }
 
-    fn count_target(&self, target: &BoundTable) -> Result<u64, Error> {
+    fn count_target(&self, reader: usize, target: &BoundTable) -> Result<u64, Error> {
         let parts = self.snapshot.parts(&target.schema, u64::MAX)?;
         let mut times = RowTimes::new(target)?;
         let mut count = 0u64;
         for part in &parts {
-            self.snapshot.scan(0, &target.schema, part, 4_096, usize::MAX, &mut |batch| {
+            self.snapshot.scan(reader, &target.schema, part, 4_096, usize::MAX, &mut |batch| {
                 let mine = |acd: Acd| self.acd.is_none_or(|only| acd == Some(only));
                 let rows = times.all(&batch).iter().filter(|row| mine(row.acd)).count();
                 count = count.saturating_add(rows as u64);
@@ -506,6 +527,18 @@ impl Planner<'_> {
         let what = format!("table {table}: {rows} rows in {} chunks cannot be read: {first}", unreadable.len());
         self.refuse_or_note(what, if missing { Class::Volume } else { Class::Damage }, plan);
     }
+}
+
+/// Those chunks that may have rows that go in.
+fn giving(chunks: Vec<ChunkRef>, acds: &[AcdPlan]) -> Vec<ChunkRef> {
+    if acds.iter().any(|plan| plan.decision.undated != Undated::Leave) {
+        return chunks;
+    }
+    let slots = acds.iter().flat_map(|plan| plan.decision.insert.iter().chain(&plan.decision.carried_in));
+    let hull = |a: Span, b: Span| Span { start: a.start.min(b.start), stop: a.stop.max(b.stop) };
+    let Some(given) = slots.map(|slot| slot.span).reduce(hull) else { return Vec::new() };
+    let span = |chunk: &ChunkRef| Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop));
+    chunks.into_iter().filter(|chunk| span(chunk).is_some_and(|span| span.meets(given))).collect()
 }
 
 fn guard(table: &str, acd: &AcdPlan, refusal: crate::schema::range::Refusal) -> Refusal {

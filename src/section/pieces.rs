@@ -35,7 +35,7 @@ impl Cutoffs {
     /// Whether the set speaks for a row.
     #[must_use]
     pub fn complete(&self, acd: Acd, span: Span) -> bool {
-        self.0.get(&acd).is_none_or(|cutoff| span.stop <= *cutoff)
+        complete(self.of(acd), span)
     }
 }
 
@@ -52,8 +52,7 @@ pub struct Pieces {
 #[must_use]
 pub fn pieces(when: &[RowWhen], hashes: &[u128], cutoffs: &Cutoffs) -> Pieces {
     let mut index: HashMap<(Acd, Option<Day>), usize> = HashMap::new();
-    let mut out = Pieces::default();
-    let mut digests: Vec<Digest> = Vec::new();
+    let mut pieces: Vec<Piece> = Vec::new();
     let mut last: Option<((Acd, Option<Day>), usize)> = None;
     for (row, hash) in when.iter().zip(hashes) {
         let day = match row.when {
@@ -61,40 +60,69 @@ pub fn pieces(when: &[RowWhen], hashes: &[u128], cutoffs: &Cutoffs) -> Pieces {
             When::Undated => None,
         };
         let key = (row.acd, day);
+        // Neighbours are mostly of one bucket.
         let at = match last {
             Some((same, at)) if same == key => at,
             _ => *index.entry(key).or_insert_with(|| {
-                out.entries.push(blank(key));
-                digests.push(Digest::default());
-                out.entries.len().saturating_sub(1)
+                let cutoff = cutoffs.of(row.acd);
+                pieces.push(Piece { entry: blank(key), cutoff, covered: None, digest: Digest::default() });
+                pieces.len().saturating_sub(1)
             }),
         };
         last = Some((key, at));
-        let (Some(entry), Some(digest)) = (out.entries.get_mut(at), digests.get_mut(at)) else { continue };
-        let complete = match row.when {
+        if let Some(piece) = pieces.get_mut(at) {
+            piece.take(row.when, *hash);
+        }
+    }
+    let mut out = Pieces::default();
+    for piece in pieces {
+        if let Some(span) = piece.covered {
+            let covered = out.complete.entry(piece.entry.acd).or_insert(span);
+            *covered = hull(*covered, span);
+        }
+        out.entries.push(PieceEntry { digest: piece.digest.to_bytes(), ..piece.entry });
+    }
+    out
+}
+
+/// A piece in the making.
+struct Piece {
+    entry: PieceEntry,
+    /// Up to when the set speaks for the piece's ACD; `None` if always.
+    cutoff: Option<Instant>,
+    /// From the start of the earliest to the end of the latest complete row.
+    covered: Option<Span>,
+    digest: Digest,
+}
+
+impl Piece {
+    fn take(&mut self, when: When, hash: u128) {
+        let complete = match when {
             When::Dated(span) => {
-                widen(entry, span);
-                let complete = cutoffs.complete(row.acd, span);
+                widen(&mut self.entry, span);
+                let complete = complete(self.cutoff, span);
                 if complete {
-                    let covered = out.complete.entry(row.acd).or_insert(span);
-                    covered.start = covered.start.min(span.start);
-                    covered.stop = covered.stop.max(span.stop);
+                    self.covered = Some(self.covered.map_or(span, |covered| hull(covered, span)));
                 }
                 complete
             }
             When::Undated => true,
         };
         if complete {
-            entry.rows = entry.rows.saturating_add(1);
-            digest.add(*hash);
+            self.entry.rows = self.entry.rows.saturating_add(1);
+            self.digest.add(hash);
         } else {
-            entry.carried = entry.carried.saturating_add(1);
+            self.entry.carried = self.entry.carried.saturating_add(1);
         }
     }
-    for (entry, digest) in out.entries.iter_mut().zip(digests) {
-        entry.digest = digest.to_bytes();
-    }
-    out
+}
+
+fn complete(cutoff: Option<Instant>, span: Span) -> bool {
+    cutoff.is_none_or(|cutoff| span.stop <= cutoff)
+}
+
+fn hull(a: Span, b: Span) -> Span {
+    Span { start: a.start.min(b.start), stop: a.stop.max(b.stop) }
 }
 
 fn blank((acd, day): (Acd, Option<Day>)) -> PieceEntry {

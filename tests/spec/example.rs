@@ -151,9 +151,9 @@ fn the_example_volume_holds_the_rows_listed() {
     assert_eq!(found, listed);
     assert_eq!(found, rows());
     // The canonical row that the text gives for rows 0 and 1.
-    assert!(text.contains("`07 D5464D0000 01 1E`"));
+    assert!(text.contains("`17 D5464D0000 0100 1E00`"));
     let mut canonical = [0; 64];
-    canonical[..8].copy_from_slice(&[0x07, 0xD5, 0x46, 0x4D, 0, 0, 0x01, 0x1E]);
+    canonical[..10].copy_from_slice(&[0x17, 0xD5, 0x46, 0x4D, 0, 0, 0x01, 0, 0x1E, 0]);
     let hash = u128::from_le_bytes(blake3(&canonical)[..16].try_into().unwrap());
     assert_eq!(section.buckets[0].digest, hash.wrapping_mul(2).to_le_bytes());
 }

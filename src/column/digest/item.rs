@@ -8,7 +8,7 @@ use crate::column::batch::Value;
 use crate::column::civil::{parse_date, parse_time};
 use crate::column::logical::LogicalType;
 
-/// First bytes of items, beside those of whole numbers.
+/// First bytes of items.
 mod tag {
     /// Whole number of this minus 0xC0 bytes.
     pub(super) const WHOLE: u8 = 0xC0;
@@ -24,16 +24,21 @@ mod tag {
     pub(super) const ESCAPE: u8 = 0xDF;
 }
 
-/// The item of a whole number other than 0, as up to eight bytes and its length; at length 9 the last byte is the highest
-/// of the number. The length is 0 for 0.
+/// The class of what has an item; below it lie whole numbers of 0, 2 and 4 bytes.
+pub(super) const ITEM: u16 = 3;
+
+/// The class of a whole number, by which the mask tells how it is stored: 0, then those of up to 2 and up to 4 bytes,
+/// which take twice their class in bytes, and [`ITEM`] for the others.
+#[inline]
+pub(super) const fn class(value: i64) -> u16 {
+    let bits = value as u64;
+    (bits != 0) as u16 + (bits > 0xFFFF) as u16 + (bits > 0xFFFF_FFFF) as u16
+}
+
+/// The item of a whole number, as up to eight bytes and its length; at length 9 the last byte is the highest of the number.
 #[inline]
 pub(super) const fn whole(value: i64) -> (u64, usize) {
     let bits = value as u64;
-    if bits < 0x4000 {
-        let two = bits >= 0x80;
-        let word = if two { 0x80 | (bits >> 8) | ((bits & 0xFF) << 8) } else { bits };
-        return (word, ((bits != 0) as usize).wrapping_add(two as usize));
-    }
     // Bits that say something, and the sign.
     let significant = 65u32.wrapping_sub((bits ^ (value >> 63) as u64).leading_zeros());
     let bytes = significant.div_ceil(8);
@@ -41,26 +46,28 @@ pub(super) const fn whole(value: i64) -> (u64, usize) {
     (word, (bytes as usize).wrapping_add(1))
 }
 
-/// Appends the item of a value; nothing for the whole number 0 where the type declares whole numbers or nothing.
-pub(super) fn push_item(value: Value<'_>, logical: LogicalType, out: &mut Vec<u8>) {
+/// Appends what the canonical row has of a value, and gives its class.
+pub(super) fn push_value(value: Value<'_>, logical: LogicalType, out: &mut Vec<u8>) -> u16 {
     let fitted = match (logical, value) {
         (_, Value::Null) => {
             out.push(tag::NULL);
             Some(())
         }
-        (LogicalType::Integer { .. }, Value::Integer(number))
+        (LogicalType::Integer { .. } | LogicalType::Any, Value::Integer(number))
         | (LogicalType::Boolean, Value::Integer(number @ 0..=1)) => {
+            let class = class(number);
+            if class < ITEM {
+                let length = usize::from(class).wrapping_mul(2);
+                out.extend_from_slice(number.to_le_bytes().get(..length).unwrap_or_default());
+                return class;
+            }
             push_whole(number, out);
             Some(())
         }
-        (LogicalType::Any, Value::Integer(0)) => Some(()),
-        (LogicalType::Any, value) => {
-            push_plain(value, out);
-            Some(())
-        }
-        (LogicalType::Float { .. }, Value::Real(_))
-        | (LogicalType::Text, Value::Text(_))
-        | (LogicalType::Blob, Value::Blob(_)) => {
+        (LogicalType::Any, value)
+        | (LogicalType::Float { .. }, value @ Value::Real(_))
+        | (LogicalType::Text, value @ Value::Text(_))
+        | (LogicalType::Blob, value @ Value::Blob(_)) => {
             push_plain(value, out);
             Some(())
         }
@@ -84,6 +91,7 @@ pub(super) fn push_item(value: Value<'_>, logical: LogicalType, out: &mut Vec<u8
         out.push(tag::ESCAPE);
         push_plain(value, out);
     }
+    ITEM
 }
 
 /// A text without the blanks at its end.
@@ -92,7 +100,7 @@ fn unpadded(text: &[u8]) -> &[u8] {
     text.get(..kept).unwrap_or_default()
 }
 
-/// Appends the item of a whole number, none for 0.
+/// Appends the item of a whole number.
 fn push_whole(number: i64, out: &mut Vec<u8>) {
     let (word, length) = whole(number);
     out.extend_from_slice(word.to_le_bytes().get(..length.min(8)).unwrap_or_default());
@@ -101,11 +109,10 @@ fn push_whole(number: i64, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends the item that a value has for itself; here 0 has one too.
+/// Appends the item that a value has for itself.
 fn push_plain(value: Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.push(tag::NULL),
-        Value::Integer(0) => out.push(0),
         Value::Integer(number) => push_whole(number, out),
         Value::Real(real) => {
             let bits = if real.is_nan() { 0x7FF8_0000_0000_0000 } else { real.to_bits() };

@@ -39,15 +39,24 @@ impl Lanes {
         for group in 0..slices.len().div_ceil(MANY) {
             let range = group * MANY..slices.len().min((group + 1) * MANY);
             let (Some(slices), Some(hashes)) = (slices.get(range.clone()), hashes.get_mut(range)) else { return };
-            self.of_length::<BLOCK>(rows, slices, hashes);
-            self.of_length::<{ 2 * BLOCK }>(rows, slices, hashes);
-            self.of_length::<{ 3 * BLOCK }>(rows, slices, hashes);
-            self.of_length::<{ 4 * BLOCK }>(rows, slices, hashes);
-            for (hash, (start, stop)) in hashes.iter_mut().zip(slices) {
-                let row = rows.get(*start..*stop).unwrap_or_default();
-                if row.is_empty() || row.len() % BLOCK != 0 || row.len() > 4 * BLOCK {
-                    *hash = low_half(blake3::hash(row).as_bytes());
-                }
+            // Which lengths there are, in blocks; 0 stands for all that are hashed one by one.
+            let mut lengths = [false; 5];
+            slices.iter().for_each(|slice| lengths[blocks(slice)] = true);
+            if lengths[1] {
+                self.of_length::<BLOCK>(rows, slices, hashes);
+            }
+            if lengths[2] {
+                self.of_length::<{ 2 * BLOCK }>(rows, slices, hashes);
+            }
+            if lengths[3] {
+                self.of_length::<{ 3 * BLOCK }>(rows, slices, hashes);
+            }
+            if lengths[4] {
+                self.of_length::<{ 4 * BLOCK }>(rows, slices, hashes);
+            }
+            for (hash, slice) in hashes.iter_mut().zip(slices).filter(|(_, slice)| lengths[0] && blocks(slice) == 0) {
+                let row = rows.get(slice.0..slice.1).unwrap_or_default();
+                *hash = low_half(blake3::hash(row).as_bytes());
             }
         }
     }
@@ -75,6 +84,12 @@ impl Lanes {
             }
         }
     }
+}
+
+/// Blocks of a slice that is 1 to 4 blocks long, 0 for any other.
+const fn blocks((start, stop): &(usize, usize)) -> usize {
+    let bytes = stop.saturating_sub(*start);
+    if bytes % BLOCK == 0 && bytes <= 4 * BLOCK { bytes / BLOCK } else { 0 }
 }
 
 fn low_half(hash: &[u8]) -> u128 {

@@ -10,7 +10,7 @@ use super::batch::{Batch, Column, ColumnData, Value};
 use super::error::{ColumnError, ColumnErrorKind};
 use super::logical::LogicalType;
 use crate::base::position::Position;
-use item::push_item;
+use item::{ITEM, push_value};
 use lanes::{BLOCK, Lanes};
 use std::ops::Range;
 
@@ -105,16 +105,19 @@ pub struct RowHasher {
 /// Items of one column, one after the other.
 #[derive(Debug, Default)]
 struct Items {
+    /// The items, and behind the last one as many bytes as are read at once.
     bytes: Vec<u8>,
-    /// Where each item ends; an item without bytes is the whole number 0.
-    ends: Vec<usize>,
+    /// Where each row's bytes start and end, and their class. Equal neighbours share them.
+    places: Vec<(usize, usize, u16)>,
 }
 
 /// Rows put together at a time: their canonical rows stay in the first cache.
 const TILE: usize = 64;
-/// Most bytes of the item of a whole number.
+/// Most bytes of a whole number.
 const WHOLE_MAX: usize = 9;
-/// Columns that share a byte of the mask.
+/// Bytes of an item that are copied at once.
+const ITEM_STRIDE: usize = 16;
+/// Columns that share two bytes of the mask.
 const GROUP: usize = 8;
 /// Room for the numbers of a group, written eight bytes at a time.
 const GROUP_ROOM: usize = GROUP * WHOLE_MAX + 8;
@@ -158,47 +161,61 @@ impl RowHasher {
 
     /// Makes the canonical rows of the rows from `first` to before `stop`.
     fn put_together(&mut self, batch: &Batch, types: &[LogicalType], first: usize, stop: usize) {
-        let mask = types.len().div_ceil(8);
-        // Numbers are written eight bytes at a time, of which the last reach behind the row; then comes the padding.
-        let mut room = vec![mask + 8 + BLOCK; stop - first];
+        let mask = types.len().div_ceil(4);
         self.items.resize_with(types.len(), Items::default);
+        let mut lanes = Vec::with_capacity(types.len());
+        let mut wholes = 0;
+        // Numbers and items are written eight bytes at a time and more, of which the last reach behind the row; then comes
+        // the padding.
+        let mut room = vec![mask + ITEM_STRIDE + BLOCK; stop - first];
         for ((column, logical), items) in batch.columns.iter().zip(types).zip(&mut self.items) {
-            if whole_numbers(column, *logical, first, stop).is_some() {
-                room.iter_mut().for_each(|room| *room += WHOLE_MAX);
+            if let Some(values) = whole_numbers(column, *logical, first, stop) {
+                wholes += 1;
+                lanes.push(Lane::Numbers(values));
                 continue;
             }
             items.fill(column, *logical, first, stop);
-            let mut start = 0;
-            for (room, end) in room.iter_mut().zip(&items.ends) {
+            for (room, (start, end, _)) in room.iter_mut().zip(&items.places) {
                 *room += end - start;
-                start = *end;
             }
+            lanes.push(Lane::Items(items));
         }
         self.starts.clear();
         self.starts.extend(room.iter().scan(0, |at, room| {
             let start = *at;
-            *at += room;
+            *at += room + wholes * WHOLE_MAX;
             Some(start)
         }));
         // The numbers of a group are written into one slice, which the last row must have too.
-        let total = room.iter().sum::<usize>() + GROUP_ROOM;
+        let total = room.iter().sum::<usize>() + room.len() * wholes * WHOLE_MAX + GROUP_ROOM;
         if self.rows.len() < total {
             self.rows.resize(total, 0);
         }
         self.ends.clear();
         self.ends.extend(self.starts.iter().map(|start| start + mask));
-        let columns: Vec<((&Column, &LogicalType), &Items)> =
-            batch.columns.iter().zip(types).zip(&self.items).collect();
-        for (byte, columns) in columns.chunks(GROUP).enumerate() {
-            let mut group = Group { numbers: [[0; GROUP]; TILE], items: [None; GROUP] };
-            for (lane, ((column, logical), items)) in columns.iter().enumerate() {
-                match whole_numbers(column, **logical, first, stop) {
-                    Some(values) => group.put_numbers(lane, values),
-                    None => group.put_items(lane, items),
-                }
-            }
-            group.append(&mut self.rows, &self.starts, &mut self.ends, byte);
+        let mut copies = [[0; TILE]; GROUP];
+        for (number, lanes) in lanes.chunks(GROUP).enumerate() {
+            let bytes = 2 * number..mask.min(2 * number + 2);
+            Group::new(lanes, &mut copies).append(&mut self.rows, &self.starts, &mut self.ends, bytes);
         }
+    }
+}
+
+/// What a column gives to the rows at hand.
+#[derive(Debug, Clone, Copy)]
+enum Lane<'a> {
+    /// Whole numbers, one a row.
+    Numbers(&'a [i64]),
+    /// Items.
+    Items(&'a Items),
+}
+
+/// Whether two texts are equal; without a call where both have 8 to 16 bytes, as dates and times of day have.
+#[inline]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    match (a.first_chunk::<8>(), a.last_chunk::<8>(), b.first_chunk(), b.last_chunk()) {
+        (Some(a1), Some(a2), Some(b1), Some(b2)) if a.len() == b.len() && a.len() <= 16 => a1 == b1 && a2 == b2,
+        _ => a == b,
     }
 }
 
@@ -219,126 +236,199 @@ fn whole_numbers(column: &Column, logical: LogicalType, first: usize, stop: usiz
 impl Items {
     fn fill(&mut self, column: &Column, logical: LogicalType, first: usize, stop: usize) {
         self.bytes.clear();
-        self.ends.clear();
+        self.places.clear();
         let null = column.nulls.partition_point(|row| (*row as usize) < first);
         let stray = column.strays.partition_point(|(row, _)| (*row as usize) < first);
         let mut nulls = column.nulls.get(null..).unwrap_or_default().iter().map(|row| *row as usize).peekable();
         let mut strays = column.strays.get(stray..).unwrap_or_default().iter().peekable();
         // The text whose item was made last, and where that item lies. Dates are costly to read and often repeat.
-        let mut last: Option<(&[u8], Range<usize>)> = None;
+        let mut last: Option<(&[u8], (usize, usize, u16))> = None;
         for row in first..stop {
             let start = self.bytes.len();
-            if nulls.next_if_eq(&row).is_some() {
-                push_item(Value::Null, logical, &mut self.bytes);
+            let class = if nulls.next_if_eq(&row).is_some() {
+                push_value(Value::Null, logical, &mut self.bytes)
             } else if let Some((_, value)) = strays.next_if(|(at, _)| *at as usize == row) {
-                push_item(value.as_value(), logical, &mut self.bytes);
+                push_value(value.as_value(), logical, &mut self.bytes)
             } else {
                 match &column.data {
                     ColumnData::Integer(values) => {
                         let value = Value::Integer(values.get(row).copied().unwrap_or(0));
-                        push_item(value, logical, &mut self.bytes);
+                        push_value(value, logical, &mut self.bytes)
                     }
                     ColumnData::Real(values) => {
                         let value = Value::Real(f64::from_bits(values.get(row).copied().unwrap_or(0)));
-                        push_item(value, logical, &mut self.bytes);
+                        push_value(value, logical, &mut self.bytes)
                     }
-                    ColumnData::Blob(strings) => push_item(Value::Blob(strings.get(row)), logical, &mut self.bytes),
+                    ColumnData::Blob(strings) => push_value(Value::Blob(strings.get(row)), logical, &mut self.bytes),
                     ColumnData::Text(strings) => {
                         let text = strings.get(row);
-                        match last.clone().filter(|(before, _)| *before == text) {
-                            Some((_, item)) => self.bytes.extend_from_within(item),
-                            None => push_item(Value::Text(text), logical, &mut self.bytes),
+                        if let Some((_, place)) = last.filter(|(before, _)| same(before, text)) {
+                            self.places.push(place);
+                            continue;
                         }
-                        last = Some((text, start..self.bytes.len()));
+                        let class = push_value(Value::Text(text), logical, &mut self.bytes);
+                        last = Some((text, (start, self.bytes.len(), class)));
+                        class
                     }
                 }
-            }
-            self.ends.push(self.bytes.len());
+            };
+            self.places.push((start, self.bytes.len(), class));
         }
+        self.bytes.extend_from_slice(&[0; ITEM_STRIDE]);
     }
 
-    /// The item of a row of the tile, from 0.
-    fn get(&self, row: usize) -> &[u8] {
-        let start = row.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        let stop = self.ends.get(row).copied().unwrap_or(start);
-        self.bytes.get(start..stop).unwrap_or_default()
+    /// Appends the item of a row of the tile, from 0, and perhaps something behind it; gives its class.
+    #[inline]
+    fn append(&self, row: usize, rows: &mut [u8], end: &mut usize) -> u16 {
+        let (start, stop, class) = self.places.get(row).copied().unwrap_or_default();
+        // Items are short as a rule: a copy of fixed length is no call.
+        let strides = self.bytes.get(start..).and_then(<[u8]>::first_chunk::<ITEM_STRIDE>);
+        let room = rows.get_mut(*end..).and_then(<[u8]>::first_chunk_mut::<ITEM_STRIDE>);
+        match (strides, room, self.bytes.get(start..stop)) {
+            (Some(item), Some(room), Some(exact)) if exact.len() <= ITEM_STRIDE => *room = *item,
+            (_, _, exact) => {
+                let exact = exact.unwrap_or_default();
+                if let Some(room) = rows.get_mut(*end..*end + exact.len()) {
+                    room.copy_from_slice(exact);
+                }
+            }
+        }
+        *end += stop - start;
+        class
     }
 }
 
-/// Up to eight neighbouring columns of the rows at hand, which share a byte of the mask. Their numbers are copied row by
-/// row: long columns lie at like addresses, which a processor's cache holds only a few of.
+/// Up to eight neighbouring columns of the rows at hand, which share two bytes of the mask.
 struct Group<'a> {
-    numbers: [[i64; GROUP]; TILE],
+    /// Numbers by column; zeros for columns that are not there or have items.
+    numbers: [&'a [i64; TILE]; GROUP],
     items: [Option<&'a Items>; GROUP],
+    plain: bool,
 }
+
+static ZEROS: [i64; TILE] = [0; TILE];
 
 impl<'a> Group<'a> {
-    fn put_numbers(&mut self, lane: usize, values: &[i64]) {
-        for (row, value) in self.numbers.iter_mut().zip(values) {
-            if let Some(slot) = row.get_mut(lane) {
-                *slot = *value;
-            }
-        }
-    }
-
-    fn put_items(&mut self, lane: usize, items: &'a Items) {
-        if let Some(slot) = self.items.get_mut(lane) {
-            *slot = Some(items);
-        }
-    }
-
-    /// Appends the items of these columns to every canonical row, and sets their bits in the mask byte.
-    fn append(&self, rows: &mut [u8], starts: &[usize], ends: &mut [usize], byte: usize) {
-        let plain = self.items.iter().all(Option::is_none);
-        for (row, ((start, end), numbers)) in starts.iter().zip(ends).zip(&self.numbers).enumerate() {
-            let mask = if plain {
-                append_numbers(rows, end, numbers)
-            } else {
-                let mut mask = 0;
-                for (lane, (number, items)) in numbers.iter().zip(&self.items).enumerate() {
-                    let before = *end;
-                    match items {
-                        Some(items) => append_item(rows, end, items.get(row)),
-                        None => *end += write_whole(rows.get_mut(*end..).unwrap_or_default(), 0, *number),
-                    }
-                    mask |= u8::from(*end > before) << lane;
+    /// `copies` takes the numbers of columns that end within the rows at hand.
+    fn new(lanes: &[Lane<'a>], copies: &'a mut [[i64; TILE]; GROUP]) -> Group<'a> {
+        let mut group = Group { numbers: [&ZEROS; GROUP], items: [None; GROUP], plain: true };
+        let places = group.numbers.iter_mut().zip(&mut group.items).zip(copies);
+        for (lane, ((numbers, items), copy)) in lanes.iter().zip(places) {
+            match lane {
+                Lane::Items(some) => {
+                    *items = Some(some);
+                    group.plain = false;
                 }
-                mask
-            };
-            if let Some(bits) = rows.get_mut(start + byte) {
-                *bits = mask;
+                Lane::Numbers(values) => {
+                    *numbers = match (*values).try_into() {
+                        Ok(values) => values,
+                        Err(_) => {
+                            copy.iter_mut().zip(*values).for_each(|(copy, value)| *copy = *value);
+                            copy
+                        }
+                    };
+                }
             }
         }
+        group
+    }
+
+    /// Appends what these columns give to every canonical row, and sets their bytes of the mask.
+    fn append(&self, rows: &mut [u8], starts: &[usize], ends: &mut [usize], bytes: Range<usize>) {
+        if self.plain {
+            return append_plain(&self.numbers, rows, starts, ends, bytes);
+        }
+        for (row, (start, end)) in starts.iter().zip(ends).enumerate() {
+            let numbers = self.numbers.map(|values| values.get(row).copied().unwrap_or(0));
+            let mask = self.append_mixed(rows, end, row, &numbers);
+            set_mask(rows, start + bytes.start, bytes.len(), mask);
+        }
+    }
+
+    /// Appends numbers and items of one row; gives their classes.
+    fn append_mixed(&self, rows: &mut [u8], end: &mut usize, row: usize, numbers: &[i64; GROUP]) -> u16 {
+        let mut mask = 0;
+        for (lane, (number, items)) in numbers.iter().zip(&self.items).enumerate() {
+            let class = match items {
+                Some(items) => items.append(row, rows, end),
+                None => {
+                    let (class, length) = write_whole(rows, *end, *number);
+                    *end += length;
+                    class
+                }
+            };
+            mask |= class << (2 * lane);
+        }
+        mask
     }
 }
 
-fn append_item(rows: &mut [u8], end: &mut usize, item: &[u8]) {
-    if let Some(room) = rows.get_mut(*end..*end + item.len()) {
-        room.copy_from_slice(item);
+/// Appends columns of numbers only. Not inlined: on its own this loop keeps what it needs in registers.
+#[inline(never)]
+fn append_plain(
+    numbers: &[&[i64; TILE]; GROUP],
+    rows: &mut [u8],
+    starts: &[usize],
+    ends: &mut [usize],
+    bytes: Range<usize>,
+) {
+    // The columns side by side, row by row: copied together first, they would take twice as long.
+    let [a, b, c, d, e, f, g, h] = numbers;
+    let columns = a.iter().zip(*b).zip(c.iter().zip(*d)).zip(e.iter().zip(*f).zip(g.iter().zip(*h)));
+    for ((start, end), (((a, b), (c, d)), ((e, f), (g, h)))) in starts.iter().zip(ends).zip(columns) {
+        let mut mask = 0;
+        if a | b | c | d | e | f | g | h != 0 {
+            let Some(room) = rows.get_mut(*end..).and_then(<[u8]>::first_chunk_mut::<GROUP_ROOM>) else { return };
+            let mut at = 0;
+            let mut put = |value: i64, lane: u32| {
+                let (class, length) = write_whole(room, at, value);
+                at += length;
+                mask |= class << (2 * lane);
+            };
+            put(*a, 0);
+            put(*b, 1);
+            put(*c, 2);
+            put(*d, 3);
+            put(*e, 4);
+            put(*f, 5);
+            put(*g, 6);
+            put(*h, 7);
+            *end += at;
+        }
+        set_mask(rows, start + bytes.start, bytes.len(), mask);
     }
-    *end += item.len();
 }
 
-/// Appends whole numbers; gives the mask of those that are not 0.
+/// Puts the one or two bytes of a mask in their place.
 #[inline]
-fn append_numbers(rows: &mut [u8], end: &mut usize, numbers: &[i64; GROUP]) -> u8 {
-    let mut mask = 0;
-    if numbers.iter().fold(0, |all, number| all | number) == 0 {
-        return mask;
+fn set_mask(rows: &mut [u8], at: usize, bytes: usize, mask: u16) {
+    let [low, high] = mask.to_le_bytes();
+    if let Some(place) = rows.get_mut(at) {
+        *place = low;
     }
-    let Some(room) = rows.get_mut(*end..).and_then(<[u8]>::first_chunk_mut::<GROUP_ROOM>) else { return mask };
-    let mut at = 0;
-    for (lane, number) in numbers.iter().enumerate() {
-        at += write_whole(room, at, *number);
-        mask |= u8::from(*number != 0) << lane;
+    if bytes == 2
+        && let Some(place) = rows.get_mut(at + 1)
+    {
+        *place = high;
     }
-    *end += at;
-    mask
+}
+
+/// Writes a whole number, and perhaps something behind it; gives its class and length.
+#[inline(always)]
+fn write_whole(room: &mut [u8], at: usize, value: i64) -> (u16, usize) {
+    let class = item::class(value);
+    if class == ITEM {
+        return (class, write_item(room, at, value));
+    }
+    if let Some(slot) = room.get_mut(at..at + 8).and_then(<[u8]>::first_chunk_mut) {
+        *slot = value.to_le_bytes();
+    }
+    (class, 2 * usize::from(class))
 }
 
 /// Writes the item of a whole number, and perhaps something behind it; gives the item's length.
-#[inline]
-fn write_whole(room: &mut [u8], at: usize, value: i64) -> usize {
+#[cold]
+fn write_item(room: &mut [u8], at: usize, value: i64) -> usize {
     let (word, length) = item::whole(value);
     if let Some(slot) = room.get_mut(at..at + 8).and_then(<[u8]>::first_chunk_mut) {
         *slot = word.to_le_bytes();

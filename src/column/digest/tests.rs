@@ -10,18 +10,19 @@ use OwnedValue::{Blob, Integer, Null, Real, Text};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// The item of a value, `None` for the whole number 0 that only the mask tells.
-fn naive_item(value: &OwnedValue, logical: LogicalType) -> Option<Vec<u8>> {
+/// The class of a value and what a canonical row has of it.
+fn naive_item(value: &OwnedValue, logical: LogicalType) -> (u8, Vec<u8>) {
     let own = plain(value);
     let fitting = match (logical, value) {
         (_, Null) => Some(own.clone()),
-        (LogicalType::Integer { .. }, Integer(v)) | (LogicalType::Boolean, Integer(v @ 0..=1)) => {
-            if *v == 0 {
-                return None;
+        (LogicalType::Integer { .. } | LogicalType::Any, Integer(v)) | (LogicalType::Boolean, Integer(v @ 0..=1)) => {
+            match *v {
+                0 => return (0, Vec::new()),
+                1..=0xFFFF => return (1, (*v as u16).to_le_bytes().to_vec()),
+                0x1_0000..=0xFFFF_FFFF => return (2, (*v as u32).to_le_bytes().to_vec()),
+                _ => Some(own.clone()),
             }
-            Some(own.clone())
         }
-        (LogicalType::Any, Integer(0)) => return None,
         (LogicalType::Any, _)
         | (LogicalType::Float { .. }, Real(_))
         | (LogicalType::Text, Text(_))
@@ -44,7 +45,7 @@ fn naive_item(value: &OwnedValue, logical: LogicalType) -> Option<Vec<u8>> {
         }
         _ => None,
     };
-    Some(fitting.unwrap_or_else(|| [vec![0xDF], own].concat()))
+    (3, fitting.unwrap_or_else(|| [vec![0xDF], own].concat()))
 }
 
 fn tagged(tag: u8, number: i64) -> Vec<u8> {
@@ -54,8 +55,6 @@ fn tagged(tag: u8, number: i64) -> Vec<u8> {
 fn plain(value: &OwnedValue) -> Vec<u8> {
     match value {
         Null => vec![0xD0],
-        Integer(v @ 0..=127) => vec![*v as u8],
-        Integer(v @ 128..=16_383) => vec![0x80 + (v / 256) as u8, (v % 256) as u8],
         Integer(v) => {
             let length = (1..=8u32)
                 .find(|bytes| {
@@ -157,12 +156,11 @@ fn timestamp(text: &[u8]) -> Option<i64> {
 }
 
 fn naive_row(values: &[OwnedValue], types: &[LogicalType]) -> Vec<u8> {
-    let mut row = vec![0; types.len().div_ceil(8)];
+    let mut row = vec![0; types.len().div_ceil(4)];
     for (number, (value, logical)) in values.iter().zip(types).enumerate() {
-        if let Some(item) = naive_item(value, *logical) {
-            row[number / 8] |= 1 << (number % 8);
-            row.extend(item);
-        }
+        let (class, bytes) = naive_item(value, *logical);
+        row[number / 4] += class * [1, 4, 16, 64][number % 4];
+        row.extend(bytes);
     }
     row
 }
@@ -200,7 +198,7 @@ const TYPES: [LogicalType; 14] = [
     LogicalType::Any,
 ];
 
-const WHOLE: [i64; 18] = [
+const WHOLE: [i64; 23] = [
     0,
     1,
     127,
@@ -211,7 +209,12 @@ const WHOLE: [i64; 18] = [
     16_384,
     32_767,
     32_768,
+    65_535,
+    65_536,
     1 << 23,
+    (1 << 31) - 1,
+    (1 << 32) - 1,
+    1 << 32,
     1 << 55,
     i64::MAX,
     -1,

@@ -17,6 +17,41 @@ pub(super) enum Form {
     Delta,
 }
 
+/// The forms of a stream and of the streams inside it, as once chosen. Choosing costs about as much as writing, and the
+/// next numbers of the same column nearly always want the same.
+#[derive(Debug, Default)]
+pub(in crate::column) struct FormMemory {
+    form: Option<Form>,
+    first: Option<Box<FormMemory>>,
+    second: Option<Box<FormMemory>>,
+}
+
+impl FormMemory {
+    /// The form remembered, or else the one chosen now. Numbers that are all the same are always written as such, whatever
+    /// is remembered, and are nothing to remember.
+    pub(super) fn form(&mut self, values: &[i64], choose: impl FnOnce() -> Form) -> Form {
+        match self.form {
+            Some(form) if values.iter().any(|value| values.first() != Some(value)) => form,
+            Some(_) => Form::Constant,
+            None => {
+                let form = choose();
+                self.form = Some(form).filter(|form| *form != Form::Constant);
+                form
+            }
+        }
+    }
+
+    /// The memory of the first stream inside.
+    pub(super) fn first(&mut self) -> &mut FormMemory {
+        self.first.get_or_insert_default()
+    }
+
+    /// The memory of the second stream inside.
+    pub(super) fn second(&mut self) -> &mut FormMemory {
+        self.second.get_or_insert_default()
+    }
+}
+
 /// How hard to look for the best form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trial {
@@ -101,7 +136,7 @@ pub(super) fn choose(values: &[i64], depth: u32, trial: Trial, level: i32) -> Fo
     let mut scratch = Vec::new();
     for form in candidates {
         scratch.clear();
-        write_form(&sample, form, depth, trial.guess(), level, &mut scratch);
+        write_form(&sample, form, depth, trial.guess(), level, &mut FormMemory::default(), &mut scratch);
         if scratch.len() < best.0 {
             best = (scratch.len(), form);
         }

@@ -1,7 +1,7 @@
 //! Writing number streams in a given form. Which form is `choose`'s affair; every form can write every stream of at
 //! least one number whose tokens fit a byte.
 
-use super::choose::{Form, Trial, choose};
+use super::choose::{Form, FormMemory, Trial, choose};
 use super::tokens::{BitWriter, most_kept, split};
 use super::zigzag;
 use crate::column::id::form;
@@ -10,7 +10,12 @@ use std::hash::{BuildHasher, RandomState};
 
 /// Appends a number stream in the form that looks smallest. `values` are at most 2^32 - 1.
 pub(in crate::column) fn write_numbers(values: &[i64], level: i32, out: &mut Vec<u8>) {
-    write_at_depth(values, 1, Trial::Sample, level, out);
+    write_remembered(values, level, &mut FormMemory::default(), out);
+}
+
+/// The same, in the forms that like numbers had before, if there were any; else those chosen are remembered.
+pub(in crate::column) fn write_remembered(values: &[i64], level: i32, memory: &mut FormMemory, out: &mut Vec<u8>) {
+    write_at_depth(values, 1, Trial::Sample, level, memory, out);
 }
 
 /// Appends ascending rows as a count and a number stream of gaps.
@@ -28,13 +33,21 @@ pub(in crate::column) fn write_places(rows: &[u32], level: i32, out: &mut Vec<u8
     write_numbers(&gaps, level, out);
 }
 
-pub(super) fn write_at_depth(values: &[i64], depth: u32, trial: Trial, level: i32, out: &mut Vec<u8>) {
-    let form = choose(values, depth, trial, level);
-    write_form(values, form, depth, trial, level, out);
+fn write_at_depth(values: &[i64], depth: u32, trial: Trial, level: i32, memory: &mut FormMemory, out: &mut Vec<u8>) {
+    let form = memory.form(values, || choose(values, depth, trial, level));
+    write_form(values, form, depth, trial, level, memory, out);
 }
 
 /// Appends a number stream in this form.
-pub(super) fn write_form(values: &[i64], form: Form, depth: u32, trial: Trial, level: i32, out: &mut Vec<u8>) {
+pub(super) fn write_form(
+    values: &[i64],
+    form: Form,
+    depth: u32,
+    trial: Trial,
+    level: i32,
+    memory: &mut FormMemory,
+    out: &mut Vec<u8>,
+) {
     match form {
         Form::Constant => {
             out.push(form::CONSTANT);
@@ -43,17 +56,17 @@ pub(super) fn write_form(values: &[i64], form: Form, depth: u32, trial: Trial, l
         Form::Narrow => write_narrow(values, level, out),
         Form::Planes => write_planes(values, level, out),
         Form::Tokens => write_tokens(values, level, out),
-        Form::Sparse(common) => write_sparse(values, common, depth, trial, level, out),
+        Form::Sparse(common) => write_sparse(values, common, depth, trial, level, memory, out),
         Form::Dictionary => match distinct(values, values.len() / 2) {
             Some((entries, indices)) => {
                 out.push(form::DICTIONARY);
                 out.extend_from_slice(&(entries.len() as u32).to_le_bytes());
-                write_at_depth(&entries, depth + 1, trial, level, out);
-                write_at_depth(&indices, depth + 1, trial, level, out);
+                write_at_depth(&entries, depth + 1, trial, level, memory.first(), out);
+                write_at_depth(&indices, depth + 1, trial, level, memory.second(), out);
             }
             None => write_tokens(values, level, out),
         },
-        Form::Delta => write_delta(values, depth, trial, level, out),
+        Form::Delta => write_delta(values, depth, trial, level, memory, out),
     }
 }
 
@@ -116,7 +129,15 @@ fn write_tokens(values: &[i64], level: i32, out: &mut Vec<u8>) {
     out.extend_from_slice(&bits.finish());
 }
 
-fn write_sparse(values: &[i64], common: i64, depth: u32, trial: Trial, level: i32, out: &mut Vec<u8>) {
+fn write_sparse(
+    values: &[i64],
+    common: i64,
+    depth: u32,
+    trial: Trial,
+    level: i32,
+    memory: &mut FormMemory,
+    out: &mut Vec<u8>,
+) {
     let (mut gaps, mut exceptions) = (Vec::new(), Vec::new());
     let mut next = 0usize;
     for (at, value) in values.iter().enumerate() {
@@ -129,14 +150,14 @@ fn write_sparse(values: &[i64], common: i64, depth: u32, trial: Trial, level: i3
     out.push(form::SPARSE);
     out.extend_from_slice(&common.to_le_bytes());
     out.extend_from_slice(&(gaps.len() as u32).to_le_bytes());
-    write_at_depth(&gaps, depth + 1, trial, level, out);
-    write_at_depth(&exceptions, depth + 1, trial, level, out);
+    write_at_depth(&gaps, depth + 1, trial, level, memory.first(), out);
+    write_at_depth(&exceptions, depth + 1, trial, level, memory.second(), out);
 }
 
-fn write_delta(values: &[i64], depth: u32, trial: Trial, level: i32, out: &mut Vec<u8>) {
+fn write_delta(values: &[i64], depth: u32, trial: Trial, level: i32, memory: &mut FormMemory, out: &mut Vec<u8>) {
     out.push(form::DELTA);
     out.extend_from_slice(&values.first().copied().unwrap_or(0).to_le_bytes());
-    write_at_depth(&steps(values), depth + 1, trial.within_delta(), level, out);
+    write_at_depth(&steps(values), depth + 1, trial.within_delta(), level, memory.first(), out);
 }
 
 /// The folded differences between neighbours; one fewer than there are values.

@@ -37,6 +37,22 @@ impl Gather {
         self.strings.bytes.extend_from_slice(string);
         self.end()
     }
+
+    /// Adds the text of every number. Neighbours are often equal, and made once.
+    fn dated<const N: usize>(
+        &mut self,
+        values: &[i64],
+        text: impl Fn(i64) -> Result<[u8; N], ColumnErrorKind>,
+    ) -> Result<(), ColumnErrorKind> {
+        let Some(first) = values.first() else { return Ok(()) };
+        let mut last = (*first, text(*first)?);
+        values.iter().try_for_each(|value| {
+            if *value != last.0 {
+                last = (*value, text(*value)?);
+            }
+            self.push(&last.1)
+        })
+    }
 }
 
 fn over(found: u64, limit: usize) -> ColumnErrorKind {
@@ -62,13 +78,11 @@ pub(in crate::column) fn read_strings(
         id::STRINGS => return read_plain(cursor, count, bytes_max).map(Some),
         id::STRING_DICTIONARY => return read_dictionary(cursor, count, bytes_max).map(Some),
         id::DIGIT_GROUPS => return read_groups(cursor, count, bytes_max).map(Some),
-        id::DATES => each(&read_numbers(cursor, count)?, |day| {
-            let text = date_text(day).ok_or_else(|| refused("day", day, "0001-01-01 to 9999-12-31"))?;
-            gather.push(&text)
+        id::DATES => gather.dated(&read_numbers(cursor, count)?, |day| {
+            date_text(day).ok_or_else(|| refused("day", day, "0001-01-01 to 9999-12-31"))
         }),
-        id::TIMESTAMPS => each(&read_numbers(cursor, count)?, |second| {
-            let text = timestamp_text(second).ok_or_else(|| refused("second", second, "of the years 1 to 9999"))?;
-            gather.push(&text)
+        id::TIMESTAMPS => gather.dated(&read_numbers(cursor, count)?, |second| {
+            timestamp_text(second).ok_or_else(|| refused("second", second, "of the years 1 to 9999"))
         }),
         id::DECIMALS => {
             let scale = cursor.u8()?;

@@ -337,7 +337,7 @@ pub const fn reach_days(grain: Grain) -> i32 {
         Grain::None => 0,
         Grain::Event => 1,
         Grain::Daily => 2,
-        Grain::Interval => 3,
+        Grain::Interval => 2,
         Grain::Weekly => 14,
         Grain::Monthly => 62,
     }

@@ -2,7 +2,7 @@
 
 use rusqlite::types::ValueRef;
 
-use crate::column::batch::{Batch, Column, ColumnData, Strings, Value};
+use crate::column::batch::{Batch, Column, ColumnData, OwnedValue, Strings, Value};
 
 /// Most bytes that a batch may gather before it is handed on, whatever the caller asks for: with one more row of SQLite's
 /// largest value a column stays under the 4 GiB that its offsets can count.
@@ -11,6 +11,11 @@ const BYTES_CAP: usize = 1 << 30;
 const ROWS_AHEAD: usize = 65_536;
 /// Bytes set aside in advance for each text.
 const TEXT_AHEAD: usize = 12;
+/// Rows whose whole numbers are held back before they go to their columns. The columns of a batch lie at like addresses,
+/// of which a processor's cache holds only a few; written to one after the other, row by row, they would push each other out.
+const HELD_ROWS: usize = 64;
+/// A column with more other values than these among the rows held back is not held back any longer.
+const ODD_MAX: usize = 4;
 
 /// Which storage class a column is likely to hold; a wrong guess costs a little time, nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +35,13 @@ pub(super) enum Guess {
 pub(super) struct Intake {
     guesses: Vec<Guess>,
     columns: Vec<Column>,
+    /// Which columns are held back: those of whole numbers, as long as few other values come.
+    holds: Vec<bool>,
+    /// Rows held back, one after the other, each as wide as the batch; of no meaning where a column is not held back.
+    held: Vec<i64>,
+    held_rows: usize,
+    /// What the columns held back have beside whole numbers: column, row among those held back, value.
+    odd: Vec<(usize, usize, OwnedValue)>,
     keys: Vec<i64>,
     keyed: bool,
     rows: usize,
@@ -56,7 +68,7 @@ impl Intake {
         self.renew();
     }
 
-    /// Takes a row of `len` values (the key first, where there is one); true once the batch is full.
+    /// Takes a row, value by value (the key first, where there is one); true once the batch is full.
     ///
     /// SQLite gives a key as an integer always; anything else counts as 0.
     #[inline]
@@ -66,25 +78,59 @@ impl Intake {
             self.keys.push(if let ValueRef::Integer(key) = value(0) { key } else { 0 });
         }
         let mut bytes = self.columns.len().saturating_mul(8);
-        for (index, column) in self.columns.iter_mut().enumerate() {
-            match (&mut column.data, value(index.wrapping_add(lead))) {
-                (ColumnData::Integer(main), ValueRef::Integer(v)) => main.push(v),
-                (ColumnData::Text(main), ValueRef::Text(v)) => {
-                    bytes = bytes.saturating_add(v.len());
-                    main.push(v);
+        let start = self.held_rows.saturating_mul(self.columns.len());
+        let held = self.held.get_mut(start..).unwrap_or_default();
+        for (index, ((place, holds), column)) in held.iter_mut().zip(&self.holds).zip(&mut self.columns).enumerate() {
+            let value = match (value(index.wrapping_add(lead)), holds) {
+                (ValueRef::Integer(number), true) => {
+                    *place = number;
+                    continue;
                 }
-                (_, other) => {
-                    let other = borrowed(other);
-                    if let Value::Text(v) | Value::Blob(v) = other {
-                        bytes = bytes.saturating_add(v.len());
-                    }
-                    column.push(other);
-                }
+                (other, _) => borrowed(other),
+            };
+            if let Value::Text(string) | Value::Blob(string) = value {
+                bytes = bytes.saturating_add(string.len());
             }
+            if *holds {
+                self.odd.push((index, self.held_rows, value.into()));
+            } else {
+                column.push(value);
+            }
+        }
+        self.held_rows = self.held_rows.saturating_add(1);
+        if self.held_rows == HELD_ROWS {
+            self.hand_over();
         }
         self.bytes = self.bytes.saturating_add(bytes);
         self.rows = self.rows.saturating_add(1);
         self.rows >= self.rows_max || self.bytes >= self.bytes_max
+    }
+
+    /// Gives the columns what was held back for them.
+    fn hand_over(&mut self) {
+        let width = self.columns.len().max(1);
+        // Stable: the rows of a column stay ascending.
+        self.odd.sort_by_key(|(column, ..)| *column);
+        let mut odd = self.odd.drain(..).peekable();
+        for (index, (column, holds)) in
+            self.columns.iter_mut().zip(&mut self.holds).enumerate().filter(|(_, (_, holds))| **holds)
+        {
+            let mut values = self.held.iter().skip(index).step_by(width).take(self.held_rows).copied();
+            let (mut next, mut others) = (0, 0);
+            while let Some((_, row, value)) = odd.next_if(|(column, ..)| *column == index) {
+                values.by_ref().take(row.saturating_sub(next)).for_each(|number| column.push(Value::Integer(number)));
+                values.next();
+                column.push(value.as_value());
+                next = row.saturating_add(1);
+                others += 1;
+            }
+            match &mut column.data {
+                ColumnData::Integer(main) => main.extend(values),
+                _ => values.for_each(|number| column.push(Value::Integer(number))),
+            }
+            *holds = others <= ODD_MAX && matches!(column.data, ColumnData::Integer(_));
+        }
+        self.held_rows = 0;
     }
 
     /// The rows that have gathered, with their keys; `None` if there are none.
@@ -102,6 +148,7 @@ impl Intake {
         if self.rows == 0 {
             return None;
         }
+        self.hand_over();
         let batch = Batch { columns: std::mem::take(&mut self.columns), rows: std::mem::take(&mut self.rows) };
         Some((std::mem::take(&mut self.keys), batch))
     }
@@ -112,6 +159,8 @@ impl Intake {
         self.bytes = 0;
         self.keys = Vec::with_capacity(if self.keyed { rows } else { 0 });
         self.columns = self.guesses.iter().map(|guess| Column::new(room(*guess, rows))).collect();
+        self.holds = self.guesses.iter().map(|guess| *guess == Guess::Integer).collect();
+        self.held.resize(HELD_ROWS.saturating_mul(self.columns.len()), 0);
     }
 }
 

@@ -38,6 +38,7 @@ mod shape;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::path::{Path, PathBuf};
 

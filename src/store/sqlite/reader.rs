@@ -11,6 +11,7 @@
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, ToSql};
+use std::ffi::CStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::days::DayWalk;
@@ -23,7 +24,7 @@ use crate::column::logical::LogicalType;
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::DayCount;
 
-const TAKE: &str = "intervault_take";
+const TAKE: &CStr = c"intervault_take";
 const TAKE_DAY: &str = "intervault_take_day";
 /// Most values that go through the function: SQLite's own limit is 1,000 arguments, and it may be lowered.
 const ARGUMENTS_MAX: usize = 900;
@@ -86,7 +87,7 @@ impl Scan<'_> {
             conditions.push(self.condition.clone());
         }
         let result = if through_function {
-            conditions.push(format!("{TAKE}({values})"));
+            conditions.push(format!("{}({values})", TAKE.to_string_lossy()));
             "1"
         } else if values.is_empty() {
             "1"
@@ -110,11 +111,8 @@ impl Reader {
     /// Makes a connection able to scan.
     pub(super) fn new(connection: Connection) -> rusqlite::Result<Reader> {
         let intake = Arc::new(Mutex::new(Intake::default()));
-        let shared = Arc::clone(&intake);
+        super::values::register(&connection, TAKE, &intake)?;
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
-        connection.create_scalar_function(TAKE, -1, flags, move |context| {
-            Ok(held(&shared).take(|index| context.get_raw(index)))
-        })?;
         let days = Arc::new(Mutex::new(DayWalk::default()));
         let shared = Arc::clone(&days);
         connection.create_scalar_function(TAKE_DAY, 2, flags, move |context| {

@@ -14,13 +14,12 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::connect;
-use super::days;
 use super::fault::Site;
 use super::fidelity;
 use super::name::quoted;
 use super::reader::Reader;
 use super::shape::{self, RowKey, Shape};
-use super::snapshot::scan_of_days;
+use super::snapshot::run_keyed;
 use crate::base::time::Day;
 use crate::column::batch::{Batch, Column, ColumnData, Value};
 use crate::schema::clock::Clock;
@@ -149,13 +148,7 @@ impl Replacement for SqliteReplacement {
     ) -> Result<(), StoreError> {
         let site = Site::table(&self.path, &table.name);
         self.alive(site)?;
-        let shape = shape::load_same(self.connection(), site, "read the table", table)?;
-        let RowKey::Rowid(key) = &shape.key else {
-            return Err(site.fail("read the table", StoreErrorKind::Unsupported(no_key(&shape))));
-        };
-        let condition = clock.map(|clock| days::condition(&shape, clock, days)).unwrap_or_default();
-        let scan = scan_of_days(&shape, columns, Some(key), &condition);
-        self.reader.run(site, &scan, &mut |keys, batch| sink(&keys, batch))
+        run_keyed(&self.reader, site, table, clock.map(|clock| (clock, days)), columns, sink)
     }
 
     fn delete(&mut self, table: &TableSchema, keys: &[i64]) -> Result<u64, StoreError> {
@@ -208,7 +201,7 @@ impl Drop for SqliteReplacement {
     }
 }
 
-fn no_key(shape: &Shape) -> String {
+pub(super) fn no_key(shape: &Shape) -> String {
     match shape.key {
         RowKey::Primary(_) => "the table is WITHOUT ROWID: its rows can be backed up but not restored".to_owned(),
         _ => "the table has columns named rowid, _rowid_ and oid, so that no row of it can be named: rename one"
