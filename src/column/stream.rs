@@ -126,8 +126,8 @@ mod tests {
     }
 
     /// Bytes that repeat, but not at once.
-    fn wordy(count: usize) -> Vec<u8> {
-        (0..count).map(|at| ((at * at) % 251 + (at / 7) % 5) as u8 % 16).collect()
+    fn wordy(count: u32) -> Vec<u8> {
+        (0..count).map(|at| (at.wrapping_mul(at) % 251).wrapping_add(at / 7 % 5) as u8 % 16).collect()
     }
 
     #[test]

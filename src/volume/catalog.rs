@@ -279,7 +279,8 @@ mod tests {
     #[test]
     fn totals_that_differ_from_what_is_listed_are_refused() {
         let what = "allowed: what the rest of the catalog says";
-        let cases: [(&str, fn(&mut Catalog)); 10] = [
+        type Case = (&'static str, fn(&mut Catalog));
+        let cases: [Case; 10] = [
             ("volumes listed is 1", |catalog| catalog.volumes.truncate(1)),
             ("volumes listed is 2", |catalog| catalog.head.volumes = 3),
             ("sections listed is 1", |catalog| catalog.sections.truncate(1)),
