@@ -231,7 +231,7 @@ impl Planner<'_> {
         };
         match self.snapshot.writable(&target) {
             Ok(()) => Ok(Ok((target, mapping))),
-            Err(StoreError { kind: StoreErrorKind::Unsupported(why), .. }) => {
+            Err(StoreError { kind: StoreErrorKind::Unsupported(why) | StoreErrorKind::Refused(why), .. }) => {
                 refuse(format!("table {name}: {why}"), advice);
                 Ok(Err("its rows cannot be replaced".to_owned()))
             }
@@ -443,6 +443,12 @@ impl Planner<'_> {
         };
         let insert = counted(&volume.sides);
         let delete = self.count_target(at.reader, &bound_target)?;
+        if delete > insert && table.bound.data_type == DataType::Custom {
+            let more = delete.saturating_sub(insert);
+            plan.notices.push(format!(
+                "table {name} has {more} rows more than the set: replaced whole, it loses what was written since"
+            ));
+        }
         Ok(TableAction::Whole(Box::new(WholePlan { target, bound_target, acd, mapping, chunks, insert, delete })))
     }
 

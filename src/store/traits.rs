@@ -84,7 +84,8 @@ pub trait Snapshot: Send + Sync {
     /// Whether the rows of a table can be replaced by [`Store::replace`], as far as can be told without trying.
     ///
     /// # Errors
-    /// They cannot, and why; the database cannot be read.
+    /// They cannot, and why: `Unsupported` if the table is of a kind that is not written, `Refused` if a rule of the database
+    /// forbids it; the database cannot be read.
     fn writable(&self, _table: &TableSchema) -> Result<(), StoreError> {
         Ok(())
     }

@@ -34,6 +34,8 @@ const INSERT: &str = "insert rows";
 const GROUP_ROWS: usize = 16;
 /// Parameters that one statement may have: SQLite's own limit is 32,766.
 const PARAMETERS_MAX: usize = 30_000;
+/// Columns that a result may have: SQLite's own limit, which is one for tables as well.
+const RESULT_COLUMNS_MAX: usize = 2_000;
 
 /// The change; rolled back when it is dropped.
 #[derive(Debug)]
@@ -112,10 +114,15 @@ impl SqliteReplacement {
 
 /// Whether the rows of a table can be deleted and inserted without changing anything else.
 pub(super) fn writable(connection: &Connection, site: Site<'_>, shape: &Shape) -> Result<(), StoreError> {
-    let refuse = |text: String| Err(site.fail(CHANGE, StoreErrorKind::Unsupported(text)));
-    if let RowKey::Primary(_) = shape.key {
-        return refuse("the table is WITHOUT ROWID: its rows can be backed up but not restored".to_owned());
+    let RowKey::Rowid(_) = shape.key else {
+        return Err(site.fail(CHANGE, StoreErrorKind::Unsupported(no_key(shape))));
+    };
+    if shape.schema.columns.len() >= RESULT_COLUMNS_MAX {
+        let text = format!("the table has {RESULT_COLUMNS_MAX} columns, which cannot be read beside the row number");
+        return Err(site.fail(CHANGE, StoreErrorKind::Unsupported(text)));
     }
+    // What follows is a rule of this database, which can be lifted: the rows themselves could be written.
+    let refuse = |text: String| Err(site.fail(CHANGE, StoreErrorKind::Refused(text)));
     let triggers = shape::triggers(connection, &shape.schema.name).map_err(site.during(CHANGE))?;
     if !triggers.is_empty() {
         let text = "the table has triggers, which would change other rows: drop them for the restore, and create them \
@@ -148,7 +155,7 @@ impl Replacement for SqliteReplacement {
     ) -> Result<(), StoreError> {
         let site = Site::table(&self.path, &table.name);
         self.alive(site)?;
-        run_keyed(&self.reader, site, table, clock.map(|clock| (clock, days)), columns, sink)
+        run_keyed(&self.reader, site, table, clock, days, columns, sink)
     }
 
     fn delete(&mut self, table: &TableSchema, keys: &[i64]) -> Result<u64, StoreError> {

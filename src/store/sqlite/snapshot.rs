@@ -204,16 +204,17 @@ impl Snapshot for SqliteSnapshot {
         sink: &mut KeyedSink<'_>,
     ) -> Result<(), StoreError> {
         let site = Site::table(&self.path, &table.name);
-        run_keyed(&*self.reader(reader)?, site, table, Some((clock, days)), columns, sink)
+        run_keyed(&*self.reader(reader)?, site, table, Some(clock), days, columns, sink)
     }
 }
 
-/// Reads rows led by their keys: those of some days, or all.
+/// Reads rows led by their keys: those of some days, or without a clock all.
 pub(super) fn run_keyed(
     reader: &Reader,
     site: Site<'_>,
     table: &TableSchema,
-    when: Option<(&Clock, (Option<Day>, Option<Day>))>,
+    clock: Option<&Clock>,
+    days: (Option<Day>, Option<Day>),
     columns: &[usize],
     sink: &mut KeyedSink<'_>,
 ) -> Result<(), StoreError> {
@@ -221,7 +222,7 @@ pub(super) fn run_keyed(
     let RowKey::Rowid(key) = &shape.key else {
         return Err(site.fail("read the table", StoreErrorKind::Unsupported(super::replace::no_key(&shape))));
     };
-    let condition = when.map(|(clock, days)| days::condition(&shape, clock, days)).unwrap_or_default();
+    let condition = clock.map(|clock| days::condition(&shape, clock, days)).unwrap_or_default();
     let scan = scan_of_days(&shape, columns, Some(key), &condition);
     reader.run(site, &scan, &mut |keys, batch| sink(&keys, batch))
 }
