@@ -59,9 +59,8 @@ impl Blocks {
         let place = Position { block, ..Position::volume(self.number) };
         let fail = |error: FormatError| VolumeError::format(&self.name, error.within(place));
         let left = self.len().saturating_sub(offset);
-        if left < u64::from(bytes) || (bytes as usize) < HEADER_LEN {
-            let wanted = u64::from(bytes).max(HEADER_LEN as u64);
-            return Err(fail(FormatError::new(FormatErrorKind::Short { wanted, left }, 0)));
+        if left < u64::from(bytes) {
+            return Err(fail(FormatError::new(FormatErrorKind::Short { wanted: u64::from(bytes), left }, 0)));
         }
         let mut buffer = vec![0; bytes as usize];
         self.source.read_at(offset, &mut buffer)?;
@@ -319,9 +318,7 @@ impl Volume {
     /// # Errors
     /// The catalog is damaged; the device fails.
     pub fn catalog(&self) -> Result<Option<Catalog>, VolumeError> {
-        let Some(end) = self.end.as_ref().filter(|end| end.set_complete && end.catalog_blocks > 0) else {
-            return Ok(None);
-        };
+        let Some(end) = self.end.as_ref().filter(|end| end.set_complete) else { return Ok(None) };
         let payloads = self.blocks.catalog_payloads(end)?;
         if !payloads.first().is_some_and(|first| begins_catalog(first)) {
             return Ok(None);
@@ -340,5 +337,195 @@ impl Volume {
 
     pub(super) fn into_blocks(self) -> Blocks {
         self.blocks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::memory::MemoryDevice;
+    use crate::device::traits::Device;
+    use crate::format::block::{BlockIdentity, encode_block};
+    use crate::format::record::{encode_record, push_record};
+    use crate::testing::records;
+    use crate::testing::sets::{Sample, write_sample};
+
+    const SMALL: Sample = Sample { seed: 2, sections: 2, chunks: 3, column_bytes: 25, pieces: 2 };
+
+    fn open(bytes: &[u8]) -> Result<Volume, VolumeError> {
+        let device = MemoryDevice::new();
+        device.insert("a volume", bytes.to_vec());
+        Volume::open(device.open("a volume").unwrap(), "a volume")
+    }
+
+    fn sample() -> Vec<u8> {
+        let device = MemoryDevice::new();
+        let summary = write_sample(&device, &SMALL, None).unwrap();
+        device.bytes(&summary.volumes[0].name).unwrap()
+    }
+
+    /// The volume with a block of another payload in place of all bytes from `offset` to `stop`.
+    fn with_block(bytes: &[u8], offset: u64, stop: usize, kind: BlockKind, number: u64, payload: &[u8]) -> Vec<u8> {
+        let header = BlockHeader::parse(bytes).unwrap();
+        let identity = BlockIdentity { block: number, section: 0, ..header.identity };
+        let block = encode_block(kind, identity, payload).unwrap();
+        [&bytes[..offset as usize], &block, &bytes[stop..]].concat()
+    }
+
+    /// The same volume with another end mark in the same place.
+    fn ended(bytes: &[u8], change: impl Fn(&mut VolumeEndRecord)) -> Vec<u8> {
+        let volume = open(bytes).unwrap();
+        let mut end = volume.end().unwrap().clone();
+        let number = end.blocks;
+        change(&mut end);
+        let offset = (bytes.len() - VOLUME_END_BLOCK_LEN) as u64;
+        with_block(bytes, offset, bytes.len(), BlockKind::VolumeEnd, number, &encode_record(&end).unwrap())
+    }
+
+    /// What is said of an index of these records, which takes the place of the right one.
+    fn indexed(records: impl Fn(&VolumeIndex) -> Vec<u8>) -> Result<VolumeIndex, String> {
+        let bytes = sample();
+        let volume = open(&bytes).unwrap();
+        let (end, index) = (volume.end().unwrap(), volume.index().unwrap().unwrap());
+        let (offset, mark) = (end.index_offset, bytes.len() - VOLUME_END_BLOCK_LEN);
+        let mut changed = with_block(&bytes, offset, mark, BlockKind::VolumeIndex, index.head.blocks, &records(&index));
+        let end = VolumeEndRecord { bytes: (changed.len() - VOLUME_END_BLOCK_LEN) as u64, ..end.clone() };
+        changed.truncate(end.bytes as usize);
+        let stop = changed.len();
+        let payload = encode_record(&end).unwrap();
+        let changed = with_block(&changed, end.bytes, stop, BlockKind::VolumeEnd, end.blocks, &payload);
+        let volume = open(&changed).unwrap();
+        volume.index().map(|index| index.expect("the end mark is there")).map_err(|error| error.to_string())
+    }
+
+    fn pushed(head: &VolumeIndexRecord, lists: &[(u64, &[BlockEntry])]) -> Vec<u8> {
+        let mut payload = encode_record(head).unwrap();
+        for (first_block, blocks) in lists {
+            push_record(&mut payload, &BlockListRecord { first_block: *first_block, blocks: blocks.to_vec() }).unwrap();
+        }
+        payload
+    }
+
+    #[test]
+    fn a_volume_says_its_name_and_its_label() {
+        let bytes = sample();
+        let volume = open(&bytes).unwrap();
+        assert_eq!(volume.name(), "a volume");
+        assert_eq!(volume.label_bytes() as usize, BlockHeader::parse(&bytes).unwrap().block_len());
+        assert_eq!(volume.label().label, "CMS-260104-01-XXAX-00-F-01");
+        let shown = format!("{volume:?}");
+        assert!(shown.starts_with("Volume { name: \"a volume\", label: LabelRecord {"), "{shown}");
+    }
+
+    #[test]
+    fn what_does_not_begin_as_a_block_is_no_volume_and_what_is_damaged_is_named() {
+        let bytes = sample();
+        for other in [&b""[..], b"text", &[0; 500], &bytes[..79], &bytes[64..]] {
+            assert!(matches!(open(other), Err(VolumeError::NotAVolume { .. })), "{} bytes", other.len());
+        }
+        let mut damaged = bytes.clone();
+        damaged[40] ^= 1;
+        let Err(VolumeError::Format { source, .. }) = open(&damaged) else { panic!("a damaged label was taken") };
+        assert!(matches!(source.kind, FormatErrorKind::Checksum { part: "header", .. }), "{source}");
+        assert_eq!(source.at.block, Some(0));
+        let headless = &bytes[BlockHeader::parse(&bytes).unwrap().block_len()..];
+        let error = open(headless).unwrap_err().to_string();
+        assert!(error.contains("kind of the first block is 2, allowed: 1: a label"), "{error}");
+    }
+
+    #[test]
+    fn an_end_mark_stands_where_it_says_and_has_the_number_that_it_says() {
+        let bytes = sample();
+        assert!(open(&ended(&bytes, |_| ())).unwrap().end().is_some());
+        assert_eq!(open(&ended(&bytes, |end| end.blocks += 1)).unwrap().end(), None);
+        assert_eq!(open(&ended(&bytes, |end| end.bytes += 64)).unwrap().end(), None);
+        assert_eq!(open(&bytes[..bytes.len() - VOLUME_END_BLOCK_LEN]).unwrap().end(), None);
+    }
+
+    #[test]
+    fn an_index_that_is_not_that_of_the_blocks_before_it_is_refused() {
+        let whole = indexed(|index| pushed(&index.head, &[(0, &index.blocks)])).unwrap();
+        let parts = indexed(|index| pushed(&index.head, &[(0, &index.blocks[..2]), (2, &index.blocks[2..])]));
+        assert_eq!(parts.map(|parts| parts.blocks), Ok(whole.blocks));
+        let refused = |records: &dyn Fn(&VolumeIndex) -> Vec<u8>| indexed(records).unwrap_err();
+        let listed = "allowed: the blocks and bytes before the index";
+        let short = refused(&|index| pushed(&index.head, &[(0, &index.blocks[1..])]));
+        assert!(short.contains(listed), "{short}");
+        let head = |index: &VolumeIndex| VolumeIndexRecord { bytes: index.head.bytes + 64, ..index.head.clone() };
+        let moved = refused(&|index| pushed(&head(index), &[(0, &index.blocks)]));
+        assert!(moved.contains(listed), "{moved}");
+        let gap = refused(&|index| pushed(&index.head, &[(0, &index.blocks[..2]), (3, &index.blocks[2..])]));
+        assert!(gap.contains("first_block is 3, allowed: one more than the block listed last"), "{gap}");
+        let order = "allowed: one index record, then its lists";
+        let twice = refused(&|index| {
+            let mut payload = pushed(&index.head, &[(0, &index.blocks)]);
+            push_record(&mut payload, &index.head).unwrap();
+            payload
+        });
+        assert!(twice.contains(&format!("record kind is 5, {order}")), "{twice}");
+        let headless = refused(&|_| encode_record(&records::block_list()).unwrap());
+        assert!(headless.contains(&format!("record kind is 6, {order}")), "{headless}");
+        let unknown =
+            indexed(|index| [&[0xE7, 3, 1, 0, 0, 0, 0, 0], &*pushed(&index.head, &[(0, &index.blocks)])].concat());
+        assert!(unknown.is_ok(), "records of kinds not known are skipped");
+        let none = refused(&|_| vec![0xE7, 3, 1, 0, 0, 0, 0, 0]);
+        assert!(none.contains("index blocks is 0, allowed: 1 or more"), "{none}");
+    }
+
+    #[test]
+    fn pointers_to_blocks_of_another_kind_are_refused() {
+        let bytes = sample();
+        let good = open(&bytes).unwrap();
+        let index = good.index().unwrap().unwrap();
+        let section = index.blocks[1];
+        let wrong = open(&ended(&bytes, |end| (end.catalog_offset, end.catalog_blocks) = (section.offset, 1))).unwrap();
+        let error = wrong.catalog().unwrap_err().to_string();
+        assert!(error.contains("kind is 2, allowed: the kind that points here"), "{error}");
+        let wrong = open(&ended(&bytes, |end| end.index_blocks += 1)).unwrap();
+        let error = wrong.index().unwrap_err().to_string();
+        assert!(error.contains("kind is 7, allowed: the kind that points here"), "{error}");
+    }
+
+    #[test]
+    fn a_catalog_is_given_by_the_volume_that_holds_all_of_it() {
+        let bytes = sample();
+        let catalog = open(&bytes).unwrap().catalog().unwrap().unwrap();
+        assert_eq!((catalog.head.sections, catalog.volumes.len()), (2, 1));
+        assert_eq!(open(&ended(&bytes, |end| end.set_complete = false)).unwrap().catalog().unwrap(), None);
+        // One that goes over several volumes is on none of them as a whole.
+        let device = MemoryDevice::new();
+        let large = Sample { seed: 3, sections: 60, chunks: 3, column_bytes: 25, pieces: 6 };
+        let summary = write_sample(&device, &large, Some(4_000)).unwrap();
+        let mut holders = 0;
+        for volume in &summary.volumes {
+            let volume = open(&device.bytes(&volume.name).unwrap()).unwrap();
+            holders += usize::from(volume.end().unwrap().catalog_blocks > 0);
+            assert_eq!(volume.catalog().unwrap(), None);
+        }
+        assert!(holders > 1, "the catalog fits one volume");
+    }
+
+    #[test]
+    fn blocks_past_the_end_or_shorter_than_a_header_are_refused_without_a_read() {
+        let bytes = sample();
+        let volume = open(&bytes).unwrap();
+        let len = bytes.len() as u64;
+        let short = |error: VolumeError| match error {
+            VolumeError::Format { source, .. } => match source.kind {
+                FormatErrorKind::Short { wanted, left } => (wanted, left),
+                other => panic!("{other}"),
+            },
+            other => panic!("{other}"),
+        };
+        assert_eq!(short(volume.read_block(len - 192, 256).unwrap_err()), (256, 192));
+        assert_eq!(short(volume.read_block(len, 128).unwrap_err()), (128, 0));
+        assert_eq!(short(volume.read_block(1 << 40, u32::MAX).unwrap_err()), (u64::from(u32::MAX), 0));
+        assert!(matches!(volume.read_block(0, 79), Err(VolumeError::Format { .. })));
+        assert!(matches!(volume.read_block(0, 0), Err(VolumeError::Format { .. })));
+        let error = volume.read_block(0, 80).unwrap_err().to_string();
+        assert!(error.contains("allowed: the length that the index gives"), "{error}");
+        assert_eq!(short(volume.blocks.read_next(len - 64).unwrap_err()), (80, 64));
+        let cut = open(&bytes[..bytes.len() - 112]).unwrap();
+        assert_eq!(short(cut.blocks.read_next(len - 192).unwrap_err()), (192, 80));
     }
 }
