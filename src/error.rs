@@ -29,6 +29,8 @@ pub enum Class {
     NotRestorable,
     /// There is nothing of that name.
     Nothing,
+    /// What was asked for cannot be, whatever the database and the volumes hold; nothing was begun.
+    Usage,
     /// Anything else.
     Failed,
 }
@@ -143,7 +145,8 @@ impl Error {
             ErrorKind::Wanted { .. } => Class::Volume,
             ErrorKind::Range { .. } | ErrorKind::Refused { .. } | ErrorKind::Bind(_) => Class::NotRestorable,
             ErrorKind::Nothing { .. } => Class::Nothing,
-            ErrorKind::Catalogue(_) | ErrorKind::Clock(_) | ErrorKind::Options(_) => Class::Failed,
+            ErrorKind::Options(_) => Class::Usage,
+            ErrorKind::Catalogue(_) | ErrorKind::Clock(_) => Class::Failed,
         }
     }
 
@@ -171,7 +174,7 @@ fn device_class(error: &DeviceError) -> Class {
         DeviceErrorKind::Full => Class::Full,
         DeviceErrorKind::NotFound => Class::Nothing,
         DeviceErrorKind::NotPermitted => Class::NotPermitted,
-        DeviceErrorKind::Busy => Class::Busy,
+        DeviceErrorKind::Busy(_) => Class::Busy,
         DeviceErrorKind::Short { .. } => Class::Damage,
         _ => Class::Failed,
     }

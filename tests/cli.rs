@@ -100,7 +100,7 @@ fn an_answer_that_cannot_be_written_is_an_error() {
         .stdout(full)
         .output()
         .unwrap();
-    assert_eq!(code(&output), 1);
+    assert_eq!(code(&output), 8);
     assert!(text(&output.stderr).contains("cannot write the answer"), "{}", text(&output.stderr));
 }
 

@@ -45,6 +45,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli/"]),
     ("clap_mangen", &["cli/"]),
     ("indicatif", &["cli/"]),
+    ("signal_hook", &["cli/"]),
     ("comfy_table", &["cli/"]),
     ("std::process", &["cli/", "bin/"]),
     ("std::env", &["cli/", "bin/", "demo/"]),

@@ -11,6 +11,7 @@ use crate::schema::catalogue::{Catalogue, Entry};
 use crate::schema::grain::{DataType, Grain};
 use crate::schema::label_text::LabelText;
 use crate::schema::table::{BoundTable, TableSchema};
+use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Part, Snapshot};
 
 /// What to back up.
@@ -98,12 +99,49 @@ pub struct PlannedTable {
 pub struct Plan {
     /// The tables, in catalogue order.
     pub tables: Vec<PlannedTable>,
-    /// Tables and paths that the source does not have.
-    pub absent: Vec<String>,
-    /// Tables and paths that the source has and that will not be written, each with the reason.
-    pub left_out: Vec<(String, String)>,
+    /// What of the selection a restore will not bring back.
+    pub gaps: Gaps,
     /// Bits of [`data_types`] for the label.
     pub data_types: u32,
+}
+
+/// What of the selection is not on the volumes, or is there but does not come back from them as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Gaps {
+    /// Tables and paths that the source does not have.
+    pub absent: Vec<String>,
+    /// Tables and paths that the source has and that are not written.
+    pub left_out: Vec<Gap>,
+    /// Tables that are written, but that a restore would refuse to replace if the target's are like the source's.
+    pub not_restorable: Vec<Gap>,
+}
+
+/// One table or path, with the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The table or path.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+    /// Whether a person should look at it: it was not asked for, and cannot be mended when it comes to a restore.
+    pub warns: bool,
+}
+
+impl Gaps {
+    /// Whether the backup ends with a warning.
+    #[must_use]
+    pub fn warn(&self) -> bool {
+        self.left_out.iter().chain(&self.not_restorable).any(|gap| gap.warns)
+    }
+
+    fn leave_out(&mut self, name: &str, reason: &str, warns: bool) {
+        self.left_out.push(Gap { name: name.to_owned(), reason: reason.to_owned(), warns });
+    }
+
+    /// Names and reasons of what is not written, as the catalog on the volumes has them.
+    pub(super) fn left_out_pairs(&self) -> Vec<(String, String)> {
+        self.left_out.iter().map(|gap| (gap.name.clone(), gap.reason.clone())).collect()
+    }
 }
 
 /// Chunks that one worker reads in one go. Few, so that no worker is left with much to do when the others have finished.
@@ -126,30 +164,38 @@ pub(super) fn chunk_rows(schema: &TableSchema, bytes: u64) -> u64 {
 /// A specific table does not exist; a table lacks the columns that the catalogue names; nothing that was selected exists;
 /// the store fails.
 pub fn plan(snapshot: &dyn Snapshot, catalogue: &Catalogue, options: &Options) -> Result<Plan, Error> {
-    let mut plan =
-        Plan { tables: Vec::new(), absent: Vec::new(), left_out: Vec::new(), data_types: options.select.bits() };
-    for entry in &selected(snapshot, catalogue, &options.select)? {
+    let mut plan = Plan { tables: Vec::new(), gaps: Gaps::default(), data_types: options.select.bits() };
+    for entry in &selected(snapshot, catalogue, &options.select, &mut plan.gaps)? {
         add(&mut plan, snapshot, entry, options)?;
     }
-    if plan.tables.is_empty() && plan.left_out.is_empty() {
+    if plan.tables.is_empty() && plan.gaps.left_out.is_empty() {
         return Err(Error::nothing(
-            format!("none of the {} selected tables exists in this database", plan.absent.len()),
+            format!("none of the {} selected tables exists in this database", plan.gaps.absent.len()),
             "check the database and the table catalogue (intervault catalogue)",
         ));
     }
     Ok(plan)
 }
 
-/// Tables that the catalogue does not list are custom data, kept whole: a site's own tables belong to its backup too.
-fn selected(snapshot: &dyn Snapshot, catalogue: &Catalogue, select: &Select) -> Result<Vec<Entry>, Error> {
+/// Tables that the catalogue does not list are custom data, kept whole: a site's own tables belong to its backup too, but
+/// for those that the catalogue leaves out.
+fn selected(
+    snapshot: &dyn Snapshot,
+    catalogue: &Catalogue,
+    select: &Select,
+    gaps: &mut Gaps,
+) -> Result<Vec<Entry>, Error> {
     Ok(match select {
         Select::Data(data) => {
             let listed = catalogue.entries().iter().filter(|entry| data.contains(&entry.data_type)).cloned();
             let mut entries: Vec<Entry> = listed.collect();
-            if data.contains(&DataType::Custom) {
-                let names = snapshot.tables()?;
-                let unlisted = names.iter().filter(|name| catalogue.get(name).is_none());
-                entries.extend(unlisted.map(|name| Entry::whole(name)));
+            let names = snapshot.tables()?;
+            for name in names.iter().filter(|name| catalogue.get(name).is_none()) {
+                if catalogue.leaves_out(name) {
+                    gaps.leave_out(name, "the table catalogue leaves it out", false);
+                } else if data.contains(&DataType::Custom) {
+                    entries.push(Entry::whole(name));
+                }
             }
             entries
         }
@@ -165,9 +211,9 @@ fn add(plan: &mut Plan, snapshot: &dyn Snapshot, entry: &Entry, options: &Option
     if entry.is_path() {
         let there = std::path::Path::new(&entry.name).symlink_metadata().is_ok();
         if there {
-            plan.left_out.push((entry.name.clone(), "files are not backed up by this release".to_owned()));
+            plan.gaps.leave_out(&entry.name, "files are not backed up by this release", true);
         } else {
-            plan.absent.push(entry.name.clone());
+            plan.gaps.absent.push(entry.name.clone());
         }
         return Ok(());
     }
@@ -178,20 +224,34 @@ fn add(plan: &mut Plan, snapshot: &dyn Snapshot, entry: &Entry, options: &Option
                 "check the spelling, or see what is there with intervault backup --dry-run",
             ));
         }
-        plan.absent.push(entry.name.clone());
+        plan.gaps.absent.push(entry.name.clone());
         return Ok(());
     };
     let table = entry.bind(&schema)?;
     if options.acd.is_some() && table.acd_column.is_none() {
-        let reason = "it has no ACD column, and only one ACD was selected".to_owned();
-        plan.left_out.push((schema.name, reason));
+        plan.gaps.leave_out(&schema.name, "it has no ACD column, and only one ACD was selected", true);
         return Ok(());
+    }
+    if let Some(gap) = not_restorable(snapshot, &schema)? {
+        plan.gaps.not_restorable.push(gap);
     }
     let parts =
         snapshot.parts(&table.schema, chunk_rows(&table.schema, options.chunk_bytes()).saturating_mul(PART_CHUNKS))?;
     let rows = parts.iter().map(|part| part.rows).fold(0, u64::saturating_add);
     plan.tables.push(PlannedTable { table, rows, parts });
     Ok(())
+}
+
+/// Why a restore would not replace the rows of a table like this one. A rule (a trigger, a foreign key) can be lifted for
+/// the restore, and is no reason to warn each night; what the table is cannot.
+fn not_restorable(snapshot: &dyn Snapshot, schema: &TableSchema) -> Result<Option<Gap>, Error> {
+    let (reason, warns) = match snapshot.writable(schema) {
+        Ok(()) => return Ok(None),
+        Err(StoreError { kind: StoreErrorKind::Unsupported(reason), .. }) => (reason, true),
+        Err(StoreError { kind: StoreErrorKind::Refused(reason), .. }) => (reason, false),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Some(Gap { name: schema.name.clone(), reason, warns }))
 }
 
 /// The label of the set's first volume.

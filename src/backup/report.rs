@@ -1,5 +1,6 @@
 //! What a backup did.
 
+use super::plan::Gaps;
 use crate::base::time::Span;
 use crate::section::pieces::Acd;
 use crate::volume::set_writer::SetSummary;
@@ -12,10 +13,8 @@ pub struct Report {
     pub set: SetSummary,
     /// One entry for each section, in the order of the sections.
     pub tables: Vec<TableReport>,
-    /// Tables and paths that the source does not have.
-    pub absent: Vec<String>,
-    /// Tables and paths that were not written, each with the reason: the backup ends with a warning.
-    pub left_out: Vec<(String, String)>,
+    /// What of the selection is not on the volumes, or will not come back from them.
+    pub gaps: Gaps,
     /// Whether the volumes were read back and proved.
     pub verified: bool,
     /// Time for reading, encoding and writing.

@@ -1,5 +1,6 @@
 //! Writing a set: rows are read and encoded by several threads and written in order by one.
 
+use super::capacity::{Capacity, directory_bytes};
 use super::cutoff;
 use super::plan::{Options, PART_CHUNKS, Plan, PlannedTable, ReadBack, chunk_rows, dated, label_text, plan};
 use super::report::{Report, TableReport};
@@ -15,6 +16,7 @@ use crate::device::traits::Device;
 use crate::error::Error;
 use crate::format::chunk::{ColumnBytesEntry, PieceEntry};
 use crate::format::label::LabelRecord;
+use crate::format::record::encode_record;
 use crate::format::section::HeldEntry;
 use crate::schema::catalogue::Catalogue;
 use crate::schema::clock::{RowTimes, RowWhen};
@@ -24,6 +26,7 @@ use crate::section::table::to_record;
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Part, Snapshot, Store, StoreIdentity};
 use crate::verify::set::verify_set;
+use crate::volume::error::VolumeError;
 use crate::volume::set::{SetReader, list_sets};
 use crate::volume::set_writer::{ChunkContent, SetOptions, SetWriter};
 use std::collections::BTreeMap;
@@ -33,7 +36,8 @@ use std::time::Instant as Clock;
 /// incomplete set, or, if only the reading back failed, as a set that must not be relied on.
 ///
 /// # Errors
-/// As [`plan`]; the store or the device fails; a row is too large for a block; what is read back differs.
+/// As [`plan`] and [`check_volume_size`]; another process writes to the device; the store or the device fails; a row is too
+/// large for a block; what is read back differs.
 pub fn run(
     store: &dyn Store,
     catalogue: &Catalogue,
@@ -46,18 +50,23 @@ pub fn run(
     snapshot.notices().iter().for_each(|notice| monitor.notice(notice));
     let jobs = options.jobs.clamp(1, snapshot.readers().max(1));
     let plan = plan(snapshot.as_ref(), catalogue, options)?;
+    check_volume_size(&plan, store.identity(), options)?;
     let archived = cutoff::archived(snapshot.as_ref(), catalogue)?;
+    // Held until the set is read back, so that no other backup takes its number or makes its volumes vanish.
+    let _lock = device.lock()?;
     let number = number_of_the_day(device, options)?;
     let label = label(store.identity(), options, &plan, number);
+    let capacity = Capacity::new(options.volume_size, &label)?;
     let mut set = SetWriter::create(device, label, &SetOptions { volume_size: options.volume_size })?;
     let mut tables = Vec::new();
     let rows = plan.tables.iter().map(|planned| planned.rows).fold(0, u64::saturating_add);
     monitor.begin(Task::Backup, "reading tables", rows);
     for planned in &plan.tables {
-        let job = TableJob { snapshot: snapshot.as_ref(), archived: &archived, options, jobs, planned };
+        let job =
+            TableJob { snapshot: snapshot.as_ref(), archived: &archived, options, capacity: &capacity, jobs, planned };
         tables.push(job.write(&mut set, monitor)?);
     }
-    let summary = set.finish(plan.absent.clone(), plan.left_out.clone())?;
+    let summary = set.finish(plan.gaps.absent.clone(), plan.gaps.left_out_pairs())?;
     monitor.end(Task::Backup);
     drop(snapshot);
     let write_time = began.elapsed();
@@ -67,8 +76,15 @@ pub fn run(
         read_back(device, options, &tables, monitor)?;
     }
     let verify_time = began.elapsed();
-    let Plan { absent, left_out, .. } = plan;
-    Ok(Report { set: summary, tables, absent, left_out, verified, write_time, verify_time })
+    Ok(Report { set: summary, tables, gaps: plan.gaps, verified, write_time, verify_time })
+}
+
+/// Refuses a volume size that is too small for the tables of a plan, before anything is written.
+///
+/// # Errors
+/// It is; the text says which size would do.
+pub fn check_volume_size(plan: &Plan, source: &StoreIdentity, options: &Options) -> Result<(), Error> {
+    Capacity::new(options.volume_size, &label(source, options, plan, u32::MAX))?.check(plan)
 }
 
 /// One more than the highest number among the sets of this day that the device holds.
@@ -124,10 +140,20 @@ struct Encoded {
     columns: Vec<EncodedColumn>,
 }
 
+/// What bounds the chunks of a table.
+#[derive(Clone, Copy)]
+struct Bounds<'a> {
+    /// Up to when rows are held.
+    cutoffs: &'a Cutoffs,
+    /// Most payload bytes of a chunk, if volumes are bounded.
+    room: Option<u64>,
+}
+
 struct TableJob<'a> {
     snapshot: &'a dyn Snapshot,
     archived: &'a cutoff::Archived,
     options: &'a Options,
+    capacity: &'a Capacity,
     jobs: usize,
     planned: &'a PlannedTable,
 }
@@ -144,7 +170,9 @@ impl TableJob<'_> {
             Some(clock) if dated(table) => self.snapshot.days_in_order(&table.schema, clock)?.is_some(),
             _ => false,
         };
-        set.begin_section(to_record(table, ordered_by_day, &cutoffs))?;
+        let header = to_record(table, ordered_by_day, &cutoffs);
+        let bounds = Bounds { cutoffs: &cutoffs, room: self.capacity.chunk_room(encode_record(&header)?.len()) };
+        set.begin_section(header)?;
         let parts = &self.planned.parts;
         let mut sink = SectionSink::new(set, table, ordered_by_day);
         ordered(
@@ -152,7 +180,7 @@ impl TableJob<'_> {
             parts.len(),
             PART_CHUNKS as usize,
             |worker, item, emit| match parts.get(item) {
-                Some(part) => self.read_part(worker, part, &cutoffs, emit),
+                Some(part) => self.read_part(worker, part, bounds, emit),
                 None => Ok(()),
             },
             |chunk| {
@@ -172,15 +200,17 @@ impl TableJob<'_> {
         batch: Batch,
         when: &[RowWhen],
         hashes: &[u128],
-        cutoffs: &Cutoffs,
+        bounds: Bounds<'_>,
         encoder: &mut Encoder,
         emit: &mut dyn FnMut(Encoded) -> bool,
     ) -> Result<(), StoreError> {
         let name = &self.table().schema.name;
         let columns = encoder.encode(&batch).map_err(|error| odd(name, error))?;
-        if one_chunk(batch.rows, &columns, self.options.volume_size) {
+        let pieces = pieces(when, hashes, bounds.cutoffs);
+        let around = directory_bytes(columns.len(), pieces.entries.len());
+        if one_chunk(batch.rows, &columns, bounds.room.map(|room| room.saturating_sub(around))) {
             fits(name, batch.rows, &columns)?;
-            let chunk = Encoded { pieces: pieces(when, hashes, cutoffs), rows: batch.rows as u32, columns };
+            let chunk = Encoded { pieces, rows: batch.rows as u32, columns };
             return if emit(chunk) { Ok(()) } else { Err(stopped(name)) };
         }
         let middle = batch.rows / 2;
@@ -190,8 +220,8 @@ impl TableJob<'_> {
         drop(batch);
         let parts = (when.split_at_checked(middle), hashes.split_at_checked(middle));
         let (Some((left_when, right_when)), Some((left_hashes, right_hashes))) = parts else { return Ok(()) };
-        self.emit_chunks(left, left_when, left_hashes, cutoffs, encoder, emit)?;
-        self.emit_chunks(right, right_when, right_hashes, cutoffs, encoder, emit)
+        self.emit_chunks(left, left_when, left_hashes, bounds, encoder, emit)?;
+        self.emit_chunks(right, right_when, right_hashes, bounds, encoder, emit)
     }
 
     /// Reads a part, encodes it chunk by chunk.
@@ -199,7 +229,7 @@ impl TableJob<'_> {
         &self,
         reader: usize,
         part: &Part,
-        cutoffs: &Cutoffs,
+        bounds: Bounds<'_>,
         emit: &mut dyn FnMut(Encoded) -> bool,
     ) -> Result<(), Error> {
         let table = self.table();
@@ -223,7 +253,7 @@ impl TableJob<'_> {
             }
             let mut hashes = Vec::with_capacity(batch.rows);
             hasher.hash(&batch, &types, &mut hashes).map_err(|error| odd(&table.schema.name, error))?;
-            self.emit_chunks(batch, &when, &hashes, cutoffs, &mut encoder, emit)
+            self.emit_chunks(batch, &when, &hashes, bounds, &mut encoder, emit)
         };
         let rows = chunk_rows(&table.schema, bytes);
         Ok(self.snapshot.scan(reader, &table.schema, part, rows as usize, bytes as usize, &mut sink)?)
@@ -231,10 +261,10 @@ impl TableJob<'_> {
 }
 
 /// Whether rows go into one chunk: a single row always does, if it fits a block at all.
-fn one_chunk(rows: usize, columns: &[EncodedColumn], volume_size: Option<u64>) -> bool {
+fn one_chunk(rows: usize, columns: &[EncodedColumn], room: Option<u64>) -> bool {
     let stored = columns.iter().map(|column| column.bytes.len() as u64).fold(0, u64::saturating_add);
     let decoded = columns.iter().map(|column| u64::from(column.decoded)).fold(0, u64::saturating_add);
-    let room = volume_size.map_or(BLOCK_ROOM, |size| (size / 2).min(BLOCK_ROOM));
+    let room = room.map_or(BLOCK_ROOM, |room| room.min(BLOCK_ROOM));
     rows <= 1 || (stored <= room && decoded <= CHUNK_DECODED_MAX)
 }
 
@@ -338,9 +368,16 @@ impl<'a, 'd> SectionSink<'a, 'd> {
         });
         let columns = columns.collect();
         let bytes = chunk.columns.into_iter().map(|column| column.bytes).collect();
-        self.set.chunk(ChunkContent { rows: chunk.rows, columns, bytes, pieces: chunk.pieces.entries })?;
-        Ok(())
+        let content = ChunkContent { rows: chunk.rows, columns, bytes, pieces: chunk.pieces.entries };
+        self.set.chunk(content).map_err(|error| too_small(&self.report.table, error))
     }
+}
+
+/// A chunk is cut until it fits a volume; what does not fit even then is a single row.
+fn too_small(table: &str, error: VolumeError) -> Error {
+    let VolumeError::CapacityTooSmall { capacity, needed } = error else { return error.into() };
+    let what = format!("table {table}: a row needs volumes of {needed} bytes, and they have {capacity}");
+    Error::refused(what, "begin again with a larger volume size, or leave the table out")
 }
 
 /// The last-mark of a piece, given the pieces of the chunk that follows: 1 last, 2 more follow, 0 not known.

@@ -7,4 +7,5 @@ pub mod limits;
 pub mod monitor;
 pub mod ordered;
 pub mod position;
+pub mod side_by_side;
 pub mod time;

@@ -149,6 +149,7 @@ impl From<Class> for Exit {
             Class::Busy => Exit::Busy,
             Class::NotRestorable => Exit::NotRestorable,
             Class::Nothing => Exit::Nothing,
+            Class::Usage => Exit::Usage,
             Class::Failed => Exit::Failed,
         }
     }
@@ -160,7 +161,7 @@ impl From<&DeviceErrorKind> for Exit {
             DeviceErrorKind::Full => Exit::Full,
             DeviceErrorKind::NotFound => Exit::Nothing,
             DeviceErrorKind::NotPermitted => Exit::NotPermitted,
-            DeviceErrorKind::Busy => Exit::Busy,
+            DeviceErrorKind::Busy(_) => Exit::Busy,
             DeviceErrorKind::Short { .. } => Exit::Damage,
             DeviceErrorKind::Exists | DeviceErrorKind::Io(_) => Exit::Failed,
         }

@@ -6,6 +6,7 @@ pub mod br_check;
 pub mod commands;
 pub mod exit;
 pub mod failure;
+pub mod interrupt;
 pub mod output;
 pub mod parse;
 pub mod progress;
@@ -35,6 +36,7 @@ pub fn main() -> ExitCode {
         Ok(started) => started,
         Err(code) => return code,
     };
+    interrupt::explain(left_behind(&cli.command));
     end(&output, dispatch(&cli.command, &output))
 }
 
@@ -46,8 +48,19 @@ pub fn br_check() -> ExitCode {
         Ok(started) => started,
         Err(code) => return code,
     };
+    interrupt::explain("nothing was changed");
     let given = br_check::Given::from(&args);
     end(&output, br_check::run(&given, &mut std::io::stdin().lock(), &output))
+}
+
+/// What a command leaves behind that is interrupted.
+const fn left_behind(command: &Command) -> &'static str {
+    match command {
+        Command::Backup(_) => "what was written so far is no whole set; take the backup again",
+        Command::Restore(_) => "unless the answer says that rows were replaced, the database is as it was",
+        Command::Check(_) | Command::Label(_) | Command::Catalogue(_) => "nothing was changed",
+        Command::Demo(_) | Command::Gen(_) => "what was made so far stays where it is",
+    }
 }
 
 /// Options first, then the work: what is wrong with the command line is said before anything is opened.

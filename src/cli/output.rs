@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::render::json;
 use super::render::text::escape;
+use crate::device::error::DeviceErrorKind;
 use serde::Serialize;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -182,7 +183,7 @@ impl Output {
             None => exit,
             Some(error) => {
                 self.say("error: ", "\u{1b}[31m", &format!("cannot write the answer: {error}"));
-                exit.worst(Exit::Failed)
+                exit.worst(Exit::from(&DeviceErrorKind::from(error)))
             }
         }
     }
@@ -270,7 +271,7 @@ pub(crate) mod tests {
     #[test]
     fn a_closed_pipe_is_quiet_and_a_full_disk_is_not() {
         for (kind, exit, said) in
-            [(ErrorKind::BrokenPipe, Exit::Done, ""), (ErrorKind::StorageFull, Exit::Failed, "cannot")]
+            [(ErrorKind::BrokenPipe, Exit::Done, ""), (ErrorKind::StorageFull, Exit::Full, "cannot")]
         {
             let err = Capture::default();
             let out = Capture { fails: Some(kind), ..Capture::default() };

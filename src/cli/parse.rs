@@ -128,15 +128,12 @@ pub fn time(text: &str) -> Result<Instant, String> {
     request.start.ok_or_else(|| format!("{text:?} is no time"))
 }
 
-/// Reads an ACD number.
+/// Reads an ACD number: whatever whole number a database may have as one.
 ///
 /// # Errors
-/// It is no whole number from 1 to 32767.
+/// It is no whole number of 64 bits.
 pub fn acd(text: &str) -> Result<i64, String> {
-    match text.parse::<i64>() {
-        Ok(acd @ 1..=32_767) => Ok(acd),
-        _ => Err(format!("{text:?} is no ACD: a number from 1 to 32767; leave it out for all ACDs")),
-    }
+    text.parse().map_err(|_| format!("{text:?} is no ACD: write its number, or leave it out for all ACDs"))
 }
 
 /// Reads a set's id or the beginning of one.
@@ -230,7 +227,8 @@ mod tests {
     #[test]
     fn acds_sets_and_tables_are_checked() {
         assert_eq!((acd("3"), set_id("3F1c"), table(" hsplit ")), (Ok(3), Ok("3f1c".into()), Ok("hsplit".into())));
-        assert!(acd("0").is_err() && acd("all").is_err() && acd("32768").is_err());
+        assert_eq!((acd("0"), acd("-1"), acd("40000")), (Ok(0), Ok(-1), Ok(40_000)));
+        assert!(acd("all").is_err() && acd("1.5").is_err() && acd("9223372036854775808").is_err());
         assert!(set_id("3f1").is_err() && set_id("3f1g").is_err() && set_id(&"0".repeat(33)).is_err());
         assert!(table("").is_err() && table("a\u{0}b").is_err());
     }

@@ -145,14 +145,16 @@ impl ColumnMemory {
         }
     }
 
-    /// Notes the size of a column just written; one that has grown by much for its rows will be looked at anew.
+    /// Notes the size of a column just written; one that takes much more or much less than before for its rows has changed,
+    /// and will be looked at anew.
     fn grow_older(&mut self, bytes: usize, rows: usize) {
         if self.age == 0 {
             self.size = (bytes, rows);
         }
         let (bytes_then, rows_then) = self.size;
-        let grown = bytes.saturating_mul(rows_then) > bytes_then.saturating_mul(rows).saturating_mul(5) / 4;
-        self.age = if grown { 0 } else { self.age.saturating_add(1) };
+        let (now, then) = (bytes.saturating_mul(rows_then), bytes_then.saturating_mul(rows));
+        let changed = now > then.saturating_mul(5) / 4 || now < then / 2;
+        self.age = if changed { 0 } else { self.age.saturating_add(1) };
     }
 }
 

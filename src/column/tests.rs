@@ -2,7 +2,7 @@
 
 use super::batch::{Batch, Column, ColumnData, OwnedValue, Strings, Value};
 use super::decode::{StoredColumn, decode_batch, decode_column};
-use super::encode::{EncodeOptions, EncodedColumn, Related, encode_batch};
+use super::encode::{EncodeOptions, EncodedColumn, Encoder, Related, encode_batch};
 use super::error::ColumnErrorKind;
 use super::id;
 use proptest::collection::vec;
@@ -157,6 +157,78 @@ fn related_columns_are_found_and_come_back() {
     assert_eq!(encodings(Related::Allowed), [id::INTEGERS, id::EQUAL, id::DIFFERENCE, id::DIFFERENCE]);
     assert_eq!(encodings(Related::Alone), [id::INTEGERS; 4]);
     comes_back(&batch);
+}
+
+/// A column of one of many kinds, by number; the same seed gives the same numbers.
+fn any_column(kind: u64, rows: usize, seed: u64) -> Column {
+    let numbers = || noise(seed).take(rows);
+    match kind % 11 {
+        0 => integers(vec![7; rows]),
+        1 => integers(numbers().map(|v| v as i64)),
+        2 => integers(numbers().map(|v| (v % 50) as i64)),
+        3 => integers(numbers().enumerate().map(|(at, v)| (at as u64 * 3 + v % 2) as i64)),
+        4 => integers(numbers().map(|v| if v % 40 == 0 { (v % 9_000) as i64 - 99 } else { 0 })),
+        5 => integers(numbers().map(|v| 40_000_013 + 7_001 * (v % 20) as i64)),
+        6 => integers(numbers().map(|v| (v as i64) % 100_000 + (v % 4) as i64)),
+        7 => reals(numbers().map(|v| (v % 1_000) as f64 / 100.0)),
+        8 => texts(numbers().map(|v| format!("2024-02-{:02}", v % 28 + 1))),
+        9 => texts(numbers().map(|v| format!("{v:x}"))),
+        _ => {
+            let odd = |v: u64| match v % 9 {
+                0 => OwnedValue::Null,
+                1 => OwnedValue::Text(b"x".to_vec()),
+                _ => OwnedValue::Integer((v % 70) as i64),
+            };
+            column(&numbers().map(odd).collect::<Vec<_>>())
+        }
+    }
+}
+
+#[test]
+fn an_encoder_may_remember_the_wrong_thing_and_is_still_right() {
+    for seed in 0..60u64 {
+        let mut encoder = Encoder::new(EncodeOptions { related: Related::Allowed, level: 1 });
+        let mut picks = noise(seed);
+        let mut pick = |end: u64| picks.next().unwrap() % end;
+        let kinds: Vec<u64> = (0..5).map(|_| pick(11)).collect();
+        for batch in 0..6 {
+            let rows = [0, 1, 2, 40, 300, 2_000][pick(6) as usize];
+            // Most columns stay of their kind, some have the seed of another and are equal to it or near.
+            let column = |kind: &u64| {
+                let (changed, other) = (pick(4) == 0, pick(11));
+                any_column(if changed { other } else { *kind }, rows, batch * 7 + pick(2))
+            };
+            let batch = Batch { columns: kinds.iter().map(column).collect(), rows };
+            let encoded = encoder.encode(&batch).unwrap();
+            let decoded = decode_batch(&stored(&encoded), batch.rows, None).unwrap();
+            assert!(same(&batch, &decoded), "seed {seed}: {batch:?}");
+        }
+    }
+}
+
+#[test]
+fn an_encoder_looks_anew_at_a_column_that_has_changed() {
+    let mut encoder = Encoder::new(EncodeOptions::default());
+    let mut size = |column: Column| encoder.encode(&Batch::new(vec![column])).unwrap()[0].bytes.len();
+    let spread = || integers(noise(3).take(4_000).map(|v| (v % 3 * 5_000_000_000) as i64));
+    size(integers(noise(1).take(4_000).map(|v| (v % 60_000) as i64)));
+    let (surprised, looked_at) = (size(spread()), size(spread()));
+    let alone = encode_batch(&Batch::new(vec![spread()]), &EncodeOptions::default()).unwrap()[0].bytes.len();
+    assert!(surprised > alone, "it was written in the form of the column before: {surprised} and {alone} bytes");
+    assert_eq!(looked_at, alone);
+}
+
+#[test]
+fn an_encoder_gives_the_same_bytes_for_the_same_batches() {
+    let batches: Vec<Batch> =
+        (0..4).map(|seed| Batch::new((0..11).map(|kind| any_column(kind, 500, seed)).collect())).collect();
+    let encoded = || {
+        let mut encoder = Encoder::new(EncodeOptions::default());
+        batches.iter().map(|batch| encoder.encode(batch).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(encoded(), encoded());
+    let first = encode_batch(&batches[0], &EncodeOptions::default()).unwrap();
+    assert_eq!(encoded()[0], first);
 }
 
 #[test]

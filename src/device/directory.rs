@@ -2,8 +2,9 @@
 //! overwriting, then the directory is synced: a file with a volume's name is whole, whatever happened before.
 
 use super::error::{DeviceError, DeviceErrorKind};
+use super::lock::DirectoryLock;
 use super::name::{is_volume_name, partial_name};
-use super::traits::{Device, VolumeSink, VolumeSource};
+use super::traits::{Device, VolumeSink, VolumeSource, WriteLock};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -30,18 +31,16 @@ impl DirectoryDevice {
         Ok(DirectoryDevice { path })
     }
 
-    /// The directory at `path`; it is made, with those above it, if it is not there.
+    /// The directory at `path`, to write to. If it is not there, [`Device::lock`] makes it, with those above it.
     ///
     /// # Errors
-    /// It cannot be made, or something that is no directory has its name.
-    pub fn create(path: impl Into<PathBuf>) -> Result<DirectoryDevice, DeviceError> {
+    /// Something that is no directory has its name, or it cannot be looked at.
+    pub fn for_writing(path: impl Into<PathBuf>) -> Result<DirectoryDevice, DeviceError> {
         let path = path.into();
-        fs::create_dir_all(&path).map_err(|error| DeviceError {
-            op: "create",
-            place: path.clone(),
-            kind: error.into(),
-        })?;
-        DirectoryDevice::open(path)
+        match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(DirectoryDevice { path }),
+            _ => DirectoryDevice::open(path),
+        }
     }
 
     /// Where it is.
@@ -106,6 +105,10 @@ impl Device for DirectoryDevice {
         let file = File::options().write(true).create_new(true).open(&partial);
         let file = file.map_err(|error| fail(error.into()))?;
         Ok(Box::new(FileSink { file, partial, place, directory: self.path.clone() }))
+    }
+
+    fn lock(&self) -> Result<Box<dyn WriteLock>, DeviceError> {
+        Ok(Box::new(DirectoryLock::take(&self.path)?))
     }
 }
 

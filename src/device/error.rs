@@ -32,8 +32,11 @@ pub enum DeviceErrorKind {
     #[error("permission denied")]
     NotPermitted,
     /// Another process is writing there.
-    #[error("another process is using it: wait for that to end")]
-    Busy,
+    #[error("another process is writing there{0}: wait for it to end")]
+    Busy(
+        /// Which one, in brackets and with a blank before them; empty if that is not known.
+        String,
+    ),
     /// Fewer bytes than asked for.
     #[error("{wanted} bytes wanted at byte {at}, the volume ends after {len}")]
     Short {

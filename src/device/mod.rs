@@ -4,6 +4,7 @@ pub mod directory;
 pub mod error;
 pub mod file;
 pub mod joined;
+mod lock;
 pub mod memory;
 pub mod name;
 pub mod traits;

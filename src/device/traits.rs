@@ -25,7 +25,24 @@ pub trait Device: Send + Sync {
     /// # Errors
     /// A volume of that name exists; the place is full or cannot be written.
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError>;
+
+    /// Keeps other processes from writing there, reading excepted, until what it returns is dropped or this process ends.
+    /// A device that no other process can write to needs no lock, and gives one that does nothing.
+    ///
+    /// # Errors
+    /// Another process has it; the place cannot be written.
+    fn lock(&self) -> Result<Box<dyn WriteLock>, DeviceError> {
+        Ok(Box::new(NoLock))
+    }
 }
+
+/// Held by the one writer of a device; given back when it is dropped.
+pub trait WriteLock: Send {}
+
+/// The lock of a device that needs none.
+struct NoLock;
+
+impl WriteLock for NoLock {}
 
 /// A volume being written, forward only.
 pub trait VolumeSink: Send {

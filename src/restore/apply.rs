@@ -7,6 +7,7 @@ use super::report::{AcdPlan, Plan, RangesPlan, Report, TableAction, TablePlan, T
 use super::sides::{Cells, Sides};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
+use crate::base::side_by_side::side_by_side;
 use crate::base::time::{Day, Span, civil_of_day};
 use crate::column::batch::Batch;
 use crate::column::digest::{Digest, RowHasher};
@@ -19,7 +20,7 @@ use crate::section::evidence::Bucket;
 use crate::section::pieces::Acd;
 use crate::section::rows::{ChunkRows, SectionTable};
 use crate::store::error::{StoreError, StoreErrorKind};
-use crate::store::traits::{Replacement, Store};
+use crate::store::traits::{Replacement, Snapshot, Store};
 use crate::volume::section::ChunkRef;
 use crate::volume::set::SetReader;
 use std::collections::{BTreeMap, HashMap};
@@ -28,7 +29,8 @@ use std::time::{Duration, Instant as Clock};
 /// Applies a plan: in one transaction, table by table, rows are deleted, inserted, read again and compared with the
 /// volumes. Only if all of it is as it should be the transaction is committed.
 ///
-/// Memory does not grow with the rows but for the keys of those that one table loses: 16 bytes each, 160 MB for ten million.
+/// Memory does not grow with the rows but for the keys of those that go: 8 bytes each, and 8 more for those of the table that
+/// is at work, so at most 160 MB for ten million.
 ///
 /// # Errors
 /// The plan is refused; the target's rows are no longer those that the plan saw (plan again); a chunk cannot be read or
@@ -44,33 +46,29 @@ pub fn apply(
     if let Some(refusal) = plan.refusals.first() {
         return Err(refused(refusal));
     }
+    let began = Clock::now();
     let mut replacement = store.replace()?;
+    let doomed = look_again(plan, store, options)?;
     let mut report = Report {
         tables: Vec::new(),
         proved: options.proof == Proof::Full,
-        apply_time: Duration::ZERO,
+        apply_time: began.elapsed(),
         proof_time: Duration::ZERO,
     };
     let rows = plan.tables.iter().map(TablePlan::rows_inserted).fold(0, u64::saturating_add);
     monitor.begin(Task::Restore, "replacing rows", rows);
-    for table in &plan.tables {
-        let mut work = Work {
-            set,
-            table,
-            acd: plan.acd,
-            options,
-            monitor,
-            replacement: replacement.as_mut(),
-            report: &mut report,
-        };
+    for (table, doomed) in plan.tables.iter().zip(doomed) {
+        let mut work = Work { set, table, options, monitor, replacement: replacement.as_mut(), report: &mut report };
         match &table.action {
             TableAction::Leave(_) => {}
-            TableAction::Ranges(ranges) => work.ranges(ranges)?,
+            TableAction::Ranges(ranges) => work.ranges(ranges, &doomed)?,
             TableAction::Whole(whole) => work.whole(whole)?,
         }
     }
     monitor.end(Task::Restore);
+    let began = Clock::now();
     replacement.commit()?;
+    report.apply_time += began.elapsed();
     Ok(report)
 }
 
@@ -86,13 +84,70 @@ fn refused(refusal: &super::report::Refusal) -> Error {
     }
 }
 
+fn changed(table: &str) -> Error {
+    Error::refused(
+        format!("table {table}: the target's rows have changed since the plan was made"),
+        "nothing was changed; plan and restore again",
+    )
+}
+
+/// Looks at the target again, now that nobody else can write, all tables side by side and before the first change: it must
+/// be as the plan saw it. Gives the keys of the rows to delete, per table of the plan.
+fn look_again(plan: &Plan, store: &dyn Store, options: &Options) -> Result<Vec<Vec<i64>>, Error> {
+    // What others can read while the write lock is held and nothing is written is what the transaction itself would read.
+    let snapshot = store.snapshot(options.jobs.max(1))?;
+    let readers = options.jobs.clamp(1, snapshot.readers().max(1));
+    side_by_side(readers, &plan.tables, |reader, table| match &table.action {
+        TableAction::Ranges(ranges) if !ranges.is_idle() => doomed(snapshot.as_ref(), reader, plan.acd, table, ranges),
+        _ => Ok(Vec::new()),
+    })
+}
+
+/// Keys of the rows to delete from a table.
+fn doomed(
+    snapshot: &dyn Snapshot,
+    reader: usize,
+    acd: Option<i64>,
+    table: &TablePlan,
+    ranges: &RangesPlan,
+) -> Result<Vec<i64>, Error> {
+    let bound = &ranges.bound_target;
+    let Some(clock) = &bound.clock else { return Ok(Vec::new()) };
+    let verdicts = Verdicts::new(ranges);
+    let columns = RowTimes::columns(bound);
+    let mut times = RowTimes::projected(bound, &columns)?;
+    let (mut sides, mut doomed) = (Sides::new(&ranges.cells), Vec::new());
+    snapshot.scan_keyed(reader, &ranges.target, clock, ranges.days, &columns, &mut |keys, batch| {
+        let when = times.all(&batch);
+        doomed.extend(keys.iter().zip(&when).filter(|(_, row)| verdicts.deletes(row)).map(|(key, _)| *key));
+        sides.add(&when);
+        Ok(())
+    })?;
+    let now = sides.finish();
+    let same = ranges.acds.iter().all(|plan| match now.get(&plan.acd) {
+        Some(side) => *side == plan.target,
+        None => plan.target.slots().is_empty() && plan.target.undated == 0,
+    });
+    let known = |of: &Acd| acd.is_some() || ranges.acds.iter().any(|plan| plan.acd == *of);
+    if !same || !now.keys().all(known) {
+        return Err(changed(&table.table));
+    }
+    Ok(doomed)
+}
+
+impl RangesPlan {
+    /// Whether nothing is deleted or inserted.
+    fn is_idle(&self) -> bool {
+        self.acds.iter().all(|plan| plan.decision.is_idle())
+    }
+}
+
 /// What the rows that went in amount to, by bucket.
 type Expected = BTreeMap<Bucket, Digest>;
 
 struct Work<'a> {
     set: &'a SetReader<'a>,
     table: &'a TablePlan,
-    acd: Option<i64>,
     options: &'a Options,
     monitor: &'a dyn Monitor,
     replacement: &'a mut dyn Replacement,
@@ -126,16 +181,15 @@ impl<'a> Verdicts<'a> {
 }
 
 impl Work<'_> {
-    fn ranges(&mut self, ranges: &RangesPlan) -> Result<(), Error> {
-        if ranges.acds.iter().all(|plan| plan.decision.is_idle()) {
+    fn ranges(&mut self, ranges: &RangesPlan, keys: &[i64]) -> Result<(), Error> {
+        if ranges.is_idle() {
             return Ok(());
         }
         let began = Clock::now();
         let verdicts = Verdicts::new(ranges);
-        let keys = self.doomed(ranges, &verdicts)?;
-        let deleted = self.replacement.delete(&ranges.target, &keys)?;
+        let deleted = self.replacement.delete(&ranges.target, keys)?;
         if deleted != keys.len() as u64 {
-            return Err(self.changed());
+            return Err(changed(&self.table.table));
         }
         let mut expected = Expected::new();
         let inserted =
@@ -154,38 +208,6 @@ impl Work<'_> {
     fn done(&mut self, deleted: u64, inserted: u64, buckets: u64) {
         let table = self.table.table.clone();
         self.report.tables.push(TableReport { table, deleted, inserted, buckets });
-    }
-
-    fn changed(&self) -> Error {
-        Error::refused(
-            format!("table {}: the target's rows have changed since the plan was made", self.table.table),
-            "nothing was changed; plan and restore again",
-        )
-    }
-
-    /// Keys of the rows to delete. Under the write lock the target is looked at again: it must be as the plan saw it.
-    fn doomed(&mut self, ranges: &RangesPlan, verdicts: &Verdicts<'_>) -> Result<Vec<i64>, Error> {
-        let bound = &ranges.bound_target;
-        let columns = RowTimes::columns(bound);
-        let mut times = RowTimes::projected(bound, &columns)?;
-        let (mut sides, mut doomed) = (Sides::new(&ranges.cells), Vec::new());
-        let clock = bound.clock.as_ref();
-        self.replacement.scan_keyed(&ranges.target, clock, ranges.days, &columns, &mut |keys, batch| {
-            let when = times.all(&batch);
-            doomed.extend(keys.iter().zip(&when).filter(|(_, row)| verdicts.deletes(row)).map(|(key, _)| *key));
-            sides.add(&when);
-            Ok(())
-        })?;
-        let now = sides.finish();
-        let same = ranges.acds.iter().all(|plan| match now.get(&plan.acd) {
-            Some(side) => *side == plan.target,
-            None => plan.target.slots().is_empty() && plan.target.undated == 0,
-        });
-        let known = |acd: &Acd| self.acd.is_some() || ranges.acds.iter().any(|plan| plan.acd == *acd);
-        if !same || !now.keys().all(known) {
-            return Err(self.changed());
-        }
-        Ok(doomed)
     }
 
     /// Reads the chunks, proves each against its directory, inserts the rows that `wanted` picks.
@@ -257,7 +279,7 @@ impl Work<'_> {
             }
         };
         if deleted != whole.delete {
-            return Err(self.changed());
+            return Err(changed(&self.table.table));
         }
         let mut expected = Expected::new();
         let wanted = |row: &RowWhen| only.is_none_or(|acd| row.acd == Some(acd));

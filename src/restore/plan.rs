@@ -7,6 +7,7 @@ use super::sides::{Cells, Sides};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
 use crate::base::position::Position;
+use crate::base::side_by_side::side_by_side;
 use crate::base::time::{Day, Instant, Span};
 use crate::error::{Class, Error, ErrorKind};
 use crate::format::chunk::PieceEntry;
@@ -30,7 +31,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The set has none of the tables asked for; the range engine cannot answer; the store or a device fails. What merely
 /// forbids applying the plan is in [`Plan::refusals`].
 pub fn plan(set: &SetReader<'_>, store: &dyn Store, options: &Options, monitor: &dyn Monitor) -> Result<Plan, Error> {
-    let snapshot = store.snapshot(1)?;
+    let jobs = options.jobs.max(1);
+    let snapshot = store.snapshot(jobs)?;
     let label = set.label();
     let acd = one_acd(set, options)?;
     let planner = Planner { set, snapshot: snapshot.as_ref(), options, acd, same_server: same_server(set, store) };
@@ -49,8 +51,16 @@ pub fn plan(set: &SetReader<'_>, store: &dyn Store, options: &Options, monitor: 
     let sections = planner.selected()?;
     let rows = sections.iter().filter_map(|section| section.end.as_ref()).map(|end| end.rows);
     monitor.begin(Task::Plan, "comparing volumes and target", rows.fold(0, u64::saturating_add));
-    for section in sections {
-        planner.table(section, &mut plan, monitor)?;
+    let jobs = jobs.min(snapshot.readers().max(1));
+    let blank = plan.clone();
+    let planned = side_by_side(jobs, &sections, |reader, section| {
+        let mut part = blank.clone();
+        planner.table(reader, section, &mut part, monitor).map(|()| part)
+    })?;
+    for part in planned {
+        plan.tables.extend(part.tables);
+        plan.notices.extend(part.notices);
+        plan.refusals.extend(part.refusals);
     }
     monitor.end(Task::Plan);
     planner.scanned(&mut plan);
@@ -104,6 +114,13 @@ struct VolumeSide {
     evidence: Evidence,
 }
 
+/// What is being planned, and with which connection.
+struct At<'a> {
+    reader: usize,
+    section: &'a SectionView,
+    table: &'a SectionTable,
+}
+
 impl Planner<'_> {
     fn selected(&self) -> Result<Vec<&SectionView>, Error> {
         let sections = self.set.sections();
@@ -143,19 +160,21 @@ impl Planner<'_> {
         self.options.request == Request::ALL
     }
 
-    fn table(&self, section: &SectionView, plan: &mut Plan, monitor: &dyn Monitor) -> Result<(), Error> {
+    /// Plans one table; `reader` is the connection to use.
+    fn table(&self, reader: usize, section: &SectionView, plan: &mut Plan, monitor: &dyn Monitor) -> Result<(), Error> {
         let table = SectionTable::new(section.number, &section.header)?;
         let name = table.bound.schema.name.clone();
         let fitting = match self.reason_to_leave(section, &table, plan) {
             Some(reason) => Err(reason),
             None => self.fitting_target(&table, plan)?,
         };
+        let at = At { reader, section, table: &table };
         let action = match fitting {
             Err(reason) => TableAction::Leave(reason),
             Ok((target, mapping)) if table.bound.grain == Grain::None => {
-                self.whole(section, &table, target, mapping, plan, monitor)?
+                self.whole(&at, target, mapping, plan, monitor)?
             }
-            Ok((target, mapping)) => self.ranges(section, &table, target, mapping, plan, monitor)?,
+            Ok((target, mapping)) => self.ranges(&at, target, mapping, plan, monitor)?,
         };
         plan.tables.push(TablePlan { table: name, section: table, action });
         Ok(())
@@ -212,7 +231,7 @@ impl Planner<'_> {
         };
         match self.snapshot.writable(&target) {
             Ok(()) => Ok(Ok((target, mapping))),
-            Err(StoreError { kind: StoreErrorKind::Unsupported(why), .. }) => {
+            Err(StoreError { kind: StoreErrorKind::Unsupported(why) | StoreErrorKind::Refused(why), .. }) => {
                 refuse(format!("table {name}: {why}"), advice);
                 Ok(Err("its rows cannot be replaced".to_owned()))
             }
@@ -222,13 +241,13 @@ impl Planner<'_> {
 
     fn ranges(
         &self,
-        section: &SectionView,
-        table: &SectionTable,
+        at: &At<'_>,
         target: TableSchema,
         mapping: drift::Mapping,
         plan: &mut Plan,
         monitor: &dyn Monitor,
     ) -> Result<TableAction, Error> {
+        let (section, table) = (at.section, at.table);
         let window = self.window(table.bound.grain);
         let in_window = |chunk: &&ChunkRef| match window {
             None => true,
@@ -244,7 +263,7 @@ impl Planner<'_> {
         let bound_target = bound_target(&table.bound, &target, &mapping);
         let held = volume.evidence.held.values().flatten();
         let days = self.target_days(table.bound.grain, held, window.is_none());
-        let target_sides = self.target_sides(&bound_target, days, &cells)?;
+        let target_sides = self.target_sides(at.reader, &bound_target, days, &cells)?;
         let mut acds = Vec::new();
         let names: BTreeSet<Acd> = volume.sides.keys().chain(target_sides.keys()).copied().collect();
         for acd in names {
@@ -334,6 +353,7 @@ impl Planner<'_> {
 
     fn target_sides(
         &self,
+        reader: usize,
         target: &BoundTable,
         days: (Option<Day>, Option<Day>),
         cells: &Cells,
@@ -342,7 +362,7 @@ impl Planner<'_> {
         let keys = RowTimes::columns(target);
         let mut times = RowTimes::projected(target, &keys)?;
         let mut sides = Sides::new(cells);
-        self.snapshot.scan_days(0, &target.schema, clock, days, &keys, &mut |batch| {
+        self.snapshot.scan_days(reader, &target.schema, clock, days, &keys, &mut |batch| {
             sides.add(&times.all(&batch));
             Ok(())
         })?;
@@ -398,13 +418,13 @@ impl Planner<'_> {
 
     fn whole(
         &self,
-        section: &SectionView,
-        table: &SectionTable,
+        at: &At<'_>,
         target: TableSchema,
         mapping: drift::Mapping,
         plan: &mut Plan,
         monitor: &dyn Monitor,
     ) -> Result<TableAction, Error> {
+        let (section, table) = (at.section, at.table);
         let chunks = section.chunks.clone();
         let (volume, unreadable) = self.volume_side(section, table, &chunks, None, &Cells::default(), monitor)?;
         let name = &table.bound.schema.name;
@@ -434,16 +454,22 @@ impl Planner<'_> {
             None => side.values().map(|side| side.undated).fold(0, u64::saturating_add),
         };
         let insert = counted(&volume.sides);
-        let delete = self.count_target(&bound_target)?;
+        let delete = self.count_target(at.reader, &bound_target)?;
+        if delete > insert && table.bound.data_type == DataType::Custom {
+            let more = delete.saturating_sub(insert);
+            plan.notices.push(format!(
+                "table {name} has {more} rows more than the set: replaced whole, it loses what was written since"
+            ));
+        }
         Ok(TableAction::Whole(Box::new(WholePlan { target, bound_target, acd, mapping, chunks, insert, delete })))
     }
 
-    fn count_target(&self, target: &BoundTable) -> Result<u64, Error> {
+    fn count_target(&self, reader: usize, target: &BoundTable) -> Result<u64, Error> {
         let parts = self.snapshot.parts(&target.schema, u64::MAX)?;
         let mut times = RowTimes::new(target)?;
         let mut count = 0u64;
         for part in &parts {
-            self.snapshot.scan(0, &target.schema, part, 4_096, usize::MAX, &mut |batch| {
+            self.snapshot.scan(reader, &target.schema, part, 4_096, usize::MAX, &mut |batch| {
                 let mine = |acd: Acd| self.acd.is_none_or(|only| acd == Some(only));
                 let rows = times.all(&batch).iter().filter(|row| mine(row.acd)).count();
                 count = count.saturating_add(rows as u64);

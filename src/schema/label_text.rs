@@ -23,7 +23,8 @@ pub struct LabelText {
     pub number: u32,
     /// The data types in the set; empty for specific tables (`XXXX`).
     pub data: Vec<DataType>,
-    /// The one ACD, or `None` for all (written `00`).
+    /// The one ACD, or `None` for all (written `00`). Switches count theirs from 1; a number below that is written with `M`
+    /// for minus before its digits: `M01`, and `M00` for 0.
     pub acd: Option<i64>,
     /// Whether the backup is incremental (`I`) or full (`F`).
     pub incremental: bool,
@@ -66,17 +67,36 @@ impl LabelText {
     }
 }
 
+/// The ACD as it stands in a label.
+fn acd_digits(acd: Option<i64>) -> String {
+    match acd {
+        None => "00".to_owned(),
+        Some(acd @ 1..) => format!("{acd:02}"),
+        Some(acd) => format!("M{:02}", acd.unsigned_abs()),
+    }
+}
+
+fn parse_acd(digits: &str) -> Result<Option<i64>, String> {
+    let wrong = || format!("the ACD {digits:?} is not two or more digits");
+    let (minus, number) = digits.strip_prefix('M').map_or(("", digits), |number| ("-", number));
+    if number.len() < 2 || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let acd: i64 = format!("{minus}{number}").parse().map_err(|_| wrong())?;
+    Ok((acd != 0 || minus == "-").then_some(acd))
+}
+
 impl fmt::Display for LabelText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day) = civil_of_day(self.day);
         write!(
             f,
-            "{}-{:02}{month:02}{day:02}-{:02}-{}-{:02}-{}-{:02}",
+            "{}-{:02}{month:02}{day:02}-{:02}-{}-{}-{}-{:02}",
             self.system,
             year.rem_euclid(100),
             self.number,
             self.letters(),
-            self.acd.unwrap_or(0),
+            acd_digits(self.acd),
             if self.incremental { 'I' } else { 'F' },
             self.volume
         )
@@ -119,7 +139,7 @@ fn parse(text: &str) -> Result<LabelText, String> {
         0 => Err(format!("{name} counts from 01")),
         number => Ok(number),
     };
-    let (data, acd) = (parse_letters(letters)?, i64::from(counter("the ACD", acd)?));
+    let (data, acd) = (parse_letters(letters)?, parse_acd(acd)?);
     let incremental = match *mode {
         "F" => false,
         "I" => true,
@@ -133,7 +153,7 @@ fn parse(text: &str) -> Result<LabelText, String> {
         day: parse_date(date)?,
         number: from_one("the number of the backup", number)?,
         data,
-        acd: (acd != 0).then_some(acd),
+        acd,
         incremental,
         volume: from_one("the volume number", volume)?,
     })
@@ -194,7 +214,7 @@ mod tests {
         for bits in 0..32u32 {
             let data: Vec<_> = DataType::ALL.into_iter().filter(|data_type| data_type.bit() & bits != 0).collect();
             let incremental = data.contains(&DataType::Historical);
-            for acd in [None, Some(1), Some(120)] {
+            for acd in [None, Some(1), Some(120), Some(0), Some(-1), Some(-40_000), Some(i64::MIN), Some(i64::MAX)] {
                 let made = LabelText {
                     system: "CMS".into(),
                     day: day_of_civil(2026, 11, 21).unwrap(),

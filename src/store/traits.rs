@@ -84,7 +84,8 @@ pub trait Snapshot: Send + Sync {
     /// Whether the rows of a table can be replaced by [`Store::replace`], as far as can be told without trying.
     ///
     /// # Errors
-    /// They cannot, and why; the database cannot be read.
+    /// They cannot, and why: `Unsupported` if the table is of a kind that is not written, `Refused` if a rule of the database
+    /// forbids it; the database cannot be read.
     fn writable(&self, _table: &TableSchema) -> Result<(), StoreError> {
         Ok(())
     }
@@ -137,6 +138,20 @@ pub trait Snapshot: Send + Sync {
         columns: &[usize],
         sink: &mut RowSink<'_>,
     ) -> Result<(), StoreError>;
+
+    /// As [`Snapshot::scan_days`], with the row keys by which a [`Replacement`] deletes.
+    ///
+    /// # Errors
+    /// As [`Snapshot::scan`], and when the rows of the table cannot be named.
+    fn scan_keyed(
+        &self,
+        reader: usize,
+        table: &TableSchema,
+        clock: &Clock,
+        days: (Option<Day>, Option<Day>),
+        columns: &[usize],
+        sink: &mut KeyedSink<'_>,
+    ) -> Result<(), StoreError>;
 }
 
 /// Row keys beside rows: key `i` belongs to row `i` of the batch.
@@ -150,7 +165,7 @@ pub trait Replacement {
     /// The database cannot be read.
     fn schema(&mut self, table: &str) -> Result<Option<TableSchema>, StoreError>;
 
-    /// As [`Snapshot::scan_days`], with the row keys; without a clock the whole table is read.
+    /// As [`Snapshot::scan_keyed`], inside the transaction; without a clock the whole table is read.
     ///
     /// # Errors
     /// The table cannot be read, or what `sink` returned.

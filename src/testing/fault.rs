@@ -5,7 +5,7 @@ use super::mutate::Rng;
 use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::memory::MemoryDevice;
 use crate::device::name::{finished_name, partial_name};
-use crate::device::traits::{Device, VolumeSink, VolumeSource};
+use crate::device::traits::{Device, VolumeSink, VolumeSource, WriteLock};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -203,6 +203,10 @@ impl<D: Device> Device for FaultDevice<D> {
         }
         let inner = self.inner.create(name)?;
         Ok(Box::new(FaultSink { inner, name: name.to_owned(), len: 0, state: Arc::clone(&self.state) }))
+    }
+
+    fn lock(&self) -> Result<Box<dyn WriteLock>, DeviceError> {
+        self.inner.lock()
     }
 }
 

@@ -21,7 +21,7 @@ fn text(output: &Output) -> String {
 }
 
 /// Runs, demands the exit status and that standard error holds every word; returns the text.
-fn expect(arguments: &[&str], status: i32, words: &[&str]) -> String {
+pub fn expect(arguments: &[&str], status: i32, words: &[&str]) -> String {
     let output = intervault(arguments);
     let text = text(&output);
     assert_eq!(output.status.code(), Some(status), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stdout));
@@ -311,7 +311,7 @@ fn options_that_exclude_each_other() {
     let arguments = ["backup", "--database", &url, "--to", case.device(), "--tables", "hsplit", "--data", "historical"];
     expect(&arguments, 2, &["--tables", "--data"]);
     expect(&["backup", "--database", &url, "--to", case.device(), "--volume-size", "12 apples"], 2, &["12 apples"]);
-    expect(&["backup", "--database", &url, "--to", case.device(), "--volume-size", "100"], 1, &["larger volume size"]);
+    expect(&["backup", "--database", &url, "--to", case.device(), "--volume-size", "100"], 2, &["too small"]);
     no_volume_in(&case.volumes);
 }
 

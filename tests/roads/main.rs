@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at a surprise")]
 
 mod bad_input;
+#[cfg(target_os = "linux")]
+mod dialogue;
+mod one_backup;
 mod scenarios;
 mod support;

@@ -399,7 +399,8 @@ fn a_backup_of_one_acd_leaves_out_what_names_none() {
     let options = backup::Options { acd: Some(2), ..backup_options(1) };
     let report = backup::run(&centre.store(), &Catalogue::builtin(), &device, &options, &Silent).unwrap();
     assert_eq!(report.tables.iter().map(|table| table.rows).sum::<u64>(), 4);
-    assert!(report.left_out.iter().any(|(table, reason)| table == "dbitems" && reason.contains("no ACD column")));
+    let left_out = &report.gaps.left_out;
+    assert!(left_out.iter().any(|gap| gap.name == "dbitems" && gap.reason.contains("no ACD column") && gap.warns));
     centre.run("UPDATE hsplit SET acdcalls = -1");
     restore_set(&only_set(&device), &centre, &restore_options(None, None)).unwrap();
     assert_eq!(centre.count("SELECT count(*) FROM hsplit WHERE acdcalls = -1 AND acd = 1"), 4);

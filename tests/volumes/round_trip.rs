@@ -129,7 +129,8 @@ fn what_is_written_is_read_again_over_many_volume_sizes() {
 fn a_directory_holds_what_memory_holds() {
     let sample = Sample { seed: 7, chunks: 9, ..Sample::default() };
     let place = tempfile::tempdir().unwrap();
-    let directory = DirectoryDevice::create(place.path().join("new/place")).unwrap();
+    let directory = DirectoryDevice::for_writing(place.path().join("new/place")).unwrap();
+    let _lock = directory.lock().unwrap();
     let memory = MemoryDevice::new();
     let summary = write_sample(&directory, &sample, Some(4_096)).unwrap();
     assert_eq!(summary, write_sample(&memory, &sample, Some(4_096)).unwrap());

@@ -71,7 +71,7 @@ pub struct BackupArgs {
     #[arg(long, hide = true)]
     pub incremental: bool,
     /// One ACD only; tables without an ACD column are left out
-    #[arg(long, value_name = "N", value_parser = parse::acd)]
+    #[arg(long, value_name = "N", value_parser = parse::acd, allow_negative_numbers = true)]
     pub acd: Option<i64>,
     /// Begin another volume at this size, such as 64MiB or 1.5G [default: one volume]
     #[arg(long, value_name = "SIZE", value_parser = parse::size)]
@@ -82,7 +82,8 @@ pub struct BackupArgs {
     /// A file that extends or replaces the built-in table catalogue
     #[arg(long, value_name = "FILE")]
     pub catalogue: Option<PathBuf>,
-    /// The civil time at the switch, which decides whether the newest interval is complete [default: this machine's]
+    /// The civil time at the switch, which decides whether the newest interval is complete [default: this machine's, in
+    /// its zone or that of TZ]
     #[arg(long, value_name = "TIME", value_parser = parse::time)]
     pub now: Option<Instant>,
     /// Worker threads [default: as the machine has, at most 16]
@@ -170,6 +171,7 @@ mod tests {
         assert_eq!(options.selection, Selection::Data(vec![DataType::Local, DataType::Historical]));
         assert_eq!((options.acd, options.volume_size), (Some(2), Some(64 << 20)));
         assert_eq!((options.verify, options.jobs), (false, 3));
+        assert_eq!(read("--acd -1").unwrap().acd, Some(-1));
         let tables = Selection::Tables(vec!["hsplit".to_owned(), "dsplit".to_owned()]);
         assert_eq!(read("--tables hsplit,dsplit").unwrap().selection, tables);
     }

@@ -18,9 +18,10 @@ use clap::{Args, Parser, Subcommand};
 
 /// What every exit status means, for the end of help pages.
 pub const EXIT_STATUS: &str = "\
-Exit status: 0 done, 1 failed, 2 wrong command line, 3 done with warnings, 4 damage or difference found,
-5 wrong, missing or further volume wanted, 6 busy, 7 not permitted, 8 device or database full,
-9 not restorable as asked, 10 nothing there; where several apply, the first in 4, 8, 7, 5, 6, 9, 10, 1, 3.";
+Exit status: 0 done, 1 failed, 2 wrong command line, 3 done with warnings,
+4 damage or difference found, 5 wrong, missing or further volume wanted, 6 busy,
+7 not permitted, 8 device or database full, 9 not restorable as asked,
+10 nothing there; where several apply, the first in 4, 8, 7, 5, 6, 9, 10, 1, 3.";
 
 /// Backup volumes for the history of contact centres.
 #[derive(Debug, Clone, Parser)]
@@ -115,6 +116,17 @@ mod tests {
             assert!(help.contains("Examples:\n"), "{help}");
             assert!(help.contains(&format!("  intervault {}", command.get_name())), "{help}");
         }
+    }
+
+    #[test]
+    fn br_check_shows_examples_and_exit_statuses_on_narrow_terminals_too() {
+        let help = BrCheckArgs::command().render_long_help().to_string();
+        assert!(
+            help.contains("Examples:\n")
+                && help.contains("    br_check --type d --path ")
+                && help.contains(EXIT_STATUS)
+        );
+        assert!(EXIT_STATUS.lines().all(|line| line.len() <= 80), "{EXIT_STATUS}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::{jobs, later};
 use crate::cli::failure::Failure;
 use crate::cli::parse::{self, DatabaseUrl, DevicePath};
 use crate::schema::grain::DataType;
-use crate::schema::range::Request;
+use crate::schema::range::{Request, RequestError};
 use clap::{Args, ValueEnum};
 
 /// Rows of the target in the range for which the volumes hold nothing.
@@ -79,7 +79,7 @@ pub struct RestoreArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse::table)]
     pub tables: Vec<String>,
     /// One ACD only
-    #[arg(long, value_name = "N", value_parser = parse::acd)]
+    #[arg(long, value_name = "N", value_parser = parse::acd, allow_negative_numbers = true)]
     pub acd: Option<i64>,
     /// The set to restore, where the device holds several: its id or the beginning of it
     #[arg(long, value_name = "ID", value_parser = parse::set_id)]
@@ -171,7 +171,11 @@ impl RestoreArgs {
         later("--resume", self.resume).map_err(|failure| failure.hint("run the same restore again"))?;
         later("--stop-at", self.stop_at.is_some())?;
         let parsed = Request::parse(self.start.as_deref(), self.stop.as_deref());
-        let request = parsed.map_err(|error| Failure::usage(error.to_string()))?;
+        let request = parsed.map_err(|error| match error {
+            RequestError::Empty { .. } => Failure::usage(error.to_string()),
+            // These texts begin with the name of the option.
+            _ => Failure::usage(format!("--{error}")),
+        })?;
         let all = self.data.is_empty() && self.tables.is_empty();
         Ok(RestoreOptions {
             database: self.database.clone(),

@@ -175,9 +175,30 @@ pub enum BrDevice {
     File,
 }
 
+/// The end of the help page of `br_check`.
+fn br_check_help() -> String {
+    format!(
+        "Examples:
+  Be asked for everything:
+    br_check
+  The tables in a folder of volumes:
+    br_check --type d --path /backup/monday --list
+  Prove one volume:
+    br_check --type f --path /backup/monday/CMS-031024-01-LSAC-00-F-02.3f1c0a2b.ivv --verify
+
+Nothing is ever changed. Ctrl-D at a question ends with status 2.
+{EXIT_STATUS}"
+    )
+}
+
 /// Looks at backup volumes; asks for what is not given.
 #[derive(Debug, Clone, Parser)]
-#[command(name = "br_check", version, about = "Looks at backup volumes; asks for what is not given", after_help = EXIT_STATUS)]
+#[command(
+    name = "br_check",
+    version,
+    about = "Looks at backup volumes; asks for what is not given",
+    after_help = br_check_help()
+)]
 pub struct BrCheckArgs {
     /// What every command understands.
     #[command(flatten)]

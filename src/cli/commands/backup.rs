@@ -21,7 +21,7 @@ const SYSTEM: &str = "CMS";
 /// # Errors
 /// The database or the device cannot be used, or what was written cannot be read back.
 pub fn run(options: &BackupOptions, output: &Output) -> Result<Exit, Failure> {
-    let (civil, unix) = open::now();
+    let now = open::now(options.now)?;
     let store = open::database(&options.database)?;
     let catalogue = open::catalogue(options.catalogue.as_deref())?;
     let work = Options {
@@ -33,33 +33,37 @@ pub fn run(options: &BackupOptions, output: &Output) -> Result<Exit, Failure> {
         volume_size: options.volume_size,
         read_back: if options.verify { ReadBack::Verify } else { ReadBack::Skip },
         jobs: options.jobs,
-        now: options.now.unwrap_or(civil),
-        now_unix: unix,
+        now: now.civil,
+        now_unix: now.unix,
         set: open::new_set()?,
         system: SYSTEM.to_owned(),
         encode: EncodeOptions::default(),
     };
     if options.dry_run {
         let plan = backup::plan(store.snapshot(1)?.as_ref(), &catalogue, &work)?;
-        let exit = if plan.left_out.is_empty() { Exit::Done } else { Exit::Warnings };
+        backup::check_volume_size(&plan, store.identity(), &work)?;
+        let exit = if plan.gaps.warn() { Exit::Warnings } else { Exit::Done };
         if output.json() {
-            output.object("intervault/backup-plan", exit, &render::plan_json(&plan));
+            output.object("intervault/backup-plan", exit, &render::plan_json(&plan, &now));
         } else {
-            output.line(render::plan_text(&plan).trim_end());
+            output.line(render::plan_text(&plan, &now).trim_end());
         }
         return Ok(exit);
     }
     let DevicePath::Path(folder) = &options.to;
-    let device = DirectoryDevice::create(folder)?;
+    let device = DirectoryDevice::for_writing(folder)?;
     let report = backup::run(&store, &catalogue, &device, &work, &Progress::new(output))?;
-    let exit = if report.left_out.is_empty() { Exit::Done } else { Exit::Warnings };
+    let exit = if report.gaps.warn() { Exit::Warnings } else { Exit::Done };
     if output.json() {
-        output.object("intervault/backup", exit, &render::report_json(&report));
+        output.object("intervault/backup", exit, &render::report_json(&report, &now));
     } else {
-        output.line(render::report_text(&report).trim_end());
+        output.line(render::report_text(&report, &now).trim_end());
     }
-    for (name, reason) in &report.left_out {
-        output.warning(&format!("left out: {name}: {reason}"));
+    for gap in report.gaps.left_out.iter().filter(|gap| gap.warns) {
+        output.warning(&format!("left out: {}: {}", gap.name, gap.reason));
+    }
+    for gap in report.gaps.not_restorable.iter().filter(|gap| gap.warns) {
+        output.warning(&format!("backed up, but this release cannot restore it: {}: {}", gap.name, gap.reason));
     }
     Ok(exit)
 }

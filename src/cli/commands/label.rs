@@ -54,18 +54,24 @@ fn volumes(path: &Path, output: &Output) -> Result<Exit, Failure> {
     for set in &found.sets {
         for volume in set.volumes() {
             let label = LabelText { volume: volume.number, ..read(&set.label().label)? };
-            let name = volume.name.clone().unwrap_or_else(|| "not here".to_owned());
-            rows.push(vec![label.to_string(), check::short(set.set_id()), volume.number.to_string(), name]);
+            rows.push((check::short(set.set_id()), label, volume.name.clone()));
         }
     }
     if output.json() {
         let volumes: Vec<_> = rows
             .iter()
-            .map(|row| json!({"label": row.first(), "set": row.get(1), "volume": row.get(2), "name": row.get(3)}))
+            .map(|(set, label, name)| json!({"label": label.to_string(), "set": set, "volume": label.volume, "name": name}))
             .collect();
         output.object("intervault/labels", exit, &json!({"volumes": volumes}));
     } else {
-        output.line(text::table(&["label", "set", ">volume", "name"], &rows).trim_end());
+        let lines: Vec<Vec<String>> = rows
+            .into_iter()
+            .map(|(set, label, name)| {
+                let name = name.unwrap_or_else(|| "not here".to_owned());
+                vec![label.to_string(), set, label.volume.to_string(), name]
+            })
+            .collect();
+        output.line(text::table(&["label", "set", ">volume", "name"], &lines).trim_end());
     }
     for bad in &found.unreadable {
         output.warning(&format!("{}: {}", bad.name, bad.reason));

@@ -62,12 +62,45 @@ pub fn catalogue(path: Option<&Path>) -> Result<Catalogue, Failure> {
     })
 }
 
-/// The civil time of this machine, and the same moment in seconds since 1970-01-01 00:00 UTC.
-#[must_use]
-pub fn now() -> (Instant, i64) {
-    let now = jiff::Zoned::now();
-    let unix = now.timestamp().as_second();
-    (Instant(unix.saturating_add(i64::from(now.offset().seconds()))), unix)
+/// The moment of a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Now {
+    /// The civil time, in whole seconds.
+    pub civil: Instant,
+    /// The same moment in seconds since 1970-01-01 00:00 UTC.
+    pub unix: i64,
+    /// The zone of the civil time, or where else it comes from: a word for people.
+    pub zone: String,
+}
+
+/// This moment, its civil time as given or in the zone of this machine.
+///
+/// # Errors
+/// `TZ` is set to a zone that is not known. UTC in its place would let a half-written interval count as complete wherever
+/// the switch's time is behind UTC, and nobody would see it.
+pub fn now(given: Option<Instant>) -> Result<Now, Failure> {
+    let moment = jiff::Timestamp::now();
+    let unix = moment.as_second();
+    if let Some(civil) = given {
+        return Ok(Now { civil, unix, zone: "as given with --now".to_owned() });
+    }
+    let set = std::env::var_os("TZ").map(|set| set.to_string_lossy().into_owned());
+    let (zone, name) = match (jiff::tz::TimeZone::try_system(), set) {
+        (Ok(zone), set) => {
+            let name = zone.iana_name().map(str::to_owned).or(set);
+            (zone, name.unwrap_or_else(|| "the zone of this machine".to_owned()))
+        }
+        (Err(error), Some(set)) => {
+            return Err(Failure::usage(format!(
+                "TZ is {}, which is no zone that is known here: {error}",
+                escape(&set)
+            ))
+            .hint("correct TZ (a name like Europe/Berlin; their list is the package tzdata), or give --now"));
+        }
+        (Err(_), None) => (jiff::tz::TimeZone::UTC, "UTC, since no zone is set on this machine".to_owned()),
+    };
+    let offset = zone.to_offset(moment).seconds();
+    Ok(Now { civil: Instant(unix.saturating_add(i64::from(offset))), unix, zone: name })
 }
 
 /// A new random identity.

@@ -2,14 +2,15 @@
 
 use super::json::SpanBody;
 use super::text::{bytes, count, counted, duration, escape, span, table};
-use crate::backup::{Plan, Report, TableReport};
+use crate::backup::{Gap, Gaps, Plan, Report, TableReport};
 use crate::base::time::Span;
+use crate::cli::commands::open::Now;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
 /// What would be written.
 #[must_use]
-pub fn plan_text(plan: &Plan) -> String {
+pub fn plan_text(plan: &Plan, now: &Now) -> String {
     let rows: Vec<Vec<String>> = plan
         .tables
         .iter()
@@ -21,23 +22,39 @@ pub fn plan_text(plan: &Plan) -> String {
         })
         .collect();
     let mut out = table(&["table", "data", "grain", ">columns", ">rows"], &rows);
-    not_written(&mut out, &plan.absent, &plan.left_out);
+    gaps_text(&mut out, &plan.gaps);
+    now_text(&mut out, now);
     out
 }
 
-fn not_written(out: &mut String, absent: &[String], left_out: &[(String, String)]) {
-    if !absent.is_empty() {
-        let _written = writeln!(out, "Not in this database: {}", escape(&absent.join(", ")));
+fn gaps_text(out: &mut String, gaps: &Gaps) {
+    if !gaps.absent.is_empty() {
+        let _written = writeln!(out, "Not in this database: {}", escape(&gaps.absent.join(", ")));
     }
-    for (name, reason) in left_out {
-        let _written = writeln!(out, "Left out: {}: {}", escape(name), escape(reason));
+    for gap in &gaps.left_out {
+        let _written = writeln!(out, "Left out: {}: {}", escape(&gap.name), escape(&gap.reason));
     }
+    for gap in &gaps.not_restorable {
+        let what = if gap.warns { "This release cannot restore" } else { "To be mended before a restore" };
+        let _written = writeln!(out, "{what}: {}: {}", escape(&gap.name), escape(&gap.reason));
+    }
+}
+
+fn now_text(out: &mut String, now: &Now) {
+    let _written = writeln!(
+        out,
+        "\nNow is taken as {} ({}): what is not over by then is carried, not held.",
+        now.civil,
+        escape(&now.zone)
+    );
 }
 
 /// What would be written, as one JSON object.
 #[must_use]
-pub fn plan_json(plan: &Plan) -> Value {
+pub fn plan_json(plan: &Plan, now: &Now) -> Value {
     json!({
+        "now": now.civil.to_string(),
+        "zone": now.zone,
         "tables": plan.tables.iter().map(|planned| json!({
             "table": planned.table.schema.name,
             "data": planned.table.data_type.name(),
@@ -45,26 +62,28 @@ pub fn plan_json(plan: &Plan) -> Value {
             "columns": planned.table.schema.columns.len(),
             "rows_about": planned.rows,
         })).collect::<Vec<_>>(),
-        "absent": plan.absent,
-        "left_out": left_out_json(&plan.left_out),
+        "absent": plan.gaps.absent,
+        "left_out": gaps_json(&plan.gaps.left_out),
+        "not_restorable": gaps_json(&plan.gaps.not_restorable),
     })
 }
 
-fn left_out_json(left_out: &[(String, String)]) -> Value {
-    left_out.iter().map(|(name, reason)| json!({"name": name, "reason": reason})).collect()
+fn gaps_json(gaps: &[Gap]) -> Value {
+    gaps.iter().map(|gap| json!({"name": gap.name, "reason": gap.reason, "warns": gap.warns})).collect()
 }
 
 /// What was written.
 #[must_use]
-pub fn report_text(report: &Report) -> String {
+pub fn report_text(report: &Report, now: &Now) -> String {
     let rows: Vec<Vec<String>> = report.tables.iter().map(table_line).collect();
     let mut out = table(&["table", ">rows", ">carried", ">buckets", ">stored", "held"], &rows);
-    not_written(&mut out, &report.absent, &report.left_out);
+    gaps_text(&mut out, &report.gaps);
+    now_text(&mut out, now);
     let rows = report.tables.iter().map(|table| table.rows).fold(0, u64::saturating_add);
     let volumes = report.set.volumes.len() as u64;
     let _written = writeln!(
         out,
-        "\n{} in {} written on {} in {}{}.",
+        "{} in {} written on {} in {}{}.",
         counted(rows, "row", "rows"),
         bytes(report.set.bytes),
         counted(volumes, "volume", "volumes"),
@@ -100,8 +119,10 @@ fn held_envelope(done: &TableReport) -> Option<Span> {
 
 /// What was written, as one JSON object.
 #[must_use]
-pub fn report_json(report: &Report) -> Value {
+pub fn report_json(report: &Report, now: &Now) -> Value {
     json!({
+        "now": now.civil.to_string(),
+        "zone": now.zone,
         "set": report.set.set.to_string(),
         "label": report.set.label,
         "rows": report.set.rows,
@@ -120,7 +141,8 @@ pub fn report_json(report: &Report) -> Value {
                 "acd": acd, "span": SpanBody::from(*span),
             })).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
-        "absent": report.absent,
-        "left_out": left_out_json(&report.left_out),
+        "absent": report.gaps.absent,
+        "left_out": gaps_json(&report.gaps.left_out),
+        "not_restorable": gaps_json(&report.gaps.not_restorable),
     })
 }

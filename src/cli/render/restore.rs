@@ -1,7 +1,7 @@
 //! A restore's plan and report, for people and for programs.
 
 use super::json::SpanBody;
-use super::text::{bytes, count, duration, escape, span, table};
+use super::text::{bytes, count, counted, duration, escape, span, table};
 use crate::base::time::Span;
 use crate::restore::{AcdPlan, Plan, RangesPlan, Report, TableAction, TablePlan};
 use crate::schema::range::{Slot, rows};
@@ -62,7 +62,10 @@ fn table_lines(planned: &TablePlan, lines: &mut Vec<Vec<String>>) {
         }
         TableAction::Whole(whole) => {
             let acd = whole.acd.map_or_else(|| "all".to_owned(), |acd| acd.to_string());
-            lines.push(line(&acd, "all rows", count(whole.delete), count(whole.insert), String::new()));
+            let lost = whole.delete.saturating_sub(whole.insert);
+            let remark =
+                if lost > 0 { format!("{} fewer than now", counted(lost, "row", "rows")) } else { String::new() };
+            lines.push(line(&acd, "all rows", count(whole.delete), count(whole.insert), remark));
         }
         TableAction::Ranges(ranges) if ranges.acds.is_empty() => {
             lines.push(line("", "nothing in the range", String::new(), String::new(), String::new()));
@@ -97,15 +100,17 @@ fn acd_line(name: &str, ranges: &RangesPlan, acd: &AcdPlan) -> Vec<String> {
 fn remarks(ranges: &RangesPlan, acd: &AcdPlan) -> Vec<String> {
     let decision = &acd.decision;
     let mut remarks = Vec::new();
-    let counted = |rows: u64, what: &str| (rows > 0).then(|| format!("{} {what}", count(rows)));
-    remarks.extend(counted(decision.partial.len() as u64, "partial periods kept"));
-    remarks.extend(counted(decision.thinner.len() as u64, "intervals thinner than the target's"));
-    remarks.extend(counted(rows(&decision.kept), "rows of the target kept"));
-    remarks.extend(counted(rows(&decision.left_out), "rows of the volumes left out beside them"));
-    remarks.extend(counted(rows(&decision.carried_left), "carried rows left on the volumes"));
-    remarks.extend(counted(rows(&decision.carried_in), "carried rows go in"));
+    let mut remark = |number: u64, one: &str, many: &str, what: &str| {
+        remarks.extend((number > 0).then(|| format!("{} {what}", counted(number, one, many))));
+    };
+    remark(decision.partial.len() as u64, "partial period", "partial periods", "kept");
+    remark(decision.thinner.len() as u64, "interval", "intervals", "thinner than the target's");
+    remark(rows(&decision.kept), "row", "rows", "of the target kept");
+    remark(rows(&decision.left_out), "row", "rows", "of the volumes left out beside them");
+    remark(rows(&decision.carried_left), "carried row", "carried rows", "left on the volumes");
+    remark(rows(&decision.carried_in), "carried row", "carried rows", "to be inserted");
     let unproven = ranges.unproven.iter().filter(|(unproven, _)| *unproven == acd.acd).count();
-    remarks.extend(counted(unproven as u64, "buckets not whole on the volumes"));
+    remark(unproven as u64, "bucket", "buckets", "not whole on the volumes");
     if acd.held.is_empty() {
         remarks.push("the set does not speak for it".to_owned());
     }

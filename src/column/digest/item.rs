@@ -32,7 +32,7 @@ pub(super) const ITEM: u16 = 3;
 #[inline]
 pub(super) const fn class(value: i64) -> u16 {
     let bits = value as u64;
-    (bits != 0) as u16 + (bits > 0xFFFF) as u16 + (bits > 0xFFFF_FFFF) as u16
+    ((bits != 0) as u16).wrapping_add((bits > 0xFFFF) as u16).wrapping_add((bits > 0xFFFF_FFFF) as u16)
 }
 
 /// The item of a whole number, as up to eight bytes and its length; at length 9 the last byte is the highest of the number.

@@ -108,8 +108,11 @@ struct Items {
     /// The items, and behind the last one as many bytes as are read at once.
     bytes: Vec<u8>,
     /// Where each row's bytes start and end, and their class. Equal neighbours share them.
-    places: Vec<(usize, usize, u16)>,
+    places: Vec<Place>,
 }
+
+/// Where the bytes of a value start and end, and their class.
+type Place = (usize, usize, u16);
 
 /// Rows put together at a time: their canonical rows stay in the first cache.
 const TILE: usize = 64;
@@ -242,7 +245,7 @@ impl Items {
         let mut nulls = column.nulls.get(null..).unwrap_or_default().iter().map(|row| *row as usize).peekable();
         let mut strays = column.strays.get(stray..).unwrap_or_default().iter().peekable();
         // The text whose item was made last, and where that item lies. Dates are costly to read and often repeat.
-        let mut last: Option<(&[u8], (usize, usize, u16))> = None;
+        let mut last: Option<(&[u8], Place)> = None;
         for row in first..stop {
             let start = self.bytes.len();
             let class = if nulls.next_if_eq(&row).is_some() {

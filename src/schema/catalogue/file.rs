@@ -28,6 +28,8 @@ struct File {
     extends: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     remove: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    leave_out: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     archive_status: Option<ArchiveFile>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -113,7 +115,7 @@ pub(super) fn parse(text: &str) -> Result<Catalogue, CatalogueError> {
         let hint = "remove takes out entries of the catalogue that this one extends";
         return Err(general(format!("remove: there is no entry {name}; {hint}")));
     }
-    catalogue.remove(&file.remove.iter().map(|name| name.to_ascii_lowercase()).collect());
+    catalogue.remove(file.remove.iter().map(|name| name.to_ascii_lowercase()).collect());
     let mut placed: Vec<(usize, Entry)> = Vec::new();
     for table in file.table {
         let at = table.span().start;
@@ -137,6 +139,11 @@ pub(super) fn parse(text: &str) -> Result<Catalogue, CatalogueError> {
         }
         catalogue.put(entry);
     }
+    if let Some(name) = file.leave_out.iter().find(|name| catalogue.get(name).is_some()) {
+        let hint = "leave_out is for tables that are not listed; take an entry out with remove";
+        return Err(general(format!("leave_out: {name} is listed; {hint}")));
+    }
+    catalogue.left_out.extend(file.leave_out.iter().map(|name| name.to_ascii_lowercase()));
     catalogue.roll_ups.extend(file.roll_up);
     if let Some(ArchiveFile { table, acd, date, time }) = file.archive_status {
         catalogue.archive_status = Some(ArchiveStatus { table, acd, date, time });
@@ -249,6 +256,7 @@ fn check(catalogue: &Catalogue) -> Result<(), CatalogueError> {
 
 pub(super) fn write(catalogue: &Catalogue) -> String {
     let head = File {
+        leave_out: catalogue.left_out.iter().cloned().collect(),
         archive_status: catalogue.archive_status.clone().map(|status| {
             let ArchiveStatus { table, acd, date, time } = status;
             ArchiveFile { table, acd, date, time }

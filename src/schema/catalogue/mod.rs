@@ -70,6 +70,9 @@
 //! ways. `[archive_status]` names a table that says up to when
 //! each ACD was archived, see [`ArchiveStatus`]. A file with `extends = "cms"` begins with the built-in catalogue: entries
 //! of the same name (ASCII case ignored) replace it whole, others are added, `remove = ["name"]` takes entries out.
+//!
+//! A table that is not listed is custom data, replaced whole, and belongs to a backup of everything. One that was taken out
+//! does not, nor one that `leave_out = ["scratch"]` names; both are backed up only when they are named.
 
 mod archive;
 mod bind;
@@ -96,6 +99,8 @@ pub struct Catalogue {
     entries: Vec<Entry>,
     /// Where an entry stands, by its name in lower case.
     places: BTreeMap<String, usize>,
+    /// Tables that stay out of every backup that does not name them, in lower case; none of them has an entry.
+    left_out: BTreeSet<String>,
     roll_ups: BTreeMap<String, RollUpRules>,
     archive_status: Option<ArchiveStatus>,
 }
@@ -215,9 +220,16 @@ impl Catalogue {
         self.entries.get(*self.places.get(&name.to_ascii_lowercase())?)
     }
 
+    /// Whether a table stays out of every backup that does not name it; ASCII case is ignored.
+    #[must_use]
+    pub fn leaves_out(&self, name: &str) -> bool {
+        self.left_out.contains(&name.to_ascii_lowercase())
+    }
+
     /// Replaces the entry of the same name, or adds one at the end.
     fn put(&mut self, entry: Entry) {
         let end = self.entries.len();
+        self.left_out.remove(&entry.name.to_ascii_lowercase());
         let place = *self.places.entry(entry.name.to_ascii_lowercase()).or_insert(end);
         match self.entries.get_mut(place) {
             Some(old) => *old = entry,
@@ -225,13 +237,14 @@ impl Catalogue {
         }
     }
 
-    /// Takes out entries, given in lower case.
-    fn remove(&mut self, names: &BTreeSet<String>) {
+    /// Takes out entries, given in lower case. They stay out.
+    fn remove(&mut self, names: BTreeSet<String>) {
         let entries = std::mem::take(&mut self.entries);
         self.places.clear();
         for entry in entries.into_iter().filter(|entry| !names.contains(&entry.name.to_ascii_lowercase())) {
             self.put(entry);
         }
+        self.left_out.extend(names);
     }
 
     /// Where the database says up to when it was archived, if it does.

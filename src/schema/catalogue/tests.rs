@@ -260,3 +260,16 @@ fn names_and_numbers_have_limits() {
     assert_eq!(Catalogue::parse(&many(65_536)).unwrap().entries().len(), 65_536);
     assert!(Catalogue::parse(&many(65_537)).unwrap_err().message.contains("at most 65536"));
 }
+
+#[test]
+fn tables_that_were_taken_out_stay_out_and_are_written_so() {
+    let own = "extends = 'cms'\nremove = ['msplit', 'wvdn']\nleave_out = ['Scratch']\n\
+               [[table]]\nname = 'WVDN'\ndata = 'system'\n";
+    let catalogue = Catalogue::parse(own).unwrap();
+    let out = ["MSPLIT", "scratch", "wvdn", "hsplit", "own"].map(|name| catalogue.leaves_out(name));
+    assert_eq!(out, [true, true, false, false, false], "one that is listed again is not left out");
+    assert_eq!(Catalogue::parse(&catalogue.to_toml()).unwrap(), catalogue);
+    let error = Catalogue::parse("extends = 'cms'\nleave_out = ['hsplit']\n").unwrap_err();
+    assert!(error.message.contains("hsplit is listed") && error.message.contains("remove"), "{error}");
+    assert!(Catalogue::parse("extends = 'cms'\nremove = ['hsplt']\n").unwrap_err().message.contains("hsplt"));
+}

@@ -21,8 +21,9 @@
 //! this is refused while a WAL with content lies beside it.
 //!
 //! # What is not done
-//! Views and virtual tables are no tables. Generated columns are left out. Tables WITHOUT ROWID are read (as one part)
-//! but not written. Text in a UTF-16 database arrives as UTF-8.
+//! Views and virtual tables are no tables. Generated columns are left out. Tables WITHOUT ROWID, with columns named rowid,
+//! _rowid_ and oid, or with 2,000 columns are read (the first two as one part) but not written. Text in a UTF-16 database
+//! arrives as UTF-8.
 
 mod connect;
 mod days;

@@ -14,13 +14,12 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::connect;
-use super::days;
 use super::fault::Site;
 use super::fidelity;
 use super::name::quoted;
 use super::reader::Reader;
 use super::shape::{self, RowKey, Shape};
-use super::snapshot::scan_of_days;
+use super::snapshot::run_keyed;
 use crate::base::time::Day;
 use crate::column::batch::{Batch, Column, ColumnData, Value};
 use crate::schema::clock::Clock;
@@ -35,6 +34,8 @@ const INSERT: &str = "insert rows";
 const GROUP_ROWS: usize = 16;
 /// Parameters that one statement may have: SQLite's own limit is 32,766.
 const PARAMETERS_MAX: usize = 30_000;
+/// Columns that a result may have: SQLite's own limit, which is one for tables as well.
+const RESULT_COLUMNS_MAX: usize = 2_000;
 
 /// The change; rolled back when it is dropped.
 #[derive(Debug)]
@@ -113,10 +114,15 @@ impl SqliteReplacement {
 
 /// Whether the rows of a table can be deleted and inserted without changing anything else.
 pub(super) fn writable(connection: &Connection, site: Site<'_>, shape: &Shape) -> Result<(), StoreError> {
-    let refuse = |text: String| Err(site.fail(CHANGE, StoreErrorKind::Unsupported(text)));
-    if let RowKey::Primary(_) = shape.key {
-        return refuse("the table is WITHOUT ROWID: its rows can be backed up but not restored".to_owned());
+    let RowKey::Rowid(_) = shape.key else {
+        return Err(site.fail(CHANGE, StoreErrorKind::Unsupported(no_key(shape))));
+    };
+    if shape.schema.columns.len() >= RESULT_COLUMNS_MAX {
+        let text = format!("the table has {RESULT_COLUMNS_MAX} columns, which cannot be read beside the row number");
+        return Err(site.fail(CHANGE, StoreErrorKind::Unsupported(text)));
     }
+    // What follows is a rule of this database, which can be lifted: the rows themselves could be written.
+    let refuse = |text: String| Err(site.fail(CHANGE, StoreErrorKind::Refused(text)));
     let triggers = shape::triggers(connection, &shape.schema.name).map_err(site.during(CHANGE))?;
     if !triggers.is_empty() {
         let text = "the table has triggers, which would change other rows: drop them for the restore, and create them \
@@ -149,13 +155,7 @@ impl Replacement for SqliteReplacement {
     ) -> Result<(), StoreError> {
         let site = Site::table(&self.path, &table.name);
         self.alive(site)?;
-        let shape = shape::load_same(self.connection(), site, "read the table", table)?;
-        let RowKey::Rowid(key) = &shape.key else {
-            return Err(site.fail("read the table", StoreErrorKind::Unsupported(no_key(&shape))));
-        };
-        let condition = clock.map(|clock| days::condition(&shape, clock, days)).unwrap_or_default();
-        let scan = scan_of_days(&shape, columns, Some(key), &condition);
-        self.reader.run(site, &scan, &mut |keys, batch| sink(&keys, batch))
+        run_keyed(&self.reader, site, table, clock, days, columns, sink)
     }
 
     fn delete(&mut self, table: &TableSchema, keys: &[i64]) -> Result<u64, StoreError> {
@@ -208,7 +208,7 @@ impl Drop for SqliteReplacement {
     }
 }
 
-fn no_key(shape: &Shape) -> String {
+pub(super) fn no_key(shape: &Shape) -> String {
     match shape.key {
         RowKey::Primary(_) => "the table is WITHOUT ROWID: its rows can be backed up but not restored".to_owned(),
         _ => "the table has columns named rowid, _rowid_ and oid, so that no row of it can be named: rename one"

@@ -113,8 +113,9 @@ pub(super) fn triggers(connection: &Connection, table: &str) -> rusqlite::Result
 
 /// A table whose rows would be changed along with those of `table` by a foreign key (CASCADE, SET NULL, SET DEFAULT).
 pub(super) fn follower(connection: &Connection, table: &str) -> rusqlite::Result<Option<String>> {
+    // Tables without that word in their statement have no foreign key: with a thousand tables asking each one takes seconds.
     let sql = "SELECT child.name FROM main.sqlite_schema AS child, pragma_foreign_key_list(child.name, 'main') AS link \
-               WHERE child.type = 'table' AND link.\"table\" = ?1 COLLATE NOCASE \
+               WHERE child.type = 'table' AND instr(upper(child.sql), 'REFERENCES') > 0 AND link.\"table\" = ?1 COLLATE NOCASE \
                AND link.on_delete NOT IN ('NO ACTION', 'RESTRICT') ORDER BY 1 LIMIT 1";
     connection.query_row(sql, [table], |row| row.get(0)).optional()
 }

@@ -16,8 +16,8 @@ use super::shape::{self, RowKey, Shape};
 use crate::base::time::Day;
 use crate::schema::clock::{Clock, ClockKind};
 use crate::schema::table::TableSchema;
-use crate::store::error::StoreError;
-use crate::store::traits::{DayCount, Part, RowSink, Snapshot};
+use crate::store::error::{StoreError, StoreErrorKind};
+use crate::store::traits::{DayCount, KeyedSink, Part, RowSink, Snapshot};
 
 const BEGIN: &str = "begin to read the database";
 /// How often the readers begin again because a commit came between them.
@@ -69,7 +69,7 @@ impl SqliteSnapshot {
             Some(reader) => Ok(reader.lock().unwrap_or_else(PoisonError::into_inner)),
             None => {
                 let message = "the snapshot has no reader".to_owned();
-                let kind = crate::store::error::StoreErrorKind::Other { code: "none".to_owned(), message };
+                let kind = StoreErrorKind::Other { code: "none".to_owned(), message };
                 Err(Site::database(&self.path).fail(BEGIN, kind))
             }
         }
@@ -193,6 +193,38 @@ impl Snapshot for SqliteSnapshot {
         let scan = scan_of_days(&shape, columns, None, &condition);
         reader.run(site, &scan, &mut |_, batch| sink(batch))
     }
+
+    fn scan_keyed(
+        &self,
+        reader: usize,
+        table: &TableSchema,
+        clock: &Clock,
+        days: (Option<Day>, Option<Day>),
+        columns: &[usize],
+        sink: &mut KeyedSink<'_>,
+    ) -> Result<(), StoreError> {
+        let site = Site::table(&self.path, &table.name);
+        run_keyed(&*self.reader(reader)?, site, table, Some(clock), days, columns, sink)
+    }
+}
+
+/// Reads rows led by their keys: those of some days, or without a clock all.
+pub(super) fn run_keyed(
+    reader: &Reader,
+    site: Site<'_>,
+    table: &TableSchema,
+    clock: Option<&Clock>,
+    days: (Option<Day>, Option<Day>),
+    columns: &[usize],
+    sink: &mut KeyedSink<'_>,
+) -> Result<(), StoreError> {
+    let shape = shape::load_same(&reader.connection, site, "read the table", table)?;
+    let RowKey::Rowid(key) = &shape.key else {
+        return Err(site.fail("read the table", StoreErrorKind::Unsupported(super::replace::no_key(&shape))));
+    };
+    let condition = clock.map(|clock| days::condition(&shape, clock, days)).unwrap_or_default();
+    let scan = scan_of_days(&shape, columns, Some(key), &condition);
+    reader.run(site, &scan, &mut |keys, batch| sink(&keys, batch))
 }
 
 /// The scan of the rows that meet a condition on their day; keys lead the rows where a key is named.
