@@ -57,6 +57,60 @@ fn streams(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Reads of files in the page cache, by positions and through maps. Each pass opens the volumes anew, as a command does:
+/// the first touch of a map's pages is a part of what it costs.
+#[cfg(feature = "mmap")]
+fn files(criterion: &mut Criterion) {
+    use intervault::device::map::MapDevice;
+    let sample = Sample { seed: 3, sections: 2, chunks: 0, column_bytes: 1 << 19, pieces: 8 };
+    let mut random = Rng::new(3);
+    let chunks: Vec<_> =
+        (0..if large() { 256 } else { 16 }).map(|number| sample_chunk(&mut random, number, &sample)).collect();
+    let place = tempfile::tempdir().unwrap();
+    let positional = DirectoryDevice::open(place.path()).unwrap();
+    write(&positional, &chunks, Some(16 << 20));
+    let names = positional.list().unwrap();
+    let bytes: u64 = names.iter().map(|name| positional.size(name).unwrap()).sum();
+    let mapped = MapDevice::open(place.path()).unwrap();
+    let devices: [(&str, &dyn Device); 2] = [("positions", &positional), ("map", &mapped)];
+    let mut group = criterion.benchmark_group("files");
+    group.sample_size(10).throughput(Throughput::Bytes(bytes));
+    for (how, device) in devices {
+        group.bench_function(format!("bytes alone, by {how}"), |bench| {
+            let mut buffer = vec![0; 1 << 20];
+            bench.iter(|| {
+                for name in &names {
+                    let source = device.open(name).unwrap();
+                    for at in (0..source.len()).step_by(1 << 20) {
+                        let wanted = (source.len() - at).min(1 << 20) as usize;
+                        source.read_at(at, black_box(&mut buffer[..wanted])).unwrap();
+                    }
+                }
+            });
+        });
+        group.bench_function(format!("read chunks, by {how}"), |bench| {
+            bench.iter(|| {
+                let set = list_sets(device).unwrap().into_set(device, None).unwrap();
+                set.sections()[0].chunks.iter().map(|chunk| set.read_chunk(chunk).unwrap().len()).sum::<usize>()
+            });
+        });
+        group.bench_function(format!("scan, by {how}"), |bench| {
+            bench.iter(|| {
+                let scanned = names.iter().map(|name| {
+                    let source = device.open(name).unwrap();
+                    Scanner::new(source.as_ref(), name, None).count()
+                });
+                scanned.sum::<usize>()
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Without the feature there is nothing to compare.
+#[cfg(not(feature = "mmap"))]
+const fn files(_: &mut Criterion) {}
+
 fn listing(criterion: &mut Criterion) {
     // Small chunks of many buckets, so that volumes and buckets are many although the set is small.
     let (count, pieces) = if large() { (1_000, 500) } else { (50, 50) };
@@ -76,5 +130,5 @@ fn listing(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, streams, listing);
+criterion_group!(benches, streams, files, listing);
 criterion_main!(benches);

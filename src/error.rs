@@ -162,6 +162,12 @@ impl Error {
         ErrorKind::Damage { what: what.into(), advice: advice.into() }.into()
     }
 
+    /// A volume is wanted or wrong: which, and what to try.
+    #[must_use]
+    pub fn wanted(what: impl Into<String>, advice: impl Into<String>) -> Error {
+        ErrorKind::Wanted { what: what.into(), advice: advice.into() }.into()
+    }
+
     /// Nothing there: what, and what to try.
     #[must_use]
     pub fn nothing(what: impl Into<String>, advice: impl Into<String>) -> Error {
@@ -197,7 +203,9 @@ fn volume_class(error: &VolumeError) -> Class {
         VolumeError::Device(error) => device_class(error),
         VolumeError::NoSuchSet { .. } => Class::Nothing,
         VolumeError::SeveralSets { .. } => Class::NotRestorable,
-        VolumeError::MissingVolumes { .. } | VolumeError::DuplicateVolume { .. } => Class::Volume,
+        VolumeError::MissingVolumes { .. } | VolumeError::WrongVolume { .. } | VolumeError::Interrupted { .. } => {
+            Class::Volume
+        }
         _ if error.is_damage() => Class::Damage,
         _ => Class::Failed,
     }

@@ -27,7 +27,7 @@ use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Part, Snapshot, Store, StoreIdentity};
 use crate::verify::set::verify_set;
 use crate::volume::error::VolumeError;
-use crate::volume::set::{SetReader, list_sets};
+use crate::volume::set::{SetReader, find_set, labels};
 use crate::volume::set_writer::{ChunkContent, SetOptions, SetWriter};
 use std::collections::BTreeMap;
 use std::time::Instant as Clock;
@@ -90,7 +90,7 @@ pub fn check_volume_size(plan: &Plan, source: &StoreIdentity, options: &Options)
 /// One more than the highest number among the sets of this day that the device holds.
 fn number_of_the_day(device: &dyn Device, options: &Options) -> Result<u32, Error> {
     let day = options.now.day();
-    let texts = list_sets(device)?.sets.into_iter().map(|set| set.label().label.clone());
+    let texts = labels(device)?.into_iter().map(|label| label.label);
     let numbers = texts.flat_map(|text| text.parse::<crate::schema::label_text::LabelText>());
     let last = numbers.filter(|label| label.day == day).map(|label| label.number).max().unwrap_or(0);
     Ok(last.saturating_add(1))
@@ -400,8 +400,7 @@ fn read_back(
     tables: &[TableReport],
     monitor: &dyn Monitor,
 ) -> Result<(), Error> {
-    let listing = list_sets(device)?;
-    let set: Option<SetReader<'_>> = listing.sets.into_iter().find(|set| set.label().set_id == options.set.0);
+    let set = find_set(device, options.set)?;
     let advice = "do not rely on this set: check the medium and back up again";
     let Some(set) = set.filter(SetReader::is_complete) else {
         return Err(Error::damage("the set just written cannot be read back whole", advice));

@@ -116,3 +116,36 @@ impl<'a> Cursor<'a> {
         Ok(i64::from_le_bytes(self.array()?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_is_consumed_and_numbers_are_little_endian() {
+        let bytes: Vec<u8> = (1..=30).collect();
+        let mut cursor = Cursor::new(&bytes);
+        assert_eq!((cursor.position(), cursor.left()), (0, 30));
+        assert_eq!((cursor.u8(), cursor.u16(), cursor.u32()), (Ok(1), Ok(0x0302), Ok(0x0706_0504)));
+        assert_eq!((cursor.u64(), cursor.position()), (Ok(0x0F0E_0D0C_0B0A_0908), 15));
+        assert_eq!((cursor.i64(), cursor.array()), (Ok(0x1716_1514_1312_1110), Ok([24, 25])));
+        assert_eq!((cursor.bytes(2), cursor.bytes(0)), (Ok(&[26, 27][..]), Ok(&[][..])));
+        assert_eq!((cursor.rest(), cursor.position(), cursor.left()), (&[28, 29, 30][..], 30, 0));
+        assert_eq!((cursor.rest(), cursor.bytes(0)), (&[][..], Ok(&[][..])));
+        assert_eq!(Cursor::new(&[0xFF; 8]).i64(), Ok(-1));
+    }
+
+    #[test]
+    fn what_is_not_there_is_refused_with_its_place_and_nothing_is_consumed() {
+        let mut cursor = Cursor::new(&[1, 2, 3]);
+        assert_eq!(cursor.u8(), Ok(1));
+        let short = |wanted| ShortInput { at: 1, wanted, left: 2 };
+        assert_eq!(cursor.bytes(3), Err(short(3)));
+        assert_eq!(cursor.bytes(usize::MAX), Err(short(usize::MAX)));
+        assert_eq!((cursor.u32(), cursor.u64(), cursor.i64()), (Err(short(4)), Err(short(8)), Err(short(8))));
+        assert_eq!(cursor.array::<16>(), Err(short(16)));
+        assert_eq!(cursor.u16(), Ok(0x0302));
+        assert_eq!(cursor.u8(), Err(ShortInput { at: 3, wanted: 1, left: 0 }));
+        assert_eq!(cursor.u16().unwrap_err().to_string(), "2 bytes wanted at byte 3, 0 left");
+    }
+}

@@ -3,6 +3,7 @@
 use crate::base::time::{Instant, Span};
 use crate::schema::grain::{DataType, Grain};
 use crate::section::pieces::Acd;
+use crate::volume::error::VolumeError;
 use crate::volume::section::{SectionSource, SectionView};
 use crate::volume::set::SetReader;
 use std::collections::BTreeMap;
@@ -14,11 +15,18 @@ pub struct SetOutline {
     pub label: crate::format::label::LabelRecord,
     /// Volumes that are here, by number.
     pub volumes: Vec<u32>,
+    /// Volumes that are here more than once, with the names of all their copies.
+    pub copies: Vec<(u32, Vec<String>)>,
     /// Volumes that are known of and not here.
     pub missing: Vec<u32>,
+    /// Whether the set was never finished, so that nobody can bring what it lacks at its end.
+    pub interrupted: bool,
+    /// Volumes that another volume stands in for, under their name.
+    pub wrong: Vec<String>,
     /// Whether the set was finished and all of its volumes are here.
     pub complete: bool,
-    /// Damage that was met while the set was listed; only a set without a whole catalog is looked through.
+    /// Damage that was met while the set was listed: volumes of another length than the catalog says; only a set without
+    /// a whole catalog is looked through.
     pub damage: Vec<String>,
     /// Whether what follows comes from the set's catalog; otherwise from a scan of what is here.
     pub from_catalog: bool,
@@ -75,12 +83,18 @@ pub struct AcdOutline {
 pub fn outline(set: &SetReader<'_>) -> SetOutline {
     let sections = set.sections();
     let catalog = set.catalog();
+    let (short, wrong): (Vec<_>, Vec<_>) = set.wrong_volumes().iter().partition(|error| error.is_damage());
+    let damage = set.damage().iter().map(|extent| extent.error.to_string());
+    let here = || set.volumes().iter().filter(|volume| volume.name.is_some()).map(|volume| volume.number);
     SetOutline {
         label: set.label().clone(),
-        volumes: set.volumes().iter().filter(|volume| volume.name.is_some()).map(|volume| volume.number).collect(),
+        volumes: here().collect(),
+        copies: here().map(|number| (number, set.copies(number))).filter(|(_, names)| names.len() > 1).collect(),
         missing: set.missing_volumes(),
+        interrupted: set.is_interrupted(),
+        wrong: wrong.into_iter().map(VolumeError::to_string).collect(),
         complete: set.is_complete(),
-        damage: set.damage().iter().map(|extent| extent.error.to_string()).collect(),
+        damage: damage.chain(short.into_iter().map(VolumeError::to_string)).collect(),
         from_catalog: sections.iter().all(|section| section.source == SectionSource::Catalog),
         tables: sections.iter().map(table).collect(),
         absent: catalog.map_or_else(Vec::new, |catalog| catalog.absent.clone()),

@@ -9,9 +9,10 @@ pub use list::{AcdOutline, SetOutline, TableOutline, outline};
 
 use crate::base::monitor::Monitor;
 use crate::device::traits::Device;
-use crate::error::Error;
+use crate::error::{Class, Error};
 use crate::format::block::SetId;
 use crate::verify::set::{Verified, verify_set};
+use crate::volume::error::VolumeError;
 use crate::volume::set::{SetReader, list_sets};
 
 /// A volume on a device that cannot be used.
@@ -21,6 +22,15 @@ pub struct Unreadable {
     pub name: String,
     /// Why.
     pub reason: String,
+    /// Of what kind that is: damage, or a volume that was never written.
+    pub class: Class,
+}
+
+impl Unreadable {
+    fn new(name: String, error: VolumeError) -> Unreadable {
+        let reason = error.to_string();
+        Unreadable { name, reason, class: Error::from(error).class() }
+    }
 }
 
 /// The sets of a device.
@@ -38,7 +48,7 @@ pub struct Found<'d> {
 pub fn find<'d>(device: &'d dyn Device, only: Option<&str>) -> Result<Found<'d>, Error> {
     let listing = list_sets(device)?;
     let unreadable: Vec<Unreadable> =
-        listing.unreadable.into_iter().map(|(name, error)| Unreadable { name, reason: error.to_string() }).collect();
+        listing.unreadable.into_iter().map(|(name, error)| Unreadable::new(name, error)).collect();
     let mut sets = listing.sets;
     if sets.is_empty() && unreadable.is_empty() {
         return Err(Error::nothing(
@@ -67,8 +77,11 @@ pub fn find<'d>(device: &'d dyn Device, only: Option<&str>) -> Result<Found<'d>,
 pub fn find_one<'d>(device: &'d dyn Device, only: Option<&str>) -> Result<SetReader<'d>, Error> {
     let mut found = find(device, only)?;
     if let (true, Some(bad)) = (found.sets.is_empty(), found.unreadable.first()) {
-        let advice = "nothing can be restored from it; use another copy";
-        return Err(Error::damage(format!("{}: {}", bad.name, bad.reason), advice));
+        let what = format!("{}: {}", bad.name, bad.reason);
+        return Err(match bad.class {
+            Class::Volume => Error::wanted(what, "nothing can be restored from it; use another set"),
+            _ => Error::damage(what, "nothing can be restored from it; use another copy"),
+        });
     }
     if found.sets.len() > 1 {
         let names = found.sets.iter().map(|set| format!("{} ({})", short(set.label().set()), set.label().label));

@@ -163,7 +163,7 @@ impl From<&DeviceErrorKind> for Exit {
             DeviceErrorKind::NotPermitted => Exit::NotPermitted,
             DeviceErrorKind::Busy(_) => Exit::Busy,
             DeviceErrorKind::Short { .. } => Exit::Damage,
-            DeviceErrorKind::Exists | DeviceErrorKind::Io(_) => Exit::Failed,
+            DeviceErrorKind::Exists | DeviceErrorKind::TooLong { .. } | DeviceErrorKind::Io(_) => Exit::Failed,
         }
     }
 }

@@ -111,3 +111,76 @@ fn decompress(frame: &[u8], raw: usize) -> Result<Vec<u8>, ColumnErrorKind> {
     }
     Ok(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(raw: &[u8], level: i32) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_stream(raw, level, &mut out);
+        let mut cursor = Cursor::new(&out);
+        assert_eq!(read_stream_exact(&mut cursor, raw.len()).as_deref(), Ok(raw));
+        assert_eq!(cursor.left(), 0);
+        out
+    }
+
+    /// Bytes that repeat, but not at once.
+    fn wordy(count: u32) -> Vec<u8> {
+        (0..count).map(|at| (at.wrapping_mul(at) % 251).wrapping_add(at / 7 % 5) as u8 % 16).collect()
+    }
+
+    #[test]
+    fn a_stream_is_compressed_exactly_where_that_is_shorter() {
+        let zeros = written(&[0; 1_000], 3);
+        assert!(zeros[0] == method::ZSTD && zeros.len() < 40, "{} bytes", zeros.len());
+        let noise = blake3::hash(b"noise");
+        assert_eq!(written(noise.as_bytes(), 3), [&[method::RAW, 32, 0, 0, 0], noise.as_bytes().as_slice()].concat());
+        // From the length on at which a frame can be shorter than what it holds.
+        for count in 0..200 {
+            let stream = written(&vec![7; count], 3);
+            assert!(stream.len() <= 5 + count, "{count}");
+            assert_eq!(stream[0] == method::ZSTD, stream.len() < 5 + count, "{count}");
+            assert!(count < 32 || stream[0] == method::ZSTD, "{count}");
+        }
+        assert_eq!(written(&[], 3), [method::RAW, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn every_stream_gets_the_level_that_it_asks_for() {
+        let bytes = wordy(60_000);
+        let alone = |level| {
+            let bytes = bytes.clone();
+            std::thread::spawn(move || written(&bytes, level)).join().unwrap()
+        };
+        let (fast, small) = (alone(1), alone(19));
+        assert_ne!(fast, small, "the levels cannot be told apart");
+        for (level, expected) in [(1, &fast), (19, &small), (19, &small), (1, &fast)] {
+            assert_eq!(&written(&bytes, level), expected, "level {level} after another");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_is_not_what_it_claims_is_refused() {
+        let read = |bytes: &[u8], max| read_stream(&mut Cursor::new(bytes), max).map(|raw| raw.len());
+        assert_eq!(read(&[method::RAW, 2, 0, 0, 0, 8, 9], 2), Ok(2));
+        let limit = ColumnErrorKind::Limit { field: "raw length", found: 2, limit: 1 };
+        assert_eq!(read(&[method::RAW, 2, 0, 0, 0, 8, 9], 1).unwrap_err().kind, limit);
+        for other in [0, 3, 255] {
+            let error = read(&[other, 0, 0, 0, 0], 9).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("method is {other}, allowed: 1 or 2")), "{error}");
+        }
+        let good = written(&[7; 100], 3);
+        let sized = |raw: u32| {
+            let mut bytes = good.clone();
+            bytes[1..5].copy_from_slice(&raw.to_le_bytes());
+            read(&bytes, 1_000).map_err(|error| error.kind)
+        };
+        assert_eq!(sized(100), Ok(100));
+        for raw in [0, 99, 101, 1_000] {
+            assert!(matches!(sized(raw), Err(ColumnErrorKind::Compressed(_))), "{raw}");
+        }
+        let exact = read_stream_exact(&mut Cursor::new(&good), 101).unwrap_err().kind;
+        assert!(matches!(exact, ColumnErrorKind::Field { field: "raw length", found: 100, .. }), "{exact}");
+    }
+}

@@ -1,5 +1,7 @@
 //! Round trips over batches of every shape, and bytes that are not what they should be.
 
+mod bounds;
+
 use super::batch::{Batch, Column, ColumnData, OwnedValue, Strings, Value};
 use super::decode::{StoredColumn, decode_batch, decode_column};
 use super::encode::{EncodeOptions, EncodedColumn, Encoder, Related, encode_batch};

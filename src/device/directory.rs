@@ -49,6 +49,18 @@ impl DirectoryDevice {
         &self.path
     }
 
+    /// Opens a volume, which must be a regular file.
+    pub(super) fn source(&self, name: &str) -> Result<FileSource, DeviceError> {
+        let place = self.file("open", name)?;
+        let fail = |error: io::Error| DeviceError { op: "open", place: place.clone(), kind: error.into() };
+        let file = File::open(&place).map_err(fail)?;
+        let found = file.metadata().map_err(fail)?;
+        if !found.is_file() {
+            return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "not a file")));
+        }
+        Ok(FileSource { file, len: found.len(), place })
+    }
+
     /// Names may come from a stored label: none may lead out of the directory.
     fn file(&self, op: &'static str, name: &str) -> Result<PathBuf, DeviceError> {
         let place = self.path.join(name);
@@ -66,6 +78,11 @@ impl Device for DirectoryDevice {
         self.path.display().to_string()
     }
 
+    /// The path, spelt without what says nothing.
+    fn place(&self) -> String {
+        self.path.components().collect::<PathBuf>().display().to_string()
+    }
+
     fn list(&self) -> Result<Vec<String>, DeviceError> {
         let fail = |error: io::Error| DeviceError { op: "list", place: self.path.clone(), kind: error.into() };
         let mut names = Vec::new();
@@ -75,7 +92,7 @@ impl Device for DirectoryDevice {
             // What is no file (a folder, a pipe) is no volume either, and may block whoever opens it.
             if let Ok(name) = entry.file_name().into_string()
                 && is_volume_name(&name)
-                && fs::metadata(entry.path()).is_ok_and(|found| found.is_file())
+                && is_file(&entry)
             {
                 names.push(name);
             }
@@ -85,14 +102,13 @@ impl Device for DirectoryDevice {
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {
-        let place = self.file("open", name)?;
-        let fail = |error: io::Error| DeviceError { op: "open", place: place.clone(), kind: error.into() };
-        let file = File::open(&place).map_err(fail)?;
-        let found = file.metadata().map_err(fail)?;
-        if !found.is_file() {
-            return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "not a file")));
-        }
-        Ok(Box::new(FileSource { file, len: found.len(), place }))
+        Ok(Box::new(self.source(name)?))
+    }
+
+    fn size(&self, name: &str) -> Result<u64, DeviceError> {
+        let place = self.file("look at", name)?;
+        let found = fs::metadata(&place);
+        found.map(|found| found.len()).map_err(|error| DeviceError { op: "look at", place, kind: error.into() })
     }
 
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
@@ -112,10 +128,12 @@ impl Device for DirectoryDevice {
     }
 }
 
-struct FileSource {
-    file: File,
-    len: u64,
-    place: PathBuf,
+/// A volume that is a file, read by positions.
+pub(super) struct FileSource {
+    pub(super) file: File,
+    /// Bytes when it was opened.
+    pub(super) len: u64,
+    pub(super) place: PathBuf,
 }
 
 impl VolumeSource for FileSource {
@@ -165,6 +183,14 @@ impl VolumeSink for FileSink {
         rename_new(&self.partial, &self.place).map_err(|error| self.failed("name", error))?;
         let synced = File::open(&self.directory).and_then(|directory| directory.sync_all());
         synced.map_err(|error| self.failed("sync the directory of", error))
+    }
+}
+
+/// Whether a directory entry is a file, or leads to one. Most directories tell without a look at the file.
+fn is_file(entry: &fs::DirEntry) -> bool {
+    match entry.file_type() {
+        Ok(kind) if !kind.is_symlink() => kind.is_file(),
+        _ => fs::metadata(entry.path()).is_ok_and(|found| found.is_file()),
     }
 }
 

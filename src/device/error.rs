@@ -47,6 +47,12 @@ pub enum DeviceErrorKind {
         /// Bytes that the volume has.
         len: u64,
     },
+    /// More bytes than can be mapped.
+    #[error("{len} bytes are more than can be mapped into memory: read it without a memory map")]
+    TooLong {
+        /// Bytes that the volume has.
+        len: u64,
+    },
     /// Anything else that the operating system says.
     #[error(transparent)]
     Io(std::io::Error),

@@ -6,6 +6,7 @@ use super::traits::{Device, VolumeSink, VolumeSource};
 use std::path::{Path, PathBuf};
 
 /// One file as a device.
+#[derive(Debug, Clone)]
 pub struct FileDevice {
     folder: DirectoryDevice,
     path: PathBuf,
@@ -28,6 +29,20 @@ impl FileDevice {
         folder.open(&name)?;
         Ok(FileDevice { folder, path: path.to_owned(), name })
     }
+
+    /// The folder that the file lies in.
+    #[cfg(feature = "mmap")]
+    pub(super) const fn folder(&self) -> &DirectoryDevice {
+        &self.folder
+    }
+
+    /// Refuses every name but its own.
+    pub(super) fn own(&self, op: &'static str, name: &str) -> Result<(), DeviceError> {
+        if name == self.name {
+            return Ok(());
+        }
+        Err(DeviceError { op, place: name.into(), kind: DeviceErrorKind::NotFound })
+    }
 }
 
 impl Device for FileDevice {
@@ -35,19 +50,47 @@ impl Device for FileDevice {
         self.path.display().to_string()
     }
 
+    /// The folder that the file lies in.
+    fn place(&self) -> String {
+        self.folder.place()
+    }
+
     fn list(&self) -> Result<Vec<String>, DeviceError> {
         Ok(vec![self.name.clone()])
     }
 
+    /// Refuses every name but its own, whatever else lies in the folder.
     fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {
-        if name != self.name {
-            return Err(DeviceError { op: "open", place: name.into(), kind: DeviceErrorKind::NotFound });
-        }
+        self.own("open", name)?;
         self.folder.open(name)
+    }
+
+    /// As [`FileDevice::open`].
+    fn size(&self, name: &str) -> Result<u64, DeviceError> {
+        self.own("look at", name)?;
+        self.folder.size(name)
     }
 
     /// Always refused: a single file is only read.
     fn create(&self, _name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
         Err(DeviceError { op: "write to", place: self.path.clone(), kind: DeviceErrorKind::NotPermitted })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_other_file_of_the_folder_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.ivv"), [1]).unwrap();
+        std::fs::write(folder.path().join("b.ivv"), [2, 2]).unwrap();
+        let device = FileDevice::open(&folder.path().join("b.ivv")).unwrap();
+        assert_eq!(device.list().unwrap(), ["b.ivv"]);
+        assert_eq!((device.open("b.ivv").unwrap().len(), device.size("b.ivv").unwrap()), (2, 2));
+        let refused = [device.open("a.ivv").err(), device.size("a.ivv").err()];
+        assert!(refused.iter().all(|error| matches!(error, Some(DeviceError { kind: DeviceErrorKind::NotFound, .. }))));
+        assert!(device.create("c.ivv").is_err());
     }
 }

@@ -1,9 +1,28 @@
-//! Several devices read as one: the volumes of a set may lie in several places.
+//! Several devices read as one: the volumes of a set, and copies of them, may lie in several places.
 
 use super::error::{DeviceError, DeviceErrorKind};
+use super::name::{placed_name, split_place};
 use super::traits::{Device, VolumeSink, VolumeSource};
+use std::collections::BTreeMap;
 
-/// Devices side by side. A name that several have is read from the first of them.
+/// Devices side by side. A volume that only one of them has keeps its name; where several have one of that name each is
+/// listed with its place before the name, so that every copy can be opened. Devices with the same place are one.
+///
+/// ```
+/// use intervault::device::joined::JoinedDevice;
+/// use intervault::device::memory::MemoryDevice;
+/// use intervault::device::traits::Device;
+/// # fn main() -> Result<(), intervault::device::error::DeviceError> {
+/// let (one, two) = (MemoryDevice::named("one"), MemoryDevice::named("two"));
+/// one.insert("a.ivv", vec![1]);
+/// two.insert("a.ivv", vec![2, 2]);
+/// two.insert("b.ivv", vec![3]);
+/// let joined = JoinedDevice::new(vec![Box::new(one), Box::new(two)]);
+/// assert_eq!(joined.list()?, ["one/a.ivv", "two/a.ivv", "b.ivv"]);
+/// assert_eq!(joined.open("two/a.ivv")?.len(), 2);
+/// # Ok(())
+/// # }
+/// ```
 pub struct JoinedDevice {
     devices: Vec<Box<dyn Device>>,
 }
@@ -18,6 +37,23 @@ impl JoinedDevice {
     fn fail(&self, op: &'static str, name: &str, kind: DeviceErrorKind) -> DeviceError {
         DeviceError { op, place: format!("{} on {}", name, self.describe()).into(), kind }
     }
+
+    /// What the first device says that has a volume of this name; only those of a place, if the name has one.
+    fn first<T>(
+        &self,
+        op: &'static str,
+        name: &str,
+        ask: impl Fn(&dyn Device, &str) -> Result<T, DeviceError>,
+    ) -> Result<T, DeviceError> {
+        let (place, own) = split_place(name).map_or((None, name), |(place, own)| (Some(place), own));
+        for device in self.devices.iter().filter(|device| place.is_none_or(|place| device.place() == place)) {
+            match ask(device.as_ref(), own) {
+                Err(DeviceError { kind: DeviceErrorKind::NotFound, .. }) => {}
+                other => return other,
+            }
+        }
+        Err(self.fail(op, name, DeviceErrorKind::NotFound))
+    }
 }
 
 impl Device for JoinedDevice {
@@ -25,24 +61,31 @@ impl Device for JoinedDevice {
         self.devices.iter().map(|device| device.describe()).collect::<Vec<_>>().join(" and ")
     }
 
+    /// By name; copies of one name in the order of the devices.
     fn list(&self) -> Result<Vec<String>, DeviceError> {
-        let mut names = Vec::new();
+        let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for device in &self.devices {
-            names.extend(device.list()?);
+            let place = device.place();
+            for name in device.list()? {
+                let places = places.entry(name).or_default();
+                if !places.contains(&place) {
+                    places.push(place.clone());
+                }
+            }
         }
-        names.sort();
-        names.dedup();
-        Ok(names)
+        let names = |(name, places): (String, Vec<String>)| match places.len() {
+            1 => vec![name],
+            _ => places.iter().map(|place| placed_name(place, &name)).collect(),
+        };
+        Ok(places.into_iter().flat_map(names).collect())
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {
-        for device in &self.devices {
-            match device.open(name) {
-                Err(DeviceError { kind: DeviceErrorKind::NotFound, .. }) => {}
-                other => return other,
-            }
-        }
-        Err(self.fail("open", name, DeviceErrorKind::NotFound))
+        self.first("open", name, |device, own| device.open(own))
+    }
+
+    fn size(&self, name: &str) -> Result<u64, DeviceError> {
+        self.first("look at", name, |device, own| device.size(own))
     }
 
     /// Always refused: a set is written to one device.
@@ -53,20 +96,44 @@ impl Device for JoinedDevice {
 
 #[cfg(test)]
 mod tests {
+    use super::super::directory::DirectoryDevice;
+    use super::super::file::FileDevice;
     use super::super::memory::MemoryDevice;
+    use super::super::name::finished_name;
     use super::*;
 
     #[test]
-    fn the_first_device_that_has_a_name_is_read() {
-        let (one, two) = (MemoryDevice::new(), MemoryDevice::new());
+    fn every_copy_of_a_name_can_be_opened() {
+        let (one, two) = (MemoryDevice::named("z"), MemoryDevice::named("a"));
         one.insert("a.ivv", vec![1]);
         two.insert("a.ivv", vec![2, 2]);
         two.insert("b.ivv", vec![3, 3, 3]);
+        two.insert(".c.ivv.partial", vec![4]);
+        one.insert(".c.ivv.partial", vec![4]);
         let joined = JoinedDevice::new(vec![Box::new(one), Box::new(two)]);
-        assert_eq!(joined.list().unwrap(), ["a.ivv", "b.ivv"]);
-        let lengths = ["a.ivv", "b.ivv"].map(|name| joined.open(name).unwrap().len());
-        assert_eq!(lengths, [1, 3]);
-        assert!(matches!(joined.open("c.ivv").err().map(|error| error.kind), Some(DeviceErrorKind::NotFound)));
+        let names = joined.list().unwrap();
+        assert_eq!(names, ["z/.c.ivv.partial", "a/.c.ivv.partial", "z/a.ivv", "a/a.ivv", "b.ivv"]);
+        assert_eq!(names.iter().filter(|name| finished_name(name) == Some("c.ivv")).count(), 2);
+        let opened: Vec<u64> = names.iter().map(|name| joined.open(name).unwrap().len()).collect();
+        let sized: Vec<u64> = names.iter().map(|name| joined.size(name).unwrap()).collect();
+        assert_eq!((opened, sized), (vec![1, 1, 1, 2, 3], vec![1, 1, 1, 2, 3]));
+        for name in ["c.ivv", "z/b.ivv", "y/a.ivv"] {
+            assert!(
+                matches!(joined.open(name).err().map(|error| error.kind), Some(DeviceErrorKind::NotFound)),
+                "{name}"
+            );
+        }
         assert!(joined.create("d.ivv").is_err());
+    }
+
+    #[test]
+    fn a_folder_and_a_file_in_it_are_one_place() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.ivv"), [1]).unwrap();
+        std::fs::write(folder.path().join("b.ivv"), [1]).unwrap();
+        let file = FileDevice::open(&folder.path().join("a.ivv")).unwrap();
+        let twice = DirectoryDevice::open(format!("{}/", folder.path().display())).unwrap();
+        let joined = JoinedDevice::new(vec![Box::new(file), Box::new(twice)]);
+        assert_eq!(joined.list().unwrap(), ["a.ivv", "b.ivv"]);
     }
 }

@@ -28,6 +28,7 @@ type Volumes = BTreeMap<String, Arc<Vec<u8>>>;
 #[derive(Debug, Clone, Default)]
 pub struct MemoryDevice {
     volumes: Arc<Mutex<Volumes>>,
+    place: Option<Arc<str>>,
 }
 
 impl MemoryDevice {
@@ -35,6 +36,12 @@ impl MemoryDevice {
     #[must_use]
     pub fn new() -> MemoryDevice {
         MemoryDevice::default()
+    }
+
+    /// A device without volumes that calls itself `place`, so that it can be told from others beside it.
+    #[must_use]
+    pub fn named(place: &str) -> MemoryDevice {
+        MemoryDevice { place: Some(place.into()), ..MemoryDevice::default() }
     }
 
     /// Puts a volume there as a whole, under any name, in place of one that has that name.
@@ -58,7 +65,7 @@ impl MemoryDevice {
     #[must_use]
     pub fn copy(&self) -> MemoryDevice {
         let volumes = locked(&self.volumes).iter().map(|(name, bytes)| (name.clone(), Arc::clone(bytes))).collect();
-        MemoryDevice { volumes: Arc::new(Mutex::new(volumes)) }
+        MemoryDevice { volumes: Arc::new(Mutex::new(volumes)), place: self.place.clone() }
     }
 }
 
@@ -73,7 +80,7 @@ fn failed(op: &'static str, name: &str, kind: DeviceErrorKind) -> DeviceError {
 
 impl Device for MemoryDevice {
     fn describe(&self) -> String {
-        "memory".to_owned()
+        self.place.as_deref().unwrap_or("memory").to_owned()
     }
 
     fn list(&self) -> Result<Vec<String>, DeviceError> {
@@ -84,6 +91,11 @@ impl Device for MemoryDevice {
         let bytes = locked(&self.volumes).get(name).map(Arc::clone);
         let bytes = bytes.ok_or_else(|| failed("open", name, DeviceErrorKind::NotFound))?;
         Ok(Box::new(MemorySource { bytes, name: name.to_owned() }))
+    }
+
+    fn size(&self, name: &str) -> Result<u64, DeviceError> {
+        let len = locked(&self.volumes).get(name).map(|bytes| bytes.len() as u64);
+        len.ok_or_else(|| failed("look at", name, DeviceErrorKind::NotFound))
     }
 
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {

@@ -5,6 +5,8 @@ pub mod error;
 pub mod file;
 pub mod joined;
 mod lock;
+#[cfg(feature = "mmap")]
+pub mod map;
 pub mod memory;
 pub mod name;
 pub mod traits;

@@ -7,6 +7,12 @@ pub trait Device: Send + Sync {
     /// The device for people: a path, `memory`, …
     fn describe(&self) -> String;
 
+    /// The place where the volumes lie, as it may stand before their names. Devices with the same place hold the same
+    /// volumes under the same names.
+    fn place(&self) -> String {
+        self.describe()
+    }
+
     /// Names of the complete and incomplete volumes that are there, sorted.
     ///
     /// # Errors
@@ -18,6 +24,14 @@ pub trait Device: Send + Sync {
     /// # Errors
     /// There is no such volume, or it cannot be read.
     fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError>;
+
+    /// Length of a volume in bytes. Where the device can tell without opening the volume, it does.
+    ///
+    /// # Errors
+    /// There is no such volume, or it cannot be looked at.
+    fn size(&self, name: &str) -> Result<u64, DeviceError> {
+        Ok(self.open(name)?.len())
+    }
 
     /// Begins a volume. It appears in [`Device::list`] under this name only when [`VolumeSink::finish`] succeeded;
     /// a sink that is dropped leaves a file marked as partial, which a later scan can still read.

@@ -5,7 +5,7 @@ use super::error::{FormatError, FormatErrorKind};
 use super::record::{Record, at_most, next_record, push_record};
 use crate::base::cursor::Cursor;
 use crate::base::limits::{CHUNK_BUCKETS_MAX, CHUNK_DECODED_MAX, CHUNK_ROWS_MAX, COLUMNS_MAX};
-use crate::base::time::{DAY, Day, Instant};
+use crate::base::time::{Day, Instant};
 use serde::{Deserialize, Serialize};
 
 /// The directory of a chunk; first record of its payload.
@@ -107,14 +107,11 @@ pub(super) fn check_instants(day: Option<Day>, first: i64, stop: i64) -> Result<
     if Instant::of_day(day) < Instant::MIN || Instant::of_day(day) >= Instant::MAX {
         return refuse("day", u64::from(day.unsigned_abs()), "a day of the years 1 to 9999");
     }
-    if first < Instant::MIN.0 || first >= stop || stop > INSTANT_END {
+    if first < Instant::MIN.0 || first >= stop || stop > Instant::MAX.0 {
         return refuse("stop", stop.unsigned_abs(), "after first, both in the years 1 to 9999");
     }
     Ok(())
 }
-
-/// A row of the last day may reach past it, by no more than the longest period.
-const INSTANT_END: i64 = Instant::MAX.0 + 32 * DAY;
 
 /// A chunk's payload, taken apart but not decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,6 +20,7 @@ use crate::section::pieces::Acd;
 use crate::section::rows::{RowsError, SectionTable};
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Snapshot, Store};
+use crate::volume::error::VolumeError;
 use crate::volume::section::{ChunkRef, SectionSource, SectionView};
 use crate::volume::set::SetReader;
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,6 +66,9 @@ pub fn plan(set: &SetReader<'_>, store: &dyn Store, options: &Options, monitor: 
     monitor.end(Task::Plan);
     planner.scanned(&mut plan);
     planner.left_alone(&mut plan);
+    let wrong = set.wrong_volumes().iter().map(VolumeError::to_string);
+    let other_copy = |what| format!("{what}; its other copy was read, replace the bad one");
+    plan.notices.extend(wrong.chain(set.overcome().into_iter().map(other_copy)));
     needs(set, &mut plan);
     super::summarise::list(&mut plan);
     Ok(plan)
@@ -378,7 +382,7 @@ impl Planner<'_> {
         window: Option<Span>,
         cells: &Cells,
         monitor: &dyn Monitor,
-    ) -> Result<(VolumeSide, Vec<(ChunkRef, String)>), Error> {
+    ) -> Result<(VolumeSide, Vec<(ChunkRef, Unread)>), Error> {
         let (mut sides, mut entries) = (Sides::new(cells), Vec::<PieceEntry>::new());
         let mut unreadable = Vec::new();
         ordered(
@@ -519,7 +523,7 @@ impl Planner<'_> {
             return;
         }
         let missing: Vec<String> = self.set.missing_volumes().iter().map(u32::to_string).collect();
-        let what = if missing.is_empty() {
+        let what = if missing.is_empty() || self.set.is_interrupted() {
             format!("set {} was never finished, or parts of it are lost", plan.label)
         } else {
             format!("volume {} of set {} is not here, and the catalog is not whole", missing.join(", "), plan.label)
@@ -529,6 +533,9 @@ impl Planner<'_> {
 
     fn refuse_or_note(&self, what: String, class: Class, plan: &mut Plan) {
         let advice = match class {
+            Class::Volume if self.set.is_interrupted() => {
+                "the backup was interrupted: use another set, or restore what is proven whole in this one: --partial"
+            }
             Class::Volume => "bring the volume, or restore what is proven whole without it: --partial",
             _ => "restore from another copy of the set, or what is proven whole without them: --partial",
         };
@@ -538,9 +545,9 @@ impl Planner<'_> {
         }
     }
 
-    fn refuse_unreadable(&self, table: &str, unreadable: &[(ChunkRef, String)], plan: &mut Plan) {
-        let Some((_, first)) = unreadable.first() else { return };
-        let missing = unreadable.iter().any(|(chunk, _)| !chunk.here);
+    fn refuse_unreadable(&self, table: &str, unreadable: &[(ChunkRef, Unread)], plan: &mut Plan) {
+        let Some((_, Unread { reason: first, .. })) = unreadable.first() else { return };
+        let missing = unreadable.iter().any(|(_, unread)| unread.absent);
         let rows = unreadable.iter().map(|(chunk, _)| u64::from(chunk.entry.rows)).fold(0, u64::saturating_add);
         let what = format!("table {table}: {rows} rows in {} chunks cannot be read: {first}", unreadable.len());
         self.refuse_or_note(what, if missing { Class::Volume } else { Class::Damage }, plan);
@@ -582,13 +589,20 @@ fn read_keys(
     set: &SetReader<'_>,
     table: &SectionTable,
     chunk: &ChunkRef,
-) -> Result<crate::section::rows::ChunkRows, String> {
-    if !chunk.here {
-        return Err(format!("volume {} is not here", chunk.entry.volume));
-    }
-    let at = position(chunk);
-    let payload = set.read_chunk(chunk).map_err(|error| error.to_string())?;
-    table.keys(&payload, at).map_err(|error: RowsError| error.to_string())
+) -> Result<crate::section::rows::ChunkRows, Unread> {
+    let payload = set.read_chunk(chunk).map_err(|error| Unread {
+        absent: matches!(error, VolumeError::MissingVolumes { .. } | VolumeError::WrongVolume { .. }),
+        reason: error.to_string(),
+    })?;
+    let damaged = |error: RowsError| Unread { absent: false, reason: error.to_string() };
+    table.keys(&payload, position(chunk)).map_err(damaged)
+}
+
+/// Why a chunk cannot be read.
+struct Unread {
+    /// Whether its volume is not here, or another one in its place.
+    absent: bool,
+    reason: String,
 }
 
 /// Names, each once whatever its case.

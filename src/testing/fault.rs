@@ -18,6 +18,8 @@ pub enum Op {
     List,
     /// [`Device::open`].
     Open,
+    /// [`Device::size`].
+    Size,
     /// [`VolumeSource::read_at`].
     Read,
     /// [`Device::create`].
@@ -182,6 +184,10 @@ impl<D: Device> Device for FaultDevice<D> {
         self.inner.describe()
     }
 
+    fn place(&self) -> String {
+        self.inner.place()
+    }
+
     fn list(&self) -> Result<Vec<String>, DeviceError> {
         match locked(&self.state).enter(Op::List, "", 0, 0) {
             Some(fault) => Err(error("list", "", fault)),
@@ -195,6 +201,13 @@ impl<D: Device> Device for FaultDevice<D> {
         }
         let inner = self.inner.open(name)?;
         Ok(Box::new(FaultSource { inner, name: name.to_owned(), state: Arc::clone(&self.state) }))
+    }
+
+    fn size(&self, name: &str) -> Result<u64, DeviceError> {
+        match locked(&self.state).enter(Op::Size, name, 0, 0) {
+            Some(fault) => Err(error("look at", name, fault)),
+            None => self.inner.size(name),
+        }
     }
 
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {

@@ -6,7 +6,7 @@ use crate::base::position::Position;
 use crate::format::block::{BlockKind, encode_block};
 use crate::format::catalog::BlockEntry;
 use crate::format::label::Predecessor;
-use crate::volume::reader::Volume;
+use crate::volume::reader::Blocks;
 use crate::volume::scanner::{ScanItem, ScannedBlock, Scanner};
 
 /// What to try where bytes are not what was written.
@@ -29,12 +29,12 @@ pub struct MediaProof {
     pub findings: Vec<Finding>,
 }
 
-/// Reads a volume from its first byte to its last.
+/// Reads a volume from its first byte to its last. Needs no sound label: a damaged one is a finding like any other.
 #[must_use]
-pub fn prove_volume(volume: &Volume) -> MediaProof {
-    let number = volume.label().volume;
+pub fn prove_volume(volume: &Blocks) -> MediaProof {
+    let (set, number) = volume.identity();
     let mut pass = Pass { name: volume.name(), number, running: [0; 32], entries: Vec::new(), findings: Vec::new() };
-    let mut scanner = Scanner::new(volume.source(), volume.name(), Some((volume.label().set(), number)));
+    let mut scanner = Scanner::new(volume.source(), volume.name(), Some((set, number)));
     for item in &mut scanner {
         match item {
             ScanItem::Block(block) => pass.block(&block),
@@ -98,7 +98,7 @@ impl Pass<'_> {
     }
 
     /// Compares what was met with what end mark and index say.
-    fn compare_end(&mut self, volume: &Volume) {
+    fn compare_end(&mut self, volume: &Blocks) {
         let at = Position::volume(self.number);
         let Some(end) = volume.end() else {
             let what = "the volume has no end mark: it was cut off, or never finished".to_owned();
@@ -111,9 +111,8 @@ impl Pass<'_> {
             _ if sound => self.find(Level::Damage, at, "the end mark does not agree with the blocks before it".into()),
             _ => {}
         }
-        let index = match volume.index() {
-            Ok(Some(index)) => index,
-            Ok(None) => return,
+        let index = match volume.index(&end) {
+            Ok(index) => index,
             Err(error) => return self.find(Level::Damage, at, format!("the index cannot be read: {error}")),
         };
         let met = self.entries.iter().take(index.blocks.len()).map(|(entry, _)| entry);

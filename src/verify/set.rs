@@ -9,15 +9,27 @@ use crate::column::digest::RowHasher;
 use crate::format::catalog::BucketEntry;
 use crate::format::chunk::PieceEntry;
 use crate::section::rows::SectionTable;
+use crate::volume::error::VolumeError;
 use crate::volume::section::{ChunkRef, SectionSource, SectionView};
 use crate::volume::set::SetReader;
 use crate::volume::summary::BucketTable;
 
+/// What to try where a file is not the volume that its name says.
+const WRONG: &str = "bring the volume that should be there, or make it readable";
+
+/// What to try where the end of a section is on a volume that is not here.
+const END_WANTED: &str = "bring the volume that ends it; without it only buckets known to be whole are replaced";
+
+/// What to try with a set that was never finished.
+const UNFINISHED: &str = "the backup was interrupted: take a new one; what it holds can be restored (--partial)";
+
 /// What a verification did and found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// The volumes, in order.
+    /// The volumes, in order, every copy of each.
     pub volumes: Vec<MediaProof>,
+    /// Names of copies whose bytes were not judged: they cannot be opened, or are other volumes. Each has a finding.
+    pub not_judged: Vec<String>,
     /// Sections whose rows were proved.
     pub sections: u32,
     /// Chunks decoded and proved.
@@ -31,7 +43,7 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Bytes read and judged: all that the volumes have.
+    /// Bytes read and judged: all that the volumes have, but for those of [`Verified::not_judged`].
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.volumes.iter().map(|volume| volume.bytes).fold(0, u64::saturating_add)
@@ -65,38 +77,87 @@ pub fn verify_set(set: &SetReader<'_>, jobs: usize, monitor: &dyn Monitor) -> Ve
 
 fn media(set: &SetReader<'_>, verified: &mut Verified) {
     let missing = set.missing_volumes();
+    let incomplete = |what: String, advice: &'static str| Finding {
+        level: Level::Incomplete,
+        volume: None,
+        at: Position::UNKNOWN,
+        what,
+        costs: String::new(),
+        advice,
+    };
+    let label = &set.label().label;
+    if set.is_interrupted() {
+        verified.findings.push(incomplete(format!("set {label} was never finished"), UNFINISHED));
+    }
     if !missing.is_empty() {
         let numbers: Vec<String> = missing.iter().map(u32::to_string).collect();
-        verified.findings.push(Finding {
-            level: Level::Incomplete,
-            volume: None,
-            at: Position::UNKNOWN,
-            what: format!("volume {} of set {} is not here", numbers.join(", "), set.label().label),
-            costs: String::new(),
-            advice: "bring it to this device",
-        });
+        let what = format!("volume {} of set {label} is not here", numbers.join(", "));
+        verified.findings.push(incomplete(what, "bring it to this device"));
+    }
+    for error in set.wrong_volumes() {
+        let found =
+            if error.is_damage() { damage(error.position(), String::new()) } else { incomplete(String::new(), WRONG) };
+        verified.findings.push(Finding { what: error.to_string(), at: error.position(), ..found });
     }
     let mut before: Option<MediaProof> = None;
     for number in set.volumes().iter().filter(|volume| volume.name.is_some()).map(|volume| volume.number) {
-        let volume = match set.volume(number) {
-            Ok(volume) => volume,
-            Err(error) => {
-                verified.findings.push(damage(error.position().within(Position::volume(number)), error.to_string()));
-                continue;
+        let mut best: Option<MediaProof> = None;
+        for name in set.copies(number) {
+            let Some(proof) = copy(set, number, &name, before.as_ref(), verified) else { continue };
+            verified.volumes.push(proof.clone());
+            let better = |best: &MediaProof| proof.findings.len() < best.findings.len();
+            if best.as_ref().is_none_or(better) {
+                best = Some(proof);
             }
-        };
-        let proof = prove_volume(&volume);
-        let follows = before.as_ref().filter(|before| before.number.checked_add(1) == Some(number));
-        let broken =
-            follows.is_some_and(|before| before.findings.is_empty() && before.ending != volume.label().predecessor);
-        verified.findings.extend(proof.findings.iter().cloned());
-        if broken {
-            let what = "its label does not name the end of the volume before it".to_owned();
-            verified.findings.push(damage(Position::volume(number).with_block(0), what));
         }
-        verified.volumes.push(proof.clone());
-        before = Some(proof);
+        before = best;
     }
+}
+
+/// Judges one copy of a volume, which follows `before` if that is the volume before it.
+fn copy(
+    set: &SetReader<'_>,
+    number: u32,
+    name: &str,
+    before: Option<&MediaProof>,
+    verified: &mut Verified,
+) -> Option<MediaProof> {
+    let opened = set.copy(number, name);
+    let proof = match &opened {
+        Ok(volume) => Ok(prove_volume(volume.blocks())),
+        Err(_) => set.blocks(number, name).map(|blocks| prove_volume(&blocks)),
+    };
+    let proof = match proof {
+        Ok(proof) => proof,
+        Err(error) => {
+            let at = error.position().within(Position::volume(number));
+            let found = Finding { volume: Some(name.to_owned()), ..damage(at, error.to_string()) };
+            verified.findings.push(if error.is_damage() {
+                found
+            } else {
+                Finding { level: Level::Incomplete, advice: WRONG, ..found }
+            });
+            verified.not_judged.push(name.to_owned());
+            return None;
+        }
+    };
+    verified.findings.extend(proof.findings.iter().cloned());
+    let at_label = Position::volume(number).with_block(0);
+    let mut find = |what: String| {
+        verified.findings.push(Finding { volume: Some(name.to_owned()), ..damage(at_label, what) });
+    };
+    match opened {
+        Ok(volume) => {
+            let follows = before.filter(|before| before.number.checked_add(1) == Some(number));
+            if follows.is_some_and(|before| before.findings.is_empty() && before.ending != volume.label().predecessor) {
+                find("its label does not name the end of the volume before it".to_owned());
+            }
+        }
+        // Where the scan met the damage too, it is told already.
+        Err(error) if proof.findings.is_empty() => find(error.to_string()),
+        Err(_) => {}
+    }
+    Some(proof)
 }
 
 fn damage(at: Position, what: String) -> Finding {
@@ -135,10 +196,11 @@ fn rows_of(set: &SetReader<'_>, section: &SectionView, jobs: usize, monitor: &dy
                     rows = rows.saturating_add(u64::from(chunk.entry.rows));
                     verified.chunks = verified.chunks.saturating_add(1);
                 }
-                Err(what) => {
+                Err((level, what)) => {
                     lost = true;
                     let costs = format!("{} rows of {name}{}", chunk.entry.rows, when(chunk));
-                    verified.findings.push(Finding { costs, ..damage(place(chunk), format!("table {name}: {what}")) });
+                    let found = damage(place(chunk), format!("table {name}: {what}"));
+                    verified.findings.push(Finding { level, costs, ..found });
                 }
             }
             Ok(())
@@ -151,7 +213,7 @@ fn rows_of(set: &SetReader<'_>, section: &SectionView, jobs: usize, monitor: &dy
         verified.findings.push(Finding {
             level: Level::Incomplete,
             what: format!("section {} (table {name}) has no end mark here", section.number),
-            advice: "bring the volume that ends it; without it only buckets known to be whole are replaced",
+            advice: if set.is_interrupted() { UNFINISHED } else { END_WANTED },
             ..damage(at, String::new())
         });
     }
@@ -173,15 +235,24 @@ fn when(chunk: &ChunkRef) -> String {
     span.map_or_else(String::new, |span| format!(" between {} and {}", span.start, span.stop))
 }
 
-fn prove_chunk(set: &SetReader<'_>, table: &SectionTable, chunk: &ChunkRef) -> Result<Vec<PieceEntry>, String> {
-    let payload = set.read_chunk(chunk).map_err(|error| error.to_string())?;
-    let rows = table.prove(&mut RowHasher::default(), &payload, place(chunk)).map_err(|error| error.to_string())?;
+fn prove_chunk(
+    set: &SetReader<'_>,
+    table: &SectionTable,
+    chunk: &ChunkRef,
+) -> Result<Vec<PieceEntry>, (Level, String)> {
+    let payload = set.read_chunk(chunk).map_err(|error| {
+        let absent = matches!(error, VolumeError::MissingVolumes { .. } | VolumeError::WrongVolume { .. });
+        (if absent { Level::Incomplete } else { Level::Damage }, error.to_string())
+    })?;
+    let wrong = |what: String| (Level::Damage, what);
+    let rows =
+        table.prove(&mut RowHasher::default(), &payload, place(chunk)).map_err(|error| wrong(error.to_string()))?;
     let (found, expected) = (&rows.directory, &chunk.entry);
     if found.chunk != chunk.number || found.first_row != expected.first_row || found.rows != expected.rows {
-        return Err(format!(
+        return Err(wrong(format!(
             "the block holds chunk {} ({} rows from row {}), the catalog says chunk {} ({} rows from row {})",
             found.chunk, found.rows, found.first_row, chunk.number, expected.rows, expected.first_row
-        ));
+        )));
     }
     Ok(rows.directory.pieces)
 }

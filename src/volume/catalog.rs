@@ -207,3 +207,131 @@ impl Packer {
         self.payloads
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::records;
+
+    /// A catalog of two volumes and two sections, each of two chunks and two buckets.
+    fn sample() -> Catalog {
+        let section = |number| {
+            let mut record = records::catalog_section();
+            record.section = number;
+            (record.end.rows, record.end.chunks, record.end.buckets) = (131_072, 2, 2);
+            CatalogSection { record, chunks: records::chunk_list().chunks, buckets: records::bucket_list().buckets }
+        };
+        let head = CatalogRecord { volumes: 2, sections: 2, rows: 262_144, ..records::catalog() };
+        Catalog { head, volumes: records::volume_list().volumes, sections: vec![section(1), section(2)] }
+    }
+
+    fn read(catalog: &Catalog) -> Result<Catalog, String> {
+        let payloads = catalog.to_payloads(1 << 20).unwrap();
+        Catalog::from_payloads(&payloads).map_err(|error| error.kind.to_string())
+    }
+
+    fn refusal(change: impl Fn(&mut Catalog)) -> String {
+        let mut catalog = sample();
+        change(&mut catalog);
+        read(&catalog).expect_err("a catalog that contradicts itself was read")
+    }
+
+    #[test]
+    fn a_catalog_reads_back_however_its_records_are_packed() {
+        let catalog = sample();
+        assert_eq!(read(&catalog), Ok(catalog.clone()));
+        let whole = catalog.to_payloads(1 << 20).unwrap();
+        let [payload] = whole.as_slice() else { panic!("{} blocks for a small catalog", whole.len()) };
+        // Head, volumes, and for each section its record, its chunks, its buckets: a list is no longer than it must be.
+        assert_eq!(read_records(payload).unwrap().len(), 2 + 2 * 3);
+        assert_eq!(catalog.to_payloads(payload.len()).unwrap(), whole, "a block may be filled to its last byte");
+        assert_eq!(catalog.to_payloads(payload.len() - 1).unwrap().len(), 2);
+        for limit in [1, 200, 500, 1_000] {
+            let payloads = catalog.to_payloads(limit).unwrap();
+            assert!(payloads.len() > 1 && payloads.iter().all(|payload| !payload.is_empty()), "{limit}");
+            let over = |payload: &&Vec<u8>| payload.len() > limit && read_records(payload).unwrap().len() > 1;
+            assert_eq!(payloads.iter().find(over), None, "{limit}");
+            assert_eq!(payloads.iter().filter(|payload| begins_catalog(payload)).count(), 1);
+            assert_eq!(Catalog::from_payloads(&payloads).as_ref(), Ok(&catalog), "{limit}");
+        }
+    }
+
+    #[test]
+    fn entries_take_no_more_than_is_reckoned_with() {
+        let grown = |one: Vec<u8>, two: Vec<u8>| two.len() - one.len();
+        let volumes = |count| {
+            let record = VolumeListRecord { first_volume: 1, volumes: vec![records::volume_list().volumes[0]; count] };
+            encode_record(&record).unwrap()
+        };
+        assert_eq!(grown(volumes(1), volumes(2)), VOLUME_ENTRY_BYTES);
+        let chunks = |count| {
+            let chunks = vec![records::chunk_list().chunks[0]; count];
+            encode_record(&ChunkListRecord { chunks, ..records::chunk_list() }).unwrap()
+        };
+        assert_eq!(grown(chunks(1), chunks(2)), CHUNK_ENTRY_BYTES);
+        let buckets = |count| {
+            let buckets = vec![records::bucket_list().buckets[1]; count];
+            encode_record(&BucketListRecord { buckets, ..records::bucket_list() }).unwrap()
+        };
+        assert_eq!(grown(buckets(1), buckets(2)), BUCKET_ENTRY_BYTES);
+    }
+
+    #[test]
+    fn totals_that_differ_from_what_is_listed_are_refused() {
+        let what = "allowed: what the rest of the catalog says";
+        type Case = (&'static str, fn(&mut Catalog));
+        let cases: [Case; 10] = [
+            ("volumes listed is 1", |catalog| catalog.volumes.truncate(1)),
+            ("volumes listed is 2", |catalog| catalog.head.volumes = 3),
+            ("sections listed is 1", |catalog| catalog.sections.truncate(1)),
+            ("chunks listed is 2", |catalog| catalog.sections[1].record.end.chunks = 3),
+            ("buckets listed is 2", |catalog| catalog.sections[0].record.end.buckets = 1),
+            ("buckets listed is 1", |catalog| catalog.sections[0].buckets[0].pieces = 0),
+            ("first_row is 65536", |catalog| catalog.sections[0].chunks[0].rows -= 1),
+            ("first_row is 1", |catalog| catalog.sections[0].chunks[0].first_row = 1),
+            ("rows of all chunks is 131072", |catalog| catalog.sections[1].record.end.rows += 1),
+            ("rows of all sections is 262144", |catalog| catalog.head.rows -= 1),
+        ];
+        for (found, change) in cases {
+            assert_eq!(refusal(change), format!("{found}, {what}"));
+        }
+        let volume = "allowed: a volume of the set";
+        assert_eq!(refusal(|catalog| catalog.sections[0].chunks[1].volume = 0), format!("volume is 0, {volume}"));
+        assert_eq!(refusal(|catalog| catalog.sections[0].chunks[1].volume = 3), format!("volume is 3, {volume}"));
+        let order = "ascending by ACD, then by day";
+        assert!(refusal(|catalog| catalog.sections[0].buckets.reverse()).ends_with(order));
+        assert!(refusal(|catalog| catalog.sections[1].buckets[1] = catalog.sections[1].buckets[0]).ends_with(order));
+    }
+
+    #[test]
+    fn a_bucket_without_pieces_is_listed_and_not_counted() {
+        let mut catalog = sample();
+        catalog.sections[0].buckets[1].pieces = 0;
+        catalog.sections[0].record.end.buckets = 1;
+        assert_eq!(read(&catalog), Ok(catalog));
+    }
+
+    #[test]
+    fn lists_stand_behind_their_section_and_continue_each_other() {
+        let catalog = sample();
+        let records = catalog.to_payloads(1).unwrap();
+        let refused = |order: &[usize]| {
+            let payloads: Vec<Vec<u8>> = order.iter().map(|at| records[*at].clone()).collect();
+            Catalog::from_payloads(&payloads).expect_err("a catalog out of order was read").kind.to_string()
+        };
+        // One record and one entry in each: head, two volumes, then for each section its record, chunks and buckets.
+        assert_eq!(records.len(), 1 + 2 + 2 * (1 + 2 + 2));
+        let section = "allowed: the section listed last";
+        assert_eq!(refused(&[0, 1, 2, 4]), format!("section is 1, {section}"));
+        assert_eq!(refused(&[0, 1, 2, 3, 9]), format!("section is 2, {section}"));
+        assert_eq!(refused(&[0, 1, 2, 3, 12]), format!("section is 2, {section}"));
+        let rest = "allowed: what the rest of the catalog says";
+        assert_eq!(refused(&[0, 2, 1]), format!("first_volume is 2, {rest}"));
+        assert_eq!(refused(&[0, 1, 2, 8]), format!("section is 2, {rest}"));
+        assert_eq!(refused(&[0, 1, 2, 3, 5]), format!("first_chunk is 1, {rest}"));
+        assert_eq!(refused(&[0, 1, 2, 3, 4, 4]), format!("first_chunk is 0, {rest}"));
+        assert_eq!(refused(&[0, 1, 2, 3, 4, 5, 7]), format!("first_bucket is 1, {rest}"));
+        assert!(refused(&[1, 2]).starts_with("catalog record cannot be decoded: record kind 8 found"));
+        assert_eq!(refused(&[]), "catalog records is 0, allowed: 1 or more");
+    }
+}

@@ -68,17 +68,45 @@ pub enum VolumeError {
         /// Least capacity that holds label, section header, the block, index and end mark.
         needed: u64,
     },
-    /// One volume of a set is there twice.
-    #[error("{name} and {other} are both volume {volume} of set {set}: {other} is read, take one of them away")]
-    DuplicateVolume {
-        /// The set.
+    /// A volume of another set, or another one of this set, stands under the name of a volume.
+    #[error(
+        "{name} is volume {found_volume} of set {found_set}, not volume {volume} of set {set}: bring the volume that \
+         should be there"
+    )]
+    WrongVolume {
+        /// Its name on its device.
+        name: String,
+        /// The set to which a volume of that name belongs.
         set: SetId,
+        /// The number that a volume of that name has.
+        volume: u32,
+        /// The set that its label names.
+        found_set: SetId,
+        /// The number that its label names.
+        found_volume: u32,
+    },
+    /// A volume that was begun and has no label: a backup was interrupted before anything else was on it.
+    #[error(
+        "{name} was begun by a backup that was interrupted before its label was written ({len} bytes): back up again, \
+         then remove it"
+    )]
+    Interrupted {
+        /// Its name on its device.
+        name: String,
+        /// Bytes that it has.
+        len: u64,
+    },
+    /// A volume is not as long as the catalog of its set says.
+    #[error("{name} has {len} bytes, the catalog of its set says {expected}: use another copy of it")]
+    Length {
+        /// Its name on its device.
+        name: String,
         /// Number of the volume.
         volume: u32,
-        /// The copy that is left out.
-        name: String,
-        /// The copy that is used.
-        other: String,
+        /// Bytes that it has.
+        len: u64,
+        /// Bytes that it should have.
+        expected: u64,
     },
     /// A volume does not follow the one that should stand before it.
     #[error(
@@ -120,9 +148,9 @@ impl VolumeError {
     pub fn position(&self) -> Position {
         match self {
             VolumeError::Format { source, .. } => source.at,
-            VolumeError::DuplicateVolume { volume, .. } | VolumeError::ChainBroken { volume, .. } => {
-                Position::volume(*volume)
-            }
+            VolumeError::WrongVolume { volume, .. }
+            | VolumeError::Length { volume, .. }
+            | VolumeError::ChainBroken { volume, .. } => Position::volume(*volume),
             _ => Position::UNKNOWN,
         }
     }
@@ -130,7 +158,13 @@ impl VolumeError {
     /// Whether the bytes on the medium are wrong, in contrast to a device that fails or a volume that is not there.
     #[must_use]
     pub const fn is_damage(&self) -> bool {
-        matches!(self, VolumeError::Format { .. } | VolumeError::NotAVolume { .. } | VolumeError::ChainBroken { .. })
+        matches!(
+            self,
+            VolumeError::Format { .. }
+                | VolumeError::NotAVolume { .. }
+                | VolumeError::Length { .. }
+                | VolumeError::ChainBroken { .. }
+        )
     }
 }
 

@@ -2,6 +2,8 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub mod catalog;
+mod copies;
+mod draft;
 pub mod error;
 pub mod name;
 pub mod reader;

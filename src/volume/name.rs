@@ -1,7 +1,7 @@
 //! How a volume's label and its name on a device follow from the set: `<label>.<first 8 digits of the set id>.ivv`.
 //! Names help to find volumes without opening all of them; they are believed only until the label is read.
 
-use crate::device::name::{VOLUME_SUFFIX, finished_name};
+use crate::device::name::{VOLUME_SUFFIX, finished_name, own_name};
 use crate::format::block::SetId;
 use crate::format::label::LabelRecord;
 
@@ -50,7 +50,7 @@ pub(super) struct NameParts {
 
 /// Takes a name apart; `None` if it was not made by [`volume_name`].
 pub(super) fn parse_name(name: &str) -> Option<NameParts> {
-    let name = finished_name(name).unwrap_or(name);
+    let name = finished_name(name).unwrap_or_else(|| own_name(name));
     let (label, short_id) = name.strip_suffix(VOLUME_SUFFIX)?.rsplit_once('.')?;
     let (stem, field) = label.rsplit_once('-')?;
     if short_id.len() != 8 || !short_id.bytes().all(|byte| byte.is_ascii_hexdigit()) || !is_number(field) {
@@ -74,7 +74,8 @@ mod tests {
         let parts = parse_name(name).unwrap();
         assert_eq!(parts.stem, "CMS-260104-01-XXAX-00-F");
         assert_eq!((parts.short_id.as_str(), parts.number), ("00ff10ab", 12));
-        assert_eq!(parse_name(&format!(".{name}.partial")), Some(parts));
+        assert_eq!(parse_name(&format!(".{name}.partial")).as_ref(), Some(&parts));
+        assert_eq!(parse_name(&format!("/backup/b/{name}")), Some(parts));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::format::record::{Record, decode_record, read_records};
 
 /// The bytes of a volume of which set and number are known. Sees blocks only, so that what a damaged label leaves can
 /// still be read.
-pub(super) struct Blocks {
+pub struct Blocks {
     source: Box<dyn VolumeSource>,
     name: String,
     set: SetId,
@@ -26,11 +26,21 @@ impl Blocks {
         Blocks { source, name: name.to_owned(), set, number }
     }
 
-    pub(super) fn name(&self) -> &str {
+    /// The volume's name on its device.
+    #[must_use]
+    pub fn name(&self) -> &str {
         &self.name
     }
 
-    pub(super) fn source(&self) -> &dyn VolumeSource {
+    /// Set and number that its blocks must have.
+    #[must_use]
+    pub const fn identity(&self) -> (SetId, u32) {
+        (self.set, self.number)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn source(&self) -> &dyn VolumeSource {
         self.source.as_ref()
     }
 
@@ -49,9 +59,8 @@ impl Blocks {
         let place = Position { block, ..Position::volume(self.number) };
         let fail = |error: FormatError| VolumeError::format(&self.name, error.within(place));
         let left = self.len().saturating_sub(offset);
-        if left < u64::from(bytes) || (bytes as usize) < HEADER_LEN {
-            let wanted = u64::from(bytes).max(HEADER_LEN as u64);
-            return Err(fail(FormatError::new(FormatErrorKind::Short { wanted, left }, 0)));
+        if left < u64::from(bytes) {
+            return Err(fail(FormatError::new(FormatErrorKind::Short { wanted: u64::from(bytes), left }, 0)));
         }
         let mut buffer = vec![0; bytes as usize];
         self.source.read_at(offset, &mut buffer)?;
@@ -100,7 +109,8 @@ impl Blocks {
     }
 
     /// The end mark, if the last bytes of the volume are one, at the place and with the number that it states.
-    pub(super) fn end(&self) -> Option<VolumeEndRecord> {
+    #[must_use]
+    pub fn end(&self) -> Option<VolumeEndRecord> {
         let offset = self.len().checked_sub(VOLUME_END_BLOCK_LEN as u64)?;
         let (header, payload) = self.read(offset, VOLUME_END_BLOCK_LEN as u32, None).ok()?;
         let end: VolumeEndRecord = (header.kind == BlockKind::VolumeEnd).then(|| decode_record(&payload))?.ok()?;
@@ -121,7 +131,10 @@ impl Blocks {
     }
 
     /// The index that the end mark points to.
-    pub(super) fn index(&self, end: &VolumeEndRecord) -> Result<VolumeIndex, VolumeError> {
+    ///
+    /// # Errors
+    /// The index is damaged; the device fails.
+    pub fn index(&self, end: &VolumeEndRecord) -> Result<VolumeIndex, VolumeError> {
         let mut offset = end.index_offset;
         let mut index: Option<VolumeIndex> = None;
         for _ in 0..end.index_blocks {
@@ -207,6 +220,36 @@ impl std::fmt::Debug for Volume {
 /// Most labels fit in this many bytes, so that one read takes them.
 const LABEL_GUESS: usize = 1_024;
 
+/// Reads the label, and nothing else: the volume's blocks, the label, the bytes of its block.
+///
+/// # Errors
+/// As [`Volume::open`].
+pub(super) fn read_label(source: Box<dyn VolumeSource>, name: &str) -> Result<(Blocks, LabelRecord, u32), VolumeError> {
+    let fail = |error: FormatError| VolumeError::format(name, error);
+    let len = source.len();
+    let guess = usize::try_from(len).unwrap_or(usize::MAX).min(LABEL_GUESS);
+    let mut bytes = vec![0; guess];
+    source.read_at(0, &mut bytes)?;
+    let header = match BlockHeader::parse(&bytes) {
+        Ok(header) => header,
+        Err(error) if matches!(error.kind, FormatErrorKind::Magic | FormatErrorKind::Short { .. }) => {
+            return Err(VolumeError::NotAVolume { name: name.to_owned(), len });
+        }
+        Err(error) => return Err(fail(error.within(Position::UNKNOWN.with_block(0)))),
+    };
+    if header.kind != BlockKind::Label {
+        let found = u64::from(header.kind.id());
+        return Err(VolumeError::field(name, header.position(), "kind of the first block", found, "1: a label"));
+    }
+    let (set, number) = (header.identity.set, header.identity.volume);
+    let label_bytes = u32::try_from(header.block_len()).unwrap_or(u32::MAX);
+    let blocks = Blocks { source, name: name.to_owned(), set, number };
+    let (_, payload) = blocks.read(0, label_bytes, Some(0))?;
+    let label: LabelRecord = decode_record(&payload).map_err(|error| fail(error.within(header.position())))?;
+    label.check_block(&header).map_err(fail)?;
+    Ok((blocks, label, label_bytes))
+}
+
 impl Volume {
     /// Reads label and end mark. `name` is the volume's name on its device, for messages.
     ///
@@ -214,28 +257,7 @@ impl Volume {
     /// [`VolumeError::NotAVolume`] if no block starts the source; a label that is damaged, is another volume's, or needs
     /// a newer release; a device that fails. A missing end mark is no error: see [`Volume::end`].
     pub fn open(source: Box<dyn VolumeSource>, name: &str) -> Result<Volume, VolumeError> {
-        let fail = |error: FormatError| VolumeError::format(name, error);
-        let len = source.len();
-        let guess = usize::try_from(len).unwrap_or(usize::MAX).min(LABEL_GUESS);
-        let mut bytes = vec![0; guess];
-        source.read_at(0, &mut bytes)?;
-        let header = match BlockHeader::parse(&bytes) {
-            Ok(header) => header,
-            Err(error) if matches!(error.kind, FormatErrorKind::Magic | FormatErrorKind::Short { .. }) => {
-                return Err(VolumeError::NotAVolume { name: name.to_owned(), len });
-            }
-            Err(error) => return Err(fail(error.within(Position::UNKNOWN.with_block(0)))),
-        };
-        if header.kind != BlockKind::Label {
-            let found = u64::from(header.kind.id());
-            return Err(VolumeError::field(name, header.position(), "kind of the first block", found, "1: a label"));
-        }
-        let (set, number) = (header.identity.set, header.identity.volume);
-        let label_bytes = u32::try_from(header.block_len()).unwrap_or(u32::MAX);
-        let blocks = Blocks { source, name: name.to_owned(), set, number };
-        let (_, payload) = blocks.read(0, label_bytes, Some(0))?;
-        let label: LabelRecord = decode_record(&payload).map_err(|error| fail(error.within(header.position())))?;
-        label.check_block(&header).map_err(fail)?;
+        let (blocks, label, label_bytes) = read_label(source, name)?;
         let end = blocks.end();
         Ok(Volume { blocks, label, label_bytes, end })
     }
@@ -296,9 +318,7 @@ impl Volume {
     /// # Errors
     /// The catalog is damaged; the device fails.
     pub fn catalog(&self) -> Result<Option<Catalog>, VolumeError> {
-        let Some(end) = self.end.as_ref().filter(|end| end.set_complete && end.catalog_blocks > 0) else {
-            return Ok(None);
-        };
+        let Some(end) = self.end.as_ref().filter(|end| end.set_complete) else { return Ok(None) };
         let payloads = self.blocks.catalog_payloads(end)?;
         if !payloads.first().is_some_and(|first| begins_catalog(first)) {
             return Ok(None);
@@ -309,7 +329,203 @@ impl Volume {
             .map_err(|error| VolumeError::format(self.name(), error.within(Position::volume(self.label.volume))))
     }
 
+    /// Its blocks.
+    #[must_use]
+    pub const fn blocks(&self) -> &Blocks {
+        &self.blocks
+    }
+
     pub(super) fn into_blocks(self) -> Blocks {
         self.blocks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::memory::MemoryDevice;
+    use crate::device::traits::Device;
+    use crate::format::block::{BlockIdentity, encode_block};
+    use crate::format::record::{encode_record, push_record};
+    use crate::testing::records;
+    use crate::testing::sets::{Sample, write_sample};
+
+    const SMALL: Sample = Sample { seed: 2, sections: 2, chunks: 3, column_bytes: 25, pieces: 2 };
+
+    fn open(bytes: &[u8]) -> Result<Volume, VolumeError> {
+        let device = MemoryDevice::new();
+        device.insert("a volume", bytes.to_vec());
+        Volume::open(device.open("a volume").unwrap(), "a volume")
+    }
+
+    fn sample() -> Vec<u8> {
+        let device = MemoryDevice::new();
+        let summary = write_sample(&device, &SMALL, None).unwrap();
+        device.bytes(&summary.volumes[0].name).unwrap()
+    }
+
+    /// The volume with a block of another payload in place of all bytes from `offset` to `stop`.
+    fn with_block(bytes: &[u8], offset: u64, stop: usize, kind: BlockKind, number: u64, payload: &[u8]) -> Vec<u8> {
+        let header = BlockHeader::parse(bytes).unwrap();
+        let identity = BlockIdentity { block: number, section: 0, ..header.identity };
+        let block = encode_block(kind, identity, payload).unwrap();
+        [&bytes[..offset as usize], &block, &bytes[stop..]].concat()
+    }
+
+    /// The same volume with another end mark in the same place.
+    fn ended(bytes: &[u8], change: impl Fn(&mut VolumeEndRecord)) -> Vec<u8> {
+        let volume = open(bytes).unwrap();
+        let mut end = volume.end().unwrap().clone();
+        let number = end.blocks;
+        change(&mut end);
+        let offset = (bytes.len() - VOLUME_END_BLOCK_LEN) as u64;
+        with_block(bytes, offset, bytes.len(), BlockKind::VolumeEnd, number, &encode_record(&end).unwrap())
+    }
+
+    /// What is said of an index of these records, which takes the place of the right one.
+    fn indexed(records: impl Fn(&VolumeIndex) -> Vec<u8>) -> Result<VolumeIndex, String> {
+        let bytes = sample();
+        let volume = open(&bytes).unwrap();
+        let (end, index) = (volume.end().unwrap(), volume.index().unwrap().unwrap());
+        let (offset, mark) = (end.index_offset, bytes.len() - VOLUME_END_BLOCK_LEN);
+        let mut changed = with_block(&bytes, offset, mark, BlockKind::VolumeIndex, index.head.blocks, &records(&index));
+        let end = VolumeEndRecord { bytes: (changed.len() - VOLUME_END_BLOCK_LEN) as u64, ..end.clone() };
+        changed.truncate(end.bytes as usize);
+        let stop = changed.len();
+        let payload = encode_record(&end).unwrap();
+        let changed = with_block(&changed, end.bytes, stop, BlockKind::VolumeEnd, end.blocks, &payload);
+        let volume = open(&changed).unwrap();
+        volume.index().map(|index| index.expect("the end mark is there")).map_err(|error| error.to_string())
+    }
+
+    fn pushed(head: &VolumeIndexRecord, lists: &[(u64, &[BlockEntry])]) -> Vec<u8> {
+        let mut payload = encode_record(head).unwrap();
+        for (first_block, blocks) in lists {
+            push_record(&mut payload, &BlockListRecord { first_block: *first_block, blocks: blocks.to_vec() }).unwrap();
+        }
+        payload
+    }
+
+    #[test]
+    fn a_volume_says_its_name_and_its_label() {
+        let bytes = sample();
+        let volume = open(&bytes).unwrap();
+        assert_eq!(volume.name(), "a volume");
+        assert_eq!(volume.label_bytes() as usize, BlockHeader::parse(&bytes).unwrap().block_len());
+        assert_eq!(volume.label().label, "CMS-260104-01-XXAX-00-F-01");
+        let shown = format!("{volume:?}");
+        assert!(shown.starts_with("Volume { name: \"a volume\", label: LabelRecord {"), "{shown}");
+    }
+
+    #[test]
+    fn what_does_not_begin_as_a_block_is_no_volume_and_what_is_damaged_is_named() {
+        let bytes = sample();
+        for other in [&b""[..], b"text", &[0; 500], &bytes[..79], &bytes[64..]] {
+            assert!(matches!(open(other), Err(VolumeError::NotAVolume { .. })), "{} bytes", other.len());
+        }
+        let mut damaged = bytes.clone();
+        damaged[40] ^= 1;
+        let Err(VolumeError::Format { source, .. }) = open(&damaged) else { panic!("a damaged label was taken") };
+        assert!(matches!(source.kind, FormatErrorKind::Checksum { part: "header", .. }), "{source}");
+        assert_eq!(source.at.block, Some(0));
+        let headless = &bytes[BlockHeader::parse(&bytes).unwrap().block_len()..];
+        let error = open(headless).unwrap_err().to_string();
+        assert!(error.contains("kind of the first block is 2, allowed: 1: a label"), "{error}");
+    }
+
+    #[test]
+    fn an_end_mark_stands_where_it_says_and_has_the_number_that_it_says() {
+        let bytes = sample();
+        assert!(open(&ended(&bytes, |_| ())).unwrap().end().is_some());
+        assert_eq!(open(&ended(&bytes, |end| end.blocks += 1)).unwrap().end(), None);
+        assert_eq!(open(&ended(&bytes, |end| end.bytes += 64)).unwrap().end(), None);
+        assert_eq!(open(&bytes[..bytes.len() - VOLUME_END_BLOCK_LEN]).unwrap().end(), None);
+    }
+
+    #[test]
+    fn an_index_that_is_not_that_of_the_blocks_before_it_is_refused() {
+        let whole = indexed(|index| pushed(&index.head, &[(0, &index.blocks)])).unwrap();
+        let parts = indexed(|index| pushed(&index.head, &[(0, &index.blocks[..2]), (2, &index.blocks[2..])]));
+        assert_eq!(parts.map(|parts| parts.blocks), Ok(whole.blocks));
+        let refused = |records: &dyn Fn(&VolumeIndex) -> Vec<u8>| indexed(records).unwrap_err();
+        let listed = "allowed: the blocks and bytes before the index";
+        let short = refused(&|index| pushed(&index.head, &[(0, &index.blocks[1..])]));
+        assert!(short.contains(listed), "{short}");
+        let head = |index: &VolumeIndex| VolumeIndexRecord { bytes: index.head.bytes + 64, ..index.head.clone() };
+        let moved = refused(&|index| pushed(&head(index), &[(0, &index.blocks)]));
+        assert!(moved.contains(listed), "{moved}");
+        let gap = refused(&|index| pushed(&index.head, &[(0, &index.blocks[..2]), (3, &index.blocks[2..])]));
+        assert!(gap.contains("first_block is 3, allowed: one more than the block listed last"), "{gap}");
+        let order = "allowed: one index record, then its lists";
+        let twice = refused(&|index| {
+            let mut payload = pushed(&index.head, &[(0, &index.blocks)]);
+            push_record(&mut payload, &index.head).unwrap();
+            payload
+        });
+        assert!(twice.contains(&format!("record kind is 5, {order}")), "{twice}");
+        let headless = refused(&|_| encode_record(&records::block_list()).unwrap());
+        assert!(headless.contains(&format!("record kind is 6, {order}")), "{headless}");
+        let unknown =
+            indexed(|index| [&[0xE7, 3, 1, 0, 0, 0, 0, 0], &*pushed(&index.head, &[(0, &index.blocks)])].concat());
+        assert!(unknown.is_ok(), "records of kinds not known are skipped");
+        let none = refused(&|_| vec![0xE7, 3, 1, 0, 0, 0, 0, 0]);
+        assert!(none.contains("index blocks is 0, allowed: 1 or more"), "{none}");
+    }
+
+    #[test]
+    fn pointers_to_blocks_of_another_kind_are_refused() {
+        let bytes = sample();
+        let good = open(&bytes).unwrap();
+        let index = good.index().unwrap().unwrap();
+        let section = index.blocks[1];
+        let wrong = open(&ended(&bytes, |end| (end.catalog_offset, end.catalog_blocks) = (section.offset, 1))).unwrap();
+        let error = wrong.catalog().unwrap_err().to_string();
+        assert!(error.contains("kind is 2, allowed: the kind that points here"), "{error}");
+        let wrong = open(&ended(&bytes, |end| end.index_blocks += 1)).unwrap();
+        let error = wrong.index().unwrap_err().to_string();
+        assert!(error.contains("kind is 7, allowed: the kind that points here"), "{error}");
+    }
+
+    #[test]
+    fn a_catalog_is_given_by_the_volume_that_holds_all_of_it() {
+        let bytes = sample();
+        let catalog = open(&bytes).unwrap().catalog().unwrap().unwrap();
+        assert_eq!((catalog.head.sections, catalog.volumes.len()), (2, 1));
+        assert_eq!(open(&ended(&bytes, |end| end.set_complete = false)).unwrap().catalog().unwrap(), None);
+        // One that goes over several volumes is on none of them as a whole.
+        let device = MemoryDevice::new();
+        let large = Sample { seed: 3, sections: 60, chunks: 3, column_bytes: 25, pieces: 6 };
+        let summary = write_sample(&device, &large, Some(4_000)).unwrap();
+        let mut holders = 0;
+        for volume in &summary.volumes {
+            let volume = open(&device.bytes(&volume.name).unwrap()).unwrap();
+            holders += usize::from(volume.end().unwrap().catalog_blocks > 0);
+            assert_eq!(volume.catalog().unwrap(), None);
+        }
+        assert!(holders > 1, "the catalog fits one volume");
+    }
+
+    #[test]
+    fn blocks_past_the_end_or_shorter_than_a_header_are_refused_without_a_read() {
+        let bytes = sample();
+        let volume = open(&bytes).unwrap();
+        let len = bytes.len() as u64;
+        let short = |error: VolumeError| match error {
+            VolumeError::Format { source, .. } => match source.kind {
+                FormatErrorKind::Short { wanted, left } => (wanted, left),
+                other => panic!("{other}"),
+            },
+            other => panic!("{other}"),
+        };
+        assert_eq!(short(volume.read_block(len - 192, 256).unwrap_err()), (256, 192));
+        assert_eq!(short(volume.read_block(len, 128).unwrap_err()), (128, 0));
+        assert_eq!(short(volume.read_block(1 << 40, u32::MAX).unwrap_err()), (u64::from(u32::MAX), 0));
+        assert!(matches!(volume.read_block(0, 79), Err(VolumeError::Format { .. })));
+        assert!(matches!(volume.read_block(0, 0), Err(VolumeError::Format { .. })));
+        let error = volume.read_block(0, 80).unwrap_err().to_string();
+        assert!(error.contains("allowed: the length that the index gives"), "{error}");
+        assert_eq!(short(volume.blocks.read_next(len - 64).unwrap_err()), (80, 64));
+        let cut = open(&bytes[..bytes.len() - 112]).unwrap();
+        assert_eq!(short(cut.blocks.read_next(len - 192).unwrap_err()), (192, 80));
     }
 }

@@ -6,24 +6,42 @@ use super::scanner::{DamagedExtent, ScanItem, ScannedBlock, Scanner};
 use super::section::{ChunkRef, SectionSource, SectionView};
 use super::summary::{BucketTable, chunk_entry, first_header};
 use crate::base::position::Position;
-use crate::format::block::BlockKind;
+use crate::format::block::{BlockIdentity, BlockKind};
 use crate::format::catalog::ChunkEntry;
 use crate::format::chunk::{ChunkRecord, PieceEntry, parse_chunk};
 use crate::format::error::FormatError;
 use crate::format::marks::VolumeEndRecord;
 use crate::format::record::decode_record;
 use crate::format::section::{SectionEndRecord, SectionRecord};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What scans found of a set so far.
 #[derive(Default)]
 pub(super) struct Rebuild {
     sections: BTreeMap<u32, Draft>,
     pub(super) damage: Vec<DamagedExtent>,
-    /// Payloads of the catalog blocks met, in order.
-    pub(super) catalog: Vec<Vec<u8>>,
+    /// Payloads of the catalog blocks met, by volume and block.
+    pub(super) catalog: BTreeMap<(u32, u64), Vec<u8>>,
     /// Number of the volume that says that it is the last of a complete set.
     pub(super) last: Option<u32>,
+}
+
+/// What scans of the copies of one volume found so far.
+#[derive(Default)]
+pub(super) struct CopyScans {
+    /// Numbers of the sound blocks.
+    seen: BTreeSet<u64>,
+    /// Whether the end mark is one of them.
+    ends: bool,
+    /// Damage on each copy.
+    copies: Vec<(String, Vec<DamagedExtent>)>,
+}
+
+impl CopyScans {
+    /// Whether no copy with a sound block was taken in.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.copies.is_empty()
+    }
 }
 
 #[derive(Default)]
@@ -35,21 +53,57 @@ struct Draft {
 }
 
 impl Rebuild {
-    /// Takes in all that a scan of the volume `name` yields. Volumes must come in order.
-    pub(super) fn volume(&mut self, scanner: &mut Scanner<'_>, name: &str) {
-        for item in scanner {
+    /// Takes in what a scan of one more copy of a volume yields and the copies before it did not. Volumes must come in
+    /// order. Returns whether the copy holds any sound block: if not it counts for nothing.
+    pub(super) fn copy(&mut self, scans: &mut CopyScans, scanner: &mut Scanner<'_>, name: &str) -> bool {
+        let mut damage = Vec::new();
+        for item in scanner.by_ref() {
             match item {
-                ScanItem::Damaged(extent) => self.damage.push(extent),
+                ScanItem::Damaged(extent) => damage.push(extent),
                 ScanItem::Block(block) => {
                     let (offset, len) = (block.offset, block.header.block_len() as u64);
-                    let volume = block.header.identity.volume;
-                    if let Err(error) = self.block(block) {
-                        let error = VolumeError::format(name, error);
-                        self.damage.push(DamagedExtent { volume: Some(volume), offset, len, error });
+                    let BlockIdentity { volume, block: number, .. } = block.header.identity;
+                    if scans.seen.contains(&number) {
+                        continue;
+                    }
+                    let ends = block.header.kind == BlockKind::VolumeEnd;
+                    match self.block(block) {
+                        Ok(()) => {
+                            scans.seen.insert(number);
+                            scans.ends |= ends;
+                        }
+                        Err(error) => {
+                            let error = VolumeError::format(name, error.within(Position::UNKNOWN.with_block(number)));
+                            damage.push(DamagedExtent { volume: Some(volume), offset, len, error });
+                        }
                     }
                 }
             }
         }
+        if scanner.coverage().intact == 0 {
+            return false;
+        }
+        scans.copies.push((name.to_owned(), damage));
+        true
+    }
+
+    /// Ends a volume of which all copies were taken in. What is damaged on one and sound on another costs nothing and is
+    /// given back, with the name of the copy; the rest is damage of the set.
+    pub(super) fn volume(&mut self, scans: CopyScans) -> Vec<(String, DamagedExtent)> {
+        let CopyScans { seen, ends, copies } = scans;
+        let several = copies.len() > 1;
+        let next = seen.last().map_or(0, |last| last.saturating_add(1));
+        let whole = ends && seen.len() as u64 == next;
+        let mut overcome = Vec::new();
+        for (name, extent) in copies.into_iter().flat_map(|(name, damage)| std::iter::repeat(name).zip(damage)) {
+            let elsewhere = extent.error.position().block.is_some_and(|block| seen.contains(&block));
+            if several && (whole || elsewhere) {
+                overcome.push((name, extent));
+            } else {
+                self.damage.push(extent);
+            }
+        }
+        overcome
     }
 
     /// A block whose checksums are right but whose records are not is damage like any other.
@@ -77,7 +131,9 @@ impl Rebuild {
                 let record: SectionEndRecord = decode_record(&payload).map_err(fail)?;
                 self.draft(section, &header).end.get_or_insert(record);
             }
-            BlockKind::Catalog => self.catalog.push(payload),
+            BlockKind::Catalog => {
+                self.catalog.insert((header.identity.volume, header.identity.block), payload);
+            }
             BlockKind::VolumeEnd => {
                 let end: VolumeEndRecord = decode_record(&payload).map_err(fail)?;
                 if end.set_complete {

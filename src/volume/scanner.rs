@@ -216,10 +216,10 @@ impl<'s> Scanner<'s> {
             // Only a header that differs comes here.
             Ok(()) => VolumeError::field(&self.name, header.position(), "block", header.identity.block, "another"),
         };
-        // A stranger stands in the place of the block wanted, or between two of ours: the follower tells.
+        // The follower tells whether a stranger stands in the place of the block wanted. One of our own that came before
+        // is a copy, and takes the place of none.
         self.next = match follower {
             Some(next) if Some(next) == block.checked_add(1) => Next::Exactly(next),
-            Some(next) if next == block => Next::Exactly(block),
             _ if header.identity.set == set && header.identity.volume == volume && header.identity.block < block => {
                 Next::Exactly(block)
             }
@@ -297,5 +297,147 @@ impl Iterator for Scanner<'_> {
             return Some(item);
         }
         (self.at < self.source.len()).then(|| self.step())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::memory::MemoryDevice;
+    use crate::device::traits::Device;
+    use crate::format::block::{BlockIdentity, BlockKind, encode_block};
+
+    const OURS: SetId = SetId([1; 16]);
+    const THEIRS: SetId = SetId([2; 16]);
+
+    fn block_of(set: SetId, volume: u32, block: u64, payload: &[u8]) -> Vec<u8> {
+        let kind = if block == 0 { BlockKind::Label } else { BlockKind::Optional(200) };
+        encode_block(kind, BlockIdentity { set, volume, block, section: 0 }, payload).unwrap()
+    }
+
+    /// Block `number` of the volume that is scanned.
+    fn ours(number: u64) -> Vec<u8> {
+        block_of(OURS, 7, number, &[number as u8; 100])
+    }
+
+    /// Block `number` of another set.
+    fn theirs(number: u64) -> Vec<u8> {
+        block_of(THEIRS, 7, number, b"theirs")
+    }
+
+    /// The block with a payload that does not fit its checksum.
+    fn broken(mut block: Vec<u8>) -> Vec<u8> {
+        block[HEADER_LEN] ^= 1;
+        block
+    }
+
+    /// Numbers of the sound blocks; of each damaged extent its length and the block that was expected there.
+    fn scan(parts: &[Vec<u8>]) -> (Vec<u64>, Vec<(u64, u64)>, Vec<FormatErrorKind>) {
+        let device = MemoryDevice::new();
+        device.insert("volume", parts.concat());
+        let source = device.open("volume").unwrap();
+        let mut scanner = Scanner::new(source.as_ref(), "volume", None);
+        let (mut sound, mut damaged, mut kinds) = (Vec::new(), Vec::new(), Vec::new());
+        for item in scanner.by_ref() {
+            match item {
+                ScanItem::Block(block) => sound.push(block.header.identity.block),
+                ScanItem::Damaged(extent) => {
+                    let place = extent.error.position();
+                    assert_eq!((extent.volume, place.volume), (Some(7), Some(7)), "{}", extent.error);
+                    damaged.push((extent.len, place.block.unwrap()));
+                    if let VolumeError::Format { source, .. } = extent.error {
+                        kinds.push(source.kind);
+                    }
+                }
+            }
+        }
+        let whole = scanner.coverage();
+        assert!(whole.is_whole() && whole.exists == source.len());
+        assert_eq!(whole.damaged, damaged.iter().map(|(len, _)| len).sum::<u64>());
+        assert!(!Coverage { damaged: whole.damaged + 1, ..whole }.is_whole());
+        assert_eq!(scanner.identity(), Some((OURS, 7)));
+        (sound, damaged, kinds)
+    }
+
+    #[test]
+    fn a_sound_volume_has_no_damage() {
+        assert_eq!(scan(&[ours(0), ours(1), ours(2)]), (vec![0, 1, 2], vec![], vec![]));
+    }
+
+    #[test]
+    fn what_is_cut_off_is_said_with_the_bytes_that_it_lacks() {
+        let cut = |len: usize| scan(&[ours(0), ours(1)[..len].to_vec()]);
+        let short = |wanted, left| vec![FormatErrorKind::Short { wanted, left }];
+        assert_eq!(cut(64), (vec![0], vec![(64, 1)], short(80, 64)));
+        assert_eq!(cut(79), (vec![0], vec![(79, 1)], short(80, 79)));
+        assert_eq!(cut(80), (vec![0], vec![(80, 1)], short(192, 80)));
+        assert_eq!(cut(191), (vec![0], vec![(191, 1)], short(192, 191)));
+    }
+
+    #[test]
+    fn strangers_are_reported_in_the_place_of_the_blocks_that_they_stand_for() {
+        let stranger = theirs(9).len() as u64;
+        let found = scan(&[ours(0), ours(1), theirs(2), theirs(3), ours(4), ours(5)]);
+        assert_eq!((found.0, found.1), (vec![0, 1, 4, 5], vec![(stranger, 2), (stranger, 3)]));
+        let found = scan(&[ours(0), ours(1), theirs(9), ours(2), ours(3)]);
+        assert_eq!((found.0, found.1), (vec![0, 1, 2, 3], vec![(stranger, 2)]));
+        // Blocks may be lost behind a stranger, whatever its number is: no further loss is made up.
+        for number in [0, 9] {
+            let found = scan(&[ours(0), ours(1), theirs(number), ours(4), ours(5)]);
+            assert_eq!((found.0, found.1), (vec![0, 1, 4, 5], vec![(stranger, 2)]), "{number}");
+        }
+        let other = block_of(OURS, 8, 0, b"theirs");
+        let found = scan(&[ours(0), ours(1), other, ours(4), ours(5)]);
+        assert_eq!((found.0, found.1), (vec![0, 1, 4, 5], vec![(stranger, 2)]));
+    }
+
+    #[test]
+    fn a_copy_of_an_earlier_block_is_refused_and_hides_no_loss() {
+        let len = ours(1).len() as u64;
+        let found = scan(&[ours(0), ours(1), ours(1), ours(4), ours(5)]);
+        assert_eq!((found.0, found.1), (vec![0, 1, 4, 5], vec![(len, 2), (0, 2)]));
+        let found = scan(&[ours(0), ours(1), theirs(2), ours(1), ours(2), ours(3)]);
+        assert_eq!((found.0, found.1), (vec![0, 1, 2, 3], vec![(theirs(2).len() as u64, 2), (len, 2)]));
+        // One that comes too early, with no follower of its own, is a stranger.
+        let found = scan(&[ours(0), ours(1), ours(5), ours(8), ours(9)]);
+        assert_eq!((found.0, found.1), (vec![0, 1, 8, 9], vec![(len, 2)]));
+    }
+
+    #[test]
+    fn a_block_taken_out_is_a_gap_without_bytes() {
+        let found = scan(&[ours(0), ours(1), ours(3), ours(4)]);
+        assert_eq!((found.0, found.1), (vec![0, 1, 3, 4], vec![(0, 2)]));
+    }
+
+    #[test]
+    fn a_broken_payload_costs_its_block_and_what_cannot_be_read_behind_it() {
+        let len = ours(1).len() as u64;
+        let found = scan(&[ours(0), broken(ours(1)), ours(2)]);
+        assert_eq!((found.0, found.1), (vec![0, 2], vec![(len, 1)]));
+        let found = scan(&[ours(0), broken(ours(1)), vec![0xA5; 64], ours(2)]);
+        assert_eq!((found.0, found.1), (vec![0, 2], vec![(len + 64, 1)]));
+        // The last block of a volume is skipped whole: what looks like a block in its payload is none.
+        let mut payload = vec![0; 48];
+        payload.extend(ours(9));
+        let found = scan(&[ours(0), ours(1), broken(block_of(OURS, 7, 2, &payload))]);
+        assert_eq!((found.0, found.1), (vec![0, 1], vec![(block_of(OURS, 7, 2, &payload).len() as u64, 2)]));
+    }
+
+    #[test]
+    fn the_search_for_a_header_stops_at_sound_ones_of_this_volume_only() {
+        let noise = vec![0xA5; 64];
+        let mut magic = MAGIC.to_vec();
+        magic.resize(128, 0xA5);
+        let found = scan(&[ours(0), noise.clone(), magic, ours(1)]);
+        assert_eq!((found.0, found.1), (vec![0, 1], vec![(192, 1)]));
+        for stranger in [theirs(3), block_of(OURS, 8, 3, b"theirs"), block_of(THEIRS, 8, 3, b"theirs")] {
+            let found = scan(&[ours(0), noise.clone(), stranger, ours(1)]);
+            assert_eq!((found.0, found.1), (vec![0, 1], vec![(192, 1)]));
+        }
+        // Headers are found on either side of where one window of the search ends and the next begins.
+        for bytes in [WINDOW - 64, WINDOW, WINDOW + 64, 3 * WINDOW] {
+            let found = scan(&[ours(0), vec![0xA5; bytes], ours(1)]);
+            assert_eq!((found.0, found.1), (vec![0, 1], vec![(bytes as u64, 1)]));
+        }
     }
 }

@@ -2,10 +2,12 @@
 //! listed without opening its other volumes; without, what is there is scanned.
 
 use super::catalog::{Catalog, begins_catalog};
+use super::copies::Copies;
+use super::draft::{Draft, Known, Seen, adopt, group};
 use super::error::VolumeError;
 use super::name::{label_of_volume, parse_name, short_id, volume_name};
 use super::reader::{Blocks, Volume};
-use super::rebuild::Rebuild;
+use super::rebuild::{CopyScans, Rebuild};
 use super::scanner::{DamagedExtent, Scanner};
 use super::section::{ChunkRef, SectionSource, SectionView};
 use super::summary::BucketTable;
@@ -16,14 +18,10 @@ use crate::format::block::{BlockKind, SetId};
 use crate::format::catalog::{CatalogRecord, VolumeEntry};
 use crate::format::chunk::{ChunkRecord, parse_chunk};
 use crate::format::label::LabelRecord;
-use crate::format::marks::VolumeEndRecord;
 use crate::format::record::next_record;
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Volumes kept open at a time, so that a set of thousands does not use up the process's files.
-const OPEN_VOLUMES_MAX: usize = 64;
+pub use super::draft::labels;
 
 /// Most chunk directories fit in this many bytes.
 const DIRECTORY_GUESS: usize = 16 << 10;
@@ -65,53 +63,60 @@ impl<'d> Listing<'d> {
 /// # Errors
 /// The device cannot be listed. What is wrong with single volumes is in [`Listing::unreadable`].
 pub fn list_sets(device: &dyn Device) -> Result<Listing<'_>, VolumeError> {
+    list_names(device, device.list()?)
+}
+
+/// One set, as far as its volumes have the names that they were given: other sets on the device are not looked at.
+///
+/// # Errors
+/// As [`list_sets`].
+pub fn find_set(device: &dyn Device, set: SetId) -> Result<Option<SetReader<'_>>, VolumeError> {
+    let mut names = device.list()?;
+    names.retain(|name| parse_name(name).is_some_and(|parts| parts.short_id == short_id(set)));
+    Ok(list_names(device, names)?.sets.into_iter().find(|found| found.set == set))
+}
+
+fn list_names(device: &dyn Device, names: Vec<String>) -> Result<Listing<'_>, VolumeError> {
     let mut unreadable = Vec::new();
-    let mut groups: BTreeMap<(String, String), BTreeMap<u32, String>> = BTreeMap::new();
-    let mut others = Vec::new();
-    for name in device.list()? {
-        match parse_name(&name).filter(|_| finished_name(&name).is_none()) {
-            Some(parts) => {
-                // A second name for the same number, such as -1 beside -01, is looked at like any other.
-                match groups.entry((parts.short_id, parts.stem)).or_default().entry(parts.number) {
-                    Entry::Vacant(free) => {
-                        free.insert(name);
-                    }
-                    Entry::Occupied(_) => others.push(name),
-                }
-            }
-            None => others.push(name),
-        }
-    }
+    let (groups, mut others) = group(names);
     let mut drafts: BTreeMap<SetId, Draft> = BTreeMap::new();
-    let mut look = |drafts: &mut BTreeMap<SetId, Draft>, name: String| match Seen::open(device, &name) {
-        Ok(seen) => {
-            let set = seen.label.set();
-            let number = seen.label.volume;
-            if let Some(error) = drafts.entry(set).or_default().add(set, number, name, Some(seen)) {
-                unreadable.push(error);
+    for ((short, _), mut group) in groups {
+        let Some((number, last)) = group.pop_last() else { continue };
+        let last: Vec<_> = last.into_iter().map(|name| (Seen::open(device, &name), name)).collect();
+        let lists_all =
+            |seen: &Seen| seen.lists_all() && seen.label.volume == number && short_id(seen.label.set()) == short;
+        let believed = last.iter().find_map(|(seen, _)| seen.as_ref().ok().filter(|seen| lists_all(seen)));
+        let Some(set) = believed.map(|seen| seen.label.set()) else {
+            others.extend(group.into_values().flatten());
+            others.extend(last.into_iter().map(|(_, name)| name));
+            continue;
+        };
+        let draft = drafts.entry(set).or_default();
+        for (seen, name) in last {
+            match seen {
+                Ok(seen) if seen.label.set() == set && seen.label.volume == number => {
+                    draft.add(number, name, Known::Seen(Box::new(seen)));
+                }
+                // It is looked at like any other, and the reason why it cannot be used written down.
+                Ok(_) | Err(_) => others.push(name),
             }
         }
-        Err(error) => unreadable.push((name, error)),
-    };
-    for ((short, _), mut group) in groups {
-        let Some((number, name)) = group.pop_last() else { continue };
-        let believed = Seen::open(device, &name)
-            .ok()
-            .filter(|seen| seen.lists_all() && seen.label.volume == number && short_id(seen.label.set()) == short);
-        match believed {
-            Some(seen) => {
-                let set = seen.label.set();
-                let draft = drafts.entry(set).or_default();
-                let believed = group.into_iter().map(|(number, name)| (number, name, None));
-                let errors = believed
-                    .chain([(number, name, Some(seen))])
-                    .filter_map(|(number, name, seen)| draft.add(set, number, name, seen));
-                others.extend(errors.map(|(name, _)| name));
-            }
-            None => group.into_values().chain([name]).for_each(|name| look(&mut drafts, name)),
+        for (number, names) in group {
+            names.into_iter().for_each(|name| draft.add(number, name, Known::Believed));
         }
     }
-    others.into_iter().for_each(|name| look(&mut drafts, name));
+    for name in others {
+        match Seen::open(device, &name) {
+            Ok(seen) => {
+                let (set, number) = (seen.label.set(), seen.label.volume);
+                drafts.entry(set).or_default().add(number, name, Known::Seen(Box::new(seen)));
+            }
+            // A backup that is at work beside us may finish a volume, and with it change its name.
+            Err(VolumeError::Device(DeviceError { kind: DeviceErrorKind::NotFound, .. })) => {}
+            Err(error) => unreadable.push((name, error)),
+        }
+    }
+    unreadable.iter().for_each(|(name, error)| adopt(&mut drafts, name, error));
     let mut sets = Vec::new();
     for (set, draft) in drafts {
         if let Some(reader) = SetReader::build(device, set, draft, &mut unreadable)? {
@@ -123,52 +128,6 @@ pub fn list_sets(device: &dyn Device) -> Result<Listing<'_>, VolumeError> {
     Ok(Listing { sets, unreadable })
 }
 
-/// Label and end mark of a volume that was opened, and closed again.
-struct Seen {
-    label: LabelRecord,
-    end: Option<VolumeEndRecord>,
-}
-
-impl Seen {
-    fn open(device: &dyn Device, name: &str) -> Result<Seen, VolumeError> {
-        let volume = Volume::open(device.open(name)?, name)?;
-        Ok(Seen { label: volume.label().clone(), end: volume.end().cloned() })
-    }
-
-    /// Whether it is the last volume of a complete set with its catalog.
-    fn lists_all(&self) -> bool {
-        self.end.as_ref().is_some_and(|end| end.set_complete && end.catalog_blocks > 0)
-    }
-}
-
-/// The volumes of one set, as far as names and labels tell.
-#[derive(Default)]
-struct Draft {
-    volumes: BTreeMap<u32, (String, Option<Seen>)>,
-}
-
-impl Draft {
-    /// Adds a volume; what is left out if it is there twice. A finished copy goes before a partial one, one with an end
-    /// mark before one without.
-    fn add(&mut self, set: SetId, volume: u32, name: String, seen: Option<Seen>) -> Option<(String, VolumeError)> {
-        let rank = |name: &str, seen: &Option<Seen>| {
-            let ended = seen.as_ref().is_none_or(|seen| seen.end.is_some());
-            (finished_name(name).is_none(), ended)
-        };
-        let Some((there, seen_there)) = self.volumes.get_mut(&volume) else {
-            self.volumes.insert(volume, (name, seen));
-            return None;
-        };
-        let (mut name, mut seen) = (name, seen);
-        if rank(&name, &seen) > rank(there, seen_there) {
-            std::mem::swap(there, &mut name);
-            std::mem::swap(seen_there, &mut seen);
-        }
-        let error = VolumeError::DuplicateVolume { set, volume, name: name.clone(), other: there.clone() };
-        Some((name, error))
-    }
-}
-
 /// One volume of a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeView {
@@ -176,6 +135,8 @@ pub struct VolumeView {
     pub number: u32,
     /// Name on the device; none if it is not there.
     pub name: Option<String>,
+    /// Names of further copies, which are read where the first one fails its checks.
+    pub copies: Vec<String>,
     /// Whether it was never finished.
     pub partial: bool,
     /// What the catalog says of it.
@@ -184,26 +145,16 @@ pub struct VolumeView {
 
 /// A set on a device. Reading is by `&self` and safe from several threads.
 pub struct SetReader<'d> {
-    device: &'d dyn Device,
     set: SetId,
     label: LabelRecord,
-    names: Mutex<BTreeMap<u32, String>>,
+    copies: Copies<'d>,
     volumes: Vec<VolumeView>,
     total: Option<u32>,
+    interrupted: bool,
     catalog: Option<CatalogRecord>,
     sections: Vec<SectionView>,
     damage: Vec<DamagedExtent>,
-    open: Mutex<VecDeque<Arc<OpenVolume>>>,
-}
-
-struct OpenVolume {
-    number: u32,
-    blocks: Blocks,
-}
-
-/// What a panic elsewhere leaves in these is whole: each is changed by one statement at a time.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    wrong: Vec<VolumeError>,
 }
 
 impl std::fmt::Debug for SetReader<'_> {
@@ -219,25 +170,24 @@ impl<'d> SetReader<'d> {
         mut draft: Draft,
         unreadable: &mut Vec<(String, VolumeError)>,
     ) -> Result<Option<SetReader<'d>>, VolumeError> {
-        let loaded = load_catalog(device, set, &draft);
+        let mut loaded = load_catalog(&draft.copies(device, set), &draft);
         if loaded.is_none() {
             draft.read_labels(device, set, unreadable);
         }
         let Some(label) = draft.label() else { return Ok(None) };
-        let names: BTreeMap<u32, String> = draft.volumes.iter().map(|(n, (name, _))| (*n, name.clone())).collect();
         let mut reader = SetReader {
-            device,
             set,
             label,
-            names: Mutex::new(names),
+            copies: draft.copies(device, set),
             volumes: Vec::new(),
             total: None,
+            interrupted: draft.interrupted,
             catalog: None,
             sections: Vec::new(),
             damage: Vec::new(),
-            open: Mutex::default(),
+            wrong: Vec::new(),
         };
-        match loaded {
+        match loaded.take() {
             Some((catalog, last)) => reader.take_catalog(catalog, last),
             None => reader.scan()?,
         }
@@ -263,12 +213,32 @@ impl<'d> SetReader<'d> {
     }
 
     /// Numbers of the volumes that are not there. Without the last volume nobody knows how many would follow:
-    /// the number after the greatest that is there is then listed as well.
+    /// the number after the greatest that is there is then listed as well, unless the set was never finished.
     #[must_use]
     pub fn missing_volumes(&self) -> Vec<u32> {
         let gaps = self.volumes.iter().filter(|volume| volume.name.is_none()).map(|volume| volume.number);
-        let next = self.total.is_none().then(|| self.greatest().saturating_add(1));
+        let next = (self.total.is_none() && !self.is_interrupted()).then(|| self.greatest().saturating_add(1));
         gaps.chain(next).collect()
+    }
+
+    /// Whether the backup was interrupted: the set ends with a volume that was never finished, and none follows it.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        let unfinished = self.volumes.last().is_some_and(|volume| volume.partial);
+        self.total.is_none() && (self.interrupted || unfinished)
+    }
+
+    /// Volumes that are not what their names or the catalog say: cut off, longer, or another set's. What is missing with
+    /// them shows when it is read.
+    #[must_use]
+    pub fn wrong_volumes(&self) -> &[VolumeError] {
+        &self.wrong
+    }
+
+    /// What was wrong with copies of volumes so far where another copy could be read instead.
+    #[must_use]
+    pub fn overcome(&self) -> Vec<String> {
+        self.copies.overcome()
     }
 
     fn greatest(&self) -> u32 {
@@ -305,52 +275,43 @@ impl<'d> SetReader<'d> {
         &self.damage
     }
 
-    /// The payload of a chunk, once checksums, identity and the numbers in its directory are checked.
+    /// The payload of a chunk, once checksums, identity and the numbers in its directory are checked: of the first copy of
+    /// its volume that passes.
     ///
     /// # Errors
     /// Its volume is missing, the block is damaged or another one, the device fails.
     pub fn read_chunk(&self, chunk: &ChunkRef) -> Result<Vec<u8>, VolumeError> {
-        let entry = &chunk.entry;
-        let volume = self.open_volume(entry.volume)?;
-        let (header, payload) = volume.blocks.read(entry.offset, entry.bytes, Some(entry.block))?;
-        volume.blocks.expect_kind(&header, BlockKind::Chunk)?;
-        let name = volume.blocks.name();
-        let fail = |field, found| {
-            Err(VolumeError::field(name, header.position(), field, found, "what catalog or scan say of this chunk"))
-        };
-        if header.identity.section != chunk.section {
-            return fail("section", u64::from(header.identity.section));
-        }
-        let place = header.position().with_section(chunk.section);
-        let directory =
-            parse_chunk(&payload).map_err(|error| VolumeError::format(name, error.within(place)))?.directory;
-        let ChunkRecord { chunk: number, first_row, rows, .. } = directory;
-        if number != chunk.number {
-            return fail("chunk", number);
-        }
-        if first_row != entry.first_row {
-            return fail("first_row", first_row);
-        }
-        if rows != entry.rows {
-            return fail("rows", u64::from(rows));
-        }
-        Ok(payload)
+        self.copies.read(chunk.entry.volume, |blocks| chunk_payload(blocks, chunk))
     }
 
-    /// Opens a volume of the set anew, its label checked.
+    /// Opens a volume of the set anew, its label checked: the first copy with a sound label.
     ///
     /// # Errors
-    /// It is missing, its label is damaged, the device fails.
+    /// It is missing or another one stands in its place, its label is damaged, the device fails.
     pub fn volume(&self, number: u32) -> Result<Volume, VolumeError> {
-        let name = self.name_of(number)?;
-        let volume = Volume::open(self.device.open(&name)?, &name)?;
-        if volume.label().set() == self.set && volume.label().volume == number {
-            return Ok(volume);
-        }
-        // Somebody renamed volumes: labels decide, names do not.
-        self.read_all_labels()?;
-        let name = self.name_of(number)?;
-        Volume::open(self.device.open(&name)?, &name)
+        self.copies.try_each(number, |name| self.copies.volume(number, name))
+    }
+
+    /// Names of the copies of a volume, that which is read first in front; none if it is not there.
+    #[must_use]
+    pub fn copies(&self, number: u32) -> Vec<String> {
+        self.copies.names(number)
+    }
+
+    /// Opens one copy of a volume, its label checked.
+    ///
+    /// # Errors
+    /// Its label is damaged or another volume's, the device fails.
+    pub fn copy(&self, number: u32, name: &str) -> Result<Volume, VolumeError> {
+        self.copies.volume(number, name)
+    }
+
+    /// The blocks of one copy of a volume, which need no sound label.
+    ///
+    /// # Errors
+    /// Its label is another volume's, the device fails.
+    pub fn blocks(&self, number: u32, name: &str) -> Result<Blocks, VolumeError> {
+        self.copies.blocks(number, name)
     }
 
     /// Name and bytes of a volume of the set, for a [`Scanner`], which needs no sound label.
@@ -358,9 +319,7 @@ impl<'d> SetReader<'d> {
     /// # Errors
     /// It is missing, the device fails.
     pub fn source(&self, number: u32) -> Result<(String, Box<dyn VolumeSource>), VolumeError> {
-        let name = self.name_of(number)?;
-        let source = self.device.open(&name)?;
-        Ok((name, source))
+        self.copies.try_each(number, |name| Ok((name.to_owned(), self.copies.device().open(name)?)))
     }
 
     /// Checks that each volume follows the one before it: last block and running hash, as labels and catalog state them.
@@ -389,58 +348,9 @@ impl<'d> SetReader<'d> {
         Ok(findings)
     }
 
-    fn missing(&self, number: u32) -> VolumeError {
-        let found = locked(&self.names).keys().copied().collect();
-        VolumeError::MissingVolumes { set: self.set, wanted: vec![number], found }
-    }
-
-    fn name_of(&self, number: u32) -> Result<String, VolumeError> {
-        let name = locked(&self.names).get(&number).cloned();
-        name.ok_or_else(|| self.missing(number))
-    }
-
-    /// The volume's blocks. A damaged label does not stand in the way: every block says whose it is.
-    fn open_volume(&self, number: u32) -> Result<Arc<OpenVolume>, VolumeError> {
-        if let Some(volume) = locked(&self.open).iter().find(|volume| volume.number == number) {
-            return Ok(Arc::clone(volume));
-        }
-        let blocks = match self.volume(number) {
-            Ok(volume) => volume.into_blocks(),
-            Err(error) if error.is_damage() => {
-                let name = self.name_of(number)?;
-                Blocks::new(self.device.open(&name)?, &name, self.set, number)
-            }
-            Err(error) => return Err(error),
-        };
-        let volume = Arc::new(OpenVolume { number, blocks });
-        let mut open = locked(&self.open);
-        if open.len() >= OPEN_VOLUMES_MAX {
-            open.pop_front();
-        }
-        open.push_back(Arc::clone(&volume));
-        Ok(volume)
-    }
-
-    /// Learns from the labels which name is which volume.
-    fn read_all_labels(&self) -> Result<(), VolumeError> {
-        let mut found = BTreeMap::new();
-        let listed: Vec<String> = locked(&self.names).values().cloned().collect();
-        for name in listed {
-            match Seen::open(self.device, &name) {
-                Ok(seen) if seen.label.set() == self.set => {
-                    found.insert(seen.label.volume, name);
-                }
-                Err(VolumeError::Device(error)) => return Err(error.into()),
-                Ok(_) | Err(_) => {}
-            }
-        }
-        *locked(&self.names) = found;
-        locked(&self.open).clear();
-        Ok(())
-    }
-
     fn take_catalog(&mut self, catalog: Catalog, last: u32) {
         self.total = Some(last);
+        self.compare_sizes(&catalog.volumes);
         self.list_volumes(last, &catalog.volumes);
         self.catalog = Some(catalog.head);
         let here: Vec<bool> = self.volumes.iter().map(|volume| volume.name.is_some()).collect();
@@ -487,57 +397,100 @@ impl<'d> SetReader<'d> {
         view.buckets.iter().map(|bucket| table.get(&(bucket.acd, bucket.day)) == Some(bucket)).collect()
     }
 
+    /// Holds the length of every file against the catalog, without opening it. Where one differs the labels are read:
+    /// somebody may have given a volume the name of another.
+    fn compare_sizes(&mut self, entries: &[VolumeEntry]) {
+        let mut odd = self.odd_sizes(entries);
+        if !odd.is_empty() {
+            self.copies.read_labels();
+            odd = self.odd_sizes(entries);
+        }
+        self.wrong = self.copies.wrong();
+        self.wrong.extend(odd);
+    }
+
+    /// Copies that do not have the length that the catalog gives. The last volume is not among them: its end mark was
+    /// found where it says that it is.
+    fn odd_sizes(&self, entries: &[VolumeEntry]) -> Vec<VolumeError> {
+        let finished = entries.len().saturating_sub(1);
+        let mut odd = Vec::new();
+        for (number, entry) in (1u32..).zip(entries.iter().take(finished)) {
+            for name in self.copies.names(number) {
+                match self.copies.device().size(&name) {
+                    Ok(len) if len == entry.bytes => {}
+                    Ok(len) => odd.push(VolumeError::Length { name, volume: number, len, expected: entry.bytes }),
+                    Err(error) => odd.push(error.into()),
+                }
+            }
+        }
+        odd
+    }
+
     /// A chunk's directory without the columns behind it.
     fn directory(&self, chunk: &ChunkRef) -> Result<ChunkRecord, VolumeError> {
-        let volume = self.open_volume(chunk.entry.volume)?;
-        let guess = DIRECTORY_GUESS.min(chunk.entry.bytes as usize);
-        let (header, payload) = volume.blocks.peek(chunk.entry.offset, guess)?;
-        let fail = |error: crate::format::error::FormatError| {
-            VolumeError::format(volume.blocks.name(), error.within(header.position()))
-        };
-        if header.kind == BlockKind::Chunk
-            && header.identity.block == chunk.entry.block
-            && let Ok(record) = next_record(&mut crate::base::cursor::Cursor::new(&payload))
-        {
-            return record.decode().map_err(fail);
-        }
-        let payload = self.read_chunk(chunk)?;
-        Ok(parse_chunk(&payload).map_err(fail)?.directory)
+        self.copies.read(chunk.entry.volume, |blocks| {
+            let guess = DIRECTORY_GUESS.min(chunk.entry.bytes as usize);
+            let (header, payload) = blocks.peek(chunk.entry.offset, guess)?;
+            let fail = |error: crate::format::error::FormatError| {
+                VolumeError::format(blocks.name(), error.within(header.position()))
+            };
+            if header.kind == BlockKind::Chunk
+                && header.identity.block == chunk.entry.block
+                && let Ok(record) = next_record(&mut crate::base::cursor::Cursor::new(&payload))
+            {
+                return record.decode().map_err(fail);
+            }
+            let payload = chunk_payload(blocks, chunk)?;
+            Ok(parse_chunk(&payload).map_err(fail)?.directory)
+        })
     }
 
     fn list_volumes(&mut self, count: u32, entries: &[VolumeEntry]) {
-        let names = locked(&self.names).clone();
         let view = |number: u32| {
-            let name = names.get(&number).cloned();
+            let mut copies = self.copies.names(number);
+            let name = (!copies.is_empty()).then(|| copies.remove(0));
             let partial = name.as_deref().is_some_and(|name| finished_name(name).is_some());
             // The last volume is listed as it stood before the catalog, which says nothing about it as a whole.
             let finished = (number as usize) < entries.len();
             let entry = entries.get((number as usize).wrapping_sub(1)).copied().filter(|_| finished);
-            VolumeView { number, name, partial, entry }
+            VolumeView { number, name, copies, partial, entry }
         };
         self.volumes = (1..=count).map(view).collect();
     }
 
-    /// Finds out by reading every volume that is there.
+    /// Finds out by reading every volume that is there, all its copies.
     fn scan(&mut self) -> Result<(), VolumeError> {
         let mut rebuild = Rebuild::default();
-        let names = locked(&self.names).clone();
-        for (number, name) in &names {
-            let source = match self.device.open(name) {
-                Ok(source) => source,
-                // A backup that is at work beside us may finish a volume, and with it change its name.
-                Err(DeviceError { kind: DeviceErrorKind::NotFound, .. }) => continue,
-                Err(error) => return Err(error.into()),
-            };
-            let mut scanner = Scanner::new(source.as_ref(), name, Some((self.set, *number)));
-            rebuild.volume(&mut scanner, name);
+        for number in self.copies.numbers() {
+            let (mut scans, mut failed) = (CopyScans::default(), None);
+            for name in self.copies.names(number) {
+                let source = match self.copies.device().open(&name) {
+                    Ok(source) => source,
+                    Err(DeviceError { kind: DeviceErrorKind::NotFound, .. }) => continue,
+                    Err(error) => {
+                        failed.get_or_insert((name, VolumeError::from(error)));
+                        continue;
+                    }
+                };
+                let mut scanner = Scanner::new(source.as_ref(), &name, Some((self.set, number)));
+                if !rebuild.copy(&mut scans, &mut scanner, &name) {
+                    self.copies.forget(number, &name);
+                }
+            }
+            match failed {
+                Some((_, error)) if scans.is_empty() => return Err(error),
+                Some((name, error)) => self.copies.note(&name, &error),
+                None => {}
+            }
+            rebuild.volume(scans).iter().for_each(|(name, extent)| self.copies.note(name, &extent.error));
         }
         self.sections = rebuild.sections(&self.label.label);
         self.total = rebuild.last;
-        let greatest = names.keys().next_back().copied().unwrap_or(0);
+        let greatest = self.copies.numbers().last().copied().unwrap_or(0);
         // A damaged end mark or catalog elsewhere does not make a whole catalog worth less.
-        let catalog = rebuild.catalog.first().is_some_and(|first| begins_catalog(first));
-        let catalog = catalog.then(|| Catalog::from_payloads(&rebuild.catalog).ok()).flatten();
+        let payloads: Vec<Vec<u8>> = rebuild.catalog.into_values().collect();
+        let catalog = payloads.first().is_some_and(|first| begins_catalog(first));
+        let catalog = catalog.then(|| Catalog::from_payloads(&payloads).ok()).flatten();
         self.damage = rebuild.damage;
         self.list_volumes(greatest, &[]);
         self.catalog = catalog.map(|catalog| catalog.head);
@@ -545,50 +498,48 @@ impl<'d> SetReader<'d> {
     }
 }
 
-impl Draft {
-    /// The label of volume 1, from any label that was read.
-    fn label(&self) -> Option<LabelRecord> {
-        let seen = self.volumes.values().find_map(|(_, seen)| seen.as_ref())?;
-        let label = label_of_volume(&seen.label.label, 1);
-        Some(LabelRecord { volume: 1, label, predecessor: None, ..seen.label.clone() })
+/// The payload of a chunk, read from one copy of its volume and held against what is known of it.
+fn chunk_payload(blocks: &Blocks, chunk: &ChunkRef) -> Result<Vec<u8>, VolumeError> {
+    let entry = &chunk.entry;
+    let (header, payload) = blocks.read(entry.offset, entry.bytes, Some(entry.block))?;
+    blocks.expect_kind(&header, BlockKind::Chunk)?;
+    let name = blocks.name();
+    let fail = |field, found| {
+        Err(VolumeError::field(name, header.position(), field, found, "what catalog or scan say of this chunk"))
+    };
+    if header.identity.section != chunk.section {
+        return fail("section", u64::from(header.identity.section));
     }
-
-    /// Reads the labels of the volumes that were only believed to be there.
-    fn read_labels(&mut self, device: &dyn Device, set: SetId, unreadable: &mut Vec<(String, VolumeError)>) {
-        let believed: Vec<u32> = self.volumes.iter().filter(|(_, (_, seen))| seen.is_none()).map(|(n, _)| *n).collect();
-        for number in believed {
-            let Some((name, _)) = self.volumes.remove(&number) else { continue };
-            match Seen::open(device, &name) {
-                Ok(seen) if seen.label.set() == set => {
-                    let volume = seen.label.volume;
-                    unreadable.extend(self.add(set, volume, name, Some(seen)));
-                }
-                Ok(seen) => {
-                    let error = VolumeError::NoSuchSet { wanted: seen.label.set().to_string(), place: name.clone() };
-                    unreadable.push((name, error));
-                }
-                Err(error) => unreadable.push((name, error)),
-            }
-        }
+    let place = header.position().with_section(chunk.section);
+    let directory = parse_chunk(&payload).map_err(|error| VolumeError::format(name, error.within(place)))?.directory;
+    let ChunkRecord { chunk: number, first_row, rows, .. } = directory;
+    if number != chunk.number {
+        return fail("chunk", number);
     }
+    if first_row != entry.first_row {
+        return fail("first_row", first_row);
+    }
+    if rows != entry.rows {
+        return fail("rows", u64::from(rows));
+    }
+    Ok(payload)
 }
 
 /// The catalog, read from the last volume backwards to the one on which it begins, and the number of the last volume.
 /// None if there is none, or any of it is missing or damaged: then everything is scanned.
-fn load_catalog(device: &dyn Device, set: SetId, draft: &Draft) -> Option<(Catalog, u32)> {
-    let (last, (_, seen)) = draft.volumes.last_key_value()?;
-    seen.as_ref().filter(|seen| seen.lists_all())?;
+fn load_catalog(copies: &Copies<'_>, draft: &Draft) -> Option<(Catalog, u32)> {
+    let last = *draft.volumes.last_key_value()?.0;
+    if !draft.lists_all() {
+        return None;
+    }
     let mut payloads = VecDeque::new();
-    for number in (1..=*last).rev() {
-        let (name, _) = draft.volumes.get(&number)?;
-        let blocks = Blocks::new(device.open(name).ok()?, name, set, number);
-        let end = blocks.end().filter(|end| end.catalog_blocks > 0)?;
-        let here = blocks.catalog_payloads(&end).ok()?;
+    for number in (1..=last).rev() {
+        let here = copies.catalog_payloads(number)?;
         let begins = here.first().is_some_and(|first| begins_catalog(first));
         here.into_iter().rev().for_each(|payload| payloads.push_front(payload));
         if begins {
             let catalog = Catalog::from_payloads(payloads.make_contiguous()).ok()?;
-            return (catalog.head.volumes == number).then_some((catalog, *last));
+            return (catalog.head.volumes == number).then_some((catalog, last));
         }
     }
     None

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod blocks;
+mod bounds;
 mod hostile;
 mod records;
 mod twin;

@@ -120,7 +120,7 @@ fn renamed_volumes_are_found_by_their_labels() {
 }
 
 #[test]
-fn two_sets_are_never_mixed_and_copies_are_reported() {
+fn two_sets_are_never_mixed_and_copies_are_told() {
     let (device, sample, summary) = spanned();
     let second = Sample { seed: 40, ..sample };
     let foreign = write_sample(&device, &second, Some(5_000)).unwrap();
@@ -135,12 +135,13 @@ fn two_sets_are_never_mixed_and_copies_are_reported() {
         assert!(set.is_complete());
         assert_eq!(set.volumes().len(), summary.volumes.len());
         assert_eq!(assert_chunks(set, sample), 18);
+        let copies: Vec<_> = set.volumes().iter().filter(|volume| !volume.copies.is_empty()).collect();
+        match set.label().set_id == sample_label(4).set_id {
+            true => assert_eq!((copies.len(), copies[0].number, &copies[0].copies[0][..]), (1, 2, "copy of it.ivv")),
+            false => assert!(copies.is_empty()),
+        }
     }
-    let [copy, empty, notes] = listing.unreadable.as_slice() else { panic!("{:?}", listing.unreadable) };
-    assert!(
-        matches!(&copy.1, VolumeError::DuplicateVolume { volume: 2, name, .. } if name == "copy of it.ivv"),
-        "{copy:?}"
-    );
+    let [empty, notes] = listing.unreadable.as_slice() else { panic!("{:?}", listing.unreadable) };
     assert!(matches!(empty.1, VolumeError::NotAVolume { len: 0, .. }), "{empty:?}");
     assert!(matches!(notes.1, VolumeError::NotAVolume { len: 16, .. }), "{notes:?}");
     let error = listing.into_set(&device, None).unwrap_err();
@@ -190,7 +191,7 @@ fn a_listing_opens_no_more_than_the_last_volume() {
     let set = only_set(&device);
     assert!(device.count(Op::Open) <= 2, "{:?}", device.log());
     let last = &summary.volumes[summary.volumes.len() - 1].name;
-    assert!(device.log().iter().all(|entry| entry.name.is_empty() || entry.name == *last));
+    assert!(device.log().iter().all(|entry| matches!(entry.op, Op::List | Op::Size) || entry.name == *last));
     assert_eq!(device.count(Op::List), 1);
     device.clear_log();
     assert_chunks(&set, &sample);
@@ -223,6 +224,8 @@ fn a_thousand_volumes_are_listed_by_the_last() {
     // A catalog larger than a volume is read from the volumes that it takes, and from no other.
     let catalog_volumes = summary.volumes.len() + 1 - set.catalog().unwrap().volumes as usize;
     assert_eq!(device.count(Op::Open), 1 + catalog_volumes);
+    // Every other volume is held against the catalog by its length alone.
+    assert_eq!(device.count(Op::Size), summary.volumes.len() - catalog_volumes);
     assert_eq!(assert_chunks(&set, &sample), 1_000);
 }
 
@@ -240,6 +243,14 @@ fn a_directory_shows_no_other_files() {
     }
     std::fs::create_dir(place.path().join("d.ivv")).unwrap();
     assert!(device.open("d.ivv").is_err());
+    // A link counts as what it leads to.
+    let link =
+        |to: &str, name: &str| std::os::unix::fs::symlink(place.path().join(to), place.path().join(name)).unwrap();
+    link("readme.txt", "e.ivv");
+    link("d.ivv", "f.ivv");
+    link("nowhere", "g.ivv");
+    assert_eq!(device.list().unwrap(), [".a.ivv.partial", "e.ivv"]);
+    assert_eq!((device.open("e.ivv").unwrap().len(), device.size("e.ivv").unwrap()), (1, 1));
     assert!(DirectoryDevice::open(place.path().join("readme.txt")).is_err());
     assert!(DirectoryDevice::open(place.path().join("nowhere")).is_err());
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests stop at a surprise, as tests do")]
 
+mod copies;
 mod damage;
 mod faults;
 mod listing;

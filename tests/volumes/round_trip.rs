@@ -60,6 +60,53 @@ pub fn as_scanned(sections: &[SectionView]) -> Vec<SectionView> {
     sections.iter().map(|section| SectionView { source: SectionSource::Scan, ..section.clone() }).collect()
 }
 
+#[test]
+#[cfg(feature = "mmap")]
+fn a_map_reads_what_positions_read() {
+    use intervault::device::map::MapDevice;
+    let sample = Sample { seed: 12, chunks: 7, ..Sample::default() };
+    for size in [None, Some(5_000)] {
+        let place = tempfile::tempdir().unwrap();
+        let device = MapDevice::open(place.path()).unwrap();
+        let summary = write_sample(&device, &sample, size).unwrap();
+        assert_round_trip(&device, &sample, &summary);
+        let mapped = only_set(&device).sections().to_vec();
+        let directory = DirectoryDevice::open(place.path()).unwrap();
+        assert_eq!(mapped, only_set(&directory).sections());
+        // Damage, cut volumes and unfinished ones are the same by either road.
+        for (number, volume) in summary.volumes.iter().enumerate() {
+            let path = place.path().join(&volume.name);
+            let whole = std::fs::read(&path).unwrap();
+            for cut in [0, whole.len() / 3, whole.len() - 1, whole.len()] {
+                let mut bytes = whole[..cut].to_vec();
+                if let Some(byte) = bytes.get_mut(whole.len() / 4 + number) {
+                    *byte ^= 1;
+                }
+                std::fs::write(&path, &bytes).unwrap();
+                let found = |device: &dyn Device| {
+                    let listing = list_sets(device).unwrap();
+                    let sets: Vec<_> = listing
+                        .sets
+                        .iter()
+                        .map(|set| {
+                            let read: Vec<_> = set
+                                .sections()
+                                .iter()
+                                .flat_map(|section| &section.chunks)
+                                .map(|chunk| set.read_chunk(chunk).map_err(|error| error.to_string()))
+                                .collect();
+                            (set.sections().to_vec(), set.missing_volumes(), set.is_complete(), read)
+                        })
+                        .collect();
+                    (sets, listing.unreadable.len())
+                };
+                assert!(found(&device) == found(&directory), "{} cut at {cut}", volume.name);
+            }
+            std::fs::write(&path, &whole).unwrap();
+        }
+    }
+}
+
 fn assert_round_trip(device: &dyn Device, sample: &Sample, summary: &SetSummary) {
     let set = only_set(device);
     assert!(set.is_complete() && set.missing_volumes().is_empty() && set.damage().is_empty());

@@ -69,7 +69,7 @@ pub struct RestoreArgs {
     /// The database: sqlite:PATH
     #[arg(long, value_name = "URL", value_parser = parse::database)]
     pub database: DatabaseUrl,
-    /// Where the volumes are: a folder, or one volume; may be given more than once
+    /// Where the volumes are: a folder, or one volume; may be given more than once, also for copies of the same volumes
     #[arg(long, value_name = "DEVICE", value_parser = parse::device, required = true)]
     pub from: Vec<DevicePath>,
     /// Kinds of data: local, system, acd, historical, custom [default: all that the volumes hold]

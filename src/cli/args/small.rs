@@ -15,12 +15,14 @@ Examples:
     intervault check /backup/monday --verify
   One volume alone:
     intervault check /backup/monday/CMS-031024-01-LSAC-00-F-02.3f1c0a2b.ivv --verify
+  Two copies of a set, each judged, and what they hold together:
+    intervault check /backup/monday /mnt/copy/monday --verify
 
 Exit status 4: damage was found; the findings name volume, block, table and range.")]
 pub struct CheckArgs {
-    /// A folder of volumes, or one volume
-    #[arg(value_name = "DEVICE", value_parser = parse::device)]
-    pub device: DevicePath,
+    /// Folders of volumes, or single volumes; several are looked at together
+    #[arg(value_name = "DEVICE", value_parser = parse::device, required = true)]
+    pub devices: Vec<DevicePath>,
     /// List what is on them (the default)
     #[arg(short, long, conflicts_with = "verify")]
     pub list: bool,
@@ -49,7 +51,7 @@ pub enum CheckWork {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckOptions {
     /// Where the volumes are.
-    pub device: DevicePath,
+    pub devices: Vec<DevicePath>,
     /// What is done.
     pub work: CheckWork,
     /// 4 to 32 hexadecimal digits of the set's id, small letters.
@@ -63,7 +65,7 @@ impl CheckArgs {
     #[must_use]
     pub fn options(&self) -> CheckOptions {
         let work = if self.verify { CheckWork::Verify } else { CheckWork::List };
-        CheckOptions { device: self.device.clone(), work, set: self.set.clone(), jobs: super::jobs(self.jobs) }
+        CheckOptions { devices: self.devices.clone(), work, set: self.set.clone(), jobs: super::jobs(self.jobs) }
     }
 }
 
@@ -235,6 +237,7 @@ mod tests {
         assert_eq!(check("intervault check /b").unwrap().work, CheckWork::List);
         assert_eq!(check("intervault check /b --list").unwrap().work, CheckWork::List);
         assert_eq!(check("intervault check -v /b --set 00ff").unwrap().work, CheckWork::Verify);
+        assert_eq!(check("intervault check /a /b -v").unwrap().devices.len(), 2);
         assert!(check("intervault check /b --list --verify").unwrap_err().contains("cannot be used with"));
         assert!(check("intervault check tape:/dev/nst0").unwrap_err().contains("not in this release"));
         assert!(check("intervault check").unwrap_err().contains("DEVICE"));

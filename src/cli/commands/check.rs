@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 /// # Errors
 /// There is nothing to look at. What is wrong with the volumes is in the answer and in the exit status.
 pub fn run(options: &CheckOptions, output: &Output) -> Result<Exit, Failure> {
-    let device = open::volumes(&options.device)?;
-    let found = check::find(device.as_ref(), options.set.as_deref())?;
+    let device = open::all_volumes(&options.devices)?;
+    let found = check::find(&device, options.set.as_deref())?;
     judge(&found, options.work, options.jobs, &Progress::new(output), output)
 }
 
@@ -31,7 +31,7 @@ pub(in crate::cli) fn judge(
     monitor: &dyn Monitor,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let mut exit = if found.unreadable.is_empty() { Exit::Done } else { Exit::Damage };
+    let mut exit = found.unreadable.iter().map(|bad| Exit::from(bad.class)).fold(Exit::Done, Exit::worst);
     let mut sets = Vec::new();
     for set in &found.sets {
         let outline = check::outline(set);
@@ -39,7 +39,7 @@ pub(in crate::cli) fn judge(
         if !output.json() {
             output.line(render::outline_text(&outline).trim_end());
         }
-        if !outline.complete {
+        if !outline.complete || !outline.wrong.is_empty() {
             exit = exit.worst(Exit::Volume);
         }
         if !outline.damage.is_empty() {

@@ -49,12 +49,15 @@ pub fn run(options: &LabelOptions, output: &Output) -> Result<Exit, Failure> {
 fn volumes(path: &Path, output: &Output) -> Result<Exit, Failure> {
     let device = open::volumes(&DevicePath::Path(path.to_owned()))?;
     let found = check::find(device.as_ref(), None)?;
-    let exit = if found.unreadable.is_empty() { Exit::Done } else { Exit::Damage };
+    let exit = found.unreadable.iter().map(|bad| Exit::from(bad.class)).fold(Exit::Done, Exit::worst);
     let mut rows = Vec::new();
     for set in &found.sets {
         for volume in set.volumes() {
             let label = LabelText { volume: volume.number, ..read(&set.label().label)? };
-            rows.push((check::short(set.set_id()), label, volume.name.clone()));
+            let short = check::short(set.set_id());
+            rows.push((short.clone(), label.clone(), volume.name.clone()));
+            let copies = volume.copies.iter().map(|name| (short.clone(), label.clone(), Some(name.clone())));
+            rows.extend(copies);
         }
     }
     if output.json() {

@@ -4,6 +4,7 @@ use super::json::SpanBody;
 use super::restore::acd_text;
 use super::text::{bytes, count, counted, escape, span, table};
 use crate::check::{AcdOutline, SetOutline, TableOutline, Unreadable, short};
+use crate::cli::exit::Exit;
 use crate::schema::grain::{DataType, Grain};
 use crate::verify::finding::Finding;
 use crate::verify::set::Verified;
@@ -11,17 +12,19 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-/// ACDs shown of one table before the rest is only counted.
+/// ACDs shown of one table, and volumes with copies, before the rest is only counted.
 const SHOWN: usize = 8;
 
 /// A set and its tables.
 #[must_use]
 pub fn outline_text(outline: &SetOutline) -> String {
     let label = &outline.label;
-    let state = match (outline.complete, outline.missing.is_empty()) {
-        (true, _) => "complete".to_owned(),
-        (false, true) => "incomplete: it was never finished".to_owned(),
-        (false, false) => format!("incomplete: volume {} is not here", numbers(&outline.missing)),
+    let missing = format!("volume {} is not here", numbers(&outline.missing));
+    let state = match (outline.complete, outline.missing.is_empty(), outline.interrupted) {
+        (true, _, _) => "complete".to_owned(),
+        (false, true, _) => "incomplete: the backup was interrupted, it was never finished".to_owned(),
+        (false, false, false) => format!("incomplete: {missing}"),
+        (false, false, true) => format!("incomplete: it was never finished, and {missing}"),
     };
     let mut out = format!(
         "{} (set {})\n  from {} {} on {}, {}\n  {} here, {state}{}\n\n",
@@ -38,6 +41,15 @@ pub fn outline_text(outline: &SetOutline) -> String {
     out.push_str(&table(&["table", "data", "grain", ">rows", ">buckets", ">bytes", "ACDs", "held"], &rows));
     if !outline.absent.is_empty() {
         let _written = writeln!(out, "Not in the source: {}", escape(&outline.absent.join(", ")));
+    }
+    for (number, names) in outline.copies.iter().take(SHOWN) {
+        let _written = writeln!(out, "volume {number} is here {} times: {}", names.len(), escape(&names.join(", ")));
+    }
+    if let Some(more @ 1..) = outline.copies.len().checked_sub(SHOWN) {
+        let _written = writeln!(out, "and so are {}", counted(more as u64, "further volume", "further volumes"));
+    }
+    for wrong in &outline.wrong {
+        let _written = writeln!(out, "wrong volume: {}", escape(wrong));
     }
     for damage in &outline.damage {
         let _written = writeln!(out, "damaged: {}", escape(damage));
@@ -104,7 +116,10 @@ pub fn outline_json(outline: &SetOutline) -> Value {
         },
         "software": label.software,
         "volumes": outline.volumes,
+        "copies": outline.copies.iter().map(|(number, names)| json!({"volume": number, "names": names})).collect::<Vec<_>>(),
         "missing_volumes": outline.missing,
+        "interrupted": outline.interrupted,
+        "wrong_volumes": outline.wrong,
         "complete": outline.complete,
         "from_catalog": outline.from_catalog,
         "damage": outline.damage,
@@ -143,9 +158,13 @@ pub fn verified_text(verified: &Verified) -> String {
     }
     let _written = writeln!(
         out,
-        "Verified {} ({}, all of them) and {} in {} and {}: {}.",
+        "Verified {} ({}, {}) and {} in {} and {}: {}.",
         counted(verified.blocks(), "block", "blocks"),
         bytes(verified.bytes()),
+        match verified.not_judged.len() as u64 {
+            0 => "all of them".to_owned(),
+            some => format!("{} not judged", counted(some, "volume", "volumes")),
+        },
         counted(verified.rows, "row", "rows"),
         counted(verified.chunks, "chunk", "chunks"),
         counted(verified.buckets, "bucket", "buckets"),
@@ -163,6 +182,7 @@ pub fn verified_json(verified: &Verified) -> Value {
     json!({
         "blocks": verified.blocks(),
         "bytes": verified.bytes(),
+        "not_judged": verified.not_judged,
         "sections": verified.sections,
         "chunks": verified.chunks,
         "rows": verified.rows,
@@ -199,5 +219,6 @@ pub fn unreadable_text(unreadable: &[Unreadable]) -> String {
 /// Files that are no usable volumes, as JSON.
 #[must_use]
 pub fn unreadable_json(unreadable: &[Unreadable]) -> Value {
-    unreadable.iter().map(|bad| json!({"name": bad.name, "reason": bad.reason})).collect()
+    let status = |bad: &Unreadable| Exit::from(bad.class).name();
+    unreadable.iter().map(|bad| json!({"name": bad.name, "reason": bad.reason, "status": status(bad)})).collect()
 }

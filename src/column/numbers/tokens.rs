@@ -116,6 +116,16 @@ mod tests {
     }
 
     #[test]
+    fn as_many_bits_are_kept_as_a_byte_has_room_for() {
+        for max in [0, 1, 127, 255, 256, 1_000, 1 << 20, 1 << 40, u64::MAX >> 1, u64::MAX] {
+            let kept = most_kept(max);
+            assert!(split(max, kept).0 <= 255, "{max}");
+            assert!(kept == KEPT_BITS_MAX || split(max, kept + 1).0 > 255, "{max}: {kept}");
+        }
+        assert_eq!((most_kept(255), most_kept(u64::MAX)), (7, 2));
+    }
+
+    #[test]
     fn bits_come_back() {
         let mut writer = BitWriter::default();
         let values: Vec<(u64, u32)> = (0..2_000u32)

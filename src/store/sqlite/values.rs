@@ -136,7 +136,8 @@ mod tests {
     #[test]
     fn every_storage_class_arrives_as_it_is() {
         use crate::column::batch::OwnedValue::{Blob, Integer, Null, Real, Text};
-        let sql = "SELECT take_it(1, -9223372036854775807-1, 0.5, 'a', '', x'00ff', x'', NULL, zeroblob(3), 'a' || char(0) || 'b')";
+        let sql = "SELECT take_it(1, -9223372036854775807 - 1, 0.5, 'a', '', x'00ff', x'', NULL, zeroblob(3), \
+                   'a' || char(0) || 'b')";
         let row = [
             Integer(1),
             Integer(i64::MIN),

@@ -1,0 +1,209 @@
+//! The volumes of a set while a device is listed: what names and labels tell before anything else is read.
+
+use super::copies::Copies;
+use super::error::VolumeError;
+use super::name::{label_of_volume, parse_name, short_id};
+use super::reader::{Volume, read_label};
+use crate::base::limits::VOLUMES_MAX;
+use crate::device::name::{finished_name, own_name};
+use crate::device::traits::Device;
+use crate::format::block::SetId;
+use crate::format::error::FormatErrorKind;
+use crate::format::label::LabelRecord;
+use crate::format::marks::VolumeEndRecord;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Label and end mark of a volume that was opened, and closed again.
+pub(super) struct Seen {
+    pub(super) label: LabelRecord,
+    pub(super) end: Option<VolumeEndRecord>,
+}
+
+impl Seen {
+    /// # Errors
+    /// As [`Volume::open`]; [`VolumeError::Interrupted`] for the mere beginning of a volume.
+    pub(super) fn open(device: &dyn Device, name: &str) -> Result<Seen, VolumeError> {
+        let source = device.open(name)?;
+        let len = source.len();
+        match Volume::open(source, name) {
+            Ok(volume) => Ok(Seen { label: volume.label().clone(), end: volume.end().cloned() }),
+            Err(error) if finished_name(name).is_some() && lacks_label(&error) => {
+                Err(VolumeError::Interrupted { name: name.to_owned(), len })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether it is the last volume of a complete set with its catalog.
+    pub(super) fn lists_all(&self) -> bool {
+        self.end.as_ref().is_some_and(|end| end.set_complete && end.catalog_blocks > 0)
+    }
+}
+
+/// Whether a volume ends before its label does, or has none.
+fn lacks_label(error: &VolumeError) -> bool {
+    match error {
+        VolumeError::NotAVolume { .. } => true,
+        VolumeError::Format { source, .. } => matches!(source.kind, FormatErrorKind::Short { .. }),
+        _ => false,
+    }
+}
+
+/// What is known of a copy of a volume.
+pub(super) enum Known {
+    /// Its name says so, and the catalog of its set.
+    Believed,
+    /// Its label and end mark were read.
+    Seen(Box<Seen>),
+    /// Its name says so; its label cannot be read.
+    LabelLost,
+}
+
+/// The volumes of one set, as far as names and labels tell.
+#[derive(Default)]
+pub(super) struct Draft {
+    /// The copies of each volume, the best first.
+    pub(super) volumes: BTreeMap<u32, Vec<(String, Known)>>,
+    /// Whether there is a volume that was begun and has no label.
+    pub(super) interrupted: bool,
+}
+
+impl Draft {
+    /// Adds a copy of a volume. A finished copy goes before a partial one, one with an end mark before one without, and
+    /// those without a readable label come last.
+    pub(super) fn add(&mut self, number: u32, name: String, known: Known) {
+        let rank = |(name, known): &(String, Known)| {
+            let ended = match known {
+                Known::Believed => 0,
+                Known::Seen(seen) => u8::from(seen.end.is_none()),
+                Known::LabelLost => 2,
+            };
+            (finished_name(name).is_some(), ended)
+        };
+        let copies = self.volumes.entry(number).or_default();
+        copies.push((name, known));
+        copies.sort_by_key(rank);
+    }
+
+    /// Names of the copies, by volume.
+    pub(super) fn copies<'d>(&self, device: &'d dyn Device, set: SetId) -> Copies<'d> {
+        let names = |copies: &Vec<(String, Known)>| copies.iter().map(|(name, _)| name.clone()).collect();
+        Copies::new(device, set, self.volumes.iter().map(|(number, copies)| (*number, names(copies))).collect())
+    }
+
+    /// Whether one of the copies of the last volume lists all of the set.
+    pub(super) fn lists_all(&self) -> bool {
+        let last = self.volumes.last_key_value();
+        last.is_some_and(|(_, copies)| {
+            copies.iter().any(|(_, known)| matches!(known, Known::Seen(seen) if seen.lists_all()))
+        })
+    }
+
+    /// The label of volume 1, from any label that was read.
+    pub(super) fn label(&self) -> Option<LabelRecord> {
+        let seen = self.volumes.values().flatten().find_map(|(_, known)| match known {
+            Known::Seen(seen) => Some(seen),
+            Known::Believed | Known::LabelLost => None,
+        })?;
+        let label = label_of_volume(&seen.label.label, 1);
+        Some(LabelRecord { volume: 1, label, predecessor: None, ..seen.label.clone() })
+    }
+
+    /// Reads the labels of the volumes that were only believed to be there.
+    pub(super) fn read_labels(&mut self, device: &dyn Device, set: SetId, unreadable: &mut Vec<(String, VolumeError)>) {
+        for (number, copies) in std::mem::take(&mut self.volumes) {
+            for (name, known) in copies {
+                if !matches!(known, Known::Believed) {
+                    self.add(number, name, known);
+                    continue;
+                }
+                match Seen::open(device, &name) {
+                    Ok(seen) if seen.label.set() == set => {
+                        self.add(seen.label.volume, name, Known::Seen(Box::new(seen)));
+                    }
+                    Ok(Seen { label, .. }) => {
+                        let (found_set, found_volume) = (label.set(), label.volume);
+                        let wrong = VolumeError::WrongVolume {
+                            name: name.clone(),
+                            set,
+                            volume: number,
+                            found_set,
+                            found_volume,
+                        };
+                        unreadable.push((name, wrong));
+                    }
+                    Err(error) => {
+                        if error.is_damage() {
+                            self.add(number, name.clone(), Known::LabelLost);
+                        }
+                        unreadable.push((name, error));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Names that are volumes of one set, by number: those of one stem and short id. A name that claims the number of another
+/// in another spelling, such as -1 beside -01, is given back: only its label can tell.
+pub(super) type Groups = BTreeMap<(String, String), BTreeMap<u32, Vec<String>>>;
+
+/// Sorts names by what they say; those that say nothing, or are of unfinished volumes, come back as they are.
+pub(super) fn group(names: Vec<String>) -> (Groups, Vec<String>) {
+    let (mut groups, mut others) = (Groups::new(), Vec::new());
+    for name in names {
+        let Some(parts) = parse_name(&name).filter(|_| finished_name(&name).is_none()) else {
+            others.push(name);
+            continue;
+        };
+        let copies = groups.entry((parts.short_id, parts.stem)).or_default().entry(parts.number).or_default();
+        match copies.first() {
+            Some(first) if own_name(first) != own_name(&name) => others.push(name),
+            _ => copies.push(name),
+        }
+    }
+    (groups, others)
+}
+
+/// Gives a volume whose label cannot be read to the set that its name tells of, so that what else is on it can be used.
+pub(super) fn adopt(drafts: &mut BTreeMap<SetId, Draft>, name: &str, error: &VolumeError) {
+    let Some(parts) = parse_name(name).filter(|parts| parts.number <= VOLUMES_MAX) else { return };
+    let Some((_, draft)) = drafts.iter_mut().find(|(set, _)| short_id(**set) == parts.short_id) else { return };
+    let begun = matches!(error, VolumeError::Interrupted { .. });
+    draft.interrupted |= begun;
+    if error.is_damage() || matches!(error, VolumeError::Interrupted { len, .. } if *len > 0) {
+        draft.add(parts.number, name.to_owned(), Known::LabelLost);
+    }
+}
+
+/// The labels of the sets on a device, one of each set, that of any of its volumes. Opens one volume of each set, unless
+/// its label is damaged, and every volume whose name tells of no set; reads nothing but labels.
+///
+/// # Errors
+/// The device cannot be listed. Volumes without a readable label are passed over.
+pub fn labels(device: &dyn Device) -> Result<Vec<LabelRecord>, VolumeError> {
+    let mut groups: BTreeMap<Option<(String, String)>, Vec<String>> = BTreeMap::new();
+    for name in device.list()? {
+        let set = parse_name(&name).map(|parts| (parts.short_id, parts.stem));
+        groups.entry(set).or_default().push(name);
+    }
+    let mut found = Vec::new();
+    for (set, mut names) in groups {
+        names.sort_by_key(|name| finished_name(name).is_some());
+        for name in names {
+            let Ok((_, label, _)) =
+                device.open(&name).map_err(VolumeError::from).and_then(|from| read_label(from, &name))
+            else {
+                continue;
+            };
+            let ours = set.as_ref().is_some_and(|(short, _)| *short == short_id(label.set()));
+            found.push(label);
+            if ours {
+                break;
+            }
+        }
+    }
+    let mut seen = BTreeSet::new();
+    found.retain(|label| seen.insert(label.set().0));
+    Ok(found)
+}
