@@ -25,7 +25,7 @@ pub(super) struct Copies<'d> {
 struct Names {
     /// The copies of each volume, the best first. None is empty.
     copies: BTreeMap<u32, Vec<String>>,
-    /// What stands under the name of a volume that is nowhere: the name, and whose volume it is by its label.
+    /// What stands under the name of a volume and is another one: the name, and whose volume it is by its label.
     wrong: BTreeMap<u32, (String, SetId, u32)>,
     /// Whether the labels were read.
     by_label: bool,
@@ -216,7 +216,8 @@ impl<'d> Copies<'d> {
             }
         }
         let Names { copies, wrong, .. } = &mut names;
-        wrong.retain(|number, _| !copies.contains_key(number));
+        // A volume of this set that only has another name is no harm, if its own place is filled; a stranger always is told of.
+        wrong.retain(|number, found| found.1 != self.set || !copies.contains_key(number));
         *locked(&self.names) = names;
         locked(&self.open).clear();
     }

@@ -266,6 +266,25 @@ fn the_command_line_tells_another_set_s_volume_under_our_name() {
     expect(&["check", text(&volumes), "--verify"], 5, &[name, &ours, &theirs]);
 }
 
+/// A stranger is told of whatever its length, and also where the right volume lies elsewhere.
+#[test]
+fn another_set_s_volume_is_told_of_beside_a_good_copy() {
+    let (centre, device) = spanning();
+    let (bad, paths) = folder(&centre, "bad", &device);
+    let (good, _) = folder(&centre, "good", &device);
+    let other = MemoryDevice::new();
+    let report = backup_with(&centre, &other, &backup_options(9));
+    std::fs::write(&paths[0], other.bytes(&report.set.volumes[0].name).unwrap()).unwrap();
+    let name = paths[0].file_name().unwrap().to_str().unwrap();
+    let theirs = report.set.set.to_string();
+    expect(&["check", text(&bad), text(&good), "--verify"], 5, &[name, &theirs]);
+    let url = format!("sqlite:{}", centre.path().display());
+    let before = centre.rows("hsplit");
+    let restore = ["restore", "--database", &url, "--from", text(&bad), "--from", text(&good), "--yes"];
+    expect(&restore, 3, &[name, &theirs]);
+    assert_eq!(centre.rows("hsplit"), before);
+}
+
 #[test]
 fn the_command_line_tells_an_interrupted_backup() {
     let (centre, device) = spanning();
