@@ -144,6 +144,12 @@ mod tests {
             assert!(count < 32 || stream[0] == method::ZSTD, "{count}");
         }
         assert_eq!(written(&[], 3), [method::RAW, 0, 0, 0, 0]);
+        // Where both take as many bytes, the bytes are left as they are.
+        for (fresh, same) in (0..32).flat_map(|fresh| (0..40).map(move |same| (fresh, same))) {
+            let stream = [noise.as_bytes().get(..fresh).unwrap(), &vec![7; same]].concat();
+            let length = written(&stream, 3);
+            assert_eq!(length[0] == method::ZSTD, length.len() < 5 + stream.len(), "{fresh} {same}");
+        }
     }
 
     #[test]

@@ -141,11 +141,18 @@ fn every_grain_has_its_clocks_and_columns() {
                 continue;
             }
             sound(&section);
+            // Exactly in an interval table the length is said, by a column or for all rows at once.
             section.clock.length_column = None;
-            sound(&section);
-            section.clock.length_column = Some(2);
+            for minutes in [0, 1, 1_440, 1_441] {
+                section.clock.length_minutes = minutes;
+                let allowed = if grain == 1 { (1..=1_440).contains(&minutes) } else { minutes == 0 };
+                assert_eq!(encode_record(&section).is_ok(), allowed, "{minutes} minutes, grain {grain}");
+            }
+            (section.clock.length_column, section.clock.length_minutes) = (Some(2), 0);
             assert_eq!(encode_record(&section).is_ok(), grain == 1, "a length column, grain {grain}");
-            section.clock.length_column = None;
+            section.clock.length_minutes = 1;
+            assert!(encode_record(&section).is_err(), "a length column and minutes, grain {grain}");
+            (section.clock.length_column, section.clock.length_minutes) = (None, u32::from(grain == 1));
             section.clock.time_column = if kind == 1 { None } else { Some(1) };
             assert!(unsound(&section).starts_with("time_column is "), "grain {grain}, kind {kind}");
         }
