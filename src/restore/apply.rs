@@ -194,6 +194,7 @@ impl Work<'_> {
         let mut expected = Expected::new();
         let inserted =
             self.insert(&ranges.chunks, &ranges.mapping, &ranges.target, &mut expected, |row| verdicts.inserts(row))?;
+        self.all_in(inserted)?;
         self.report.apply_time += began.elapsed();
         let began = Clock::now();
         let buckets = expected.len() as u64;
@@ -203,6 +204,16 @@ impl Work<'_> {
         self.report.proof_time += began.elapsed();
         self.done(deleted, inserted, buckets);
         Ok(())
+    }
+
+    /// Refuses to go on if not as many rows went in as the plan says: chunks were left out that had some, or have changed.
+    fn all_in(&self, inserted: u64) -> Result<(), Error> {
+        let planned = self.table.rows_inserted();
+        if inserted == planned {
+            return Ok(());
+        }
+        let what = format!("table {}: the plan has {planned} rows to insert, its chunks {inserted}", self.table.table);
+        Err(Error::damage(what, "the restore was rolled back; verify the set (intervault check DEVICE --verify)"))
     }
 
     fn done(&mut self, deleted: u64, inserted: u64, buckets: u64) {
@@ -284,6 +295,7 @@ impl Work<'_> {
         let mut expected = Expected::new();
         let wanted = |row: &RowWhen| only.is_none_or(|acd| row.acd == Some(acd));
         let inserted = self.insert(&whole.chunks, &whole.mapping, &whole.target, &mut expected, wanted)?;
+        self.all_in(inserted)?;
         self.report.apply_time += began.elapsed();
         let began = Clock::now();
         if self.options.proof == Proof::Full {

@@ -593,3 +593,29 @@ fn intervals_of_one_length_are_replaced_whole_across_midnight() {
     let busy = centre.count(&format!("SELECT group_concat(busy, '') = '-1-1-1-1-12530-1-1-1-1-1-1' FROM {in_order}"));
     assert_eq!(busy, 1, "{:?}", centre.rows("load"));
 }
+
+/// Not as many rows go in as were planned: whatever the reason, even without a proof nothing stays changed.
+#[test]
+fn a_plan_whose_chunks_have_fewer_rows_is_rolled_back() {
+    let centre = Centre::new(&[HSPLIT, SYNONYMS]);
+    centre.intervals("2024-03-05", 0, 2400, 30, 1);
+    centre.run("INSERT INTO synonyms VALUES (1, 'split', 'one', 1, '')");
+    let device = backup(&centre);
+    let set = only_set(&device);
+    centre.run("UPDATE hsplit SET acdcalls = -1; UPDATE synonyms SET acd_no = 2");
+    let before = (centre.rows("hsplit"), centre.rows("synonyms"));
+    let options = restore::Options { proof: restore::Proof::Counts, ..restore_options(None, None) };
+    for table in ["hsplit", "synonyms"] {
+        let mut plan = plan(&set, &centre, &options);
+        let planned = plan.tables.iter_mut().find(|planned| planned.table == table).unwrap();
+        match &mut planned.action {
+            restore::TableAction::Ranges(ranges) => ranges.chunks.clear(),
+            restore::TableAction::Whole(whole) => whole.chunks.clear(),
+            restore::TableAction::Leave(reason) => panic!("{reason}"),
+        }
+        let error = restore::apply(&plan, &set, &centre.store(), &options, &Silent).unwrap_err();
+        assert_eq!(error.class(), Class::Damage);
+        assert!(error.to_string().contains("rows to insert"), "{error}");
+        assert_eq!((centre.rows("hsplit"), centre.rows("synonyms")), before);
+    }
+}
