@@ -33,8 +33,9 @@ impl Terminal {
         unlockpt(&keyboard).unwrap();
         let name = ptsname(&keyboard, Vec::new()).unwrap();
         let end = || File::options().read(true).write(true).open(OsStr::from_bytes(name.to_bytes())).unwrap();
-        let child = Command::new("setsid")
-            .args(["--ctty", "--wait", program])
+        // Tests may themselves run in the background, with Ctrl-C ignored; a program in front of a person has it.
+        let child = Command::new("env")
+            .args(["--default-signal=INT", "setsid", "--ctty", "--wait", program])
             .args(arguments)
             .env("TERM", "dumb")
             .stdin(end())
