@@ -331,8 +331,7 @@ impl<'a, 'd> SectionSink<'a, 'd> {
         }
         for (acd, span) in &chunk.pieces.complete {
             let covered = self.complete.entry(*acd).or_insert(*span);
-            covered.start = covered.start.min(span.start);
-            covered.stop = covered.stop.max(span.stop);
+            *covered = covered.hull(*span);
         }
         if let Some(before) = self.waiting.take() {
             self.write(before, Some(&chunk.pieces.entries))?;

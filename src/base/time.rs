@@ -81,6 +81,19 @@ impl Span {
         Span { start: Instant::of_day(day), stop: Instant::of_day(day.saturating_add(1)) }
     }
 
+    /// The shortest span that has all of both.
+    ///
+    /// ```
+    /// use intervault::base::time::{Instant, Span};
+    /// let span = |start, stop| Span { start: Instant(start), stop: Instant(stop) };
+    /// assert_eq!(span(0, 5).hull(span(3, 9)), span(0, 9));
+    /// assert_eq!(span(7, 9).hull(span(0, 1)), span(0, 9));
+    /// ```
+    #[must_use]
+    pub fn hull(self, other: Span) -> Span {
+        Span { start: self.start.min(other.start), stop: self.stop.max(other.stop) }
+    }
+
     /// Whether the two have an instant in common.
     #[must_use]
     pub fn meets(self, other: Span) -> bool {

@@ -73,8 +73,8 @@ pub fn encode_batch(batch: &Batch, options: &EncodeOptions) -> Result<Vec<Encode
 }
 
 /// Encodes batches of the same table one after the other. What was found out about a column of one batch is taken for
-/// granted in those that follow, until its size shows that it has changed: several times as fast as looking anew, and
-/// nearly as small. Equal batches in the same order give equal bytes.
+/// granted in those that follow, until its size shows that it has changed. That saves most of the looking; a set of wide
+/// counter tables comes out about 1.5 % larger. Equal batches in the same order give equal bytes.
 #[derive(Debug)]
 pub struct Encoder {
     options: EncodeOptions,

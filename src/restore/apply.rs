@@ -359,7 +359,7 @@ fn touched_days(ranges: &RangesPlan) -> (Option<Day>, Option<Day>) {
         return (None, None);
     }
     let envelopes = ranges.acds.iter().filter_map(|plan| plan.decision.touched().envelope());
-    let all = envelopes.reduce(|a, b| Span { start: a.start.min(b.start), stop: a.stop.max(b.stop) });
+    let all = envelopes.reduce(Span::hull);
     all.map_or((None, None), |span| (Some(span.start.day()), Some(span.stop.plus(-1).day())))
 }
 

@@ -343,7 +343,7 @@ impl Planner<'_> {
         if undated {
             return (None, None);
         }
-        let envelope = held.copied().reduce(|a, b| Span { start: a.start.min(b.start), stop: a.stop.max(b.stop) });
+        let envelope = held.copied().reduce(Span::hull);
         // Rows that are not held may go in as well, wherever they are in the request.
         let envelope = envelope.filter(|_| self.options.policies.carried == Carried::Leave);
         let first = [start, envelope.map(|span| span.start)].into_iter().flatten().max();
@@ -560,8 +560,7 @@ fn giving(chunks: Vec<ChunkRef>, acds: &[AcdPlan]) -> Vec<ChunkRef> {
         return chunks;
     }
     let slots = acds.iter().flat_map(|plan| plan.decision.insert.iter().chain(&plan.decision.carried_in));
-    let hull = |a: Span, b: Span| Span { start: a.start.min(b.start), stop: a.stop.max(b.stop) };
-    let Some(given) = slots.map(|slot| slot.span).reduce(hull) else { return Vec::new() };
+    let Some(given) = slots.map(|slot| slot.span).reduce(Span::hull) else { return Vec::new() };
     let span = |chunk: &ChunkRef| Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop));
     chunks.into_iter().filter(|chunk| span(chunk).is_some_and(|span| span.meets(given))).collect()
 }

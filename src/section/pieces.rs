@@ -78,7 +78,7 @@ pub fn pieces(when: &[RowWhen], hashes: &[u128], cutoffs: &Cutoffs) -> Pieces {
     for piece in pieces {
         if let Some(span) = piece.covered {
             let covered = out.complete.entry(piece.entry.acd).or_insert(span);
-            *covered = hull(*covered, span);
+            *covered = covered.hull(span);
         }
         out.entries.push(PieceEntry { digest: piece.digest.to_bytes(), ..piece.entry });
     }
@@ -102,7 +102,7 @@ impl Piece {
                 widen(&mut self.entry, span);
                 let complete = complete(self.cutoff, span);
                 if complete {
-                    self.covered = Some(self.covered.map_or(span, |covered| hull(covered, span)));
+                    self.covered = Some(self.covered.map_or(span, |covered| covered.hull(span)));
                 }
                 complete
             }
@@ -119,10 +119,6 @@ impl Piece {
 
 fn complete(cutoff: Option<Instant>, span: Span) -> bool {
     cutoff.is_none_or(|cutoff| span.stop <= cutoff)
-}
-
-fn hull(a: Span, b: Span) -> Span {
-    Span { start: a.start.min(b.start), stop: a.stop.max(b.stop) }
 }
 
 fn blank((acd, day): (Acd, Option<Day>)) -> PieceEntry {

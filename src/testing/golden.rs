@@ -11,6 +11,7 @@ use crate::schema::clock::{Clock, ClockKind, Length};
 use crate::schema::grain::{DataType, Grain};
 use crate::schema::table::BoundTable;
 use crate::section::pieces::Cutoffs;
+use crate::testing::sets::sample_label;
 use crate::volume::set_writer::SetSummary;
 
 /// Bytes of a volume of the golden set.
@@ -22,27 +23,16 @@ const LARGE: LogicalType = LogicalType::Integer { bits: 64 };
 
 fn label(set_id: [u8; 16], text: &str, data_types: u32) -> LabelRecord {
     LabelRecord {
-        required_features: 0,
-        optional_features: 0,
         set_id,
-        volume: 1,
         label: text.to_owned(),
         created_unix: 1_709_374_500,
         created_civil: 1_709_378_100,
-        source_store: "sqlite".to_owned(),
         source_server: "cms-a".to_owned(),
         source_database: "cms.db".to_owned(),
         source_version: "R21".to_owned(),
         data_types,
-        acd: None,
-        incremental: false,
-        parent_set: None,
-        sequence: 0,
-        capacity: 0,
-        device_record: 0,
-        predecessor: None,
-        retain_until: None,
         software: "intervault 0.1.0".to_owned(),
+        ..sample_label(0)
     }
 }
 

@@ -132,7 +132,7 @@ fn write_section(set: &mut SetWriter<'_>, content: &Content) -> Result<(), Fault
     for (at, (pieces, batch)) in chunks.into_iter().enumerate() {
         for (acd, span) in pieces.complete {
             let whole = held.entry(acd).or_insert(span);
-            *whole = Span { start: whole.start.min(span.start), stop: whole.stop.max(span.stop) };
+            *whole = whole.hull(span);
         }
         let following = listed.get(at + 1..).unwrap_or_default();
         let marked = |piece: PieceEntry| PieceEntry { last: last_mark(&piece, following, content.ordered), ..piece };

@@ -15,7 +15,6 @@ use intervault::testing::fault::{FaultDevice, Op};
 use intervault::verify::finding::Level;
 use intervault::verify::set::verify_set;
 use intervault::volume::scanner::{ScanItem, Scanner};
-use intervault::volume::set::{SetReader, list_sets};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -66,12 +65,6 @@ fn flip(device: &MemoryDevice, (name, offset): &(String, usize)) {
     device.insert(name, bytes);
 }
 
-fn one_set(device: &dyn Device) -> SetReader<'_> {
-    let mut sets = list_sets(device).unwrap().sets;
-    assert_eq!(sets.len(), 1);
-    sets.remove(0)
-}
-
 #[test]
 fn what_is_bad_in_one_copy_is_restored_from_the_other_and_told() {
     let (centre, device) = spanning();
@@ -90,7 +83,7 @@ fn what_is_bad_in_one_copy_is_restored_from_the_other_and_told() {
     }
     for both in [joined(&one, &two), joined(&two, &one)] {
         centre.run("UPDATE hsplit SET acdcalls = acdcalls + 1");
-        let (plan, _) = restore_set(&one_set(&both), &centre, &restore_options(None, None)).unwrap();
+        let (plan, _) = restore_set(&only_set(&both), &centre, &restore_options(None, None)).unwrap();
         assert_eq!(centre.rows("hsplit"), truth);
         let told = |word: &str| plan.notices.iter().filter(|notice| notice.contains(word)).count();
         assert!(told("other copy was read") >= 1, "{:?}", plan.notices);
@@ -108,7 +101,7 @@ fn a_verification_judges_every_copy_and_names_it() {
         let (one, two) = (copied(&device, "one"), copied(&device, "two"));
         flip(if bad == "one" { &one } else { &two }, &chunk);
         let both = joined(&one, &two);
-        let verified = verify_set(&one_set(&both), 2, &Silent);
+        let verified = verify_set(&only_set(&both), 2, &Silent);
         assert_eq!((verified.blocks(), verified.bytes()), (2 * whole.blocks() - 1, 2 * whole.bytes()));
         assert_eq!((verified.rows, verified.chunks), (whole.rows, whole.chunks), "no row is lost");
         let [finding] = &verified.findings[..] else { panic!("{:?}", verified.findings) };
@@ -127,7 +120,7 @@ fn a_volume_with_a_damaged_label_is_judged_to_its_end() {
         // Another fault behind the label is found as well.
         let index = blocks(&device, BlockKind::VolumeIndex).into_iter().find(|(volume, _)| *volume == name).unwrap();
         flip(&torn, &index);
-        let verified = verify_set(&one_set(&torn), 2, &Silent);
+        let verified = verify_set(&only_set(&torn), 2, &Silent);
         assert_eq!((verified.blocks(), verified.bytes()), (whole.blocks() - 2, whole.bytes()), "{name}");
         assert!(verified.not_judged.is_empty());
         let of_it = verified.findings.iter().filter(|finding| finding.volume.as_ref() == Some(&name));

@@ -4,6 +4,7 @@ use intervault::base::monitor::Silent;
 use intervault::base::time::{Instant, day_of_civil};
 use intervault::column::encode::EncodeOptions;
 use intervault::device::memory::MemoryDevice;
+use intervault::device::traits::Device;
 use intervault::error::Error;
 use intervault::format::block::SetId;
 use intervault::restore;
@@ -131,7 +132,7 @@ pub fn backup(centre: &Centre) -> MemoryDevice {
     device
 }
 
-pub fn only_set(device: &MemoryDevice) -> SetReader<'_> {
+pub fn only_set(device: &dyn Device) -> SetReader<'_> {
     let mut sets = list_sets(device).unwrap().sets;
     assert_eq!(sets.len(), 1);
     sets.remove(0)

@@ -114,7 +114,7 @@ fn table_line(done: &TableReport) -> Vec<String> {
 
 fn held_envelope(done: &TableReport) -> Option<Span> {
     let spans = done.held.iter().map(|(_, span)| *span);
-    spans.reduce(|a, b| Span { start: a.start.min(b.start), stop: a.stop.max(b.stop) })
+    spans.reduce(Span::hull)
 }
 
 /// What was written, as one JSON object.

@@ -71,7 +71,7 @@ fn table_line(outline: &TableOutline) -> Vec<String> {
         None => format!("{} at least", count(outline.rows)),
     };
     let spans = outline.acds.iter().flat_map(|acd| &acd.held).copied();
-    let held = spans.reduce(|a, b| crate::base::time::Span { start: a.start.min(b.start), stop: a.stop.max(b.stop) });
+    let held = spans.reduce(crate::base::time::Span::hull);
     vec![
         outline.table.clone(),
         outline.data_type.map_or("?", DataType::name).to_owned(),

@@ -17,7 +17,7 @@ pub(super) enum Form {
     Delta,
 }
 
-/// The forms of a stream and of the streams inside it, as once chosen. Choosing costs about as much as writing, and the
+/// The forms of a stream and of the streams inside it, as once chosen. Choosing writes a sample several times over, and the
 /// next numbers of the same column nearly always want the same.
 #[derive(Debug, Default)]
 pub(in crate::column) struct FormMemory {

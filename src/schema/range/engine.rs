@@ -159,7 +159,7 @@ fn widen_to_rows(volume: &Side, target: &Side, asked: Span) -> Result<Span, Rang
     let mut heap: Option<(Span, i64)> = None;
     let mut grow = |heap: Option<(Span, i64)>| {
         if let Some((span, longest_in_heap)) = heap.filter(|(span, _)| span.meets(asked)) {
-            widened = Span { start: widened.start.min(span.start), stop: widened.stop.max(span.stop) };
+            widened = widened.hull(span);
             longest = longest.max(longest_in_heap);
         }
     };

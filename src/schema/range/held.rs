@@ -17,7 +17,7 @@ use crate::base::time::{Instant, Span};
 pub fn held_by_rows(spans: impl IntoIterator<Item = Span>, cutoff: Option<Instant>) -> Option<Span> {
     let cutoff = cutoff?;
     let complete = spans.into_iter().filter(|span| span.stop <= cutoff);
-    complete.reduce(|all, span| Span { start: all.start.min(span.start), stop: all.stop.max(span.stop) })
+    complete.reduce(Span::hull)
 }
 
 /// What an incremental holds for one table and one ACD: of the `envelope` (what a full backup taken now would hold) the
