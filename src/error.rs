@@ -189,7 +189,7 @@ fn device_class(error: &DeviceError) -> Class {
 fn store_class(error: &StoreError) -> Class {
     match error.kind {
         StoreErrorKind::NotFound | StoreErrorKind::NoTable(_) => Class::Nothing,
-        StoreErrorKind::Busy => Class::Busy,
+        StoreErrorKind::Busy | StoreErrorKind::InUse(_) => Class::Busy,
         StoreErrorKind::NotPermitted(_) => Class::NotPermitted,
         StoreErrorKind::Full => Class::Full,
         StoreErrorKind::Damaged(_) => Class::Damage,

@@ -26,6 +26,7 @@
 //! arrives as UTF-8.
 
 mod connect;
+mod control;
 mod days;
 mod declared;
 mod fault;
@@ -44,7 +45,7 @@ mod values;
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
-use super::traits::{Replacement, Snapshot, Store, StoreIdentity};
+use super::traits::{Replacement, Snapshot, Store, StoreIdentity, StoreLock};
 
 /// An SQLite database file.
 ///
@@ -95,5 +96,9 @@ impl Store for SqliteStore {
 
     fn replace(&self) -> Result<Box<dyn Replacement>, StoreError> {
         Ok(Box::new(replace::SqliteReplacement::begin(&self.path)?))
+    }
+
+    fn lock(&self) -> Result<Box<dyn StoreLock>, StoreError> {
+        Err(control::missing(&self.path))
     }
 }

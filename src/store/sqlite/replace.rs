@@ -24,6 +24,7 @@ use crate::base::time::Day;
 use crate::column::batch::{Batch, Column, ColumnData, Value};
 use crate::schema::clock::Clock;
 use crate::schema::table::TableSchema;
+use crate::store::control::{KeyRuns, Range, Run, RunStatus, State, Unit};
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{KeyedSink, Replacement};
 
@@ -182,11 +183,56 @@ impl Replacement for SqliteReplacement {
         })
     }
 
-    fn insert(&mut self, table: &TableSchema, columns: &[usize], batch: &Batch) -> Result<(), StoreError> {
+    fn insert(&mut self, table: &TableSchema, columns: &[usize], batch: &Batch) -> Result<KeyRuns, StoreError> {
         self.change(table, |this, site, shape| {
             check_columns(site, shape, columns, batch, this.utf8)?;
-            insert_rows(this.connection(), site, shape, columns, batch)
+            insert_rows(this.connection(), site, shape, columns, batch)?;
+            Ok(KeyRuns::default())
         })
+    }
+
+    fn insert_keyed(
+        &mut self,
+        _table: &TableSchema,
+        _columns: &[usize],
+        _keys: &[i64],
+        _batch: &Batch,
+    ) -> Result<u64, StoreError> {
+        Err(super::control::missing(&self.path))
+    }
+
+    fn scan_runs(
+        &mut self,
+        _table: &TableSchema,
+        _keys: &KeyRuns,
+        _columns: &[usize],
+        _sink: &mut KeyedSink<'_>,
+    ) -> Result<(), StoreError> {
+        Err(super::control::missing(&self.path))
+    }
+
+    fn delete_runs(&mut self, _table: &TableSchema, _keys: &KeyRuns) -> Result<u64, StoreError> {
+        Err(super::control::missing(&self.path))
+    }
+
+    fn set_state(&mut self, _state: &State) -> Result<(), StoreError> {
+        Err(super::control::missing(&self.path))
+    }
+
+    fn begin_run(&mut self, _run: &Run, _units: &[Unit]) -> Result<u64, StoreError> {
+        Err(super::control::missing(&self.path))
+    }
+
+    fn unit_applied(&mut self, _unit: &Unit, _ranges: &[Range]) -> Result<bool, StoreError> {
+        Err(super::control::missing(&self.path))
+    }
+
+    fn unit_undone(&mut self, _run: u64, _unit: u32) -> Result<bool, StoreError> {
+        Err(super::control::missing(&self.path))
+    }
+
+    fn end_run(&mut self, _run: u64, _status: RunStatus, _ended_unix: Option<i64>) -> Result<bool, StoreError> {
+        Err(super::control::missing(&self.path))
     }
 
     fn commit(mut self: Box<Self>) -> Result<(), StoreError> {

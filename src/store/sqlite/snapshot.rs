@@ -16,6 +16,7 @@ use super::shape::{self, RowKey, Shape};
 use crate::base::time::Day;
 use crate::schema::clock::{Clock, ClockKind};
 use crate::schema::table::TableSchema;
+use crate::store::control::{KeyRuns, Range, Run, State, Unit};
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{DayCount, KeyedSink, Part, RowSink, Snapshot};
 
@@ -205,6 +206,33 @@ impl Snapshot for SqliteSnapshot {
     ) -> Result<(), StoreError> {
         let site = Site::table(&self.path, &table.name);
         run_keyed(&*self.reader(reader)?, site, table, Some(clock), days, columns, sink)
+    }
+
+    fn scan_runs(
+        &self,
+        _reader: usize,
+        _table: &TableSchema,
+        _keys: &KeyRuns,
+        _columns: &[usize],
+        _sink: &mut KeyedSink<'_>,
+    ) -> Result<(), StoreError> {
+        Err(super::control::missing(&self.path))
+    }
+
+    fn state(&self) -> Result<State, StoreError> {
+        Err(super::control::missing(&self.path))
+    }
+
+    fn runs(&self) -> Result<Vec<Run>, StoreError> {
+        Err(super::control::missing(&self.path))
+    }
+
+    fn units(&self, _run: u64) -> Result<Vec<Unit>, StoreError> {
+        Err(super::control::missing(&self.path))
+    }
+
+    fn ranges(&self) -> Result<Vec<Range>, StoreError> {
+        Err(super::control::missing(&self.path))
     }
 }
 
