@@ -3,15 +3,22 @@
 
 mod apply;
 mod drift;
+mod journal;
+mod keep;
 mod options;
 mod plan;
 mod report;
 mod sides;
 mod summarise;
+mod target;
+mod units;
 
 pub use apply::apply;
+pub use keep::Keep;
 pub use options::{Missing, Options, Proof, Select};
 pub use plan::plan;
 pub use report::{
-    AcdPlan, Plan, RangesPlan, Refusal, Report, Source, TableAction, TablePlan, TableReport, VolumeNeed, WholePlan,
+    AcdPlan, Outcome, Plan, RangesPlan, Refusal, Report, Source, Stopped, TableAction, TablePlan, TableReport, UndoSet,
+    UnitReport, VolumeNeed, WholePlan,
 };
+pub use units::Part;

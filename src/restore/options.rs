@@ -55,4 +55,8 @@ pub struct Options {
     pub jobs: usize,
     /// Nothing of the target after this instant is touched: its own collection is still at work there.
     pub settled_until: Option<Instant>,
+    /// The civil time of the target's switch now.
+    pub now: Instant,
+    /// The same moment in seconds since 1970-01-01 00:00 UTC.
+    pub now_unix: i64,
 }

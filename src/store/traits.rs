@@ -163,7 +163,7 @@ pub trait Snapshot: Send + Sync {
         &self,
         reader: usize,
         table: &TableSchema,
-        clock: &Clock,
+        clock: Option<&Clock>,
         days: (Option<Day>, Option<Day>),
         columns: &[usize],
         sink: &mut KeyedSink<'_>,

@@ -199,13 +199,13 @@ impl Snapshot for SqliteSnapshot {
         &self,
         reader: usize,
         table: &TableSchema,
-        clock: &Clock,
+        clock: Option<&Clock>,
         days: (Option<Day>, Option<Day>),
         columns: &[usize],
         sink: &mut KeyedSink<'_>,
     ) -> Result<(), StoreError> {
         let site = Site::table(&self.path, &table.name);
-        run_keyed(&*self.reader(reader)?, site, table, Some(clock), days, columns, sink)
+        run_keyed(&*self.reader(reader)?, site, table, clock, days, columns, sink)
     }
 
     fn scan_runs(
