@@ -15,7 +15,7 @@ use crate::column::error::ColumnError;
 use crate::device::traits::Device;
 use crate::error::Error;
 use crate::format::chunk::PieceEntry;
-use crate::format::label::LabelRecord;
+use crate::format::label::{LabelRecord, purpose};
 use crate::format::record::encode_record;
 use crate::format::section::HeldEntry;
 use crate::schema::catalogue::Catalogue;
@@ -120,6 +120,8 @@ fn label(source: &StoreIdentity, options: &Options, plan: &Plan, number: u32) ->
         predecessor: None,
         retain_until: None,
         software: concat!("intervault ", env!("CARGO_PKG_VERSION")).to_owned(),
+        purpose: purpose::BACKUP,
+        chain: options.set.0,
     }
 }
 

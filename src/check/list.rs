@@ -104,7 +104,7 @@ pub fn outline(set: &SetReader<'_>) -> SetOutline {
 
 fn table(section: &SectionView) -> TableOutline {
     let mut acds: BTreeMap<Acd, AcdOutline> = BTreeMap::new();
-    for bucket in &section.buckets {
+    for bucket in section.buckets.iter().filter(|bucket| bucket.is_written()) {
         let acd = acds.entry(bucket.acd).or_insert_with(|| AcdOutline { acd: bucket.acd, ..AcdOutline::default() });
         acd.rows = acd.rows.saturating_add(bucket.rows);
         acd.carried = acd.carried.saturating_add(bucket.carried);
@@ -124,7 +124,7 @@ fn table(section: &SectionView) -> TableOutline {
         rows: section.rows_here(),
         rows_in_all: section.end.as_ref().map(|end| end.rows),
         chunks: section.chunks.iter().filter(|chunk| chunk.here).count() as u64,
-        buckets: section.buckets.len() as u64,
+        buckets: section.buckets.iter().filter(|bucket| bucket.is_written()).count() as u64,
         bytes: section.bytes,
         acds: acds.into_values().collect(),
     }

@@ -212,16 +212,17 @@ pub struct BucketListRecord {
     pub buckets: Vec<BucketEntry>,
 }
 
-/// One bucket in a catalog: the sum of its pieces.
+/// One bucket in a catalog: the sum of its pieces. Or, without pieces, a bucket that an incremental set did not write,
+/// because the sets before it in its chain have it as it was: its rows are not on the volumes of this set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BucketEntry {
     /// The ACD.
     pub acd: Option<i64>,
     /// First day of its day or period.
     pub day: Option<i32>,
-    /// Pieces on the volumes.
+    /// Pieces on the volumes of the set; 0 for a bucket that it did not write.
     pub pieces: u32,
-    /// Rows that the set speaks for.
+    /// Rows that the set speaks for; of a bucket that it did not write, the rows that the source had.
     pub rows: u64,
     /// Rows carried beside them.
     pub carried: u64,
@@ -234,6 +235,22 @@ pub struct BucketEntry {
     pub digest: [u8; 16],
 }
 
+impl BucketEntry {
+    /// Whether the bucket's rows are on the volumes of the set.
+    #[must_use]
+    pub const fn is_written(&self) -> bool {
+        self.pieces > 0
+    }
+
+    fn validate(&self) -> Result<(), FormatErrorKind> {
+        if !self.is_written() && (self.rows == 0 || self.carried > 0) {
+            let (found, allowed) = (self.rows, "1 or more, and none carried, in a bucket without pieces");
+            return Err(FormatErrorKind::Field { field: "rows", found, allowed });
+        }
+        check_instants(self.day, self.first, self.stop)
+    }
+}
+
 impl Record for BucketListRecord {
     const KIND: u16 = 11;
     const VERSION: u16 = 1;
@@ -241,6 +258,6 @@ impl Record for BucketListRecord {
 
     fn validate(&self) -> Result<(), FormatErrorKind> {
         at_most("buckets listed", self.buckets.len() as u64, u64::from(RECORD_ENTRIES_MAX))?;
-        self.buckets.iter().try_for_each(|bucket| check_instants(bucket.day, bucket.first, bucket.stop))
+        self.buckets.iter().try_for_each(BucketEntry::validate)
     }
 }

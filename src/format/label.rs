@@ -26,6 +26,14 @@ pub mod data_types {
     pub const ALL: u32 = 63;
 }
 
+/// What a set was made for: values of [`LabelRecord::purpose`].
+pub mod purpose {
+    /// A backup.
+    pub const BACKUP: u8 = 0;
+    /// What a restore deleted, so that it can be put back.
+    pub const UNDO: u8 = 1;
+}
+
 /// The label record. Never rewritten.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelRecord {
@@ -59,7 +67,7 @@ pub struct LabelRecord {
     pub incremental: bool,
     /// The set that this one builds on, for an incremental.
     pub parent_set: Option<[u8; 16]>,
-    /// Number in its chain: 0 for a full, one more than its parent's for an incremental.
+    /// Number in its chain: 0 for a set that is not incremental, one more than its parent's for an incremental.
     pub sequence: u32,
     /// Capacity of the volume in bytes; 0 if not bounded.
     pub capacity: u64,
@@ -71,6 +79,10 @@ pub struct LabelRecord {
     pub retain_until: Option<i32>,
     /// The software that wrote the volume, with its version.
     pub software: String,
+    /// What the set was made for: one of [`purpose`].
+    pub purpose: u8,
+    /// The set that begins the chain: for an incremental the full that it goes back to, for every other set its own id.
+    pub chain: [u8; 16],
 }
 
 /// How the volume before this one ended.
@@ -87,6 +99,18 @@ impl LabelRecord {
     #[must_use]
     pub const fn set(&self) -> SetId {
         SetId(self.set_id)
+    }
+
+    /// The set that begins the chain of this one: itself, unless it is incremental.
+    #[must_use]
+    pub const fn chain(&self) -> SetId {
+        SetId(self.chain)
+    }
+
+    /// Whether the set holds what a restore deleted, and is for undoing it.
+    #[must_use]
+    pub const fn is_undo(&self) -> bool {
+        self.purpose == purpose::UNDO
     }
 
     /// Checks that the label stands in a block of its own set and volume.
@@ -139,6 +163,15 @@ impl Record for LabelRecord {
         if self.parent_set.is_some() != self.incremental || (self.sequence > 0) != self.incremental {
             let allowed = "1 or more, with a parent_set, exactly in an incremental";
             return Err(FormatErrorKind::Field { field: "sequence", found: u64::from(self.sequence), allowed });
+        }
+        let own = self.chain == self.set_id;
+        if own == self.incremental {
+            let allowed = "another set for an incremental, the set itself otherwise";
+            return Err(FormatErrorKind::Field { field: "chain", found: u64::from(own), allowed });
+        }
+        if self.purpose > purpose::UNDO || (self.is_undo() && self.incremental) {
+            let allowed = "0, or 1 in a set that is not incremental";
+            return Err(FormatErrorKind::Field { field: "purpose", found: u64::from(self.purpose), allowed });
         }
         Ok(())
     }

@@ -126,6 +126,8 @@ pub mod records {
             ("predecessor", "option of predecessor"),
             ("retain_until", "option of i32"),
             ("software", "text"),
+            ("purpose", "u8"),
+            ("chain", "bytes 16"),
         ]),
         entry("predecessor", &[("last_block", "u64"), ("running_hash", "bytes 32")]),
         record::<SectionRecord>(&[
@@ -173,6 +175,7 @@ pub mod records {
             ("buckets", "u64"),
             ("digest", "bytes 16"),
             ("held", "list of held entry"),
+            ("envelope", "list of held entry"),
         ]),
         entry("held entry", &[("acd", "option of i64"), ("start", "i64"), ("stop", "i64")]),
         record::<ChunkRecord>(&[

@@ -190,6 +190,9 @@ pub struct SectionEndRecord {
     pub digest: [u8; 16],
     /// The time for which the set speaks, per ACD; ascending by ACD, then by start.
     pub held: Vec<HeldEntry>,
+    /// The time for which a full set taken at the same moment would speak, in the same order. In a set that is not
+    /// incremental the same as `held`.
+    pub envelope: Vec<HeldEntry>,
 }
 
 /// A held range: the set speaks for all rows of this ACD whose span lies wholly in it.
@@ -209,15 +212,20 @@ impl Record for SectionEndRecord {
     const NAME: &'static str = "section end";
 
     fn validate(&self) -> Result<(), FormatErrorKind> {
-        at_most("held ranges", self.held.len() as u64, u64::from(RECORD_ENTRIES_MAX))?;
-        if self.held.iter().any(|held| held.start >= held.stop) {
-            return Err(FormatErrorKind::Field { field: "held stop", found: 0, allowed: "after its start" });
-        }
-        let in_order = |one: &HeldEntry, next: &HeldEntry| (one.acd, one.stop) <= (next.acd, next.start);
-        if !self.held.is_sorted_by(in_order) {
-            let (found, allowed) = (self.held.len() as u64, "ascending by ACD and start, none over another");
-            return Err(FormatErrorKind::Field { field: "held ranges", found, allowed });
-        }
-        Ok(())
+        validate_ranges("held ranges", "held stop", &self.held)?;
+        validate_ranges("envelope", "envelope stop", &self.envelope)
     }
+}
+
+fn validate_ranges(list: &'static str, stop: &'static str, ranges: &[HeldEntry]) -> Result<(), FormatErrorKind> {
+    at_most(list, ranges.len() as u64, u64::from(RECORD_ENTRIES_MAX))?;
+    if ranges.iter().any(|range| range.start >= range.stop) {
+        return Err(FormatErrorKind::Field { field: stop, found: 0, allowed: "after its start" });
+    }
+    let in_order = |one: &HeldEntry, next: &HeldEntry| (one.acd, one.stop) <= (next.acd, next.start);
+    if !ranges.is_sorted_by(in_order) {
+        let (found, allowed) = (ranges.len() as u64, "ascending by ACD and start, none over another");
+        return Err(FormatErrorKind::Field { field: list, found, allowed });
+    }
+    Ok(())
 }

@@ -32,9 +32,15 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The set has none of the tables asked for; the range engine cannot answer; the store or a device fails. What merely
 /// forbids applying the plan is in [`Plan::refusals`].
 pub fn plan(set: &SetReader<'_>, store: &dyn Store, options: &Options, monitor: &dyn Monitor) -> Result<Plan, Error> {
+    let label = set.label();
+    if label.is_undo() {
+        return Err(Error::refused(
+            format!("set {} is an undo set: it holds what a restore deleted, not what a source had", label.label),
+            "put it back with intervault undo, or choose a backup with --set",
+        ));
+    }
     let jobs = options.jobs.max(1);
     let snapshot = store.snapshot(jobs)?;
-    let label = set.label();
     let acd = one_acd(set, options)?;
     let planner = Planner { set, snapshot: snapshot.as_ref(), options, acd, same_server: same_server(set, store) };
     let mut plan = Plan {

@@ -89,6 +89,8 @@ pub fn weigh(claims: Claims<'_>, pieces: &[PieceEntry], whole: bool) -> Evidence
     match (claims.buckets, claims.end) {
         (Some(buckets), Some(end)) => {
             let judged = |entry: &&BucketEntry| match (claims.window, entry.day) {
+                // The set has no row of it: nothing is lost, and nothing said.
+                _ if !entry.is_written() => false,
                 (None, _) => true,
                 (Some(_), None) => false,
                 (Some(window), Some(day)) => bucket_span(claims.grain, day, Some(Instant(entry.stop))).meets(window),
@@ -229,6 +231,7 @@ mod tests {
             buckets: 3,
             digest: digest.to_le_bytes(),
             held: vec![HeldEntry { acd: Some(1), start: 8 * DAY, stop: 14 * DAY }],
+            envelope: vec![HeldEntry { acd: Some(1), start: 8 * DAY, stop: 14 * DAY }],
         }
     }
 

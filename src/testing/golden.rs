@@ -15,7 +15,7 @@ use crate::testing::sets::sample_label;
 use crate::volume::set_writer::SetSummary;
 
 /// Bytes of a volume of the golden set.
-pub const VOLUME_SIZE: u64 = 16 << 10;
+pub const VOLUME_SIZE: u64 = 33 << 9;
 
 const SMALL: LogicalType = LogicalType::Integer { bits: 16 };
 const WHOLE: LogicalType = LogicalType::Integer { bits: 32 };
@@ -24,6 +24,7 @@ const LARGE: LogicalType = LogicalType::Integer { bits: 64 };
 fn label(set_id: [u8; 16], text: &str, data_types: u32) -> LabelRecord {
     LabelRecord {
         set_id,
+        chain: set_id,
         label: text.to_owned(),
         created_unix: 1_709_374_500,
         created_civil: 1_709_378_100,

@@ -52,6 +52,8 @@ pub fn label() -> LabelRecord {
         predecessor: Some(Predecessor { last_block: 99, running_hash: hash(1) }),
         retain_until: Some(20_800),
         software: "intervault 0.1.0".into(),
+        purpose: 0,
+        chain: [0xC0; 16],
     }
 }
 
@@ -110,6 +112,10 @@ pub fn section_end() -> SectionEndRecord {
         held: vec![
             HeldEntry { acd: Some(1), start: 1_700_000_000, stop: 1_700_086_400 },
             HeldEntry { acd: Some(2), start: -5, stop: 1_700_000_000 },
+        ],
+        envelope: vec![
+            HeldEntry { acd: None, start: 1_690_000_000, stop: 1_700_086_401 },
+            HeldEntry { acd: Some(2), start: -6, stop: 1_700_000_001 },
         ],
     }
 }

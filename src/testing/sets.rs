@@ -63,6 +63,8 @@ pub fn sample_label(seed: u64) -> LabelRecord {
         predecessor: None,
         retain_until: None,
         software: "intervault test".into(),
+        purpose: 0,
+        chain: set_id,
     }
 }
 

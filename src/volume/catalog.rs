@@ -140,8 +140,8 @@ impl Catalog {
         for section in &self.sections {
             let end = &section.record.end;
             expect("chunks listed", section.chunks.len() as u64, end.chunks, 0)?;
-            // A bucket without pieces is one that an incremental set speaks for without holding its rows.
-            let written = section.buckets.iter().filter(|bucket| bucket.pieces > 0).count();
+            // A bucket without pieces is one that an incremental set did not write; the end mark does not count it.
+            let written = section.buckets.iter().filter(|bucket| bucket.is_written()).count();
             expect("buckets listed", written as u64, end.buckets, 0)?;
             let mut next_row = 0u64;
             for chunk in &section.chunks {
@@ -230,6 +230,10 @@ mod tests {
         Catalog::from_payloads(&payloads).map_err(|error| error.kind.to_string())
     }
 
+    fn unwritten(bucket: &mut BucketEntry) {
+        (bucket.pieces, bucket.carried) = (0, 0);
+    }
+
     fn refusal(change: impl Fn(&mut Catalog)) -> String {
         let mut catalog = sample();
         change(&mut catalog);
@@ -286,7 +290,7 @@ mod tests {
             ("sections listed is 1", |catalog| catalog.sections.truncate(1)),
             ("chunks listed is 2", |catalog| catalog.sections[1].record.end.chunks = 3),
             ("buckets listed is 2", |catalog| catalog.sections[0].record.end.buckets = 1),
-            ("buckets listed is 1", |catalog| catalog.sections[0].buckets[0].pieces = 0),
+            ("buckets listed is 1", |catalog| unwritten(&mut catalog.sections[0].buckets[0])),
             ("first_row is 65536", |catalog| catalog.sections[0].chunks[0].rows -= 1),
             ("first_row is 1", |catalog| catalog.sections[0].chunks[0].first_row = 1),
             ("rows of all chunks is 131072", |catalog| catalog.sections[1].record.end.rows += 1),
@@ -306,9 +310,18 @@ mod tests {
     #[test]
     fn a_bucket_without_pieces_is_listed_and_not_counted() {
         let mut catalog = sample();
-        catalog.sections[0].buckets[1].pieces = 0;
+        unwritten(&mut catalog.sections[0].buckets[1]);
         catalog.sections[0].record.end.buckets = 1;
-        assert_eq!(read(&catalog), Ok(catalog));
+        assert_eq!(read(&catalog), Ok(catalog.clone()));
+        // It has rows at the source, and none that are carried.
+        let refused = |change: fn(&mut BucketEntry)| {
+            let mut catalog = catalog.clone();
+            change(&mut catalog.sections[0].buckets[1]);
+            catalog.to_payloads(1 << 20).expect_err("an impossible bucket was written").kind.to_string()
+        };
+        let allowed = "allowed: 1 or more, and none carried, in a bucket without pieces";
+        assert_eq!(refused(|bucket| bucket.rows = 0), format!("rows is 0, {allowed}"));
+        assert_eq!(refused(|bucket| bucket.carried = 1), format!("rows is 4000, {allowed}"));
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub struct SectionView {
     pub bytes: u64,
     /// The chunks, in order. By the catalog all of them, also those whose volume is not here; by a scan those found.
     pub chunks: Vec<ChunkRef>,
-    /// The buckets, ascending by ACD (none first), then by day (none first). By a scan: what was found of them.
+    /// The buckets, ascending by ACD (none first), then by day (none first). By the catalog of an incremental set also those
+    /// that it did not write, which have no pieces; by a scan those of which anything was found.
     pub buckets: Vec<BucketEntry>,
     /// For each bucket: whether all of its rows are on the volumes that are there, proven by the catalog's or the end
     /// mark's totals or by its own last piece. Never true of a bucket without pieces. Damage inside chunks that the

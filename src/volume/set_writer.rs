@@ -9,7 +9,7 @@ use super::writer::{Ending, VolumeSummary, VolumeWriter, tail_bytes};
 use crate::base::limits::{BLOCK_PAYLOAD_MAX, SECTIONS_MAX, VOLUMES_MAX};
 use crate::device::traits::Device;
 use crate::format::block::{BlockKind, SetId, block_len};
-use crate::format::catalog::{BlockEntry, CatalogRecord, CatalogSectionRecord, ChunkEntry};
+use crate::format::catalog::{BlockEntry, BucketEntry, CatalogRecord, CatalogSectionRecord, ChunkEntry};
 use crate::format::chunk::{ChunkRecord, ColumnBytesEntry, PieceEntry, encode_chunk};
 use crate::format::error::FormatError;
 use crate::format::label::{LabelRecord, Predecessor};
@@ -180,11 +180,27 @@ impl<'d> SetWriter<'d> {
         })
     }
 
-    /// Ends the open section. The totals are computed from its pieces.
+    /// Ends the open section of a set that is not incremental. The totals are computed from its pieces.
     ///
     /// # Errors
     /// No section is open, the held ranges fail their checks, the device fails.
     pub fn end_section(&mut self, held: Vec<HeldEntry>) -> Result<SectionEndRecord, VolumeError> {
+        let envelope = held.clone();
+        self.end_incremental(held, envelope, Vec::new())
+    }
+
+    /// Ends the open section of an incremental set. `envelope` is the time for which a full set taken now would speak,
+    /// `unwritten` are the buckets that the source has and that this set does not repeat, in any order; their number of
+    /// pieces is the writer's.
+    ///
+    /// # Errors
+    /// As [`SetWriter::end_section`]; a bucket is among those that were written.
+    pub fn end_incremental(
+        &mut self,
+        held: Vec<HeldEntry>,
+        envelope: Vec<HeldEntry>,
+        unwritten: Vec<BucketEntry>,
+    ) -> Result<SectionEndRecord, VolumeError> {
         self.guarded(|set| {
             let Some(open) = set.open.as_ref() else {
                 return Err(VolumeError::Order("no section is open: begin one before it can end"));
@@ -195,14 +211,22 @@ impl<'d> SetWriter<'d> {
                 buckets: open.buckets.len() as u64,
                 digest: open.buckets.digest(),
                 held,
+                envelope,
             };
+            let mut buckets: Vec<BucketEntry> = open.buckets.entries().collect();
+            if unwritten.iter().any(|bucket| open.buckets.get(&(bucket.acd, bucket.day)).is_some()) {
+                return Err(VolumeError::Order("a bucket is listed as not written, and it was: list it once"));
+            }
+            if !unwritten.is_empty() {
+                buckets.extend(unwritten.into_iter().map(|bucket| BucketEntry { pieces: 0, ..bucket }));
+                buckets.sort_unstable_by_key(|bucket| (bucket.acd, bucket.day));
+            }
             let number = open.number;
             let payload = encode_record(&end).map_err(|error| set.format(error))?;
             let placed = set.place(BlockKind::SectionEnd, number, &payload)?;
             if let Some(open) = set.open.take() {
                 let bytes = open.bytes.saturating_add(u64::from(placed.entry.bytes));
                 let record = CatalogSectionRecord { section: number, header: open.header, end: end.clone(), bytes };
-                let buckets = open.buckets.entries().collect();
                 set.sections.push(CatalogSection { record, chunks: open.chunks, buckets });
             }
             Ok(end)

@@ -9,7 +9,7 @@ use intervault::format::block::{BlockHeader, BlockIdentity, BlockKind, SetId, en
 use intervault::format::catalog::{BucketListRecord, CatalogRecord, CatalogSectionRecord};
 use intervault::format::chunk::ChunkRecord;
 use intervault::format::error::FormatErrorKind;
-use intervault::format::label::{LabelRecord, data_types};
+use intervault::format::label::{LabelRecord, data_types, purpose};
 use intervault::format::marks::VolumeEndRecord;
 use intervault::format::record::{FRAME_LEN, Record, decode_record, encode_record, next_record};
 use intervault::format::section::{ColumnEntry, CutoffEntry, HeldEntry, SectionEndRecord, SectionRecord};
@@ -118,9 +118,12 @@ fn labels_of_first_and_last_volumes_and_of_fulls_are_read() {
     let first = LabelRecord { volume: 1, predecessor: None, ..records::label() };
     sound(&first);
     sound(&LabelRecord { volume: VOLUMES_MAX, ..records::label() });
-    let full = LabelRecord { incremental: false, parent_set: None, sequence: 0, ..first };
+    let own = records::SET.0;
+    let full = LabelRecord { incremental: false, parent_set: None, sequence: 0, chain: own, ..first };
     sound(&full);
-    sound(&LabelRecord { incremental: true, parent_set: Some([1; 16]), sequence: 1, ..full.clone() });
+    sound(&LabelRecord { purpose: purpose::UNDO, ..full.clone() });
+    let parent = Some([1; 16]);
+    sound(&LabelRecord { incremental: true, parent_set: parent, sequence: 1, chain: [1; 16], ..full.clone() });
     // A parent or a number in a chain alone makes no incremental.
     assert!(unsound(&LabelRecord { parent_set: Some([1; 16]), ..full.clone() }).starts_with("sequence is 0, "));
     assert!(unsound(&LabelRecord { sequence: 1, ..full }).starts_with("sequence is 1, "));
@@ -192,16 +195,23 @@ fn slots_and_cutoffs_are_held_to_their_bounds() {
 
 #[test]
 fn held_ranges_may_touch_and_must_not_be_empty() {
-    let held = |ranges: &[(Option<i64>, i64, i64)]| {
-        let held = ranges.iter().map(|(acd, start, stop)| HeldEntry { acd: *acd, start: *start, stop: *stop });
-        SectionEndRecord { held: held.collect(), ..records::section_end() }
-    };
-    sound(&held(&[]));
-    sound(&held(&[(None, 0, 1), (None, 1, 2), (Some(-4), -9, 0), (Some(1), -9, -8)]));
-    let order = "held ranges is 2, allowed: ascending by ACD and start, none over another";
-    assert_eq!(unsound(&held(&[(Some(1), 5, 7), (Some(1), 6, 8)])), order);
-    assert_eq!(unsound(&held(&[(Some(1), 0, 1), (None, 5, 6)])), order);
+    type Range = (Option<i64>, i64, i64);
+    fn list(ranges: &[Range]) -> Vec<HeldEntry> {
+        ranges.iter().map(|(acd, start, stop)| HeldEntry { acd: *acd, start: *start, stop: *stop }).collect()
+    }
+    let held = |ranges: &[Range]| SectionEndRecord { held: list(ranges), ..records::section_end() };
+    let envelope = |ranges: &[Range]| SectionEndRecord { envelope: list(ranges), ..records::section_end() };
+    let good: [&[Range]; 2] = [&[], &[(None, 0, 1), (None, 1, 2), (Some(-4), -9, 0), (Some(1), -9, -8)]];
+    let over: [&[Range]; 2] = [&[(Some(1), 5, 7), (Some(1), 6, 8)], &[(Some(1), 0, 1), (None, 5, 6)]];
+    let order = "is 2, allowed: ascending by ACD and start, none over another";
+    good.iter().for_each(|ranges| sound(&held(ranges)));
+    good.iter().for_each(|ranges| sound(&envelope(ranges)));
+    for ranges in over {
+        assert_eq!(unsound(&held(ranges)), format!("held ranges {order}"));
+        assert_eq!(unsound(&envelope(ranges)), format!("envelope {order}"));
+    }
     assert_eq!(unsound(&held(&[(None, 4, 3)])), "held stop is 0, allowed: after its start");
+    assert_eq!(unsound(&envelope(&[(None, 4, 4)])), "envelope stop is 0, allowed: after its start");
 }
 
 #[test]
@@ -297,7 +307,8 @@ fn a_catalog_counts_up_to_its_caps_and_checks_what_it_repeats() {
     // The same, as a reader meets it: the embedded end with its second range moved over its first.
     let good = records::catalog_section();
     let mut bytes = body(&good);
-    let held = bytes.len() - 8 - 25;
+    // Behind it the envelope, of 8 + 17 + 25 bytes, and the section's bytes.
+    let held = bytes.len() - 8 - 50 - 25;
     assert_eq!(bytes[held..held + 9], [1, 2, 0, 0, 0, 0, 0, 0, 0], "the second range is that of ACD 2");
     bytes[held + 1] = 1;
     let error = decode_record::<CatalogSectionRecord>(&framed::<CatalogSectionRecord>(&bytes)).unwrap_err();

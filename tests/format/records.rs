@@ -141,6 +141,27 @@ fn labels_that_contradict_themselves_are_refused() {
     assert_eq!(label(|label| label.sequence = 0), format!("sequence is 0, {chain}"));
     assert_eq!(label(|label| label.parent_set = None), format!("sequence is 4, {chain}"));
     assert_eq!(label(|label| label.incremental = false), format!("sequence is 4, {chain}"));
+    let begins = "allowed: another set for an incremental, the set itself otherwise";
+    assert_eq!(label(|label| label.chain = label.set_id), format!("chain is 1, {begins}"));
+    let full = |label: &mut LabelRecord| {
+        (label.incremental, label.parent_set, label.sequence, label.chain) = (false, None, 0, label.set_id);
+    };
+    assert_eq!(
+        label(|label| {
+            full(label);
+            label.chain[3] ^= 1;
+        }),
+        format!("chain is 0, {begins}")
+    );
+    let purpose = "allowed: 0, or 1 in a set that is not incremental";
+    assert_eq!(label(|label| label.purpose = 1), format!("purpose is 1, {purpose}"));
+    assert_eq!(
+        label(|label| {
+            full(label);
+            label.purpose = 2;
+        }),
+        format!("purpose is 2, {purpose}")
+    );
 }
 
 #[test]
@@ -290,6 +311,10 @@ fn a_list_at_its_cap_fits_a_record_and_one_more_is_refused() {
     one("held", |count| {
         let entry = |at: usize| HeldEntry { acd: Some(1), start: at as i64 * 2, stop: at as i64 * 2 + 1 };
         SectionEndRecord { held: (0..count).map(entry).collect(), ..records::section_end() }
+    });
+    one("envelope", |count| {
+        let entry = |at: usize| HeldEntry { acd: Some(at as i64), start: 0, stop: 1 };
+        SectionEndRecord { envelope: (0..count).map(entry).collect(), ..records::section_end() }
     });
     one("cutoffs", |count| {
         let entry = |at: usize| intervault::format::section::CutoffEntry { acd: Some(at as i64), cutoff: 5 };

@@ -67,7 +67,7 @@ twins! {
         created_civil: i64, source_store: String, source_server: String, source_database: String,
         source_version: String, data_types: u32, acd: Option<i64>, incremental: bool, parent_set: Option<Id>,
         sequence: u32, capacity: u64, device_record: u32, predecessor: Option<Predecessor>,
-        retain_until: Option<i32>, software: String,
+        retain_until: Option<i32>, software: String, purpose: u8, chain: Id,
     }
     Predecessor of theirs_label::Predecessor { last_block: u64, running_hash: Hash }
     Section of theirs_section::SectionRecord {
@@ -85,7 +85,7 @@ twins! {
     }
     Cutoff of theirs_section::CutoffEntry { acd: Option<i64>, cutoff: i64 }
     SectionEnd of theirs_section::SectionEndRecord {
-        rows: u64, chunks: u64, buckets: u64, digest: Id, held: Vec<Held>,
+        rows: u64, chunks: u64, buckets: u64, digest: Id, held: Vec<Held>, envelope: Vec<Held>,
     }
     Held of theirs_section::HeldEntry { acd: Option<i64>, start: i64, stop: i64 }
     Chunk of theirs_chunk::ChunkRecord {
@@ -186,10 +186,11 @@ fn options_not_given_and_empty_lists_are_the_same_too() {
         sequence: 0,
         predecessor: None,
         retain_until: None,
+        chain: records::SET.0,
         ..records::label()
     };
     assert_eq!(wincode::serialize(&Label::of(&label)).unwrap(), body(&label));
-    let end = theirs_section::SectionEndRecord { held: Vec::new(), ..records::section_end() };
+    let end = theirs_section::SectionEndRecord { held: Vec::new(), envelope: Vec::new(), ..records::section_end() };
     assert_eq!(wincode::serialize(&SectionEnd::of(&end)).unwrap(), body(&end));
 }
 

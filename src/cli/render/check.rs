@@ -5,6 +5,8 @@ use super::restore::acd_text;
 use super::text::{bytes, count, counted, escape, span, table};
 use crate::check::{AcdOutline, SetOutline, TableOutline, Unreadable, short};
 use crate::cli::exit::Exit;
+use crate::format::block::SetId;
+use crate::format::label::LabelRecord;
 use crate::schema::grain::{DataType, Grain};
 use crate::verify::finding::Finding;
 use crate::verify::set::Verified;
@@ -37,6 +39,11 @@ pub fn outline_text(outline: &SetOutline) -> String {
         counted(outline.volumes.len() as u64, "volume", "volumes"),
         if outline.from_catalog { "" } else { "; no catalog here, this is what a scan found" },
     );
+    if let Some(kind) = kind(label) {
+        // Before the empty line that ends the head.
+        out.truncate(out.trim_end().len());
+        let _written = write!(out, "\n  {kind}\n\n");
+    }
     let rows: Vec<Vec<String>> = outline.tables.iter().map(table_line).collect();
     out.push_str(&table(&["table", "data", "grain", ">rows", ">buckets", ">bytes", "ACDs", "held"], &rows));
     if !outline.absent.is_empty() {
@@ -58,6 +65,19 @@ pub fn outline_text(outline: &SetOutline) -> String {
         let _written = writeln!(out, "Left out of the backup: {}: {}", escape(name), escape(reason));
     }
     out
+}
+
+/// What a set is, unless it is a full backup.
+fn kind(label: &LabelRecord) -> Option<String> {
+    let chain = short(label.chain());
+    match label.parent_set {
+        Some(parent) => {
+            let (number, parent) = (label.sequence, short(SetId(parent)));
+            Some(format!("incremental {number} of the chain of set {chain}, builds on set {parent}"))
+        }
+        None if label.is_undo() => Some("undo set, for intervault undo: what a restore deleted".to_owned()),
+        None => None,
+    }
 }
 
 fn numbers(volumes: &[u32]) -> String {
@@ -115,6 +135,11 @@ pub fn outline_json(outline: &SetOutline) -> Value {
             "database": label.source_database, "version": label.source_version,
         },
         "software": label.software,
+        "purpose": if label.is_undo() { "undo" } else { "backup" },
+        "incremental": label.incremental,
+        "sequence": label.sequence,
+        "chain": label.chain().to_string(),
+        "parent_set": label.parent_set.map(|parent| SetId(parent).to_string()),
         "volumes": outline.volumes,
         "copies": outline.copies.iter().map(|(number, names)| json!({"volume": number, "names": names})).collect::<Vec<_>>(),
         "missing_volumes": outline.missing,
