@@ -155,7 +155,7 @@ impl Work<'_> {
     pub(super) fn members(&self) -> Vec<Member> {
         let member = |set: &&SetReader<'_>| {
             let label = set.label();
-            Member { set: label.set(), chain: label.set(), sequence: label.sequence }
+            Member { set: label.set(), chain: label.chain(), sequence: label.sequence }
         };
         self.sets.iter().map(member).collect()
     }

@@ -14,7 +14,7 @@ use crate::column::logical::LogicalType;
 use crate::device::traits::Device;
 use crate::error::Error;
 use crate::format::block::SetId;
-use crate::format::label::{LabelRecord, data_types};
+use crate::format::label::{LabelRecord, data_types, purpose};
 use crate::format::section::HeldEntry;
 use crate::schema::label_text::LabelText;
 use crate::schema::range::SpanSet;
@@ -149,6 +149,8 @@ impl Keeper<'_> {
             predecessor: None,
             retain_until: None,
             software: concat!("intervault ", env!("CARGO_PKG_VERSION")).to_owned(),
+            purpose: purpose::UNDO,
+            chain: set.0,
         }
     }
 

@@ -8,9 +8,11 @@ mod keep;
 mod options;
 mod plan;
 mod report;
+mod resume;
 mod sides;
 mod summarise;
 mod target;
+mod undo;
 mod units;
 
 pub use apply::apply;
@@ -21,4 +23,6 @@ pub use report::{
     AcdPlan, Outcome, Plan, RangesPlan, Refusal, Report, Source, Stopped, TableAction, TablePlan, TableReport, UndoSet,
     UnitReport, VolumeNeed, WholePlan,
 };
+pub use resume::{Unfinished, resume, unfinished};
+pub use undo::{UndoOptions, UndoPlan, UndoReport, UndoUnit, undo, undo_plan, undoable};
 pub use units::Part;

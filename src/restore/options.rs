@@ -59,4 +59,27 @@ pub struct Options {
     pub now: Instant,
     /// The same moment in seconds since 1970-01-01 00:00 UTC.
     pub now_unix: i64,
+    /// Whether the plan is for going on with a run: its guards were passed when it began.
+    pub resuming: bool,
+}
+
+impl Options {
+    /// Everything, with the careful answers: refuse what would lose rows, prove all. `now` is the civil time of the target's
+    /// switch, `now_unix` the same moment in seconds since 1970-01-01 00:00 UTC.
+    #[must_use]
+    pub fn new(now: Instant, now_unix: i64) -> Options {
+        Options {
+            select: Select::All,
+            acd: None,
+            request: Request::ALL,
+            policies: Policies::default(),
+            missing: Missing::Refuse,
+            proof: Proof::Full,
+            jobs: 1,
+            settled_until: None,
+            now,
+            now_unix,
+            resuming: false,
+        }
+    }
 }

@@ -87,7 +87,8 @@ fn go_on(
     lock.notice().iter().for_each(|notice| monitor.notice(notice));
     let options = Options { resuming: true, ..journal::read_options(&run.options, base)? };
     report.proved = options.proof == Proof::Full;
-    let plan = plan(sets, store, &options, monitor)?;
+    let Some(first) = sets.first() else { return Ok(()) };
+    let plan = plan(first, store, &options, monitor)?;
     let todo = todo(unfinished, &plan)?;
     report.units = todo.iter().map(unit_report).collect();
     let work = Work { plan: &plan, sets, store, options: &options, monitor };
@@ -101,7 +102,10 @@ fn todo<'a>(unfinished: &Unfinished, plan: &'a Plan) -> Result<Vec<Todo<'a>>, Er
     for line in &unfinished.units {
         let Some(table) = plan.tables.iter().find(|table| table.table == line.table) else {
             return Err(Error::refused(
-                format!("restore {} replaces table {}, which its set no longer gives", unfinished.run.number, line.table),
+                format!(
+                    "restore {} replaces table {}, which its set no longer gives",
+                    unfinished.run.number, line.table
+                ),
                 "undo that restore, or begin anew with --anew",
             ));
         };
@@ -113,9 +117,7 @@ fn todo<'a>(unfinished: &Unfinished, plan: &'a Plan) -> Result<Vec<Todo<'a>>, Er
         };
         let planned = match &table.action {
             TableAction::Ranges(ranges) => unit(ranges, part),
-            TableAction::Whole(whole) => {
-                super::units::UnitPlan { part, delete: whole.delete, insert: whole.insert }
-            }
+            TableAction::Whole(whole) => super::units::UnitPlan { part, delete: whole.delete, insert: whole.insert },
             TableAction::Leave(_) => return Err(changed(&line.table, part)),
         };
         if !done && (planned.delete, planned.insert) != (line.deleted, line.inserted.rows) {

@@ -12,7 +12,7 @@ use crate::column::logical::LogicalType;
 use crate::error::Error;
 use crate::schema::clock::{Clock, RowTimes, RowWhen, When, bucket_day};
 use crate::schema::range::{Side, SpanSet, Undated};
-use crate::schema::table::{BoundTable, TableSchema};
+use crate::schema::table::BoundTable;
 use crate::section::evidence::Bucket;
 use crate::section::pieces::Acd;
 use crate::store::error::{StoreError, StoreErrorKind};

@@ -284,7 +284,10 @@ impl UndoWork<'_> {
             return Ok((line.keys.clone(), named));
         }
         Err(Error::refused(
-            format!("table {}: its rows have other keys by now, so that those of the restore cannot be told", line.table),
+            format!(
+                "table {}: its rows have other keys by now, so that those of the restore cannot be told",
+                line.table
+            ),
             "the database was vacuumed or rewritten since; restore these rows from a backup",
         ))
     }
@@ -331,9 +334,8 @@ impl Saved {
     /// The target's table, if it is as it was.
     fn fitted(&self, schema: TableSchema) -> Result<BoundTable, Error> {
         let own = self.schema();
-        let names = |schema: &TableSchema| -> Vec<String> {
-            schema.columns.iter().map(|column| column.name.clone()).collect()
-        };
+        let names =
+            |schema: &TableSchema| -> Vec<String> { schema.columns.iter().map(|column| column.name.clone()).collect() };
         if names(&own) != names(&schema) || drift::map(&own, &schema).is_err() {
             return Err(Error::refused(
                 format!("table {}: its columns are not those that it had before the restore", schema.name),
@@ -384,10 +386,7 @@ impl UndoRows<'_> {
     }
 
     /// Reads what is in the ranges of the unit.
-    fn look(
-        &self,
-        scan: &mut dyn FnMut(&[usize], &mut KeyedSink<'_>) -> Result<(), StoreError>,
-    ) -> Result<Now, Error> {
+    fn look(&self, scan: &mut dyn FnMut(&[usize], &mut KeyedSink<'_>) -> Result<(), StoreError>) -> Result<Now, Error> {
         let ranges = Ranges::of(self.ranges);
         let (mut now, mut hasher) = (Now { keys: Vec::new(), digest: Digest::default() }, RowHasher::default());
         let (types, mut hashes) = (self.saved.types(), Vec::new());
