@@ -31,7 +31,10 @@ mod days;
 mod declared;
 mod fault;
 mod fidelity;
+mod insert;
 mod intake;
+mod line;
+mod lock;
 mod name;
 mod parts;
 mod reader;
@@ -99,6 +102,6 @@ impl Store for SqliteStore {
     }
 
     fn lock(&self) -> Result<Box<dyn StoreLock>, StoreError> {
-        Err(control::missing(&self.path))
+        lock::take(&self.path)
     }
 }

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::connect;
+use super::control::Control;
 use super::days;
 use super::fault::Site;
 use super::name::quoted;
@@ -28,6 +29,10 @@ const ATTEMPT_WAIT: Duration = Duration::from_millis(20);
 /// Batches of a scan by days.
 const DAYS_BATCH_ROWS: usize = 16_384;
 const DAYS_BATCH_BYTES: usize = 8 << 20;
+/// From this many rows on a run of row keys is read by a statement of its own; shorter ones are listed key by key, about so
+/// many in one statement: with at most 20 digits each the statement stays under SQLite's million bytes.
+const LONG_RUN_ROWS: u64 = 256;
+const LISTED_KEYS: u64 = 16_384;
 
 /// The snapshot; its transactions end when it is dropped.
 ///
@@ -74,6 +79,11 @@ impl SqliteSnapshot {
                 Err(Site::database(&self.path).fail(BEGIN, kind))
             }
         }
+    }
+
+    fn control<T>(&self, work: impl FnOnce(&Control<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let reader = self.idle()?;
+        work(&Control { connection: &reader.connection, site: Site::database(&self.path) })
     }
 
     /// A reader that nobody uses; if there is none, the one that is not for scans.
@@ -210,29 +220,30 @@ impl Snapshot for SqliteSnapshot {
 
     fn scan_runs(
         &self,
-        _reader: usize,
-        _table: &TableSchema,
-        _keys: &KeyRuns,
-        _columns: &[usize],
-        _sink: &mut KeyedSink<'_>,
+        reader: usize,
+        table: &TableSchema,
+        keys: &KeyRuns,
+        columns: &[usize],
+        sink: &mut KeyedSink<'_>,
     ) -> Result<(), StoreError> {
-        Err(super::control::missing(&self.path))
+        let site = Site::table(&self.path, &table.name);
+        run_runs(&*self.reader(reader)?, site, table, keys, columns, sink)
     }
 
     fn state(&self) -> Result<State, StoreError> {
-        Err(super::control::missing(&self.path))
+        self.control(|control| control.state())
     }
 
     fn runs(&self) -> Result<Vec<Run>, StoreError> {
-        Err(super::control::missing(&self.path))
+        self.control(|control| control.runs())
     }
 
-    fn units(&self, _run: u64) -> Result<Vec<Unit>, StoreError> {
-        Err(super::control::missing(&self.path))
+    fn units(&self, run: u64) -> Result<Vec<Unit>, StoreError> {
+        self.control(|control| control.units(run))
     }
 
     fn ranges(&self) -> Result<Vec<Range>, StoreError> {
-        Err(super::control::missing(&self.path))
+        self.control(|control| control.ranges())
     }
 }
 
@@ -253,6 +264,47 @@ pub(super) fn run_keyed(
     let condition = clock.map(|clock| days::condition(&shape, clock, days)).unwrap_or_default();
     let scan = scan_of_days(&shape, columns, Some(key), &condition);
     reader.run(site, &scan, &mut |keys, batch| sink(&keys, batch))
+}
+
+/// Reads the rows with these keys, led by them.
+pub(super) fn run_runs(
+    reader: &Reader,
+    site: Site<'_>,
+    table: &TableSchema,
+    keys: &KeyRuns,
+    columns: &[usize],
+    sink: &mut KeyedSink<'_>,
+) -> Result<(), StoreError> {
+    let shape = shape::load_same(&reader.connection, site, "read the table", table)?;
+    let RowKey::Rowid(key) = &shape.key else {
+        return Err(site.fail("read the table", StoreErrorKind::Unsupported(super::replace::no_key(&shape))));
+    };
+    let mut read = |condition: String, parameters: Vec<SqlValue>, rows: u64| {
+        let condition = days::Condition { sql: condition, parameters };
+        let mut scan = scan_of_days(&shape, columns, Some(key), &condition);
+        scan.rows = rows;
+        reader.run(site, &scan, &mut |keys, batch| sink(&keys, batch))
+    };
+    let mut few = String::new();
+    let mut listed = 0u64;
+    for (first, last) in keys.iter() {
+        let rows = last.abs_diff(first).saturating_add(1);
+        if rows >= LONG_RUN_ROWS {
+            read(format!("{key} BETWEEN ?1 AND ?2"), vec![first.into(), last.into()], rows)?;
+            continue;
+        }
+        for key in first..=last {
+            few.push_str(if listed == 0 { "" } else { "," });
+            few.push_str(&key.to_string());
+            listed = listed.saturating_add(1);
+        }
+        if listed >= LISTED_KEYS {
+            read(format!("{key} IN ({few})"), Vec::new(), listed)?;
+            few.clear();
+            listed = 0;
+        }
+    }
+    if listed > 0 { read(format!("{key} IN ({few})"), Vec::new(), listed) } else { Ok(()) }
 }
 
 /// The scan of the rows that meet a condition on their day; keys lead the rows where a key is named.
