@@ -103,11 +103,7 @@ fn bare_scan(data: &Data) -> u64 {
 
 fn request(data: &Data, whole: bool) -> restore::Options {
     let day = (!whole).then_some(data.day.as_str());
-    restore::Options {
-        request: Request::parse(day, day).unwrap(),
-        jobs: 2,
-        ..restore::Options::new(Instant(0), 0)
-    }
+    restore::Options { request: Request::parse(day, day).unwrap(), jobs: 2, ..restore::Options::new(Instant(0), 0) }
 }
 
 /// A copy of the database with its tables emptied, or as it is.

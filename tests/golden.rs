@@ -219,9 +219,9 @@ mod restored {
     //! The golden set put back into a database that has its tables.
 
     use super::*;
+    use intervault::base::time::Instant;
     use intervault::column::batch::Value;
     use intervault::restore;
-    use intervault::base::time::Instant;
     use intervault::schema::range::{Carried, Policies};
     use intervault::store::sqlite::SqliteStore;
     use intervault::testing::tables::shown;

@@ -9,7 +9,7 @@ use super::report::{
     Outcome, Plan, Report, Source, Stopped, TableAction, TablePlan, TableReport, UnitReport, cancelled,
 };
 use super::target::{Contents, Scan, Seen, Sums, UnitRows, bucket, changed, compare, look, read_again};
-use super::units::{Part, UNIT_ROWS, UnitPlan, units};
+use super::units::{Part, UnitPlan, units};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
 use crate::base::time::{Instant, Span};
@@ -121,7 +121,7 @@ impl Work<'_> {
     fn todo(&self) -> Vec<Todo<'_>> {
         let mut todo: Vec<Todo<'_>> = Vec::new();
         for table in &self.plan.tables {
-            for plan in cut(table) {
+            for plan in cut(table, self.options.unit_rows) {
                 let number = u32::try_from(todo.len()).unwrap_or(u32::MAX);
                 todo.push(Todo { rows: UnitRows::new(table, plan.part), plan, number, saved: None, done: false });
             }
@@ -332,16 +332,16 @@ fn scan<T>(
     work(&mut |columns, sink| replacement.scan_keyed(&target.schema, clock, days, columns, sink))
 }
 
-fn cut(table: &TablePlan) -> Vec<UnitPlan> {
+fn cut(table: &TablePlan, unit_rows: u64) -> Vec<UnitPlan> {
     let rows = |chunks: &[(&Source, &ChunkRef)]| {
         chunks.iter().map(|(_, chunk)| u64::from(chunk.entry.rows)).fold(0, u64::saturating_add)
     };
     let once = rows(&chunks(table, Part::Whole));
-    let mut rows_max = UNIT_ROWS;
+    let mut rows_max = unit_rows.max(1);
     loop {
         let plan = units(table, rows_max);
         let read = plan.iter().map(|unit| rows(&chunks(table, unit.part))).fold(0, u64::saturating_add);
-        if plan.len() <= 2 || read <= once.saturating_mul(2).saturating_add(UNIT_ROWS) {
+        if plan.len() <= 2 || read <= once.saturating_mul(2).saturating_add(unit_rows) {
             return plan;
         }
         rows_max = rows_max.saturating_mul(2);

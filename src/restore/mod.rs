@@ -17,7 +17,7 @@ mod units;
 
 pub use apply::apply;
 pub use keep::Keep;
-pub use options::{Missing, Options, Proof, Select};
+pub use options::{Missing, Options, Proof, Select, UNIT_ROWS};
 pub use plan::plan;
 pub use report::{
     AcdPlan, Outcome, Plan, RangesPlan, Refusal, Report, Source, Stopped, TableAction, TablePlan, TableReport, UndoSet,

@@ -4,6 +4,10 @@ use crate::base::time::Instant;
 use crate::schema::grain::DataType;
 use crate::schema::range::{Policies, Request};
 
+/// Rows that one transaction deletes and inserts, about: few enough for short transactions and little memory, many enough
+/// that a commit costs next to nothing beside them.
+pub const UNIT_ROWS: u64 = 250_000;
+
 /// Which sections of the set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Select {
@@ -59,6 +63,8 @@ pub struct Options {
     pub now: Instant,
     /// The same moment in seconds since 1970-01-01 00:00 UTC.
     pub now_unix: i64,
+    /// Rows that one transaction deletes and inserts, about: [`UNIT_ROWS`] unless there is a reason.
+    pub unit_rows: u64,
     /// Whether the plan is for going on with a run: its guards were passed when it began.
     pub resuming: bool,
 }
@@ -79,6 +85,7 @@ impl Options {
             settled_until: None,
             now,
             now_unix,
+            unit_rows: UNIT_ROWS,
             resuming: false,
         }
     }

@@ -7,10 +7,6 @@ use crate::schema::range::{Side, Slot, SpanSet, Undated};
 use crate::section::pieces::Acd;
 use std::collections::BTreeMap;
 
-/// A unit has about this many rows that are deleted or inserted: few enough for short transactions and little memory, many
-/// enough that a commit costs next to nothing beside them.
-pub(super) const UNIT_ROWS: u64 = 250_000;
-
 /// Which part of a table a unit is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {

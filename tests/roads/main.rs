@@ -9,3 +9,4 @@ mod dialogue;
 mod one_backup;
 mod scenarios;
 mod support;
+mod undo;

@@ -92,6 +92,7 @@ fn work(options: &RestoreOptions, now: &open::Now) -> Options {
         settled_until: None,
         now: now.civil,
         now_unix: now.unix,
+        unit_rows: restore::UNIT_ROWS,
         resuming: false,
     }
 }
