@@ -3,7 +3,7 @@
 
 use super::journal::{self, Member};
 use super::keep::{Keep, Keeper};
-use super::options::{Options, Proof};
+use super::options::{Options, Proof, UNIT_ROWS};
 use super::plan::position;
 use super::report::{
     Outcome, Plan, Report, Source, Stopped, TableAction, TablePlan, TableReport, UnitReport, cancelled,
@@ -341,7 +341,7 @@ fn cut(table: &TablePlan, unit_rows: u64) -> Vec<UnitPlan> {
     loop {
         let plan = units(table, rows_max);
         let read = plan.iter().map(|unit| rows(&chunks(table, unit.part))).fold(0, u64::saturating_add);
-        if plan.len() <= 2 || read <= once.saturating_mul(2).saturating_add(unit_rows) {
+        if plan.len() <= 2 || read <= once.saturating_mul(2).saturating_add(UNIT_ROWS) {
             return plan;
         }
         rows_max = rows_max.saturating_mul(2);

@@ -176,7 +176,7 @@ pub struct Unit {
     pub table: String,
     /// The slice of time; [`Span::ALL`] for tables that are replaced whole.
     pub slice: Span,
-    /// How far it is. What follows is all zero while it is planned.
+    /// How far it is. What follows says what was done; while it is planned, what is meant to be done, as far as it is known.
     pub status: UnitStatus,
     /// Rows deleted.
     pub deleted: u64,

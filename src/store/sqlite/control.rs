@@ -7,7 +7,7 @@
 //! What is read from them may have been altered by anybody. A line that is not as the engine writes it is an error that
 //! names it; nothing is guessed, as rows are deleted by what these lines say.
 
-use rusqlite::{Connection, Params, ToSql, params};
+use rusqlite::{Connection, Params, params};
 
 use super::fault::Site;
 use super::line::{Line, civil, hex, sides};
@@ -206,15 +206,31 @@ impl Control<'_> {
                 self.bounded("options", &run.options)?,
             ],
         )?;
-        let none = hex(&[0; 16]);
         let no_keys = KeyRuns::default().to_bytes();
         for unit in units {
             let (start, stop) = sides(unit.slice);
             let table = self.bounded("table", &unit.table)?;
             let planned = UnitStatus::Planned.word();
-            let values: [&dyn ToSql; 14] =
-                [&number, &unit.number, &planned, &table, &start, &stop, &0, &0, &none, &0, &none, &0, &none, &no_keys];
-            self.put(UNITS, values.as_slice())?;
+            let counts = [unit.deleted, unit.inserted.rows, unit.saved.rows, unit.after.rows];
+            let [deleted, inserted, saved, after] = counts.map(|rows| self.whole(rows));
+            let digests = [unit.inserted, unit.saved, unit.after].map(|totals| hex(&totals.digest));
+            let values = params![
+                number,
+                unit.number,
+                planned,
+                table,
+                start,
+                stop,
+                deleted?,
+                inserted?,
+                digests[0],
+                saved?,
+                digests[1],
+                after?,
+                digests[2],
+                no_keys,
+            ];
+            self.put(UNITS, values)?;
         }
         Ok(number.cast_unsigned())
     }
