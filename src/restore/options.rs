@@ -65,6 +65,10 @@ pub struct Options {
     pub now_unix: i64,
     /// Rows that one transaction deletes and inserts, about: [`UNIT_ROWS`] unless there is a reason.
     pub unit_rows: u64,
+    /// Whether a restore that ended early is set aside, neither finished nor undone.
+    pub anew: bool,
+    /// Whether a set of another version of the database's schema is let in.
+    pub other_version: bool,
     /// Whether the plan is for going on with a run: its guards were passed when it began.
     pub resuming: bool,
 }
@@ -86,6 +90,8 @@ impl Options {
             now,
             now_unix,
             unit_rows: UNIT_ROWS,
+            anew: false,
+            other_version: false,
             resuming: false,
         }
     }

@@ -93,6 +93,8 @@ fn work(options: &RestoreOptions, now: &open::Now) -> Options {
         now: now.civil,
         now_unix: now.unix,
         unit_rows: restore::UNIT_ROWS,
+        anew: false,
+        other_version: false,
         resuming: false,
     }
 }
