@@ -4,6 +4,7 @@
 use super::drift;
 use super::plan::position;
 use super::report::cancelled;
+use super::target::Scan;
 use super::units::{Part, days};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::time::{Day, Instant, Span};
@@ -20,7 +21,7 @@ use crate::section::pieces::Acd;
 use crate::section::rows::SectionTable;
 use crate::store::control::{KeyRuns, Range, RangeKind, Run, RunStatus, Totals, Unit, UnitStatus};
 use crate::store::error::{StoreError, StoreErrorKind};
-use crate::store::traits::{KeyedSink, Replacement, Snapshot, Store};
+use crate::store::traits::{Replacement, Snapshot, Store};
 use crate::volume::section::{ChunkRef, SectionView};
 use crate::volume::set::SetReader;
 use std::collections::{BTreeMap, BTreeSet};
@@ -293,6 +294,9 @@ impl UndoWork<'_> {
     }
 }
 
+/// Takes saved rows with their keys.
+type Take<'a> = dyn FnMut(&[i64], Batch) -> Result<(), Error> + 'a;
+
 /// A table of the undo set.
 struct Saved {
     view: SectionView,
@@ -386,7 +390,7 @@ impl UndoRows<'_> {
     }
 
     /// Reads what is in the ranges of the unit.
-    fn look(&self, scan: &mut dyn FnMut(&[usize], &mut KeyedSink<'_>) -> Result<(), StoreError>) -> Result<Now, Error> {
+    fn look(&self, scan: &mut Scan<'_>) -> Result<Now, Error> {
         let ranges = Ranges::of(self.ranges);
         let (mut now, mut hasher) = (Now { keys: Vec::new(), digest: Digest::default() }, RowHasher::default());
         let (types, mut hashes) = (self.saved.types(), Vec::new());
@@ -425,12 +429,7 @@ impl UndoRows<'_> {
     }
 
     /// Reads the saved rows of the unit, proves them, and hands them on with their keys.
-    fn prove_saved(
-        &self,
-        set: &SetReader<'_>,
-        line: &Unit,
-        take: &mut dyn FnMut(&[i64], Batch) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    fn prove_saved(&self, set: &SetReader<'_>, line: &Unit, take: &mut Take<'_>) -> Result<(), Error> {
         let (types, mut hashes, mut hasher) = (self.saved.types(), Vec::new(), RowHasher::default());
         let mut sum = Digest::default();
         for chunk in self.saved.view.chunks.iter().filter(|chunk| self.may_have(chunk)) {
