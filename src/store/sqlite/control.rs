@@ -376,7 +376,7 @@ impl Control<'_> {
         let failed = self.site.during(op);
         let sql = format!("SELECT * FROM main.{} {rest}", quoted(table));
         let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query(parameters).map_err(&failed)?;
         let mut lines = Vec::new();
         while let Some(row) = rows.next().map_err(&failed)? {

@@ -382,7 +382,8 @@ fn databases_of_every_sort_can_have_a_journal() {
         "PRAGMA encoding = 'UTF-16be'; PRAGMA journal_mode = WAL",
         "PRAGMA page_size = 512; PRAGMA auto_vacuum = FULL",
         "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA secure_delete = ON; PRAGMA application_id = 7",
-        "PRAGMA foreign_keys = OFF; CREATE TABLE p(k INTEGER PRIMARY KEY); CREATE TABLE c(k REFERENCES p(k)); INSERT INTO c VALUES (5)",
+        "PRAGMA foreign_keys = OFF; CREATE TABLE p(k INTEGER PRIMARY KEY); CREATE TABLE c(k REFERENCES p(k));
+         INSERT INTO c VALUES (5)",
         "CREATE TABLE s(a TEXT) STRICT; CREATE VIEW v AS SELECT * FROM s",
         "CREATE TABLE w(a INTEGER PRIMARY KEY AUTOINCREMENT); CREATE VIRTUAL TABLE f USING fts5(x)",
     ] {
