@@ -4,6 +4,7 @@
 use super::report::{AcdPlan, RangesPlan, Source, TableAction, TablePlan};
 use super::sides::{Cells, Sides};
 use super::units::{Part, days, looked_at, scopes};
+use crate::base::aside::aside;
 use crate::base::time::{Day, Span, civil_of_day};
 use crate::column::batch::{Batch, Column, ColumnData};
 use crate::column::digest::{Digest, RowHasher};
@@ -313,6 +314,26 @@ impl<'a> Contents<'a> {
         Ok(())
     }
 
+    /// Sums up the rows that lie in the ranges of a unit.
+    fn sum_up(
+        &mut self,
+        unit: &UnitRows<'_>,
+        when: &[RowWhen],
+        batch: &Batch,
+        after: &mut After,
+    ) -> Result<(), StoreError> {
+        self.hash(batch)?;
+        self.hash_by_section(batch, when)?;
+        for ((row, own), hash) in when.iter().zip(&self.hashes).zip(&self.section_hashes) {
+            after.left = after.left.saturating_add(u64::from(unit.fate(row) == Fate::Goes && !unit.inserts(row)));
+            if unit.holds(row) {
+                after.own.add(*own);
+                after.by_bucket.entry(bucket(row)).or_default().add(*hash);
+            }
+        }
+        Ok(())
+    }
+
     /// Sums up the rows that stay.
     fn stay(&mut self, seen: &mut Seen, when: &[RowWhen], fates: &[Fate], batch: &Batch) -> Result<(), StoreError> {
         if !fates.contains(&Fate::Stays) {
@@ -375,21 +396,25 @@ pub(super) fn read_again(
 ) -> Result<After, Error> {
     let Some(target) = unit.target() else { return Ok(After::default()) };
     let columns: Vec<usize> = (0..target.schema.columns.len()).collect();
-    let (mut times, mut after) = (RowTimes::projected(target, &columns)?, After::default());
-    scan(&columns, &mut |_, batch| {
-        let when = times.all(&batch);
-        contents.hash(&batch)?;
-        contents.hash_by_section(&batch, &when)?;
-        for ((row, own), hash) in when.iter().zip(&contents.hashes).zip(&contents.section_hashes) {
-            after.left = after.left.saturating_add(u64::from(unit.fate(row) == Fate::Goes && !unit.inserts(row)));
-            if unit.holds(row) {
-                after.own.add(*own);
-                after.by_bucket.entry(bucket(row)).or_default().add(*hash);
+    let mut times = RowTimes::projected(target, &columns)?;
+    // The rows come on this thread, which has the transaction; they are hashed on another one.
+    let summed = aside(
+        1,
+        |give| {
+            scan(&columns, &mut |_, batch| {
+                give(batch);
+                Ok(())
+            })
+        },
+        |batches| {
+            let mut after = After::default();
+            for batch in batches {
+                contents.sum_up(unit, &times.all(&batch), &batch, &mut after)?;
             }
-        }
-        Ok(())
-    })?;
-    Ok(after)
+            Ok::<After, StoreError>(after)
+        },
+    )?;
+    Ok(summed?)
 }
 
 /// The bucket of a row.
