@@ -126,6 +126,12 @@ pub fn undo_plan(
     let snapshot = store.snapshot(1)?;
     let ranges = snapshot.ranges()?;
     let lines = snapshot.units(run.number)?;
+    if let Some(later) = later(&run, &ranges).filter(|_| !options.force) {
+        return Err(Error::refused(
+            format!("restore {} cannot be undone yet: restore {later} has replaced rows there since", run.number),
+            format!("undo restore {later} first, or say --force"),
+        ));
+    }
     let mut units = Vec::new();
     let mut refusals = Vec::new();
     monitor.begin(Task::Plan, "comparing the undo set and the target", 0);
@@ -151,6 +157,21 @@ pub fn undo_plan(
     }
     monitor.end(Task::Plan);
     Ok(UndoPlan { run, units, refusals })
+}
+
+/// A later restore whose ranges meet those of a run, the last one of them.
+fn later(run: &Run, ranges: &[Range]) -> Option<u64> {
+    let mut replaced: BTreeMap<(&str, Acd), Vec<Span>> = BTreeMap::new();
+    for range in ranges.iter().filter(|range| range.run == run.number) {
+        replaced.entry((&range.table, range.acd)).or_default().push(range.span);
+    }
+    let replaced: BTreeMap<(&str, Acd), SpanSet> =
+        replaced.into_iter().map(|(of, spans)| (of, SpanSet::from_spans(spans))).collect();
+    let meets = |range: &&Range| {
+        let same = replaced.get(&(range.table.as_str(), range.acd));
+        same.is_some_and(|spans| spans.meets(range.span))
+    };
+    ranges.iter().filter(|range| range.run > run.number).filter(meets).map(|range| range.run).max()
 }
 
 fn the_set_of(run: &Run, set: &SetReader<'_>) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 use super::support::*;
 use intervault::base::monitor::{Monitor, Silent, Task};
 use intervault::device::memory::MemoryDevice;
+use intervault::device::traits::Device;
 use intervault::error::Class;
 use intervault::restore::{self, Keep, Options, Outcome, Report, Stopped, UndoOptions, UndoReport};
 use intervault::schema::range::{Policies, Uncovered};
@@ -30,6 +31,10 @@ fn world() -> Centre {
 const RUIN: &str = "UPDATE hsplit SET acdcalls = -1 WHERE row_date IN ('2024-03-02', '2024-03-04'); \
     DELETE FROM hsplit WHERE row_date = '2024-03-05' AND acd = 2; UPDATE dsplit SET acdcalls = -1; \
     UPDATE synonyms SET value = 'x'; INSERT INTO synonyms VALUES (3, 'split', 'three', '3', '')";
+
+/// As a database may do at any time to rows whose numbers nobody declared.
+const RENUMBER: &str = "CREATE TABLE other AS SELECT * FROM hsplit ORDER BY starttime DESC, acdcalls; \
+    DELETE FROM hsplit; INSERT INTO hsplit SELECT * FROM other; DROP TABLE other";
 
 /// Rows with their row numbers.
 fn keyed(centre: &Centre) -> Vec<String> {
@@ -234,4 +239,107 @@ fn workers_and_units_change_no_row() {
         }
         assert_eq!(result(1, 7).1, contents);
     }
+}
+
+/// The target has a column that the volumes lack and a wider one: an undo gives back what stood in them.
+#[test]
+fn an_undo_gives_back_columns_that_the_volumes_lack() {
+    let centre = world();
+    let device = backup(&centre);
+    centre.run("ALTER TABLE hsplit ADD COLUMN note TEXT; UPDATE hsplit SET note = 'n' || starttime, acdcalls = -1");
+    let before = keyed(&centre);
+    for proof in [restore::Proof::Full, restore::Proof::Counts] {
+        let undo = MemoryDevice::new();
+        let options = Options { proof, ..options(40) };
+        restore_onto(&only_set(&device), &centre, &options, Some(&undo), &Silent).unwrap();
+        assert_eq!(centre.count("SELECT count(*) FROM hsplit WHERE note IS NOT NULL"), 0);
+        undo_with(&centre, &undo, &UndoOptions::default()).unwrap();
+        assert_eq!(keyed(&centre), before);
+    }
+}
+
+/// Rows of the target that were kept beside the restored ones are neither saved nor taken away.
+#[test]
+fn rows_that_were_kept_stay_through_restore_and_undo() {
+    for renumbered in [false, true] {
+        let centre = Centre::new(&[HSPLIT]);
+        centre.intervals("2024-03-20", 800, 900, 30, 1);
+        centre.intervals("2024-03-20", 1000, 1800, 30, 1);
+        let device = backup(&centre);
+        centre.intervals("2024-03-20", 900, 1000, 30, 1);
+        centre.run("UPDATE hsplit SET acdcalls = -1 WHERE starttime <= 930");
+        let before = centre.rows("(SELECT rowid, * FROM hsplit)");
+        let undo = MemoryDevice::new();
+        let policies = Policies { uncovered: Uncovered::Keep, ..Policies::default() };
+        let options = Options { policies, ..restore_options(None, None) };
+        restore_onto(&only_set(&device), &centre, &options, Some(&undo), &Silent).unwrap();
+        assert_eq!(centre.count("SELECT count(*) FROM hsplit WHERE acdcalls = -1"), 2);
+        if renumbered {
+            // The rows get other numbers: those of the restore can no longer be told from the kept ones.
+            centre.run(RENUMBER);
+            let error = undo_with(&centre, &undo, &UndoOptions::default()).unwrap_err();
+            assert!(error.to_string().contains("other keys by now"), "{error}");
+            assert_eq!(centre.count("SELECT count(*) FROM hsplit"), 20);
+        } else {
+            undo_with(&centre, &undo, &UndoOptions::default()).unwrap();
+            assert_eq!(centre.rows("(SELECT rowid, * FROM hsplit)"), before);
+        }
+    }
+}
+
+/// Where nothing was kept, rows with other numbers are told by their range.
+#[test]
+fn an_undo_of_renumbered_rows_goes_by_the_ranges() {
+    let centre = world();
+    let device = backup(&centre);
+    centre.run(RUIN);
+    let ruined = contents(&centre);
+    let undo = MemoryDevice::new();
+    restore_onto(&only_set(&device), &centre, &options(40), Some(&undo), &Silent).unwrap();
+    centre.run(RENUMBER);
+    undo_with(&centre, &undo, &UndoOptions::default()).unwrap();
+    assert_eq!(contents(&centre), ruined);
+}
+
+/// A damaged undo set is not used, and nothing is changed for it.
+#[test]
+fn a_damaged_undo_set_changes_nothing() {
+    let centre = world();
+    let device = backup(&centre);
+    centre.run(RUIN);
+    let undo = MemoryDevice::new();
+    restore_onto(&only_set(&device), &centre, &options(40), Some(&undo), &Silent).unwrap();
+    let restored = keyed(&centre);
+    let name = undo.list().unwrap().remove(0);
+    let mut bytes = undo.remove(&name).unwrap();
+    let at = bytes.len() / 3;
+    bytes[at] ^= 4;
+    undo.insert(&name, bytes);
+    let error = undo_with(&centre, &undo, &UndoOptions::default()).unwrap_err();
+    assert_eq!(error.class(), Class::Damage, "{error}");
+    assert_eq!(keyed(&centre), restored);
+}
+
+/// Two restores one after the other are undone one after the other, the later one first.
+#[test]
+fn restores_are_undone_in_turn() {
+    let centre = world();
+    let device = backup(&centre);
+    centre.run(RUIN);
+    let first = keyed(&centre);
+    let undo = [MemoryDevice::new(), MemoryDevice::new()];
+    let set = only_set(&device);
+    restore_onto(&set, &centre, &options(40), Some(&undo[0]), &Silent).unwrap();
+    centre.run("UPDATE hsplit SET acdcalls = 5 WHERE row_date = '2024-03-03'");
+    let second = keyed(&centre);
+    restore_onto(&set, &centre, &options(40), Some(&undo[1]), &Silent).unwrap();
+    let early = UndoOptions { run: Some(1), ..UndoOptions::default() };
+    let error = undo_with(&centre, &undo[0], &early).unwrap_err();
+    assert!(error.to_string().contains("restore 2 has replaced rows there since"), "{error}");
+    undo_with(&centre, &undo[1], &UndoOptions::default()).unwrap();
+    assert_eq!(keyed(&centre), second);
+    let error = undo_with(&centre, &undo[0], &UndoOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("changed since"), "{error}");
+    undo_with(&centre, &undo[0], &UndoOptions { force: true, ..UndoOptions::default() }).unwrap();
+    assert_eq!(keyed(&centre), first);
 }
