@@ -14,7 +14,7 @@ use intervault::device::memory::MemoryDevice;
 use intervault::format::block::SetId;
 use intervault::restore;
 use intervault::schema::catalogue::Catalogue;
-use intervault::schema::range::{Policies, Request};
+use intervault::schema::range::Request;
 use intervault::store::sqlite::SqliteStore;
 use intervault::volume::set::list_sets;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
@@ -103,16 +103,7 @@ fn bare_scan(data: &Data) -> u64 {
 
 fn request(data: &Data, whole: bool) -> restore::Options {
     let day = (!whole).then_some(data.day.as_str());
-    restore::Options {
-        select: restore::Select::All,
-        acd: None,
-        request: Request::parse(day, day).unwrap(),
-        policies: Policies::default(),
-        missing: restore::Missing::Refuse,
-        proof: restore::Proof::Full,
-        jobs: 2,
-        settled_until: None,
-    }
+    restore::Options { request: Request::parse(day, day).unwrap(), jobs: 2, ..restore::Options::new(Instant(0), 0) }
 }
 
 /// A copy of the database with its tables emptied, or as it is.
@@ -196,7 +187,7 @@ fn roads(criterion: &mut Criterion) {
                     |path| {
                         let store = SqliteStore::open(&path).unwrap();
                         let plan = restore::plan(&set, &store, &options, &Silent).unwrap();
-                        restore::apply(&plan, &set, &store, &options, &Silent).unwrap()
+                        restore::apply(&plan, &[&set], &store, &options, None, &Silent).unwrap()
                     },
                     size,
                 );

@@ -114,6 +114,9 @@ pub enum ErrorKind {
     /// The options do not go together.
     #[error("{0}")]
     Options(String),
+    /// Somebody asked to stop ([`crate::base::monitor::Monitor::cancelled`]).
+    #[error("stopped as asked")]
+    Cancelled,
 }
 
 impl Error {
@@ -146,7 +149,7 @@ impl Error {
             ErrorKind::Range { .. } | ErrorKind::Refused { .. } | ErrorKind::Bind(_) => Class::NotRestorable,
             ErrorKind::Nothing { .. } => Class::Nothing,
             ErrorKind::Options(_) => Class::Usage,
-            ErrorKind::Catalogue(_) | ErrorKind::Clock(_) => Class::Failed,
+            ErrorKind::Catalogue(_) | ErrorKind::Clock(_) | ErrorKind::Cancelled => Class::Failed,
         }
     }
 
@@ -189,7 +192,7 @@ fn device_class(error: &DeviceError) -> Class {
 fn store_class(error: &StoreError) -> Class {
     match error.kind {
         StoreErrorKind::NotFound | StoreErrorKind::NoTable(_) => Class::Nothing,
-        StoreErrorKind::Busy => Class::Busy,
+        StoreErrorKind::Busy | StoreErrorKind::InUse(_) => Class::Busy,
         StoreErrorKind::NotPermitted(_) => Class::NotPermitted,
         StoreErrorKind::Full => Class::Full,
         StoreErrorKind::Damaged(_) => Class::Damage,

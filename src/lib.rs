@@ -14,6 +14,7 @@ pub mod demo;
 pub mod device;
 pub mod error;
 pub mod format;
+pub mod lock_file;
 pub mod restore;
 pub mod schema;
 pub mod section;

@@ -219,9 +219,10 @@ mod restored {
     //! The golden set put back into a database that has its tables.
 
     use super::*;
+    use intervault::base::time::Instant;
     use intervault::column::batch::Value;
     use intervault::restore;
-    use intervault::schema::range::{Carried, Policies, Request};
+    use intervault::schema::range::{Carried, Policies};
     use intervault::store::sqlite::SqliteStore;
     use intervault::testing::tables::shown;
     use rusqlite::types::ValueRef;
@@ -263,18 +264,13 @@ mod restored {
         let data = DataType::ALL.into_iter().filter(|data_type| *data_type != DataType::Local).collect();
         let options = restore::Options {
             select: restore::Select::Data(data),
-            acd: None,
-            request: Request::ALL,
             policies: Policies { carried: Carried::Insert, ..Policies::default() },
-            missing: restore::Missing::Refuse,
-            proof: restore::Proof::Full,
-            jobs: 1,
-            settled_until: None,
+            ..restore::Options::new(Instant(0), 0)
         };
         let store = SqliteStore::open(&path).unwrap();
         let plan = restore::plan(&set, &store, &options, &Silent).unwrap();
         assert!(plan.refusals.is_empty(), "{:?}", plan.refusals);
-        restore::apply(&plan, &set, &store, &options, &Silent).unwrap();
+        restore::apply(&plan, &[&set], &store, &options, None, &Silent).unwrap();
         let written = read("ROWS");
         let mut compared = 0;
         for part in written.split('[').skip(1) {

@@ -47,6 +47,9 @@ pub fn run(
     monitor: &dyn Monitor,
 ) -> Result<Report, Error> {
     let began = Clock::now();
+    // Held to the end: a restore must not change the database while it is read, nor delete what is not proven to be saved.
+    let database = store.lock()?;
+    database.notice().iter().for_each(|notice| monitor.notice(notice));
     let snapshot = store.snapshot(options.jobs.max(1))?;
     snapshot.notices().iter().for_each(|notice| monitor.notice(notice));
     let jobs = options.jobs.clamp(1, snapshot.readers().max(1));

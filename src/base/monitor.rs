@@ -12,6 +12,8 @@ pub enum Task {
     Plan,
     /// Rows are deleted and inserted.
     Restore,
+    /// Rows that are about to be deleted are saved.
+    Undo,
     /// What was restored is read again and compared with the volumes.
     Proof,
 }
@@ -24,6 +26,10 @@ pub trait Monitor: Sync {
     fn advance(&self, _task: Task, _rows: u64, _bytes: u64) {}
     /// The work that began last has ended.
     fn end(&self, _task: Task) {}
+    /// Whether somebody asked to stop. Asked between units and chunks: work ends at the next place where all is consistent.
+    fn cancelled(&self) -> bool {
+        false
+    }
     /// A word to the person that is no error.
     fn notice(&self, _text: &str) {}
 }

@@ -172,7 +172,7 @@ impl From<&StoreErrorKind> for Exit {
     fn from(kind: &StoreErrorKind) -> Exit {
         match kind {
             StoreErrorKind::NotFound | StoreErrorKind::NoTable(_) => Exit::Nothing,
-            StoreErrorKind::Busy => Exit::Busy,
+            StoreErrorKind::Busy | StoreErrorKind::InUse(_) => Exit::Busy,
             StoreErrorKind::NotPermitted(_) => Exit::NotPermitted,
             StoreErrorKind::Full => Exit::Full,
             StoreErrorKind::Damaged(_) => Exit::Damage,

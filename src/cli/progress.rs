@@ -41,6 +41,7 @@ pub const fn task_name(task: Task) -> &'static str {
         Task::Backup => "backing up",
         Task::Verify => "verifying",
         Task::Plan => "planning",
+        Task::Undo => "keeping what goes",
         Task::Restore => "restoring",
         Task::Proof => "proving",
     }

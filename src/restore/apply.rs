@@ -1,342 +1,440 @@
-//! Changing the target: one transaction; everything is compared before it is made permanent.
+//! A run: the rows that go are saved, the journal gets its lines, then unit after unit is replaced, each in a transaction
+//! of its own that also writes its line. What ends early can be resumed or undone.
 
-use super::drift::Mapping;
-use super::options::{Options, Proof};
+use super::journal::{self, Member};
+use super::keep::{Keep, Keeper};
+use super::options::{Options, Proof, UNIT_ROWS};
 use super::plan::position;
-use super::report::{AcdPlan, Plan, RangesPlan, Report, Source, TableAction, TablePlan, TableReport, WholePlan};
-use super::sides::{Cells, Sides};
+use super::report::{
+    Outcome, Plan, Report, Source, Stopped, TableAction, TablePlan, TableReport, UnitReport, cancelled,
+};
+use super::target::{Contents, Scan, Seen, Sums, UnitRows, bucket, changed, compare, look, read_again};
+use super::units::{Part, UnitPlan, units};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
-use crate::base::side_by_side::side_by_side;
-use crate::base::time::{Day, Span, civil_of_day};
-use crate::column::batch::Batch;
+use crate::base::time::{Instant, Span};
 use crate::column::digest::{Digest, RowHasher};
-use crate::column::error::ColumnError;
 use crate::error::{Class, Error};
-use crate::schema::clock::{RowTimes, RowWhen, When, bucket_day};
-use crate::schema::range::Undated;
+use crate::schema::clock::RowWhen;
 use crate::schema::table::BoundTable;
-use crate::section::evidence::Bucket;
-use crate::section::pieces::Acd;
-use crate::section::rows::{ChunkRows, SectionTable};
-use crate::store::error::{StoreError, StoreErrorKind};
-use crate::store::traits::{Replacement, Snapshot, Store};
+use crate::section::rows::ChunkRows;
+use crate::store::control::{KeyRuns, Run, RunStatus, Totals, Unit, UnitStatus};
+use crate::store::traits::{Replacement, Store, Writer};
 use crate::volume::section::ChunkRef;
 use crate::volume::set::SetReader;
-use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant as Clock};
+use std::time::Instant as Clock;
 
-/// Applies a plan: in one transaction, table by table, rows are deleted, inserted, read again and compared with the
-/// volumes. Only if all of it is as it should be the transaction is committed.
+/// Applies a plan, unit by unit. Each unit is one transaction: under its write lock the rows that the decision rests on are
+/// read again, then rows are deleted, inserted, read again and compared with the volumes, and the journal gets its line.
+/// With `keep` the rows that go are first saved on an undo set, which is synced and read back.
 ///
-/// Memory does not grow with the rows but for the keys of those that go: 8 bytes each, and 8 more for those of the table that
-/// is at work, so at most 160 MB for ten million.
+/// Memory does not grow with the rows but for the keys of those that a unit deletes or inserts.
 ///
 /// # Errors
-/// The plan is refused; the target's rows are no longer those that the plan saw (plan again); a chunk cannot be read or
-/// is not what its directory says; the target does not hold what was inserted; the store fails. The target is then as it
-/// was before.
+/// The plan is refused; another backup or restore is at work; rows of a unit are no longer those that the plan saw (plan
+/// again); a chunk cannot be read or is not what its directory says; the target does not hold what was inserted; the store or
+/// the undo device fails; somebody asked to stop. The report says which units are replaced; all others are as they were.
 pub fn apply(
     plan: &Plan,
-    set: &SetReader<'_>,
+    sets: &[&SetReader<'_>],
     store: &dyn Store,
     options: &Options,
+    keep: Option<Keep<'_>>,
     monitor: &dyn Monitor,
-) -> Result<Report, Error> {
-    if let Some(refusal) = plan.refusals.first() {
-        return Err(refused(refusal));
+) -> Result<Report, Box<Stopped>> {
+    let work = Work { plan, sets, store, options, monitor };
+    let mut report = Report { proved: options.proof == Proof::Full, ..Report::default() };
+    match work.run(keep, &mut report) {
+        Ok(()) => Ok(report),
+        Err(error) => Err(Box::new(Stopped { error, report })),
     }
-    let began = Clock::now();
-    let mut replacement = store.replace()?;
-    let doomed = look_again(plan, store, options)?;
-    let mut report = Report {
-        tables: Vec::new(),
-        proved: options.proof == Proof::Full,
-        apply_time: began.elapsed(),
-        proof_time: Duration::ZERO,
-    };
-    let rows = plan.tables.iter().map(TablePlan::rows_inserted).fold(0, u64::saturating_add);
-    monitor.begin(Task::Restore, "replacing rows", rows);
-    for (table, doomed) in plan.tables.iter().zip(doomed) {
-        let mut work = Work { set, table, options, monitor, replacement: replacement.as_mut(), report: &mut report };
-        match &table.action {
-            TableAction::Leave(_) => {}
-            TableAction::Ranges(ranges) => work.ranges(ranges, &doomed)?,
-            TableAction::Whole(whole) => work.whole(whole)?,
-        }
-    }
-    monitor.end(Task::Restore);
-    let began = Clock::now();
-    replacement.commit()?;
-    report.apply_time += began.elapsed();
-    Ok(report)
 }
 
 fn refused(refusal: &super::report::Refusal) -> Error {
     match refusal.class {
         Class::Damage => Error::damage(refusal.what.clone(), refusal.advice.clone()),
-        Class::Volume => {
-            let (what, advice) = (refusal.what.clone(), refusal.advice.clone());
-            crate::error::ErrorKind::Wanted { what, advice }.into()
-        }
+        Class::Volume => Error::wanted(refusal.what.clone(), refusal.advice.clone()),
         Class::Nothing => Error::nothing(refusal.what.clone(), refusal.advice.clone()),
         _ => Error::refused(refusal.what.clone(), refusal.advice.clone()),
     }
 }
 
-fn changed(table: &str) -> Error {
-    Error::refused(
-        format!("table {table}: the target's rows have changed since the plan was made"),
-        "nothing was changed; plan and restore again",
-    )
+/// A unit on its way.
+pub(super) struct Todo<'a> {
+    pub(super) rows: UnitRows<'a>,
+    pub(super) plan: UnitPlan,
+    /// Number in the run, from 0.
+    pub(super) number: u32,
+    /// What the undo set has of it, keys included; `None` without one.
+    pub(super) saved: Option<Digest>,
+    /// The keys of the rows that go, as a snapshot saw them that was begun after the writer was opened.
+    pub(super) keys: Option<KeyRuns>,
+    /// Whether it was replaced before.
+    pub(super) done: bool,
 }
 
-/// Looks at the target again, now that nobody else can write, all tables side by side and before the first change: it must
-/// be as the plan saw it. Gives the keys of the rows to delete, per table of the plan.
-fn look_again(plan: &Plan, store: &dyn Store, options: &Options) -> Result<Vec<Vec<i64>>, Error> {
-    // What others can read while the write lock is held and nothing is written is what the transaction itself would read.
-    let snapshot = store.snapshot(options.jobs.max(1))?;
-    let readers = options.jobs.clamp(1, snapshot.readers().max(1));
-    side_by_side(readers, &plan.tables, |reader, table| match &table.action {
-        TableAction::Ranges(ranges) if !ranges.is_idle() => doomed(snapshot.as_ref(), reader, plan.acd, table, ranges),
-        _ => Ok(Vec::new()),
-    })
-}
-
-/// Keys of the rows to delete from a table.
-fn doomed(
-    snapshot: &dyn Snapshot,
-    reader: usize,
-    acd: Option<i64>,
-    table: &TablePlan,
-    ranges: &RangesPlan,
-) -> Result<Vec<i64>, Error> {
-    let bound = &ranges.bound_target;
-    let Some(clock) = &bound.clock else { return Ok(Vec::new()) };
-    let verdicts = Verdicts::new(ranges);
-    let columns = RowTimes::columns(bound);
-    let mut times = RowTimes::projected(bound, &columns)?;
-    let (mut sides, mut doomed) = (Sides::new(&ranges.cells), Vec::new());
-    snapshot.scan_keyed(reader, &ranges.target, clock, ranges.days, &columns, &mut |keys, batch| {
-        let when = times.all(&batch);
-        doomed.extend(keys.iter().zip(&when).filter(|(_, row)| verdicts.deletes(row)).map(|(key, _)| *key));
-        sides.add(&when);
-        Ok(())
-    })?;
-    let now = sides.finish();
-    let same = ranges.acds.iter().all(|plan| match now.get(&plan.acd) {
-        Some(side) => *side == plan.target,
-        None => plan.target.slots().is_empty() && plan.target.undated == 0,
-    });
-    let known = |of: &Acd| acd.is_some() || ranges.acds.iter().any(|plan| plan.acd == *of);
-    if !same || !now.keys().all(known) {
-        return Err(changed(&table.table));
-    }
-    Ok(doomed)
-}
-
-impl RangesPlan {
-    /// Whether nothing is deleted or inserted.
-    fn is_idle(&self) -> bool {
-        self.acds.iter().all(|plan| plan.decision.is_idle())
-    }
-}
-
-/// What the rows that went in amount to, by bucket.
-type Expected = BTreeMap<Bucket, Digest>;
-
-struct Work<'a> {
-    set: &'a SetReader<'a>,
-    table: &'a TablePlan,
-    options: &'a Options,
-    monitor: &'a dyn Monitor,
-    replacement: &'a mut dyn Replacement,
-    report: &'a mut Report,
-}
-
-/// What a ranges plan says of rows.
-struct Verdicts<'a> {
-    acds: HashMap<Acd, &'a AcdPlan>,
-    cells: &'a Cells,
-}
-
-impl<'a> Verdicts<'a> {
-    fn new(ranges: &'a RangesPlan) -> Verdicts<'a> {
-        Verdicts { acds: ranges.acds.iter().map(|plan| (plan.acd, plan)).collect(), cells: &ranges.cells }
-    }
-
-    fn deletes(&self, row: &RowWhen) -> bool {
-        self.acds.get(&row.acd).is_some_and(|plan| match row.when {
-            When::Dated(span) => plan.decision.deletes(self.cells.of(row.acd, span)),
-            When::Undated => plan.decision.undated == Undated::Replace,
-        })
-    }
-
-    fn inserts(&self, row: &RowWhen) -> bool {
-        self.acds.get(&row.acd).is_some_and(|plan| match row.when {
-            When::Dated(span) => plan.decision.inserts(self.cells.of(row.acd, span)),
-            When::Undated => plan.decision.undated != Undated::Leave,
-        })
-    }
+/// What all units share.
+pub(super) struct Work<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) sets: &'a [&'a SetReader<'a>],
+    pub(super) store: &'a dyn Store,
+    pub(super) options: &'a Options,
+    pub(super) monitor: &'a dyn Monitor,
 }
 
 impl Work<'_> {
-    fn ranges(&mut self, ranges: &RangesPlan, keys: &[i64]) -> Result<(), Error> {
-        if ranges.is_idle() {
+    fn run(&self, keep: Option<Keep<'_>>, report: &mut Report) -> Result<(), Error> {
+        if let Some(refusal) = self.plan.refusals.first() {
+            return Err(refused(refusal));
+        }
+        let lock = self.store.lock()?;
+        lock.notice().iter().for_each(|notice| self.monitor.notice(notice));
+        let mut todo = self.todo();
+        report.units = todo.iter().map(|todo| unit_report(todo)).collect();
+        if todo.is_empty() {
             return Ok(());
         }
-        let began = Clock::now();
-        let verdicts = Verdicts::new(ranges);
-        let deleted = self.replacement.delete(&ranges.target, keys)?;
-        if deleted != keys.len() as u64 {
-            return Err(changed(&self.table.table));
+        // Opened before the snapshot, so that it can tell whether what the snapshot sees is still true later.
+        let mut writer = self.store.writer()?;
+        let snapshot = self.store.snapshot(self.options.jobs.max(1))?;
+        let next = snapshot.runs()?.last().map_or(0, |run| run.number).saturating_add(1);
+        if let Some(keep) = keep {
+            let began = Clock::now();
+            let keeper = Keeper {
+                plan: self.plan,
+                snapshot: snapshot.as_ref(),
+                source: self.store.identity(),
+                options: self.options,
+                monitor: self.monitor,
+                run: next,
+            };
+            let rows: Vec<&UnitRows<'_>> = todo.iter().map(|todo| &todo.rows).collect();
+            let (undo, saved) = keeper.keep(keep, &rows)?;
+            for (todo, saved) in todo.iter_mut().zip(saved) {
+                (todo.saved, todo.keys) = (Some(saved.rows), Some(saved.keys));
+            }
+            report.undo = Some(undo);
+            report.undo_time = began.elapsed();
         }
-        let mut expected = Expected::new();
-        let inserted = self.insert(&ranges.sources, &ranges.target, &mut expected, |row| verdicts.inserts(row))?;
-        self.all_in(inserted)?;
-        self.report.apply_time += began.elapsed();
-        let began = Clock::now();
-        let buckets = expected.len() as u64;
-        if self.options.proof == Proof::Full {
-            self.prove_ranges(ranges, &verdicts, expected)?;
+        drop(snapshot);
+        let run = self.begin(writer.as_mut(), &todo, report)?;
+        report.run = Some(run);
+        self.replace(writer.as_mut(), run, &todo, report)
+    }
+
+    /// The units of all tables, in order.
+    fn todo(&self) -> Vec<Todo<'_>> {
+        let mut todo: Vec<Todo<'_>> = Vec::new();
+        for table in &self.plan.tables {
+            for plan in cut(table, self.options.unit_rows) {
+                let number = u32::try_from(todo.len()).unwrap_or(u32::MAX);
+                todo.push(Todo {
+                    rows: UnitRows::new(table, plan.part),
+                    plan,
+                    number,
+                    saved: None,
+                    keys: None,
+                    done: false,
+                });
+            }
         }
-        self.report.proof_time += began.elapsed();
-        self.done(deleted, inserted, buckets);
+        todo
+    }
+
+    /// Writes the lines of the run and of its units, all planned.
+    fn begin(&self, writer: &mut dyn Writer, todo: &[Todo<'_>], report: &Report) -> Result<u64, Error> {
+        let newest = self.members().first().copied();
+        let run = Run {
+            number: 0,
+            begun_unix: self.options.now_unix,
+            ended_unix: None,
+            set: newest.map_or([0; 16], |member| member.set.0),
+            label: self.plan.label.clone(),
+            undo: report
+                .undo
+                .as_ref()
+                .map(|undo| crate::store::control::UndoPlace { set: undo.set.0, place: undo.place.clone() }),
+            options: journal::write_options(self.options)?,
+            status: RunStatus::Begun,
+        };
+        let lines: Vec<Unit> = todo.iter().map(|todo| planned(todo)).collect();
+        let mut replacement = writer.begin()?;
+        let number = replacement.begin_run(&run, &lines)?;
+        replacement.commit()?;
+        Ok(number)
+    }
+
+    pub(super) fn members(&self) -> Vec<Member> {
+        let member = |set: &&SetReader<'_>| {
+            let label = set.label();
+            Member { set: label.set(), chain: label.chain(), sequence: label.sequence }
+        };
+        self.sets.iter().map(member).collect()
+    }
+
+    /// Replaces the units that are still to be replaced, and ends the run.
+    pub(super) fn replace(
+        &self,
+        writer: &mut dyn Writer,
+        run: u64,
+        todo: &[Todo<'_>],
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let rows = todo.iter().filter(|todo| !todo.done).map(|todo| todo.plan.insert).fold(0, u64::saturating_add);
+        self.monitor.begin(Task::Restore, "replacing rows", rows);
+        for (at, unit) in todo.iter().enumerate().filter(|(_, unit)| !unit.done) {
+            if self.monitor.cancelled() {
+                return Err(cancelled());
+            }
+            let outcome = self.unit(writer, run, unit, report);
+            if let Some(line) = report.units.get_mut(at) {
+                line.outcome = if outcome.is_ok() { Outcome::Replaced } else { Outcome::RolledBack };
+            }
+            outcome?;
+        }
+        self.monitor.end(Task::Restore);
+        let mut replacement = writer.begin()?;
+        replacement.end_run(run, RunStatus::Finished, Some(self.options.now_unix))?;
+        Ok(replacement.commit()?)
+    }
+
+    /// Replaces one unit.
+    fn unit(&self, writer: &mut dyn Writer, run: u64, todo: &Todo<'_>, report: &mut Report) -> Result<(), Error> {
+        let began = Clock::now();
+        let unit = &todo.rows;
+        let Some(target) = unit.target() else { return Ok(()) };
+        let mut replacement = writer.begin()?;
+        let mut contents = Contents::new(unit);
+        let seen = look_again(replacement.as_mut(), todo, &mut contents)?;
+        let deleted = delete(replacement.as_mut(), unit, target, &seen)?;
+        let Inserted { keys, by_bucket } = self.insert(replacement.as_mut(), todo, target)?;
+        report.apply_time += began.elapsed();
+        let buckets = by_bucket.len() as u64;
+        let began = Clock::now();
+        let inserted = by_bucket.values().fold(Digest::default(), |sum, digest| sum.plus(*digest));
+        let own = self.prove(replacement.as_mut(), unit, &mut contents, &seen, by_bucket, todo.saved.is_some())?;
+        report.proof_time += began.elapsed();
+        let began = Clock::now();
+        let after = own.unwrap_or_else(|| inserted.plus(seen.stays));
+        let alike = contents.are_alike();
+        // Rows that stay are counted with those that came in; without them both are the same.
+        let inserted = if alike { inserted } else { minus(after, seen.stays) };
+        let line = Unit {
+            run,
+            status: UnitStatus::Applied,
+            deleted,
+            inserted: totals(inserted),
+            after: totals(after),
+            keys,
+            ..planned(todo)
+        };
+        if !replacement.unit_applied(&line, &journal::ranges(unit, &self.members()))? {
+            return Err(Error::refused(
+                format!("the journal's line of {} is not there as planned", unit.table.table),
+                "another process has ended or undone this restore: look at the journal before you restore again",
+            ));
+        }
+        replacement.commit()?;
+        report.apply_time += began.elapsed();
+        note(report, &unit.table.table, deleted, inserted.rows, buckets);
         Ok(())
     }
 
-    /// Refuses to go on if not as many rows went in as the plan says: chunks were left out that had some, or have changed.
-    fn all_in(&self, inserted: u64) -> Result<(), Error> {
-        let planned = self.table.rows_inserted();
-        if inserted == planned {
-            return Ok(());
-        }
-        let what = format!("table {}: the plan has {planned} rows to insert, its chunks {inserted}", self.table.table);
-        Err(Error::damage(what, "the restore was rolled back; verify the set (intervault check DEVICE --verify)"))
-    }
-
-    fn done(&mut self, deleted: u64, inserted: u64, buckets: u64) {
-        let table = self.table.table.clone();
-        self.report.tables.push(TableReport { table, deleted, inserted, buckets });
-    }
-
-    /// Reads the chunks, proves each against its directory, inserts the rows that `wanted` picks.
+    /// Reads the chunks that the unit needs, proves each against its directory, inserts the rows that are the unit's.
     fn insert(
-        &mut self,
-        sources: &[Source],
-        target: &crate::schema::table::TableSchema,
-        expected: &mut Expected,
-        wanted: impl Fn(&RowWhen) -> bool + Sync,
-    ) -> Result<u64, Error> {
-        let (set, name) = (self.set, &self.table.table);
-        let chunks: Vec<(&Source, &ChunkRef)> =
-            sources.iter().flat_map(|source| source.chunks.iter().map(move |chunk| (source, chunk))).collect();
-        let (replacement, monitor) = (&mut *self.replacement, self.monitor);
-        let mut inserted = 0u64;
+        &self,
+        replacement: &mut dyn Replacement,
+        todo: &Todo<'_>,
+        target: &BoundTable,
+    ) -> Result<Inserted, Error> {
+        let (unit, monitor, name) = (&todo.rows, self.monitor, &todo.rows.table.table);
+        let chunks = chunks(unit.table, unit.part);
+        let mut inserted = Inserted::default();
+        let mut rows = 0u64;
         ordered(
             self.options.jobs.max(1),
             chunks.len(),
             1,
             |_, item, emit| {
-                if let Some((source, chunk)) = chunks.get(item) {
-                    let rows = read(set, &source.section, chunk, name)?;
-                    let picked = pick(rows, |row| source.gives(row) && wanted(row));
-                    emit((picked, &source.mapping, u64::from(chunk.entry.bytes)));
-                }
+                let Some((source, chunk)) = chunks.get(item) else { return Ok(()) };
+                let Some(set) = self.sets.get(source.member) else { return Ok(()) };
+                let rows = read(set, source, chunk, name)?;
+                let picked = pick(rows, |row| source.gives(row) && unit.inserts(row));
+                emit((picked, *source, u64::from(chunk.entry.bytes)));
                 Ok::<(), Error>(())
             },
-            |(picked, mapping, bytes)| {
+            |(picked, source, bytes)| {
                 for (row, hash) in picked.when.iter().zip(&picked.hashes) {
-                    expected.entry(bucket(row)).or_default().add(*hash);
+                    inserted.by_bucket.entry(bucket(row)).or_default().add(*hash);
                 }
-                replacement.insert(target, &mapping.columns, &picked.batch)?;
-                inserted = inserted.saturating_add(picked.batch.rows as u64);
+                inserted.keys.add(&replacement.insert(&target.schema, &source.mapping.columns, &picked.batch)?);
+                rows = rows.saturating_add(picked.batch.rows as u64);
                 monitor.advance(Task::Restore, picked.batch.rows as u64, bytes);
-                Ok(())
+                if monitor.cancelled() { Err(cancelled()) } else { Ok(()) }
             },
         )?;
-        Ok(inserted)
+        if rows == todo.plan.insert {
+            return Ok(inserted);
+        }
+        let what = format!("table {name}: the plan has {} rows to insert, its chunks {rows}", todo.plan.insert);
+        Err(Error::damage(what, "this part was rolled back; verify the set (intervault check DEVICE --verify)"))
     }
 
-    /// Reads the replaced ranges again: every bucket must hold exactly the rows that went in.
-    fn prove_ranges(&mut self, ranges: &RangesPlan, verdicts: &Verdicts<'_>, expected: Expected) -> Result<(), Error> {
-        // The volumes' rows are hashed by the section's types and column order, so the target's are read in that order.
-        let mut proof = TargetProof::new(&self.table.section.bound)?;
-        let mut left = 0u64;
-        let clock = ranges.bound_target.clock.as_ref();
-        let days = touched_days(ranges);
-        let Some(Source { mapping: Mapping { columns }, .. }) = ranges.sources.first() else {
-            return Ok(());
-        };
-        self.replacement.scan_keyed(&ranges.target, clock, days, columns, &mut |_, batch| {
-            proof.add(&batch, |row| {
-                let wanted = verdicts.inserts(row);
-                left = left.saturating_add(u64::from(!wanted && verdicts.deletes(row)));
-                wanted
-            })
-        })?;
-        if left > 0 {
-            let what = format!("table {}: {left} rows that were to be deleted are still there", self.table.table);
-            return Err(Error::damage(what, "the restore was rolled back; look for triggers or other writers"));
+    /// Reads the ranges of the unit again: they must hold what stayed and what went in. Gives what they amount to in the
+    /// target's own columns, if they were read.
+    fn prove(
+        &self,
+        replacement: &mut dyn Replacement,
+        unit: &UnitRows<'_>,
+        contents: &mut Contents<'_>,
+        seen: &Seen,
+        inserted: Sums,
+        undoable: bool,
+    ) -> Result<Option<Digest>, Error> {
+        // An undo must be able to tell whether the ranges have changed since, in the target's own columns.
+        let wanted = self.options.proof == Proof::Full || (undoable && !contents.are_alike());
+        if !wanted {
+            return Ok(None);
         }
-        compare(&self.table.table, &expected, &proof.found)
-    }
-
-    fn whole(&mut self, whole: &WholePlan) -> Result<(), Error> {
-        let began = Clock::now();
-        let bound = &self.table.section.bound;
-        let only = whole.acd;
-        let deleted = match only {
-            None => self.replacement.delete_all(&whole.target)?,
-            Some(acd) => {
-                let keys = self.keys_of_acd(whole, acd)?;
-                self.replacement.delete(&whole.target, &keys)?
-            }
-        };
-        if deleted != whole.delete {
-            return Err(changed(&self.table.table));
+        let after = scan(unit, replacement, |scan| read_again(unit, contents, scan))?;
+        if after.left > 0 {
+            let what =
+                format!("table {}: {} rows that were to be deleted are still there", unit.table.table, after.left);
+            return Err(Error::damage(what, "this part was rolled back; look for triggers or other writers"));
         }
-        let mut expected = Expected::new();
-        let wanted = |row: &RowWhen| only.is_none_or(|acd| row.acd == Some(acd));
-        let inserted = self.insert(std::slice::from_ref(&whole.source), &whole.target, &mut expected, wanted)?;
-        self.all_in(inserted)?;
-        self.report.apply_time += began.elapsed();
-        let began = Clock::now();
-        if self.options.proof == Proof::Full {
-            let mut proof = TargetProof::new(bound)?;
-            self.replacement.scan_keyed(
-                &whole.target,
-                None,
-                (None, None),
-                &whole.source.mapping.columns,
-                &mut |_, batch| proof.add(&batch, wanted),
-            )?;
-            compare(&self.table.table, &expected, &proof.found)?;
+        let mut expected = inserted;
+        for (bucket, digest) in &seen.stays_by_bucket {
+            let sum = expected.entry(*bucket).or_default();
+            *sum = sum.plus(*digest);
         }
-        self.report.proof_time += began.elapsed();
-        self.done(deleted, inserted, expected.len() as u64);
-        Ok(())
-    }
-
-    fn keys_of_acd(&mut self, whole: &WholePlan, acd: i64) -> Result<Vec<i64>, Error> {
-        let columns = RowTimes::columns(&whole.bound_target);
-        let mut times = RowTimes::projected(&whole.bound_target, &columns)?;
-        let mut doomed = Vec::new();
-        self.replacement.scan_keyed(&whole.target, None, (None, None), &columns, &mut |keys, batch| {
-            let when = times.all(&batch);
-            doomed.extend(keys.iter().zip(&when).filter(|(_, row)| row.acd == Some(acd)).map(|(key, _)| *key));
-            Ok(())
-        })?;
-        Ok(doomed)
+        compare(&unit.table.table, &expected, &after.by_bucket)?;
+        Ok(Some(after.own))
     }
 }
 
-fn read(set: &SetReader<'_>, section: &SectionTable, chunk: &ChunkRef, table: &str) -> Result<ChunkRows, Error> {
+/// Looks under the write lock at the rows that the decision rests on, and refuses if they are not those that the plan and
+/// the undo set saw. Where it is certain that nobody has written since these were seen, they need not be read again.
+fn look_again(replacement: &mut dyn Replacement, todo: &Todo<'_>, contents: &mut Contents<'_>) -> Result<Seen, Error> {
+    let unit = &todo.rows;
+    if let Some(keys) = todo.keys.as_ref().filter(|_| !unit.keeps_some())
+        && replacement.undisturbed()?
+    {
+        return Ok(Seen { keys: keys.clone(), ..Seen::default() });
+    }
+    let full = todo.saved.is_some() || unit.keeps_some();
+    let seen = scan(unit, replacement, |scan| look(unit, full.then_some(contents), None, scan))?;
+    unit.check(&seen)?;
+    match todo.saved {
+        Some(saved) if saved != seen.goes => Err(changed(&unit.table.table, unit.part)),
+        _ => Ok(seen),
+    }
+}
+
+/// What went in.
+#[derive(Default)]
+struct Inserted {
+    keys: KeyRuns,
+    by_bucket: Sums,
+}
+
+/// Deletes the rows that go.
+fn delete(
+    replacement: &mut dyn Replacement,
+    unit: &UnitRows<'_>,
+    target: &BoundTable,
+    seen: &Seen,
+) -> Result<u64, Error> {
+    let all = matches!(&unit.table.action, TableAction::Whole(whole) if whole.acd.is_none());
+    let deleted = match all {
+        true => replacement.delete_all(&target.schema)?,
+        false => replacement.delete_runs(&target.schema, &seen.keys)?,
+    };
+    if deleted == seen.keys.rows() { Ok(deleted) } else { Err(changed(&unit.table.table, unit.part)) }
+}
+
+/// Runs `work` with a function that scans the unit's days in a transaction.
+fn scan<T>(
+    unit: &UnitRows<'_>,
+    replacement: &mut dyn Replacement,
+    work: impl FnOnce(&mut Scan<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let (clock, days) = unit.days();
+    let Some(target) = unit.target() else { return work(&mut |_, _| Ok(())) };
+    work(&mut |columns, sink| replacement.scan_keyed(&target.schema, clock, days, columns, sink))
+}
+
+/// The units of a table. Where its chunks are not in the order of time, each slice reads most of them: then there are fewer
+/// slices.
+pub(super) fn cut(table: &TablePlan, unit_rows: u64) -> Vec<UnitPlan> {
+    let rows = |chunks: &[(&Source, &ChunkRef)]| {
+        chunks.iter().map(|(_, chunk)| u64::from(chunk.entry.rows)).fold(0, u64::saturating_add)
+    };
+    let once = rows(&chunks(table, Part::Whole));
+    let mut rows_max = unit_rows.max(1);
+    loop {
+        let plan = units(table, rows_max);
+        let read = plan.iter().map(|unit| rows(&chunks(table, unit.part))).fold(0, u64::saturating_add);
+        if plan.len() <= 2 || read <= once.saturating_mul(2).saturating_add(UNIT_ROWS) {
+            return plan;
+        }
+        rows_max = rows_max.saturating_mul(2);
+    }
+}
+
+/// The chunks of a table's plan that may have rows of a part.
+fn chunks(table: &TablePlan, part: Part) -> Vec<(&Source, &ChunkRef)> {
+    let meets = |chunk: &ChunkRef| match part {
+        Part::Whole | Part::Undated => true,
+        Part::Slice(slice) => {
+            let span = Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop));
+            span.is_some_and(|span| span.meets(slice))
+        }
+    };
+    let all = table.sources().iter().flat_map(|source| source.chunks.iter().map(move |chunk| (source, chunk)));
+    all.filter(|(_, chunk)| meets(chunk)).collect()
+}
+
+pub(super) fn planned(todo: &Todo<'_>) -> Unit {
+    let UnitPlan { part, delete, insert } = todo.plan;
+    Unit {
+        deleted: delete,
+        inserted: Totals { rows: insert, digest: [0; 16] },
+        saved: todo.saved.map(totals).unwrap_or_default(),
+        ..Unit::planned(0, todo.number, &todo.rows.table.table, part.span())
+    }
+}
+
+fn totals(digest: Digest) -> Totals {
+    Totals { rows: digest.rows, digest: digest.to_bytes() }
+}
+
+fn minus(all: Digest, some: Digest) -> Digest {
+    Digest { sum: all.sum.wrapping_sub(some.sum), rows: all.rows.saturating_sub(some.rows) }
+}
+
+pub(super) fn unit_report(todo: &Todo<'_>) -> UnitReport {
+    let outcome = if todo.done { Outcome::ReplacedBefore } else { Outcome::NotBegun };
+    UnitReport { table: todo.rows.table.table.clone(), part: todo.plan.part, outcome }
+}
+
+fn note(report: &mut Report, table: &str, deleted: u64, inserted: u64, buckets: u64) {
+    let more = TableReport { table: table.to_owned(), deleted, inserted, buckets };
+    match report.tables.last_mut() {
+        Some(last) if last.table == table => {
+            last.deleted = last.deleted.saturating_add(deleted);
+            last.inserted = last.inserted.saturating_add(inserted);
+            last.buckets = last.buckets.saturating_add(buckets);
+        }
+        _ => report.tables.push(more),
+    }
+}
+
+fn read(set: &SetReader<'_>, source: &Source, chunk: &ChunkRef, table: &str) -> Result<ChunkRows, Error> {
     let payload = set.read_chunk(chunk)?;
-    section.prove(&mut RowHasher::default(), &payload, position(chunk)).map_err(|error| {
+    source.section.prove(&mut RowHasher::default(), &payload, position(chunk)).map_err(|error| {
         Error::damage(
             format!("table {table}: {error}"),
-            "nothing was changed; check the set (intervault check DEVICE --verify) and use another copy",
+            "this part was rolled back; check the set (intervault check DEVICE --verify) and use another copy",
         )
     })
 }
@@ -353,118 +451,5 @@ fn pick(rows: ChunkRows, wanted: impl Fn(&RowWhen) -> bool) -> ChunkRows {
         when: rows.when.iter().enumerate().filter(|(at, _)| kept(*at)).map(|(_, row)| *row).collect(),
         hashes: rows.hashes.iter().enumerate().filter(|(at, _)| kept(*at)).map(|(_, hash)| *hash).collect(),
         directory: rows.directory,
-    }
-}
-
-/// The days on which rows that are deleted or inserted are dated: from the first to the last day of their spans (a month
-/// may be dated on any of its days). Everything, if undated rows are among them.
-fn touched_days(ranges: &RangesPlan) -> (Option<Day>, Option<Day>) {
-    if ranges.acds.iter().any(|plan| plan.decision.undated != Undated::Leave) {
-        return (None, None);
-    }
-    let envelopes = ranges.acds.iter().filter_map(|plan| plan.decision.touched().envelope());
-    let all = envelopes.reduce(Span::hull);
-    all.map_or((None, None), |span| (Some(span.start.day()), Some(span.stop.plus(-1).day())))
-}
-
-fn bucket(row: &RowWhen) -> Bucket {
-    let day: Option<Day> = match row.when {
-        When::Dated(span) => Some(bucket_day(span)),
-        When::Undated => None,
-    };
-    (row.acd, day)
-}
-
-/// Sums up target rows by bucket, as the section would hash them.
-struct TargetProof<'a> {
-    table: &'a BoundTable,
-    times: RowTimes,
-    hasher: RowHasher,
-    hashes: Vec<u128>,
-    found: Expected,
-}
-
-impl<'a> TargetProof<'a> {
-    fn new(table: &'a BoundTable) -> Result<TargetProof<'a>, Error> {
-        let times = RowTimes::new(table)?;
-        Ok(TargetProof { table, times, hasher: RowHasher::default(), hashes: Vec::new(), found: Expected::new() })
-    }
-
-    fn add(&mut self, batch: &Batch, mut wanted: impl FnMut(&RowWhen) -> bool) -> Result<(), StoreError> {
-        let types = self.table.schema.logical_types();
-        self.hasher.hash(batch, &types, &mut self.hashes).map_err(|error| self.odd(&error))?;
-        for (row, hash) in self.times.all(batch).iter().zip(&self.hashes) {
-            if wanted(row) {
-                self.found.entry(bucket(row)).or_default().add(*hash);
-            }
-        }
-        Ok(())
-    }
-
-    fn odd(&self, error: &ColumnError) -> StoreError {
-        let kind = StoreErrorKind::Unsupported(format!("its rows cannot be compared: {error}"));
-        StoreError { op: "read restored rows".to_owned(), place: self.table.schema.name.clone(), kind }
-    }
-}
-
-fn compare(table: &str, expected: &Expected, found: &Expected) -> Result<(), Error> {
-    if expected == found {
-        return Ok(());
-    }
-    let buckets: std::collections::BTreeSet<&Bucket> = expected.keys().chain(found.keys()).collect();
-    let differ: Vec<String> = buckets
-        .into_iter()
-        .filter(|bucket| expected.get(bucket) != found.get(bucket))
-        .take(5)
-        .map(|(acd, day)| {
-            let acd = acd.map_or_else(|| "no ACD".to_owned(), |acd| format!("ACD {acd}"));
-            match day.map(civil_of_day) {
-                Some((year, month, day)) => format!("{acd} on {year:04}-{month:02}-{day:02}"),
-                None => format!("{acd}, undated"),
-            }
-        })
-        .collect();
-    Err(Error::damage(
-        format!("table {table}: the target does not hold what was restored: {}", differ.join("; ")),
-        "the restore was rolled back; look for triggers, type conversions or other writers in the target",
-    ))
-}
-
-impl TablePlan {
-    /// Rows that the table's plan inserts.
-    #[must_use]
-    pub fn rows_inserted(&self) -> u64 {
-        match &self.action {
-            TableAction::Leave(_) => 0,
-            TableAction::Whole(whole) => whole.insert,
-            TableAction::Ranges(ranges) => ranges.acds.iter().map(AcdPlan::rows_inserted).fold(0, u64::saturating_add),
-        }
-    }
-
-    /// Rows that the table's plan deletes.
-    #[must_use]
-    pub fn rows_deleted(&self) -> u64 {
-        match &self.action {
-            TableAction::Leave(_) => 0,
-            TableAction::Whole(whole) => whole.delete,
-            TableAction::Ranges(ranges) => ranges.acds.iter().map(AcdPlan::rows_deleted).fold(0, u64::saturating_add),
-        }
-    }
-}
-
-impl AcdPlan {
-    /// Rows that go in, undated and carried ones included.
-    #[must_use]
-    pub fn rows_inserted(&self) -> u64 {
-        let undated = if self.decision.undated == Undated::Leave { 0 } else { self.volume.undated };
-        let dated = crate::schema::range::rows(&self.decision.insert);
-        dated.saturating_add(crate::schema::range::rows(&self.decision.carried_in)).saturating_add(undated)
-    }
-
-    /// Rows that are deleted, undated ones included.
-    #[must_use]
-    pub fn rows_deleted(&self) -> u64 {
-        let undated = if self.decision.undated == Undated::Replace { self.target.undated } else { 0 };
-        crate::schema::range::rows(&self.decision.delete).saturating_add(undated)
     }
 }

@@ -3,15 +3,29 @@
 
 mod apply;
 mod drift;
+mod guards;
+mod journal;
+mod keep;
 mod options;
 mod plan;
 mod report;
+mod resume;
+mod saved;
 mod sides;
 mod summarise;
+mod target;
+mod undo;
+mod units;
 
 pub use apply::apply;
-pub use options::{Missing, Options, Proof, Select};
+pub use keep::Keep;
+pub use options::{Missing, Options, Proof, Select, UNIT_ROWS};
 pub use plan::plan;
 pub use report::{
-    AcdPlan, Plan, RangesPlan, Refusal, Report, Source, TableAction, TablePlan, TableReport, VolumeNeed, WholePlan,
+    AcdPlan, Outcome, Plan, RangesPlan, Refusal, Report, Source, Stopped, TableAction, TablePlan, TableReport, UndoSet,
+    UnitReport, VolumeNeed, WholePlan,
 };
+pub use resume::{Unfinished, resume, unfinished};
+pub use saved::SavedPlan;
+pub use undo::{UndoOptions, UndoPlan, UndoReport, UndoUnit, undo, undo_plan, undoable};
+pub use units::Part;

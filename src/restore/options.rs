@@ -4,6 +4,10 @@ use crate::base::time::Instant;
 use crate::schema::grain::DataType;
 use crate::schema::range::{Policies, Request};
 
+/// Rows that one transaction deletes and inserts, about: few enough for short transactions and little memory, many enough
+/// that a commit costs next to nothing beside them.
+pub const UNIT_ROWS: u64 = 250_000;
+
 /// Which sections of the set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Select {
@@ -55,4 +59,40 @@ pub struct Options {
     pub jobs: usize,
     /// Nothing of the target after this instant is touched: its own collection is still at work there.
     pub settled_until: Option<Instant>,
+    /// The civil time of the target's switch now.
+    pub now: Instant,
+    /// The same moment in seconds since 1970-01-01 00:00 UTC.
+    pub now_unix: i64,
+    /// Rows that one transaction deletes and inserts, about: [`UNIT_ROWS`] unless there is a reason.
+    pub unit_rows: u64,
+    /// Whether a restore that ended early is set aside, neither finished nor undone.
+    pub anew: bool,
+    /// Whether a set of another version of the database's schema is let in.
+    pub other_version: bool,
+    /// Whether the plan is for going on with a run: its guards were passed when it began.
+    pub resuming: bool,
+}
+
+impl Options {
+    /// Everything, with the careful answers: refuse what would lose rows, prove all. `now` is the civil time of the target's
+    /// switch, `now_unix` the same moment in seconds since 1970-01-01 00:00 UTC.
+    #[must_use]
+    pub fn new(now: Instant, now_unix: i64) -> Options {
+        Options {
+            select: Select::All,
+            acd: None,
+            request: Request::ALL,
+            policies: Policies::default(),
+            missing: Missing::Refuse,
+            proof: Proof::Full,
+            jobs: 1,
+            settled_until: None,
+            now,
+            now_unix,
+            unit_rows: UNIT_ROWS,
+            anew: false,
+            other_version: false,
+            resuming: false,
+        }
+    }
 }

@@ -2,10 +2,12 @@
 
 use super::drift::Mapping;
 use super::sides::Cells;
+use super::units::Part;
 use crate::base::time::Span;
+use crate::error::{Error, ErrorKind};
 use crate::format::block::SetId;
 use crate::schema::clock::{RowWhen, When};
-use crate::schema::range::{Decision, Request, Side, SpanSet};
+use crate::schema::range::{Decision, Request, Side, SpanSet, Undated, rows};
 use crate::schema::table::{BoundTable, TableSchema};
 use crate::section::evidence::Bucket;
 use crate::section::pieces::Acd;
@@ -69,6 +71,28 @@ pub struct TablePlan {
     pub section: SectionTable,
     /// What will be done.
     pub action: TableAction,
+}
+
+impl TablePlan {
+    /// Rows that the table's plan inserts.
+    #[must_use]
+    pub fn rows_inserted(&self) -> u64 {
+        match &self.action {
+            TableAction::Leave(_) => 0,
+            TableAction::Whole(whole) => whole.insert,
+            TableAction::Ranges(ranges) => ranges.acds.iter().map(AcdPlan::rows_inserted).fold(0, u64::saturating_add),
+        }
+    }
+
+    /// Rows that the table's plan deletes.
+    #[must_use]
+    pub fn rows_deleted(&self) -> u64 {
+        match &self.action {
+            TableAction::Leave(_) => 0,
+            TableAction::Whole(whole) => whole.delete,
+            TableAction::Ranges(ranges) => ranges.acds.iter().map(AcdPlan::rows_deleted).fold(0, u64::saturating_add),
+        }
+    }
 }
 
 /// What a restore will do with one table.
@@ -146,6 +170,23 @@ pub struct AcdPlan {
     pub decision: Decision,
 }
 
+impl AcdPlan {
+    /// Rows that go in, undated and carried ones included.
+    #[must_use]
+    pub fn rows_inserted(&self) -> u64 {
+        let undated = if self.decision.undated == Undated::Leave { 0 } else { self.volume.undated };
+        let dated = rows(&self.decision.insert);
+        dated.saturating_add(rows(&self.decision.carried_in)).saturating_add(undated)
+    }
+
+    /// Rows that are deleted, undated ones included.
+    #[must_use]
+    pub fn rows_deleted(&self) -> u64 {
+        let undated = if self.decision.undated == Undated::Replace { self.target.undated } else { 0 };
+        rows(&self.decision.delete).saturating_add(undated)
+    }
+}
+
 /// The replacement of a whole table.
 #[derive(Debug, Clone)]
 pub struct WholePlan {
@@ -164,16 +205,39 @@ pub struct WholePlan {
 }
 
 /// What a restore did.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Report {
+    /// Number of the run in the journal; `None` if nothing had to be changed, or if it was not begun.
+    pub run: Option<u64>,
+    /// Where the rows are that it deleted; `None` if they were not kept.
+    pub undo: Option<UndoSet>,
     /// One entry for each table that was changed, in the order of the plan.
     pub tables: Vec<TableReport>,
+    /// The units, in order, and what became of each.
+    pub units: Vec<UnitReport>,
     /// Whether every replaced row was read again and its bucket's digest compared.
     pub proved: bool,
+    /// Time for saving the rows that go.
+    pub undo_time: Duration,
     /// Time for deleting and inserting.
     pub apply_time: Duration,
     /// Time for the proof.
     pub proof_time: Duration,
+}
+
+/// The set that has the rows which a restore deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UndoSet {
+    /// The set.
+    pub set: SetId,
+    /// Its label.
+    pub label: String,
+    /// The device that it is on, for people.
+    pub place: String,
+    /// Its rows.
+    pub rows: u64,
+    /// Bytes of its volumes.
+    pub bytes: u64,
 }
 
 /// What a restore did with one table.
@@ -187,4 +251,68 @@ pub struct TableReport {
     pub inserted: u64,
     /// Buckets whose digests were compared.
     pub buckets: u64,
+}
+
+/// One unit of a restore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitReport {
+    /// The table.
+    pub table: String,
+    /// Which part of it.
+    pub part: Part,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was replaced.
+    Replaced,
+    /// An earlier part of the same run had replaced it.
+    ReplacedBefore,
+    /// It was begun, and is as it was before.
+    RolledBack,
+    /// It was not begun.
+    NotBegun,
+}
+
+impl Report {
+    /// How many units came to this.
+    #[must_use]
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.units.iter().filter(|unit| unit.outcome == outcome).count()
+    }
+}
+
+/// A restore ended early: every unit is wholly old or wholly new.
+#[derive(Debug)]
+pub struct Stopped {
+    /// Why.
+    pub error: Error,
+    /// What was done until then.
+    pub report: Report,
+}
+
+impl std::fmt::Display for Stopped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for Stopped {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl From<Box<Stopped>> for Error {
+    fn from(stopped: Box<Stopped>) -> Error {
+        stopped.error
+    }
+}
+
+/// Somebody asked to stop.
+pub(super) fn cancelled() -> Error {
+    Error::from(ErrorKind::Cancelled)
 }

@@ -26,6 +26,9 @@ pub enum StoreErrorKind {
     /// Another connection holds the lock.
     #[error("the database is locked by another connection: try again when that has finished")]
     Busy,
+    /// Another backup or restore works on the database; holds whose it is, in brackets, or nothing if that is not known.
+    #[error("another backup or restore of this database is under way{0}: wait for it to end, or stop it")]
+    InUse(String),
     /// The database is read-only, or the operating system refuses access.
     #[error("not permitted: {0}")]
     NotPermitted(String),

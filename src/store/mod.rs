@@ -1,6 +1,8 @@
 //! Where rows live: databases behind one trait.
 
+pub mod control;
 pub mod error;
+mod keys;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod traits;

@@ -1,6 +1,7 @@
 //! The store traits. Stores deliver and take rows by column; they decide nothing about time: which rows are meant is said
 //! by day ranges that an index can serve (a superset), and by row keys that the store itself handed out (exact).
 
+use super::control::{KeyRuns, Range, Run, RunStatus, State, Unit};
 use super::error::StoreError;
 use crate::base::time::Day;
 use crate::column::batch::Batch;
@@ -36,6 +37,27 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// The database is read-only, locked or full.
     fn replace(&self) -> Result<Box<dyn Replacement>, StoreError>;
+
+    /// Opens the database for several changes, one after the other, each a transaction of its own.
+    ///
+    /// # Errors
+    /// The database is read-only, or cannot be opened.
+    fn writer(&self) -> Result<Box<dyn Writer>, StoreError>;
+
+    /// Takes the lock of the database, which one backup or restore holds at a time. It dies with its owner, however that
+    /// ends. It keeps nobody out who does not ask for it: those that read, and writers of another make.
+    ///
+    /// # Errors
+    /// `InUse`, with whose it is.
+    fn lock(&self) -> Result<Box<dyn StoreLock>, StoreError>;
+}
+
+/// The lock of a database; given back when it is dropped.
+pub trait StoreLock: Send {
+    /// Why nothing is locked, if the place of the database does not allow it; another backup or restore is then not kept out.
+    fn notice(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What a scan hands its rows to. Returning an error stops the scan.
@@ -147,18 +169,75 @@ pub trait Snapshot: Send + Sync {
         &self,
         reader: usize,
         table: &TableSchema,
-        clock: &Clock,
+        clock: Option<&Clock>,
         days: (Option<Day>, Option<Day>),
         columns: &[usize],
         sink: &mut KeyedSink<'_>,
     ) -> Result<(), StoreError>;
+
+    /// Reads some columns of the rows with these keys, in any order; keys that name no row are passed over.
+    ///
+    /// # Errors
+    /// As [`Snapshot::scan_keyed`].
+    fn scan_runs(
+        &self,
+        reader: usize,
+        table: &TableSchema,
+        keys: &KeyRuns,
+        columns: &[usize],
+        sink: &mut KeyedSink<'_>,
+    ) -> Result<(), StoreError>;
+
+    /// The state of the database; the default where none was set.
+    ///
+    /// # Errors
+    /// The control tables are of a newer version, or not as the engine wrote them; the database cannot be read. So for all of
+    /// the journal.
+    fn state(&self) -> Result<State, StoreError>;
+
+    /// All restores, by number; none where the journal is not there.
+    ///
+    /// # Errors
+    /// As [`Snapshot::state`].
+    fn runs(&self) -> Result<Vec<Run>, StoreError>;
+
+    /// The units of a run, by number. Those that were undone are not among them.
+    ///
+    /// # Errors
+    /// As [`Snapshot::state`].
+    fn units(&self, run: u64) -> Result<Vec<Unit>, StoreError>;
+
+    /// The ranges of all applied units of all runs, in the order in which they were applied.
+    ///
+    /// # Errors
+    /// As [`Snapshot::state`].
+    fn ranges(&self) -> Result<Vec<Range>, StoreError>;
 }
 
 /// Row keys beside rows: key `i` belongs to row `i` of the batch.
 pub type KeyedSink<'a> = dyn FnMut(&[i64], Batch) -> Result<(), StoreError> + 'a;
 
+/// A database open for changes.
+pub trait Writer {
+    /// Begins a change: one transaction, rolled back unless [`Replacement::commit`] succeeds.
+    ///
+    /// # Errors
+    /// The database is locked or full.
+    fn begin(&mut self) -> Result<Box<dyn Replacement + '_>, StoreError>;
+}
+
 /// A change of a database in one transaction. Dropping it rolls back.
 pub trait Replacement {
+    /// Whether it is certain that nobody has changed the database since the [`Writer`] was opened but by the writer itself, so
+    /// that what a snapshot begun after that has seen is still true. Asked inside the transaction, the answer holds until its
+    /// end.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    fn undisturbed(&mut self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// As [`Snapshot::schema`], inside the transaction.
     ///
     /// # Errors
@@ -190,11 +269,76 @@ pub trait Replacement {
     /// As [`Replacement::delete`].
     fn delete_all(&mut self, table: &TableSchema) -> Result<u64, StoreError>;
 
-    /// Inserts rows; the batch's column `i` goes to the table's column `columns[i]`.
+    /// Inserts rows; the batch's column `i` goes to the table's column `columns[i]`. Returns the keys that they got: above
+    /// every key that the table had in this transaction, those of deleted rows included, so that a later change can put
+    /// deleted rows back under their own keys; or, where a column is the key, what that column says.
     ///
     /// # Errors
-    /// A rule of the database forbids a row, or the database is full or fails.
-    fn insert(&mut self, table: &TableSchema, columns: &[usize], batch: &Batch) -> Result<(), StoreError>;
+    /// A rule of the database forbids a row, row keys are used up, or the database is full or fails.
+    fn insert(&mut self, table: &TableSchema, columns: &[usize], batch: &Batch) -> Result<KeyRuns, StoreError>;
+
+    /// As [`Replacement::insert`], row `i` under `keys[i]`. A row whose key is taken gets a new one; returns how many did.
+    ///
+    /// # Errors
+    /// As [`Replacement::insert`]. Where a column of the table is the key, a taken key is refused: another key would be
+    /// another row.
+    fn insert_keyed(
+        &mut self,
+        table: &TableSchema,
+        columns: &[usize],
+        keys: &[i64],
+        batch: &Batch,
+    ) -> Result<u64, StoreError>;
+
+    /// As [`Snapshot::scan_runs`], inside the transaction.
+    ///
+    /// # Errors
+    /// The table cannot be read, or what `sink` returned.
+    fn scan_runs(
+        &mut self,
+        table: &TableSchema,
+        keys: &KeyRuns,
+        columns: &[usize],
+        sink: &mut KeyedSink<'_>,
+    ) -> Result<(), StoreError>;
+
+    /// As [`Replacement::delete`]; keys that name no row are passed over.
+    ///
+    /// # Errors
+    /// As [`Replacement::delete`].
+    fn delete_runs(&mut self, table: &TableSchema, keys: &KeyRuns) -> Result<u64, StoreError>;
+
+    /// Sets the state of the database. The control tables are made if they are not there; so by all that write to them.
+    ///
+    /// # Errors
+    /// As [`Snapshot::state`], or the database is full or fails. So for all that write to the journal.
+    fn set_state(&mut self, state: &State) -> Result<(), StoreError>;
+
+    /// Writes the line of a run and those of its units, all planned; returns the number that the run got. The numbers in
+    /// `run` and `units` of a run, and the status of both, are not looked at.
+    ///
+    /// # Errors
+    /// As [`Replacement::set_state`]; two units have the same number.
+    fn begin_run(&mut self, run: &Run, units: &[Unit]) -> Result<u64, StoreError>;
+
+    /// Writes down that a unit was applied, with what it did and the ranges that it put in, in this order. False if its line
+    /// is not there as planned, for this table and slice; then nothing was written.
+    ///
+    /// # Errors
+    /// As [`Replacement::set_state`].
+    fn unit_applied(&mut self, unit: &Unit, ranges: &[Range]) -> Result<bool, StoreError>;
+
+    /// Takes back the line of an applied unit, and its ranges. False if there is no such line; then nothing was changed.
+    ///
+    /// # Errors
+    /// As [`Replacement::set_state`].
+    fn unit_undone(&mut self, run: u64, unit: u32) -> Result<bool, StoreError>;
+
+    /// Writes down what became of a run, and when it ended (`None`: it has not). False if there is no such run.
+    ///
+    /// # Errors
+    /// As [`Replacement::set_state`].
+    fn end_run(&mut self, run: u64, status: RunStatus, ended_unix: Option<i64>) -> Result<bool, StoreError>;
 
     /// Makes everything permanent.
     ///

@@ -10,3 +10,4 @@ mod dialogue;
 mod one_backup;
 mod scenarios;
 mod support;
+mod undo;

@@ -186,7 +186,8 @@ fn stopped_backup(site: &Site) -> Child {
     panic!("no backup could be stopped");
 }
 
-/// Two real backups: while one is at work the other is refused and checking goes on; once it is killed nothing blocks.
+/// Real backups: while one is at work neither its folder nor its database takes another, and checking goes on; once it is
+/// killed nothing blocks.
 #[test]
 fn a_killed_backup_blocks_nobody() {
     let site = Site::new(&[
@@ -195,15 +196,24 @@ fn a_killed_backup_blocks_nobody() {
          SELECT i, hex(randomblob(12)) FROM n",
         "PRAGMA journal_mode = WAL",
     ]);
+    let other = Site::new(&["CREATE TABLE notes (n INTEGER)", "INSERT INTO notes VALUES (1)"]);
     let mut first = stopped_backup(&site);
-    let folder = site.to.to_str().unwrap();
+    let (folder, elsewhere) = (site.to.to_str().unwrap(), other.to.to_str().unwrap());
     let owner = format!("process {}", first.id());
-    expect(&["backup", "--database", &site.url, "--to", folder], 6, &[folder, &owner]);
+    let same_folder = ["backup", "--database", &other.url, "--to", folder];
+    let same_database = ["backup", "--database", &site.url, "--to", elsewhere];
+    expect(&same_folder, 6, &[folder, &owner]);
+    expect(&same_database, 6, &["centre.db", "another backup or restore", &owner]);
+    assert!(!other.to.exists(), "nothing is left behind");
     let check = Command::new(env!("CARGO_BIN_EXE_intervault")).args(["check", folder]).output().unwrap();
     assert!(matches!(check.status.code(), Some(4 | 5)), "{}", said(&check));
     first.kill().unwrap();
     first.wait().unwrap();
-    expect(&["backup", "--database", &site.url, "--to", folder], 0, &[]);
+    let lock = site.centre.folder.path().join(".centre.db.intervault-lock");
+    assert!(lock.exists(), "the file of the dead is still there, and in nobody's way");
+    expect(&same_folder, 0, &[]);
+    expect(&same_database, 0, &[]);
+    assert!(!lock.exists());
     let left = names(&site.to);
     assert_eq!(left.len(), 2, "a partial volume and a whole one: {left:?}");
 }

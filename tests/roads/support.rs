@@ -9,7 +9,7 @@ use intervault::error::Error;
 use intervault::format::block::SetId;
 use intervault::restore;
 use intervault::schema::catalogue::Catalogue;
-use intervault::schema::range::{Policies, Request};
+use intervault::schema::range::Request;
 use intervault::store::sqlite::SqliteStore;
 use intervault::volume::set::{SetReader, list_sets};
 use std::path::PathBuf;
@@ -140,14 +140,9 @@ pub fn only_set(device: &dyn Device) -> SetReader<'_> {
 
 pub fn restore_options(start: Option<&str>, stop: Option<&str>) -> restore::Options {
     restore::Options {
-        select: restore::Select::All,
-        acd: None,
         request: Request::parse(start, stop).unwrap(),
-        policies: Policies::default(),
-        missing: restore::Missing::Refuse,
-        proof: restore::Proof::Full,
         jobs: 2,
-        settled_until: None,
+        ..restore::Options::new(later(), later().0)
     }
 }
 
@@ -162,7 +157,7 @@ pub fn restore_set(
 ) -> Result<(restore::Plan, restore::Report), Error> {
     let store = centre.store();
     let plan = restore::plan(set, &store, options, &Silent)?;
-    let report = restore::apply(&plan, set, &store, options, &Silent)?;
+    let report = restore::apply(&plan, &[set], &store, options, None, &Silent)?;
     Ok((plan, report))
 }
 

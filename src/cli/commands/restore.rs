@@ -22,7 +22,8 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     let store = open::database(&options.database)?;
     let device = open::all_volumes(&options.from)?;
     let set = check::find_one(&device, options.set.as_deref())?;
-    let work = work(options);
+    let now = open::now(None)?;
+    let work = work(options, &now);
     let progress = Progress::new(output);
     let plan = restore::plan(&set, &store, &work, &progress)?;
     if !output.json() {
@@ -49,7 +50,7 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
         output.notice("Nothing was changed.");
         return Ok(Exit::Failed);
     }
-    let report = restore::apply(&plan, &set, &store, &work, &progress)?;
+    let report = restore::apply(&plan, &[&set], &store, &work, None, &progress).map_err(crate::error::Error::from)?;
     if output.json() {
         answer(output, exit, &plan, Some(render::report_json(&report)));
     } else {
@@ -58,7 +59,7 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-fn work(options: &RestoreOptions) -> Options {
+fn work(options: &RestoreOptions, now: &open::Now) -> Options {
     Options {
         select: match &options.selection {
             None => Select::All,
@@ -89,6 +90,12 @@ fn work(options: &RestoreOptions) -> Options {
         },
         jobs: options.jobs,
         settled_until: None,
+        now: now.civil,
+        now_unix: now.unix,
+        unit_rows: restore::UNIT_ROWS,
+        anew: false,
+        other_version: false,
+        resuming: false,
     }
 }
 

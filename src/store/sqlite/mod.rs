@@ -26,11 +26,15 @@
 //! arrives as UTF-8.
 
 mod connect;
+mod control;
 mod days;
 mod declared;
 mod fault;
 mod fidelity;
+mod insert;
 mod intake;
+mod line;
+mod lock;
 mod name;
 mod parts;
 mod reader;
@@ -44,7 +48,7 @@ mod values;
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
-use super::traits::{Replacement, Snapshot, Store, StoreIdentity};
+use super::traits::{Replacement, Snapshot, Store, StoreIdentity, StoreLock, Writer};
 
 /// An SQLite database file.
 ///
@@ -95,5 +99,13 @@ impl Store for SqliteStore {
 
     fn replace(&self) -> Result<Box<dyn Replacement>, StoreError> {
         Ok(Box::new(replace::SqliteReplacement::begin(&self.path)?))
+    }
+
+    fn writer(&self) -> Result<Box<dyn Writer>, StoreError> {
+        Ok(Box::new(replace::SqliteWriter::open(&self.path)?))
+    }
+
+    fn lock(&self) -> Result<Box<dyn StoreLock>, StoreError> {
+        lock::take(&self.path)
     }
 }

@@ -7,56 +7,122 @@
 //!   or put in another's place.
 //! - After the first failure of a change nothing more is done, and nothing can be committed.
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ToSql};
+use rusqlite::Connection;
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::connect;
+use super::control::Control;
 use super::fault::Site;
-use super::fidelity;
+use super::insert::{Place, highest};
 use super::name::quoted;
 use super::reader::Reader;
 use super::shape::{self, RowKey, Shape};
-use super::snapshot::run_keyed;
+use super::snapshot::{run_keyed, run_runs};
 use crate::base::time::Day;
-use crate::column::batch::{Batch, Column, ColumnData, Value};
+use crate::column::batch::Batch;
 use crate::schema::clock::Clock;
 use crate::schema::table::TableSchema;
+use crate::store::control::{KeyRuns, Range, Run, RunStatus, State, Unit};
 use crate::store::error::{StoreError, StoreErrorKind};
-use crate::store::traits::{KeyedSink, Replacement};
+use crate::store::traits::{KeyedSink, Replacement, Writer};
 
 const CHANGE: &str = "change the database";
 const DELETE: &str = "delete rows";
-const INSERT: &str = "insert rows";
-/// Rows of one INSERT statement: it saves starting a statement for each row.
-const GROUP_ROWS: usize = 16;
-/// Parameters that one statement may have: SQLite's own limit is 32,766.
-const PARAMETERS_MAX: usize = 30_000;
 /// Columns that a result may have: SQLite's own limit, which is one for tables as well.
 const RESULT_COLUMNS_MAX: usize = 2_000;
 
-/// The change; rolled back when it is dropped.
+/// A connection for several changes, one after the other.
 #[derive(Debug)]
-pub(super) struct SqliteReplacement {
+pub(super) struct SqliteWriter {
     path: PathBuf,
     reader: Reader,
     utf8: bool,
-    failed: bool,
-    checked: HashMap<String, Rc<Shape>>,
+    /// A number that SQLite changes for this connection whenever another one has committed.
+    version: i64,
 }
 
-impl SqliteReplacement {
-    /// Begins.
-    pub(super) fn begin(path: &Path) -> Result<SqliteReplacement, StoreError> {
+impl SqliteWriter {
+    /// Opens the connection.
+    pub(super) fn open(path: &Path) -> Result<SqliteWriter, StoreError> {
         let failed = Site::database(path).during("begin to change the database");
         let connection = connect::for_writing(path)?;
-        connection.execute_batch("BEGIN IMMEDIATE; PRAGMA defer_foreign_keys=ON").map_err(&failed)?;
         let encoding: String = connection.query_row("PRAGMA encoding", [], |row| row.get(0)).map_err(&failed)?;
+        let version = connect::data_version(&connection).map_err(&failed)?;
         let reader = Reader::new(connection).map_err(&failed)?;
-        let utf8 = encoding == "UTF-8";
-        Ok(SqliteReplacement { path: path.to_owned(), reader, utf8, failed: false, checked: HashMap::new() })
+        Ok(SqliteWriter { path: path.to_owned(), reader, utf8: encoding == "UTF-8", version })
+    }
+}
+
+impl Writer for SqliteWriter {
+    fn begin(&mut self) -> Result<Box<dyn Replacement + '_>, StoreError> {
+        let SqliteWriter { path, reader, utf8, version } = self;
+        Ok(Box::new(SqliteReplacement::begin_with(path, Held::Lent(reader), *utf8, *version)?))
+    }
+}
+
+/// A connection of one's own, or one that is used again afterwards.
+#[derive(Debug)]
+enum Held<'a> {
+    Own(Box<Reader>),
+    Lent(&'a Reader),
+}
+
+impl Deref for Held<'_> {
+    type Target = Reader;
+
+    fn deref(&self) -> &Reader {
+        match self {
+            Held::Own(reader) => reader,
+            Held::Lent(reader) => reader,
+        }
+    }
+}
+
+/// The change; rolled back when it is dropped.
+#[derive(Debug)]
+pub(super) struct SqliteReplacement<'a> {
+    path: PathBuf,
+    reader: Held<'a>,
+    /// See [`SqliteWriter`].
+    version: i64,
+    utf8: bool,
+    failed: bool,
+    checked: HashMap<String, Rc<Shape>>,
+    /// For each table the highest row number that a row deleted in this transaction may have had.
+    freed: HashMap<String, i64>,
+    control_is_there: bool,
+}
+
+impl SqliteReplacement<'static> {
+    /// Begins, on a connection of its own.
+    pub(super) fn begin(path: &Path) -> Result<SqliteReplacement<'static>, StoreError> {
+        let SqliteWriter { path, reader, utf8, version } = SqliteWriter::open(path)?;
+        SqliteReplacement::begin_with(&path, Held::Own(Box::new(reader)), utf8, version)
+    }
+}
+
+impl<'a> SqliteReplacement<'a> {
+    fn begin_with(
+        path: &Path,
+        reader: Held<'a>,
+        utf8: bool,
+        version: i64,
+    ) -> Result<SqliteReplacement<'a>, StoreError> {
+        let failed = Site::database(path).during("begin to change the database");
+        reader.connection.execute_batch("BEGIN IMMEDIATE; PRAGMA defer_foreign_keys=ON").map_err(&failed)?;
+        Ok(SqliteReplacement {
+            path: path.to_owned(),
+            reader,
+            version,
+            utf8,
+            failed: false,
+            checked: HashMap::new(),
+            freed: HashMap::new(),
+            control_is_there: false,
+        })
     }
 
     /// Lets the database grow to this many pages and no further.
@@ -101,12 +167,43 @@ impl SqliteReplacement {
     fn change<T>(
         &mut self,
         table: &TableSchema,
-        work: impl FnOnce(&SqliteReplacement, Site<'_>, &Shape) -> Result<T, StoreError>,
+        work: impl FnOnce(&mut SqliteReplacement<'_>, Site<'_>, &Shape) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let path = self.path.clone();
         let site = Site::table(&path, &table.name);
         self.alive(site)?;
         let result = self.writable(&path, table).and_then(|shape| work(self, site, &shape));
+        self.failed = result.is_err();
+        result
+    }
+
+    /// Remembers the highest row number of a table: by a deletion it may become free.
+    fn before_deletion(&mut self, site: Site<'_>, shape: &Shape) -> Result<(), StoreError> {
+        if let Some(key) = highest(self.connection(), shape).map_err(site.during(DELETE))? {
+            self.freed(shape, key);
+        }
+        Ok(())
+    }
+
+    fn freed(&mut self, shape: &Shape, key: i64) {
+        let freed = self.freed.entry(shape.schema.name.clone()).or_insert(key);
+        *freed = key.max(*freed);
+    }
+
+    fn place<'p>(&'p self, site: Site<'p>, shape: &'p Shape) -> Place<'p> {
+        let freed = self.freed.get(&shape.schema.name).copied();
+        Place { connection: self.connection(), site, shape, utf8: self.utf8, freed }
+    }
+
+    /// Runs a change of the control tables, which are made if they are not there.
+    fn control<T>(&mut self, work: impl FnOnce(&Control<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let path = self.path.clone();
+        let site = Site::database(&path);
+        self.alive(site)?;
+        let control = Control { connection: &self.reader.connection, site };
+        let ready = if self.control_is_there { Ok(()) } else { control.make() };
+        let result = ready.and_then(|()| work(&control));
+        self.control_is_there = result.is_ok();
         self.failed = result.is_err();
         result
     }
@@ -138,7 +235,13 @@ pub(super) fn writable(connection: &Connection, site: Site<'_>, shape: &Shape) -
     Ok(())
 }
 
-impl Replacement for SqliteReplacement {
+impl Replacement for SqliteReplacement<'_> {
+    fn undisturbed(&mut self) -> Result<bool, StoreError> {
+        let site = Site::database(&self.path);
+        let now = connect::data_version(self.connection()).map_err(site.during("look for other writers"))?;
+        Ok(now == self.version)
+    }
+
     fn schema(&mut self, table: &str) -> Result<Option<TableSchema>, StoreError> {
         let site = Site::table(&self.path, table);
         let shape = shape::load(self.connection(), table).map_err(site.during("read the columns"))?;
@@ -159,15 +262,53 @@ impl Replacement for SqliteReplacement {
     }
 
     fn delete(&mut self, table: &TableSchema, keys: &[i64]) -> Result<u64, StoreError> {
-        let runs = runs(keys);
+        self.delete_runs(table, &KeyRuns::of_keys(keys))
+    }
+
+    fn delete_all(&mut self, table: &TableSchema) -> Result<u64, StoreError> {
+        self.change(table, |this, site, shape| {
+            this.before_deletion(site, shape)?;
+            let sql = format!("DELETE FROM {}", quoted(&shape.schema.name));
+            Ok(this.connection().execute(&sql, []).map_err(site.during(DELETE))? as u64)
+        })
+    }
+
+    fn insert(&mut self, table: &TableSchema, columns: &[usize], batch: &Batch) -> Result<KeyRuns, StoreError> {
+        self.change(table, |this, site, shape| this.place(site, shape).insert(columns, batch))
+    }
+
+    fn insert_keyed(
+        &mut self,
+        table: &TableSchema,
+        columns: &[usize],
+        keys: &[i64],
+        batch: &Batch,
+    ) -> Result<u64, StoreError> {
+        self.change(table, |this, site, shape| this.place(site, shape).insert_keyed(columns, keys, batch))
+    }
+
+    fn scan_runs(
+        &mut self,
+        table: &TableSchema,
+        keys: &KeyRuns,
+        columns: &[usize],
+        sink: &mut KeyedSink<'_>,
+    ) -> Result<(), StoreError> {
+        let site = Site::table(&self.path, &table.name);
+        self.alive(site)?;
+        run_runs(&self.reader, site, table, keys, columns, sink)
+    }
+
+    fn delete_runs(&mut self, table: &TableSchema, keys: &KeyRuns) -> Result<u64, StoreError> {
         self.change(table, |this, site, shape| {
             let RowKey::Rowid(key) = &shape.key else {
                 return Err(site.fail(DELETE, StoreErrorKind::Unsupported(no_key(shape))));
             };
+            this.before_deletion(site, shape)?;
             let sql = format!("DELETE FROM {} WHERE {key} BETWEEN ?1 AND ?2", quoted(&shape.schema.name));
             let mut statement = this.connection().prepare_cached(&sql).map_err(site.during(DELETE))?;
             let mut deleted = 0u64;
-            for (first, last) in runs {
+            for (first, last) in keys.iter() {
                 let rows = statement.execute([first, last]).map_err(site.during(DELETE))?;
                 deleted = deleted.saturating_add(rows as u64);
             }
@@ -175,18 +316,24 @@ impl Replacement for SqliteReplacement {
         })
     }
 
-    fn delete_all(&mut self, table: &TableSchema) -> Result<u64, StoreError> {
-        self.change(table, |this, site, shape| {
-            let sql = format!("DELETE FROM {}", quoted(&shape.schema.name));
-            Ok(this.connection().execute(&sql, []).map_err(site.during(DELETE))? as u64)
-        })
+    fn set_state(&mut self, state: &State) -> Result<(), StoreError> {
+        self.control(|control| control.set_state(state))
     }
 
-    fn insert(&mut self, table: &TableSchema, columns: &[usize], batch: &Batch) -> Result<(), StoreError> {
-        self.change(table, |this, site, shape| {
-            check_columns(site, shape, columns, batch, this.utf8)?;
-            insert_rows(this.connection(), site, shape, columns, batch)
-        })
+    fn begin_run(&mut self, run: &Run, units: &[Unit]) -> Result<u64, StoreError> {
+        self.control(|control| control.begin_run(run, units))
+    }
+
+    fn unit_applied(&mut self, unit: &Unit, ranges: &[Range]) -> Result<bool, StoreError> {
+        self.control(|control| control.unit_applied(unit, ranges))
+    }
+
+    fn unit_undone(&mut self, run: u64, unit: u32) -> Result<bool, StoreError> {
+        self.control(|control| control.unit_undone(run, unit))
+    }
+
+    fn end_run(&mut self, run: u64, status: RunStatus, ended_unix: Option<i64>) -> Result<bool, StoreError> {
+        self.control(|control| control.end_run(run, status, ended_unix))
     }
 
     fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
@@ -199,7 +346,7 @@ impl Replacement for SqliteReplacement {
     }
 }
 
-impl Drop for SqliteReplacement {
+impl Drop for SqliteReplacement<'_> {
     fn drop(&mut self) {
         if !self.connection().is_autocommit() {
             // An error changes nothing: closing the connection rolls back as well.
@@ -213,174 +360,5 @@ pub(super) fn no_key(shape: &Shape) -> String {
         RowKey::Primary(_) => "the table is WITHOUT ROWID: its rows can be backed up but not restored".to_owned(),
         _ => "the table has columns named rowid, _rowid_ and oid, so that no row of it can be named: rename one"
             .to_owned(),
-    }
-}
-
-/// The keys as runs of consecutive numbers, ascending; first and last of each. Takes 8 bytes a key: runs may be as many.
-fn runs(keys: &[i64]) -> impl Iterator<Item = (i64, i64)> + use<> {
-    let mut keys = keys.to_vec();
-    keys.sort_unstable();
-    let mut keys = keys.into_iter().peekable();
-    std::iter::from_fn(move || {
-        let first = keys.next()?;
-        let mut last = first;
-        while let Some(next) = keys.next_if(|key| *key <= last.saturating_add(1)) {
-            last = next;
-        }
-        Some((first, last))
-    })
-}
-
-/// Refuses a batch that does not fit the columns, or holds a value that a column would change.
-fn check_columns(
-    site: Site<'_>,
-    shape: &Shape,
-    columns: &[usize],
-    batch: &Batch,
-    utf8: bool,
-) -> Result<(), StoreError> {
-    let misfit = |text: String| Err(site.fail(INSERT, StoreErrorKind::Unsupported(text)));
-    if columns.len() != batch.columns.len() || columns.is_empty() {
-        return misfit(format!("{} columns were named for a batch of {}", columns.len(), batch.columns.len()));
-    }
-    for (position, (index, column)) in columns.iter().zip(&batch.columns).enumerate() {
-        let (Some(target), Some(affinity)) = (shape.schema.columns.get(*index), shape.affinities.get(*index)) else {
-            return misfit(format!("there is no column {index}, counted from 0"));
-        };
-        if columns.iter().take(position).any(|earlier| earlier == index) {
-            return misfit(format!("column {} is named twice", target.name));
-        }
-        if column.len() != batch.rows {
-            return misfit(format!("column {} has {} values for {} rows", target.name, column.len(), batch.rows));
-        }
-        let refused = |row: usize, reason: &str| {
-            let text = format!("column {} ({}), row {row} of the batch: {reason}", target.name, target.declared);
-            Err(site.fail(INSERT, StoreErrorKind::Refused(text)))
-        };
-        if shape.rowid_column == Some(*index)
-            && let Some(row) = column.nulls.first()
-        {
-            return refused(*row as usize, "a null would become a new row number");
-        }
-        if let Some((row, reason)) = fidelity::first_changed(column, *affinity, utf8) {
-            return refused(row, reason);
-        }
-    }
-    Ok(())
-}
-
-fn insert_rows(
-    connection: &Connection,
-    site: Site<'_>,
-    shape: &Shape,
-    columns: &[usize],
-    batch: &Batch,
-) -> Result<(), StoreError> {
-    let failed = site.during(INSERT);
-    let names = shape::column_list(&shape.schema, columns).unwrap_or_default();
-    let marks = format!("({})", vec!["?"; columns.len()].join(","));
-    let statement = |rows: usize| {
-        let values = vec![marks.as_str(); rows].join(",");
-        let sql = format!("INSERT OR ABORT INTO {}({names}) VALUES {values}", quoted(&shape.schema.name));
-        connection.prepare_cached(&sql)
-    };
-    let group = (PARAMETERS_MAX / columns.len().max(1)).clamp(1, GROUP_ROWS);
-    let mut cursors: Vec<Cursor<'_>> = batch.columns.iter().map(Cursor::new).collect();
-    let mut row = 0;
-    for rows in [group, 1] {
-        if batch.rows.saturating_sub(row) < rows {
-            continue;
-        }
-        let mut insert = statement(rows).map_err(&failed)?;
-        while batch.rows.saturating_sub(row) >= rows {
-            let mut parameter = 0usize;
-            for row in row..row.saturating_add(rows) {
-                for cursor in &mut cursors {
-                    parameter = parameter.saturating_add(1);
-                    insert.raw_bind_parameter(parameter, Bound(cursor.next(row))).map_err(&failed)?;
-                }
-            }
-            insert.raw_execute().map_err(&failed)?;
-            row = row.saturating_add(rows);
-        }
-    }
-    Ok(())
-}
-
-/// Goes through a column row by row, without a search for nulls and strays.
-struct Cursor<'a> {
-    column: &'a Column,
-    nulls: usize,
-    strays: usize,
-}
-
-impl<'a> Cursor<'a> {
-    fn new(column: &'a Column) -> Cursor<'a> {
-        Cursor { column, nulls: 0, strays: 0 }
-    }
-
-    /// The value of `row`; rows come ascending.
-    #[inline]
-    fn next(&mut self, row: usize) -> Value<'a> {
-        let at = row as u32;
-        if self.column.nulls.get(self.nulls) == Some(&at) {
-            self.nulls = self.nulls.wrapping_add(1);
-            return Value::Null;
-        }
-        if let Some((stray, value)) = self.column.strays.get(self.strays)
-            && *stray == at
-        {
-            self.strays = self.strays.wrapping_add(1);
-            return value.as_value();
-        }
-        match &self.column.data {
-            ColumnData::Integer(v) => v.get(row).map_or(Value::Null, |v| Value::Integer(*v)),
-            ColumnData::Real(v) => v.get(row).map_or(Value::Null, |v| Value::Real(f64::from_bits(*v))),
-            ColumnData::Text(v) => Value::Text(v.get(row)),
-            ColumnData::Blob(v) => Value::Blob(v.get(row)),
-        }
-    }
-}
-
-/// A value as a statement parameter.
-struct Bound<'a>(Value<'a>);
-
-impl ToSql for Bound<'_> {
-    #[inline]
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self.0 {
-            Value::Null => ValueRef::Null,
-            Value::Integer(v) => ValueRef::Integer(v),
-            Value::Real(v) => ValueRef::Real(v),
-            Value::Text(v) => ValueRef::Text(v),
-            Value::Blob(v) => ValueRef::Blob(v),
-        }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_become_runs() {
-        let runs = |keys: &[i64]| runs(keys).collect::<Vec<_>>();
-        assert_eq!(runs(&[]), []);
-        assert_eq!(runs(&[3, 1, 2, 7, 2]), [(1, 3), (7, 7)]);
-        assert_eq!(runs(&[i64::MAX, i64::MAX - 1, i64::MIN]), [(i64::MIN, i64::MIN), (i64::MAX - 1, i64::MAX)]);
-    }
-
-    #[test]
-    fn the_cursor_and_the_search_agree() {
-        let mut column = Column::new(ColumnData::Integer(Vec::new()));
-        for value in
-            [Value::Null, Value::Integer(4), Value::Text(b"x"), Value::Null, Value::Real(0.5), Value::Integer(9)]
-        {
-            column.push(value);
-        }
-        let mut cursor = Cursor::new(&column);
-        for row in 0..column.len() {
-            assert_eq!(cursor.next(row), column.get(row));
-        }
     }
 }

@@ -6,6 +6,7 @@ use super::declared::{Affinity, affinity, logical};
 use super::fault::Site;
 use super::name::quoted;
 use crate::schema::table::{ColumnSchema, TableSchema};
+use crate::store::control::is_control_table;
 use crate::store::error::{StoreError, StoreErrorKind};
 
 /// How rows of a table are told apart.
@@ -42,7 +43,7 @@ struct RawColumn {
 }
 
 /// The shape of a table of the main database, or `None` if there is no table of that name (ASCII case ignored). Views, virtual
-/// tables and SQLite's own tables are none.
+/// tables, control tables and SQLite's own tables are none.
 pub(super) fn load(connection: &Connection, table: &str) -> rusqlite::Result<Option<Shape>> {
     // A name with a zero byte cannot be a table's, and would be cut there.
     if own(table) || table.contains('\0') {
@@ -128,9 +129,14 @@ pub(super) fn indexes_on(connection: &Connection, table: &str, column: &str) -> 
     statement.query_map([table, column], |row| row.get(0))?.collect()
 }
 
-/// Whether the name is one that SQLite keeps for itself.
+/// Whether the name is one that SQLite keeps for itself, or the engine: such a table is none of the user's.
 fn own(name: &str) -> bool {
-    name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_"))
+    name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_")) || is_control_table(name)
+}
+
+/// Names of all columns of a table or view, in order.
+pub(super) fn column_names(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    Ok(raw_columns(connection, table)?.into_iter().map(|column| column.name).collect())
 }
 
 fn raw_columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<RawColumn>> {

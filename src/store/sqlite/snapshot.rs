@@ -1,13 +1,14 @@
 //! One state of the database, read by several connections.
 
 use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql};
+use rusqlite::{Connection, ErrorCode, ToSql};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::connect;
+use super::control::Control;
 use super::days;
 use super::fault::Site;
 use super::name::quoted;
@@ -16,6 +17,7 @@ use super::shape::{self, RowKey, Shape};
 use crate::base::time::Day;
 use crate::schema::clock::{Clock, ClockKind};
 use crate::schema::table::TableSchema;
+use crate::store::control::{KeyRuns, Range, Run, State, Unit};
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{DayCount, KeyedSink, Part, RowSink, Snapshot};
 
@@ -27,6 +29,10 @@ const ATTEMPT_WAIT: Duration = Duration::from_millis(20);
 /// Batches of a scan by days.
 const DAYS_BATCH_ROWS: usize = 16_384;
 const DAYS_BATCH_BYTES: usize = 8 << 20;
+/// From this many rows on a run of row keys is read by a statement of its own; shorter ones are listed key by key, about so
+/// many in one statement: with at most 20 digits each the statement stays under SQLite's million bytes.
+const LONG_RUN_ROWS: u64 = 256;
+const LISTED_KEYS: u64 = 16_384;
 
 /// The snapshot; its transactions end when it is dropped.
 ///
@@ -73,6 +79,11 @@ impl SqliteSnapshot {
                 Err(Site::database(&self.path).fail(BEGIN, kind))
             }
         }
+    }
+
+    fn control<T>(&self, work: impl FnOnce(&Control<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let reader = self.idle()?;
+        work(&Control { connection: &reader.connection, site: Site::database(&self.path) })
     }
 
     /// A reader that nobody uses; if there is none, the one that is not for scans.
@@ -198,13 +209,41 @@ impl Snapshot for SqliteSnapshot {
         &self,
         reader: usize,
         table: &TableSchema,
-        clock: &Clock,
+        clock: Option<&Clock>,
         days: (Option<Day>, Option<Day>),
         columns: &[usize],
         sink: &mut KeyedSink<'_>,
     ) -> Result<(), StoreError> {
         let site = Site::table(&self.path, &table.name);
-        run_keyed(&*self.reader(reader)?, site, table, Some(clock), days, columns, sink)
+        run_keyed(&*self.reader(reader)?, site, table, clock, days, columns, sink)
+    }
+
+    fn scan_runs(
+        &self,
+        reader: usize,
+        table: &TableSchema,
+        keys: &KeyRuns,
+        columns: &[usize],
+        sink: &mut KeyedSink<'_>,
+    ) -> Result<(), StoreError> {
+        let site = Site::table(&self.path, &table.name);
+        run_runs(&*self.reader(reader)?, site, table, keys, columns, sink)
+    }
+
+    fn state(&self) -> Result<State, StoreError> {
+        self.control(|control| control.state())
+    }
+
+    fn runs(&self) -> Result<Vec<Run>, StoreError> {
+        self.control(|control| control.runs())
+    }
+
+    fn units(&self, run: u64) -> Result<Vec<Unit>, StoreError> {
+        self.control(|control| control.units(run))
+    }
+
+    fn ranges(&self) -> Result<Vec<Range>, StoreError> {
+        self.control(|control| control.ranges())
     }
 }
 
@@ -225,6 +264,47 @@ pub(super) fn run_keyed(
     let condition = clock.map(|clock| days::condition(&shape, clock, days)).unwrap_or_default();
     let scan = scan_of_days(&shape, columns, Some(key), &condition);
     reader.run(site, &scan, &mut |keys, batch| sink(&keys, batch))
+}
+
+/// Reads the rows with these keys, led by them.
+pub(super) fn run_runs(
+    reader: &Reader,
+    site: Site<'_>,
+    table: &TableSchema,
+    keys: &KeyRuns,
+    columns: &[usize],
+    sink: &mut KeyedSink<'_>,
+) -> Result<(), StoreError> {
+    let shape = shape::load_same(&reader.connection, site, "read the table", table)?;
+    let RowKey::Rowid(key) = &shape.key else {
+        return Err(site.fail("read the table", StoreErrorKind::Unsupported(super::replace::no_key(&shape))));
+    };
+    let mut read = |condition: String, parameters: Vec<SqlValue>, rows: u64| {
+        let condition = days::Condition { sql: condition, parameters };
+        let mut scan = scan_of_days(&shape, columns, Some(key), &condition);
+        scan.rows = rows;
+        reader.run(site, &scan, &mut |keys, batch| sink(&keys, batch))
+    };
+    let mut few = String::new();
+    let mut listed = 0u64;
+    for (first, last) in keys.iter() {
+        let rows = last.abs_diff(first).saturating_add(1);
+        if rows >= LONG_RUN_ROWS {
+            read(format!("{key} BETWEEN ?1 AND ?2"), vec![first.into(), last.into()], rows)?;
+            continue;
+        }
+        for key in first..=last {
+            few.push_str(if listed == 0 { "" } else { "," });
+            few.push_str(&key.to_string());
+            listed = listed.saturating_add(1);
+        }
+        if listed >= LISTED_KEYS {
+            read(format!("{key} IN ({few})"), Vec::new(), listed)?;
+            few.clear();
+            listed = 0;
+        }
+    }
+    if listed > 0 { read(format!("{key} IN ({few})"), Vec::new(), listed) } else { Ok(()) }
 }
 
 /// The scan of the rows that meet a condition on their day; keys lead the rows where a key is named.
@@ -282,17 +362,13 @@ fn begin_together(
 
 /// One attempt; false if a commit came in between.
 fn attempt(probe: &Connection, connections: &[Connection]) -> rusqlite::Result<bool> {
-    let before = data_version(probe)?;
+    let before = connect::data_version(probe)?;
     for connection in connections {
         connection.execute_batch("BEGIN")?;
         // BEGIN alone takes no lock: the first read does.
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     }
-    Ok(connections.len() == 1 || data_version(probe)? == before)
-}
-
-fn data_version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
-    connection.query_row("PRAGMA data_version", [], |row| row.get(0)).optional()
+    Ok(connections.len() == 1 || connect::data_version(probe)? == before)
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {

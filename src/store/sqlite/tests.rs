@@ -1,5 +1,7 @@
 //! Tests of the store as a whole, by what a caller sees.
 
+mod journal;
+mod keys;
 mod reading;
 mod writing;
 

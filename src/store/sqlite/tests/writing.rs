@@ -27,7 +27,7 @@ fn insert_one(sql: &str, row: Vec<Value<'_>>) -> Result<(), StoreErrorKind> {
     let mut replacement = fixture.store().replace().unwrap();
     let schema = replacement.schema("t").unwrap().unwrap();
     let inserted = replacement.insert(&schema, &all(&schema), &batch(&[row]));
-    inserted.and_then(|()| replacement.commit()).map_err(|error| {
+    inserted.and_then(|_| replacement.commit()).map_err(|error| {
         assert!(error.place.contains("stats.db"));
         error.kind
     })
@@ -53,7 +53,9 @@ fn what_is_read_is_written_back_as_it_was() {
     assert_eq!(replacement.delete_all(&schema).unwrap(), 1);
     for part in snapshot.parts(&schema, 4).unwrap() {
         snapshot
-            .scan(0, &schema, &part, 2, 1 << 20, &mut |batch| replacement.insert(&schema, &all(&schema), &batch))
+            .scan(0, &schema, &part, 2, 1 << 20, &mut |batch| {
+                replacement.insert(&schema, &all(&schema), &batch).map(drop)
+            })
             .unwrap();
     }
     replacement.commit().unwrap();

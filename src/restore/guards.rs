@@ -1,0 +1,93 @@
+//! What must hold before a restore may begin, whatever its rows: the state of the database, the version of the source, no
+//! other restore half done. Pure.
+
+use super::options::{Options, Select};
+use super::report::{Refusal, TableAction, TablePlan};
+use crate::error::Class;
+use crate::format::label::LabelRecord;
+use crate::schema::grain::DataType;
+use crate::store::control::{Collection, Mode, Run, RunStatus, State};
+use crate::store::traits::StoreIdentity;
+
+/// What the guards look at.
+pub(super) struct Guards<'a> {
+    /// The state of the target.
+    pub(super) state: State,
+    /// The target.
+    pub(super) target: &'a StoreIdentity,
+    /// The label of the set.
+    pub(super) label: &'a LabelRecord,
+    /// The last restore in the journal.
+    pub(super) last: Option<&'a Run>,
+    /// What was asked for.
+    pub(super) options: &'a Options,
+}
+
+impl Guards<'_> {
+    /// The rules that are broken. A plan for going on with a run passed them when the run began.
+    pub(super) fn refusals(&self, tables: &[TablePlan]) -> Vec<Refusal> {
+        if self.options.resuming {
+            return Vec::new();
+        }
+        let all = [self.unfinished(), self.version(), self.local(tables), self.administration(tables)];
+        all.into_iter().flatten().collect()
+    }
+
+    fn unfinished(&self) -> Option<Refusal> {
+        let last = self.last.filter(|last| last.status == RunStatus::Begun && !self.options.anew)?;
+        Some(refusal(
+            format!("restore {} of {} ended early and is neither finished nor undone", last.number, last.label),
+            "finish it with --resume, take it back with intervault undo, or set it aside with --anew",
+        ))
+    }
+
+    fn version(&self) -> Option<Refusal> {
+        let (from, to) = (&self.label.source_version, &self.target.version);
+        let differ = !from.is_empty() && !to.is_empty() && from != to && self.label.source_store == self.target.kind;
+        (differ && !self.options.other_version).then(|| {
+            let what = format!("the set is of version {from} of the database's schema, the target has version {to}");
+            refusal(what, "restore onto the version that it came from, or say that both mean the same: --other-version")
+        })
+    }
+
+    /// Local data: collection off and single-user. Tables that were named one by one may be restored in any state, as with
+    /// the product family's own restores.
+    fn local(&self, tables: &[TablePlan]) -> Option<Refusal> {
+        let table = self.first_of(tables, &[DataType::Local])?;
+        let fits = self.state.collection == Collection::Off && self.state.mode == Mode::SingleUser;
+        (!fits).then(|| {
+            let what =
+                format!("{table} is local data, which needs collection off and single-user mode; now {}", self.now());
+            refusal(what, "intervault state --collection off --mode single-user; or leave it out with --data")
+        })
+    }
+
+    /// System and ACD-specific data: single-user.
+    fn administration(&self, tables: &[TablePlan]) -> Option<Refusal> {
+        let table = self.first_of(tables, &[DataType::System, DataType::Acd])?;
+        (self.state.mode != Mode::SingleUser).then(|| {
+            let what = format!("{table} is administration data, which needs single-user mode; now {}", self.now());
+            refusal(what, "intervault state --mode single-user; or leave such data out with --data")
+        })
+    }
+
+    fn now(&self) -> String {
+        format!("collection is {} and mode is {}", self.state.collection, self.state.mode)
+    }
+
+    /// The first table of these kinds that would be changed.
+    fn first_of<'t>(&self, tables: &'t [TablePlan], kinds: &[DataType]) -> Option<&'t str> {
+        if matches!(self.options.select, Select::Tables(_)) {
+            return None;
+        }
+        let changed = tables.iter().filter(|table| !matches!(table.action, TableAction::Leave(_)));
+        changed
+            .into_iter()
+            .find(|table| kinds.contains(&table.section.bound.data_type))
+            .map(|table| table.table.as_str())
+    }
+}
+
+fn refusal(what: String, advice: &str) -> Refusal {
+    Refusal { what, advice: advice.to_owned(), class: Class::NotRestorable }
+}

@@ -1,0 +1,190 @@
+//! The lines of the restore journal: what a run was asked for, and which ranges its units put in. Where they are kept is the
+//! store's affair.
+
+use super::options::{Missing, Options, Proof, Select};
+use super::report::{AcdPlan, Source, TableAction};
+use super::target::UnitRows;
+use super::units::Part;
+use crate::base::time::{Instant, Span};
+use crate::error::Error;
+use crate::format::block::SetId;
+use crate::schema::grain::DataType;
+use crate::schema::range::{Carried, PartialPeriods, Policies, Request, SpanSet, Uncovered};
+use crate::section::pieces::Acd;
+use crate::store::control::{Range, RangeKind};
+use serde::{Deserialize, Serialize};
+
+/// A set that a restore draws on, as the journal names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Member {
+    /// The set.
+    pub(super) set: SetId,
+    /// The full backup that begins its chain.
+    pub(super) chain: SetId,
+    /// Its place in the chain.
+    pub(super) sequence: u32,
+}
+
+/// The ranges that a unit puts in, each from its set.
+pub(super) fn ranges(unit: &UnitRows<'_>, members: &[Member]) -> Vec<Range> {
+    let mut lines = Vec::new();
+    let sources = unit.table.sources();
+    let mut add = |source: &Source, acd: Acd, kind: RangeKind, span: Span| {
+        let Some(member) = members.get(source.member) else { return };
+        lines.push(Range {
+            run: 0,
+            unit: 0,
+            table: unit.table.table.clone(),
+            acd,
+            kind,
+            span,
+            set: member.set.0,
+            chain: member.chain.0,
+            sequence: member.sequence,
+        });
+    };
+    match &unit.table.action {
+        TableAction::Leave(_) => {}
+        TableAction::Whole(whole) => add(&whole.source, whole.acd, RangeKind::Whole, Span::ALL),
+        TableAction::Ranges(plan) => {
+            let first = sources.first();
+            for (source, acd) in first.into_iter().flat_map(|source| unit.undated_acds().map(move |acd| (source, acd)))
+            {
+                add(source, acd, RangeKind::Undated, Span::ALL);
+            }
+            let Part::Slice(slice) = unit.part else { return lines };
+            let slice = SpanSet::from(slice);
+            for source in sources {
+                for plan in &plan.acds {
+                    for (kind, spans) in kinds(plan) {
+                        let mut spans = spans.intersection(&slice);
+                        if let Some(speaks) = &source.speaks {
+                            spans = spans.intersection(speaks.get(&plan.acd).unwrap_or(&SpanSet::EMPTY));
+                        }
+                        spans.spans().iter().for_each(|span| add(source, plan.acd, kind, *span));
+                    }
+                }
+            }
+        }
+    }
+    lines
+}
+
+fn kinds(plan: &AcdPlan) -> [(RangeKind, SpanSet); 2] {
+    let carried: SpanSet = plan.decision.carried_in.iter().map(|slot| slot.span).collect();
+    let carried = carried.minus(&plan.decision.actual);
+    [(RangeKind::Held, plan.decision.actual.clone()), (RangeKind::Carried, carried)]
+}
+
+/// Options as the journal has them: TOML, for people too.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    /// Version of this text.
+    version: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    data: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tables: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    acd: Option<i64>,
+    /// Civil seconds since 1970-01-01 00:00; the stop is the first that is not meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    start: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stop: Option<i64>,
+    uncovered: String,
+    partial_periods: String,
+    carried: String,
+    partial: bool,
+    proof: String,
+    now: i64,
+}
+
+const UNCOVERED: [(&str, Uncovered); 3] =
+    [("refuse", Uncovered::Refuse), ("delete", Uncovered::Delete), ("keep", Uncovered::Keep)];
+const PARTIAL_PERIODS: [(&str, PartialPeriods); 2] =
+    [("keep", PartialPeriods::Keep), ("replace", PartialPeriods::Replace)];
+const CARRIED: [(&str, Carried); 2] = [("leave", Carried::Leave), ("insert", Carried::Insert)];
+const PROOF: [(&str, Proof); 2] = [("full", Proof::Full), ("counts", Proof::Counts)];
+
+fn word<T: PartialEq>(words: &[(&str, T)], value: &T) -> String {
+    words.iter().find(|(_, other)| other == value).map(|(word, _)| (*word).to_owned()).unwrap_or_default()
+}
+
+fn value<T: Copy>(words: &[(&str, T)], text: &str) -> Option<T> {
+    words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
+}
+
+/// The options of a run as its line has them.
+///
+/// # Errors
+/// A name cannot be written as TOML; none is known.
+pub(super) fn write_options(options: &Options) -> Result<String, Error> {
+    let (data, tables) = match &options.select {
+        Select::All => (None, None),
+        Select::Data(data) => (Some(data.iter().map(|data| data.name().to_owned()).collect()), None),
+        Select::Tables(tables) => (None, Some(tables.clone())),
+    };
+    let written = Written {
+        version: 1,
+        data,
+        tables,
+        acd: options.acd,
+        start: options.request.start.map(|start| start.0),
+        stop: options.request.stop.map(|stop| stop.0),
+        uncovered: word(&UNCOVERED, &options.policies.uncovered),
+        partial_periods: word(&PARTIAL_PERIODS, &options.policies.partial_periods),
+        carried: word(&CARRIED, &options.policies.carried),
+        partial: options.missing == Missing::Partial,
+        proof: word(&PROOF, &options.proof),
+        now: options.now.0,
+    };
+    toml::to_string(&written).map_err(|error| {
+        Error::refused(format!("what was asked for cannot be written down: {error}"), "name other tables")
+    })
+}
+
+/// The options that a run's line has; what it does not say (threads) is as in `base`.
+///
+/// # Errors
+/// The line is not as this release writes it.
+pub(super) fn read_options(text: &str, base: &Options) -> Result<Options, Error> {
+    let wrong = |what: &str| {
+        Error::refused(
+            format!("the journal's line of the restore cannot be read: {what}"),
+            "it was written by another release, or changed by hand: undo that restore, or begin anew with --anew",
+        )
+    };
+    let written: Written = toml::from_str(text).map_err(|error| wrong(error.message()))?;
+    if written.version != 1 {
+        return Err(wrong("its version is not known here"));
+    }
+    let select = match (written.data, written.tables) {
+        (None, None) => Select::All,
+        (None, Some(tables)) => Select::Tables(tables),
+        (Some(names), None) => {
+            let named = |name: &String| DataType::ALL.iter().find(|data| data.name() == name.as_str()).copied();
+            let data: Option<Vec<DataType>> = names.iter().map(named).collect();
+            Select::Data(data.ok_or_else(|| wrong("it names a kind of data that is not known here"))?)
+        }
+        (Some(_), Some(_)) => return Err(wrong("it names both kinds of data and tables")),
+    };
+    let policies = || {
+        Some(Policies {
+            uncovered: value(&UNCOVERED, &written.uncovered)?,
+            partial_periods: value(&PARTIAL_PERIODS, &written.partial_periods)?,
+            carried: value(&CARRIED, &written.carried)?,
+        })
+    };
+    Ok(Options {
+        select,
+        acd: written.acd,
+        request: Request { start: written.start.map(Instant), stop: written.stop.map(Instant) },
+        policies: policies().ok_or_else(|| wrong("it names a policy that is not known here"))?,
+        missing: if written.partial { Missing::Partial } else { Missing::Refuse },
+        proof: value(&PROOF, &written.proof).ok_or_else(|| wrong("it names a proof that is not known here"))?,
+        now: Instant(written.now),
+        ..base.clone()
+    })
+}

@@ -1,0 +1,137 @@
+//! Going on with a run that ended early: it is planned again with the options in its line, and the units that have no line
+//! as applied are replaced. A second time there is nothing left to do.
+
+use super::apply::{Todo, Work, unit_report};
+use super::journal;
+use super::options::{Options, Proof};
+use super::plan::plan;
+use super::report::{Plan, Report, Stopped, TableAction};
+use super::target::{UnitRows, changed};
+use super::units::{Part, unit};
+use crate::base::monitor::Monitor;
+use crate::base::time::Span;
+use crate::column::digest::Digest;
+use crate::error::Error;
+use crate::format::block::SetId;
+use crate::schema::grain::Grain;
+use crate::store::control::{Run, RunStatus, Unit, UnitStatus};
+use crate::store::traits::Store;
+use crate::volume::set::SetReader;
+
+/// A run that ended early.
+#[derive(Debug, Clone)]
+pub struct Unfinished {
+    /// Its line in the journal.
+    pub run: Run,
+    /// The set that it restores; of a chain the newest member.
+    pub set: SetId,
+    /// Its units, with how far each is.
+    pub units: Vec<Unit>,
+}
+
+impl Unfinished {
+    /// How many of its units are replaced.
+    #[must_use]
+    pub fn applied(&self) -> usize {
+        self.units.iter().filter(|unit| unit.status == UnitStatus::Applied).count()
+    }
+}
+
+/// The run that ended early, if the last one did.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn unfinished(store: &dyn Store) -> Result<Option<Unfinished>, Error> {
+    let snapshot = store.snapshot(1)?;
+    let Some(run) = snapshot.runs()?.pop().filter(|run| run.status == RunStatus::Begun) else { return Ok(None) };
+    let units = snapshot.units(run.number)?;
+    Ok(Some(Unfinished { set: SetId(run.set), run, units }))
+}
+
+/// Goes on with a run that ended early. `base` says what its line does not: threads, the moment.
+///
+/// # Errors
+/// As [`super::apply()`]; `sets` are not those of the run; the target's rows of a unit that is still to be replaced are
+/// no longer those that the run saw.
+pub fn resume(
+    unfinished: &Unfinished,
+    sets: &[&SetReader<'_>],
+    store: &dyn Store,
+    base: &Options,
+    monitor: &dyn Monitor,
+) -> Result<Report, Box<Stopped>> {
+    let mut report = Report { run: Some(unfinished.run.number), ..Report::default() };
+    match go_on(unfinished, sets, store, base, monitor, &mut report) {
+        Ok(()) => Ok(report),
+        Err(error) => Err(Box::new(Stopped { error, report })),
+    }
+}
+
+fn go_on(
+    unfinished: &Unfinished,
+    sets: &[&SetReader<'_>],
+    store: &dyn Store,
+    base: &Options,
+    monitor: &dyn Monitor,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let run = &unfinished.run;
+    let newest = sets.first().map(|set| set.label().set());
+    if newest != Some(unfinished.set) {
+        return Err(Error::wanted(
+            format!("restore {} is of set {} ({})", run.number, unfinished.set, run.label),
+            "give the device that has this set",
+        ));
+    }
+    let lock = store.lock()?;
+    lock.notice().iter().for_each(|notice| monitor.notice(notice));
+    let options = Options { resuming: true, ..journal::read_options(&run.options, base)? };
+    report.proved = options.proof == Proof::Full;
+    let Some(first) = sets.first() else { return Ok(()) };
+    let plan = plan(first, store, &options, monitor)?;
+    let todo = todo(unfinished, &plan)?;
+    report.units = todo.iter().map(unit_report).collect();
+    let work = Work { plan: &plan, sets, store, options: &options, monitor };
+    work.replace(store.writer()?.as_mut(), run.number, &todo, report)
+}
+
+/// The units as they were cut when the run began.
+fn todo<'a>(unfinished: &Unfinished, plan: &'a Plan) -> Result<Vec<Todo<'a>>, Error> {
+    let kept = unfinished.run.undo.is_some();
+    let mut todo = Vec::with_capacity(unfinished.units.len());
+    for line in &unfinished.units {
+        let Some(table) = plan.tables.iter().find(|table| table.table == line.table) else {
+            return Err(Error::refused(
+                format!(
+                    "restore {} replaces table {}, which its set no longer gives",
+                    unfinished.run.number, line.table
+                ),
+                "undo that restore, or begin anew with --anew",
+            ));
+        };
+        let done = line.status == UnitStatus::Applied;
+        let part = match (table.section.bound.grain, line.slice == Span::ALL) {
+            (Grain::None, _) => Part::Whole,
+            (_, true) => Part::Undated,
+            (_, false) => Part::Slice(line.slice),
+        };
+        let planned = match &table.action {
+            TableAction::Ranges(ranges) => unit(ranges, part),
+            TableAction::Whole(whole) => super::units::UnitPlan { part, delete: whole.delete, insert: whole.insert },
+            TableAction::Leave(_) => return Err(changed(&line.table, part)),
+        };
+        if !done && (planned.delete, planned.insert) != (line.deleted, line.inserted.rows) {
+            return Err(changed(&line.table, part));
+        }
+        let saved = kept.then(|| Digest::from_bytes(line.saved.digest, line.saved.rows));
+        todo.push(Todo {
+            rows: UnitRows::new(table, part),
+            plan: planned,
+            number: line.number,
+            saved,
+            keys: None,
+            done,
+        });
+    }
+    Ok(todo)
+}

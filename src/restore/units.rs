@@ -1,0 +1,173 @@
+//! Cuts the plan of a table into units: slices of time that no row lies across, each replaced in one transaction. Pure.
+
+use super::report::{AcdPlan, RangesPlan, TableAction, TablePlan};
+use crate::base::time::{Day, Instant, Span};
+use crate::schema::grain::Grain;
+use crate::schema::range::{Side, Slot, SpanSet, Undated};
+use crate::section::pieces::Acd;
+use std::collections::BTreeMap;
+
+/// Which part of a table a unit is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// All rows, or all rows of the one ACD.
+    Whole,
+    /// The rows without a usable time.
+    Undated,
+    /// The rows of a slice of time.
+    Slice(Span),
+}
+
+impl Part {
+    /// The slice of time, as the journal has it: all of time for rows without one.
+    #[must_use]
+    pub const fn span(self) -> Span {
+        match self {
+            Part::Whole | Part::Undated => Span::ALL,
+            Part::Slice(slice) => slice,
+        }
+    }
+}
+
+/// A part of a table that is replaced in one transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnitPlan {
+    /// Which part.
+    pub part: Part,
+    /// Rows of the target that are deleted.
+    pub delete: u64,
+    /// Rows of the volumes that go in.
+    pub insert: u64,
+}
+
+/// The units of a table, in order: that of the undated rows in front, then the slices, ascending. They leave out nothing of
+/// the actual range, whether or not there are rows in it. None if nothing is replaced.
+pub(super) fn units(table: &TablePlan, rows_max: u64) -> Vec<UnitPlan> {
+    match &table.action {
+        TableAction::Leave(_) => Vec::new(),
+        TableAction::Whole(whole) => vec![UnitPlan { part: Part::Whole, delete: whole.delete, insert: whole.insert }],
+        TableAction::Ranges(ranges) => {
+            let undated = undated(ranges).map(|(delete, insert)| UnitPlan { part: Part::Undated, delete, insert });
+            undated.into_iter().chain(slices(ranges, rows_max)).collect()
+        }
+    }
+}
+
+/// The slices with these borders, for a plan that was cut before.
+pub(super) fn unit(ranges: &RangesPlan, part: Part) -> UnitPlan {
+    let (delete, insert) = match part {
+        Part::Slice(slice) => changed(ranges, slice),
+        Part::Undated => undated(ranges).unwrap_or_default(),
+        Part::Whole => (0, 0),
+    };
+    UnitPlan { part, delete, insert }
+}
+
+/// Rows without a usable time: how many go, how many come.
+fn undated(ranges: &RangesPlan) -> Option<(u64, u64)> {
+    let touched = ranges.acds.iter().filter(|plan| plan.decision.undated != Undated::Leave);
+    let mut sums = None;
+    for plan in touched {
+        let (delete, insert) = sums.unwrap_or((0u64, 0u64));
+        let gone = if plan.decision.undated == Undated::Replace { plan.target.undated } else { 0 };
+        sums = Some((delete.saturating_add(gone), insert.saturating_add(plan.volume.undated)));
+    }
+    sums
+}
+
+fn changed(ranges: &RangesPlan, slice: Span) -> (u64, u64) {
+    let within = |slots: &[Slot]| {
+        let rows = slots.iter().filter(|slot| slice.holds(slot.span)).map(|slot| slot.rows);
+        rows.fold(0, u64::saturating_add)
+    };
+    let sum = |rows: &dyn Fn(&AcdPlan) -> u64| ranges.acds.iter().map(rows).fold(0, u64::saturating_add);
+    let insert = |plan: &AcdPlan| within(&plan.decision.insert).saturating_add(within(&plan.decision.carried_in));
+    (sum(&|plan| within(&plan.decision.delete)), sum(&insert))
+}
+
+impl AcdPlan {
+    /// The time whose rows of this ACD are replaced, carried ones included.
+    #[must_use]
+    pub fn scope(&self) -> SpanSet {
+        let carried: SpanSet = self.decision.carried_in.iter().map(|slot| slot.span).collect();
+        self.decision.actual.union(&carried)
+    }
+}
+
+/// What lies in a slice of the scope of each ACD.
+pub(super) fn scopes(ranges: &RangesPlan, slice: Span) -> BTreeMap<Acd, SpanSet> {
+    let slice = SpanSet::from(slice);
+    let within = ranges.acds.iter().map(|plan| (plan.acd, plan.scope().intersection(&slice)));
+    within.filter(|(_, scope)| !scope.is_empty()).collect()
+}
+
+/// Those of a side's slots on which a decision about the scope rests.
+pub(super) fn looked_at(side: &Side, scope: &SpanSet) -> Side {
+    Side::new(side.slots().iter().filter(|slot| scope.meets(slot.span)).copied(), 0)
+}
+
+/// The days on which rows that meet a slice are dated.
+pub(super) fn days(grain: Grain, slice: Span) -> (Option<Day>, Option<Day>) {
+    // A row is dated at the beginning of its span, a month on any of its days.
+    let before = match grain {
+        Grain::Interval => 1,
+        Grain::Weekly => 6,
+        Grain::None | Grain::Event | Grain::Daily => 0,
+        Grain::Monthly => 31,
+    };
+    let after = if grain == Grain::Monthly { 31 } else { 0 };
+    let last = slice.stop.plus(-1);
+    (
+        (slice.start != Instant::MIN).then(|| slice.start.day().saturating_sub(before)),
+        (slice.stop != Instant::MAX).then(|| last.day().saturating_add(after)),
+    )
+}
+
+/// A span of either side, with the rows of it that are deleted or inserted.
+struct Weight {
+    span: Span,
+    rows: u64,
+}
+
+fn slices(ranges: &RangesPlan, rows_max: u64) -> Vec<UnitPlan> {
+    let envelopes = ranges.acds.iter().filter_map(|plan| plan.scope().envelope());
+    let Some(all) = envelopes.reduce(Span::hull) else { return Vec::new() };
+    let mut cuts = vec![all.start];
+    cuts.extend(borders(weights(ranges, all), all, rows_max));
+    cuts.push(all.stop);
+    let spans = cuts.windows(2).filter_map(|pair| Span::new(*pair.first()?, *pair.last()?));
+    spans.map(|span| unit(ranges, Part::Slice(span))).collect()
+}
+
+fn weights(ranges: &RangesPlan, all: Span) -> Vec<Weight> {
+    let mut weights: Vec<Weight> = Vec::new();
+    for plan in &ranges.acds {
+        let decision = &plan.decision;
+        let changed = decision.delete.iter().chain(&decision.insert).chain(&decision.carried_in);
+        weights.extend(changed.map(|slot| Weight { span: slot.span, rows: slot.rows }));
+        let others = plan.target.slots().iter().chain(plan.volume.slots()).filter(|slot| slot.span.meets(all));
+        weights.extend(others.map(|slot| Weight { span: slot.span, rows: 0 }));
+    }
+    weights.sort_unstable_by_key(|weight| weight.span.start);
+    weights
+}
+
+/// Where to cut: at midnight if it can be helped, so that no day is looked at twice.
+fn borders(weights: Vec<Weight>, all: Span, rows_max: u64) -> Vec<Instant> {
+    let (mut cuts, mut rows, mut reach) = (Vec::new(), 0u64, all.start);
+    for weight in weights {
+        let start = weight.span.start;
+        if rows >= rows_max && start >= reach && reach > all.start && reach < all.stop {
+            let midnight = Instant::of_day(reach.plus(-1).day().saturating_add(1));
+            let cut = if midnight <= start && midnight < all.stop { Some(midnight) } else { None };
+            // A table whose rows meet every midnight is cut elsewhere, a little later.
+            if let Some(cut) = cut.or((rows >= rows_max.saturating_mul(2)).then_some(reach)) {
+                cuts.push(cut);
+                rows = 0;
+            }
+        }
+        rows = rows.saturating_add(weight.rows);
+        reach = reach.max(weight.span.stop);
+    }
+    cuts
+}

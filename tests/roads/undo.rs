@@ -1,0 +1,237 @@
+//! Units, the journal, resume and undo: whole roads over real databases and volumes.
+
+use super::support::*;
+use intervault::base::monitor::{Monitor, Silent, Task};
+use intervault::device::memory::MemoryDevice;
+use intervault::error::Class;
+use intervault::restore::{self, Keep, Options, Outcome, Report, Stopped, UndoOptions, UndoReport};
+use intervault::schema::range::{Policies, Uncovered};
+use intervault::store::control::{RunStatus, UnitStatus};
+use intervault::store::traits::Store;
+use intervault::volume::set::{SetReader, find_set};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Days of half hours of two ACDs, a day table and a table without times.
+fn world() -> Centre {
+    let centre = Centre::new(&[HSPLIT, DSPLIT, SYNONYMS]);
+    for day in 1..=6 {
+        for acd in [1, 2] {
+            centre.intervals(&format!("2024-03-{day:02}"), 800, 1200, 30, acd);
+            centre.run(&format!("INSERT INTO dsplit VALUES ('2024-03-{day:02}', {acd}, 1, {day})"));
+        }
+    }
+    // Two archive rows with one stamp, and rows without a usable time.
+    centre.interval("2024-03-02", 900, 30, 1, 540);
+    centre.interval("not a day", 900, 30, 1, 7);
+    centre.run("INSERT INTO synonyms VALUES (1, 'split', 'one', '1', ''), (2, 'split', 'two', '2', '')");
+    centre
+}
+
+const RUIN: &str = "UPDATE hsplit SET acdcalls = -1 WHERE row_date IN ('2024-03-02', '2024-03-04'); \
+    DELETE FROM hsplit WHERE row_date = '2024-03-05' AND acd = 2; UPDATE dsplit SET acdcalls = -1; \
+    UPDATE synonyms SET value = 'x'; INSERT INTO synonyms VALUES (3, 'split', 'three', '3', '')";
+
+/// Rows with their row numbers.
+fn keyed(centre: &Centre) -> Vec<String> {
+    ["hsplit", "dsplit", "synonyms"]
+        .iter()
+        .flat_map(|table| centre.rows(&format!("(SELECT rowid, * FROM {table})")))
+        .collect()
+}
+
+fn contents(centre: &Centre) -> Vec<String> {
+    ["hsplit", "dsplit", "synonyms"].iter().flat_map(|table| centre.rows(table)).collect()
+}
+
+fn options(unit_rows: u64) -> Options {
+    let policies = Policies { uncovered: Uncovered::Delete, ..Policies::default() };
+    Options { unit_rows, policies, ..restore_options(None, None) }
+}
+
+fn restore_onto(
+    set: &SetReader<'_>,
+    centre: &Centre,
+    options: &Options,
+    undo: Option<&MemoryDevice>,
+    monitor: &dyn Monitor,
+) -> Result<Report, Box<Stopped>> {
+    let store = centre.store();
+    let plan = restore::plan(set, &store, options, &Silent).unwrap();
+    assert_eq!(plan.refusals, []);
+    let keep = undo.map(|device| Keep { device, set: set_id(0xAA) });
+    restore::apply(&plan, &[set], &store, options, keep, monitor)
+}
+
+fn undo_with(
+    centre: &Centre,
+    device: &MemoryDevice,
+    options: &UndoOptions,
+) -> Result<UndoReport, intervault::error::Error> {
+    let store = centre.store();
+    let run = restore::undoable(&store, options.run)?;
+    let set = find_set(device, intervault::format::block::SetId(run.undo.unwrap().set)).unwrap().unwrap();
+    let plan = restore::undo_plan(&set, &store, options, &Silent)?;
+    restore::undo(&plan, &set, &store, options, &Silent)
+}
+
+/// Asks to stop once so many questions whether to stop were asked.
+struct StopAfter(AtomicUsize);
+
+impl StopAfter {
+    fn new(questions: usize) -> StopAfter {
+        StopAfter(AtomicUsize::new(questions))
+    }
+}
+
+impl Monitor for StopAfter {
+    fn cancelled(&self) -> bool {
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
+    }
+
+    fn begin(&self, _task: Task, _what: &str, _total_rows: u64) {}
+}
+
+#[test]
+fn a_restore_is_undone_row_for_row_and_key_for_key() {
+    for unit_rows in [1, 40, 250_000] {
+        let centre = world();
+        let whole = contents(&centre);
+        let device = backup(&centre);
+        centre.run(RUIN);
+        let ruined = keyed(&centre);
+        let undo = MemoryDevice::new();
+        let report = restore_onto(&only_set(&device), &centre, &options(unit_rows), Some(&undo), &Silent).unwrap();
+        assert_eq!(contents(&centre), whole);
+        assert_eq!(report.count(Outcome::Replaced), report.units.len());
+        assert!(report.units.len() >= if unit_rows == 1 { 12 } else { 3 }, "{:?}", report.units);
+        let undone = undo_with(&centre, &undo, &UndoOptions::default()).unwrap();
+        assert_eq!((undone.units as usize, undone.left, undone.new_keys), (report.units.len(), 0, 0));
+        assert_eq!(keyed(&centre), ruined);
+        // There is nothing left to undo, and the journal says so.
+        assert_eq!(undo_with(&centre, &undo, &UndoOptions::default()).unwrap_err().class(), Class::Nothing);
+        let snapshot = centre.store().snapshot(1).unwrap();
+        assert_eq!(snapshot.runs().unwrap()[0].status, RunStatus::Undone);
+        assert_eq!((snapshot.units(1).unwrap().len(), snapshot.ranges().unwrap().len()), (0, 0));
+    }
+}
+
+#[test]
+fn a_restore_that_ended_early_is_finished_once() {
+    let mut stopped_early = 0;
+    for questions in 0..200 {
+        let centre = world();
+        let whole = contents(&centre);
+        let device = backup(&centre);
+        centre.run(RUIN);
+        let undo = MemoryDevice::new();
+        let set = only_set(&device);
+        let monitor = StopAfter::new(questions);
+        let stopped = match restore_onto(&set, &centre, &options(20), Some(&undo), &monitor) {
+            Ok(_) => break,
+            Err(stopped) => stopped,
+        };
+        assert_eq!(stopped.error.to_string(), "stopped as asked");
+        let store = centre.store();
+        let Some(unfinished) = restore::unfinished(&store).unwrap() else {
+            assert!(stopped.report.run.is_none());
+            continue;
+        };
+        stopped_early += 1;
+        assert_eq!(unfinished.applied(), stopped.report.count(Outcome::Replaced));
+        // Rows that arrive meanwhile are left alone.
+        centre.intervals("2024-03-09", 800, 1000, 30, 1);
+        let report = restore::resume(&unfinished, &[&set], &store, &options(20), &Silent).unwrap();
+        assert_eq!(report.count(Outcome::ReplacedBefore), unfinished.applied());
+        assert_eq!(report.count(Outcome::Replaced) + unfinished.applied(), unfinished.units.len());
+        assert!(restore::unfinished(&store).unwrap().is_none());
+        centre.run("DELETE FROM hsplit WHERE row_date = '2024-03-09'");
+        assert_eq!(contents(&centre), whole, "stopped after {questions}");
+        let units = store.snapshot(1).unwrap().units(1).unwrap();
+        assert!(units.iter().all(|unit| unit.status == UnitStatus::Applied));
+    }
+    assert!(stopped_early > 5, "{stopped_early}");
+}
+
+#[test]
+fn half_a_restore_is_undone_while_new_rows_arrive() {
+    for questions in [2, 5, 9, 14] {
+        let centre = world();
+        let device = backup(&centre);
+        centre.run(RUIN);
+        let ruined = keyed(&centre);
+        let undo = MemoryDevice::new();
+        let monitor = StopAfter::new(questions);
+        restore_onto(&only_set(&device), &centre, &options(20), Some(&undo), &monitor).unwrap_err();
+        centre.intervals("2024-03-09", 800, 1000, 30, 1);
+        if restore::unfinished(&centre.store()).unwrap().is_some() {
+            undo_with(&centre, &undo, &UndoOptions::default()).unwrap();
+            assert!(restore::unfinished(&centre.store()).unwrap().is_none());
+        }
+        assert_eq!(centre.count("SELECT count(*) FROM hsplit WHERE row_date = '2024-03-09'"), 4);
+        centre.run("DELETE FROM hsplit WHERE row_date = '2024-03-09'");
+        assert_eq!(keyed(&centre), ruined);
+    }
+}
+
+#[test]
+fn a_slice_that_has_changed_since_is_put_back_only_by_force() {
+    let centre = world();
+    let device = backup(&centre);
+    centre.run(RUIN);
+    let ruined = contents(&centre);
+    let undo = MemoryDevice::new();
+    restore_onto(&only_set(&device), &centre, &options(20), Some(&undo), &Silent).unwrap();
+    centre.run("UPDATE hsplit SET acdcalls = 12345 WHERE row_date = '2024-03-04' AND starttime = 900 AND acd = 1");
+    let error = undo_with(&centre, &undo, &UndoOptions::default()).unwrap_err();
+    assert_eq!(error.class(), Class::NotRestorable);
+    assert!(error.to_string().contains("rows have changed since the restore"), "{error}");
+    // All others are back.
+    assert_eq!(centre.count("SELECT count(*) FROM hsplit WHERE acdcalls = -1 AND row_date = '2024-03-02'"), 17);
+    assert_eq!(centre.count("SELECT count(*) FROM hsplit WHERE acdcalls = -1 AND row_date = '2024-03-04'"), 0);
+    undo_with(&centre, &undo, &UndoOptions { force: true, ..UndoOptions::default() }).unwrap();
+    assert_eq!(contents(&centre), ruined);
+}
+
+/// Rows that change between the saving and the unit's turn are not deleted.
+#[test]
+fn rows_that_change_under_the_restore_are_left_alone() {
+    struct Meddler<'a>(&'a Centre, AtomicUsize);
+    impl Monitor for Meddler<'_> {
+        fn begin(&self, task: Task, _what: &str, _total_rows: u64) {
+            if task == Task::Restore && self.1.fetch_add(1, Ordering::Relaxed) == 0 {
+                self.0.run("UPDATE hsplit SET acdcalls = 99 WHERE row_date = '2024-03-04' AND acd = 2");
+            }
+        }
+    }
+    let centre = world();
+    let device = backup(&centre);
+    centre.run(RUIN);
+    let undo = MemoryDevice::new();
+    let meddler = Meddler(&centre, AtomicUsize::new(0));
+    let stopped = restore_onto(&only_set(&device), &centre, &options(20), Some(&undo), &meddler).unwrap_err();
+    assert_eq!(stopped.error.class(), Class::NotRestorable);
+    assert!(stopped.error.to_string().contains("have changed since the plan was made"), "{}", stopped.error);
+    assert_eq!(stopped.report.count(Outcome::RolledBack), 1);
+    assert!(stopped.report.count(Outcome::Replaced) > 0 && stopped.report.count(Outcome::NotBegun) > 0);
+    assert_eq!(centre.count("SELECT count(*) FROM hsplit WHERE acdcalls = 99"), 8);
+}
+
+/// The same rows under the same keys, whatever the number of workers; the same rows, whatever the size of units.
+#[test]
+fn workers_and_units_change_no_row() {
+    let result = |jobs: usize, unit_rows: u64| {
+        let centre = world();
+        let device = backup(&centre);
+        centre.run(RUIN);
+        let options = Options { jobs, ..options(unit_rows) };
+        restore_onto(&only_set(&device), &centre, &options, Some(&MemoryDevice::new()), &Silent).unwrap();
+        (keyed(&centre), contents(&centre))
+    };
+    for unit_rows in [1, 33, 250_000] {
+        let (keyed, contents) = result(1, unit_rows);
+        for jobs in [2, 3, 16] {
+            assert_eq!(result(jobs, unit_rows).0, keyed, "{jobs} workers, units of {unit_rows}");
+        }
+        assert_eq!(result(1, 7).1, contents);
+    }
+}
