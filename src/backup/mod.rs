@@ -2,7 +2,7 @@
 //! it back and says what was done. Knows neither SQL nor files.
 
 mod capacity;
-mod cutoff;
+pub(crate) mod cutoff;
 mod plan;
 mod report;
 mod run;

@@ -145,7 +145,7 @@ fn write_section(set: &mut SetWriter<'_>, content: &Content) -> Result<(), Fault
 }
 
 /// What a writer knows that looks one chunk ahead: 1 last, 2 more follow, 0 not known.
-fn last_mark(piece: &PieceEntry, following: &[Vec<PieceEntry>], ordered: bool) -> u8 {
+pub(super) fn last_mark(piece: &PieceEntry, following: &[Vec<PieceEntry>], ordered: bool) -> u8 {
     let Some(next) = following.first() else { return 1 };
     if next.iter().any(|other| (other.acd, other.day) == (piece.acd, piece.day)) {
         return 2;
@@ -155,7 +155,7 @@ fn last_mark(piece: &PieceEntry, following: &[Vec<PieceEntry>], ordered: bool) -
     u8::from(ordered && over)
 }
 
-fn encoded(batch: &Batch, pieces: Vec<PieceEntry>) -> Result<ChunkContent, Fault> {
+pub(super) fn encoded(batch: &Batch, pieces: Vec<PieceEntry>) -> Result<ChunkContent, Fault> {
     let columns = encode_batch(batch, &EncodeOptions::default())?;
     let mut entries = Vec::new();
     for column in &columns {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at a surprise")]
 
 mod bad_input;
+mod chains;
 mod copies;
 #[cfg(target_os = "linux")]
 mod dialogue;

@@ -1,0 +1,325 @@
+//! Which member of a chain speaks for what: a full set and the incremental ones that build on it, any of which may be
+//! missing or damaged. Works on what each proves and lists of one table; knows no rows, no volumes.
+//!
+//! # Rules
+//!
+//! 1. A member **speaks** for an instant of a bucket if it holds the instant, proven, and knows the bucket: it wrote it, or by
+//!    its catalog no row of it starts there. What it holds only because a row of the day before reaches past midnight says
+//!    nothing of the rows of a bucket that it lists without having written it. Without a catalog it knows that there
+//!    were no rows if it holds all of the day that its envelope reaches.
+//! 2. The **newest catalog** of which the envelope reaches an instant says what the source had of that bucket: its rows
+//!    and digest, or none. A time that no catalog's envelope reaches has no such witness.
+//! 3. An instant of a bucket is **given** by the newest member that speaks for it and, where there is a witness, has the
+//!    bucket as the witness says. So a row comes from the newest member that speaks for its bucket and its start, never
+//!    for part of its span.
+//! 4. If members speak for it and none has it so, the bucket is **stale**: a newer copy is missing or damaged. It is left
+//!    alone. If none speaks for it and the witness lists rows there, it is **lost**.
+//! 5. The chain holds what its members hold, less what is stale or lost.
+//! 6. Rows for which no member speaks (carried ones, those of unproven buckets) come from a member of which no newer one holds
+//!    or reaches the instant.
+//! 7. What is given outside the newest member's envelope was taken by age at the source since: only an **older** member
+//!    has it.
+
+#[cfg(test)]
+mod tests;
+
+use super::evidence::{Bucket, Evidence};
+use super::pieces::Acd;
+use crate::base::time::{Day, Instant, Span};
+use crate::format::catalog::BucketEntry;
+use crate::format::section::SectionEndRecord;
+use crate::schema::clock::bucket_span;
+use crate::schema::grain::Grain;
+use crate::schema::range::SpanSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What one member of a chain says of a table.
+#[derive(Debug, Clone, Copy)]
+pub struct Member<'a> {
+    /// What it proves.
+    pub evidence: &'a Evidence,
+    /// Its buckets.
+    pub buckets: &'a [BucketEntry],
+    /// Whether these are its catalog's, so that the source had no other. By a scan they are those that were found.
+    pub listed: bool,
+    /// The section's end mark.
+    pub end: Option<&'a SectionEndRecord>,
+}
+
+/// What a chain says of a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Combined {
+    /// Of each ACD.
+    pub acds: BTreeMap<Acd, CombinedAcd>,
+    /// Buckets of which only another state is here than the newest catalog that lists or reaches them has.
+    pub stale: BTreeSet<Bucket>,
+    /// Buckets that the newest catalog lists and that no member here has.
+    pub lost: BTreeSet<Bucket>,
+}
+
+/// What a chain says of a table's rows of one ACD.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CombinedAcd {
+    /// The time for which the chain speaks.
+    pub held: Vec<Span>,
+    /// For each member, in the order given: when rows must start to come from it.
+    pub gives: Vec<SpanSet>,
+    /// Time that only an older member speaks for, which one, and what of it: ascending.
+    pub older: Vec<(usize, Span)>,
+    /// The member that gives the undated rows, if any does.
+    pub undated: Option<usize>,
+    /// Whether these undated rows are all that the source had.
+    pub undated_proven: bool,
+}
+
+/// What the source had of a bucket: complete rows and their digest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Content {
+    rows: u64,
+    digest: [u8; 16],
+}
+
+impl Content {
+    fn of(entry: Option<&BucketEntry>) -> Content {
+        match entry {
+            Some(entry) if entry.rows > 0 => Content { rows: entry.rows, digest: entry.digest },
+            _ => Content::default(),
+        }
+    }
+}
+
+/// Combines what the members of a chain say of a table; the newest comes first. Buckets are told as stale or lost if they
+/// meet the `window`, outside of which nothing was proved; undated ones without a window only.
+#[must_use]
+pub fn combine(grain: Grain, members: &[Member<'_>], window: Option<Span>) -> Combined {
+    let mut acds: BTreeSet<Acd> = members.iter().flat_map(|member| member.evidence.held.keys()).copied().collect();
+    acds.extend(members.iter().flat_map(|member| member.buckets).map(|bucket| bucket.acd));
+    let mut combined = Combined::default();
+    for acd in acds {
+        let known: Vec<Known<'_>> = members.iter().map(|member| Known::new(member, acd)).collect();
+        let mut one = dated(grain, acd, &known, window, &mut combined);
+        undated(acd, &known, window, &mut one, &mut combined);
+        combined.acds.insert(acd, one);
+    }
+    combined
+}
+
+/// What a member knows of one ACD.
+struct Known<'a> {
+    held: SpanSet,
+    envelope: SpanSet,
+    has_end: bool,
+    listed: bool,
+    buckets: BTreeMap<Option<Day>, &'a BucketEntry>,
+    undated_proven: bool,
+}
+
+impl<'a> Known<'a> {
+    fn new(member: &Member<'a>, acd: Acd) -> Known<'a> {
+        let entries = member.end.iter().flat_map(|end| &end.envelope).filter(|entry| entry.acd == acd);
+        let envelope = entries.map(|entry| Span { start: Instant(entry.start), stop: Instant(entry.stop) });
+        let buckets = member.buckets.iter().filter(|bucket| bucket.acd == acd);
+        Known {
+            held: SpanSet::from_spans(member.evidence.held.get(&acd).into_iter().flatten().copied()),
+            envelope: SpanSet::from_spans(envelope),
+            has_end: member.end.is_some(),
+            listed: member.listed,
+            buckets: buckets.map(|bucket| (bucket.day, bucket)).collect(),
+            undated_proven: member.evidence.undated.contains(&acd),
+        }
+    }
+
+    /// The bucket's entry, if rows of it may start at the instant.
+    fn rows_at(&self, day: Day, at: Instant) -> Option<&'a BucketEntry> {
+        self.entry(Some(day)).filter(|entry| entry.first <= at.0 && at.0 < entry.stop)
+    }
+
+    fn entry(&self, day: Option<Day>) -> Option<&'a BucketEntry> {
+        self.buckets.get(&day).copied()
+    }
+
+    /// Rule 1, of an instant and its bucket's day.
+    fn speaks(&self, day: Day, at: Instant) -> bool {
+        if !self.held.meets(moment(at)) {
+            return false;
+        }
+        match self.entry(Some(day)) {
+            Some(entry) if entry.is_written() => true,
+            _ if self.listed => self.rows_at(day, at).is_none(),
+            _ => {
+                let reached = self.envelope.intersection(&SpanSet::from(Span::of_day(day)));
+                self.has_end && reached.spans().iter().all(|span| self.held.holds(*span))
+            }
+        }
+    }
+
+    /// Rule 2: whether it is a witness.
+    fn reaches(&self, at: Instant) -> bool {
+        self.listed && self.envelope.meets(moment(at))
+    }
+
+    /// The time of which it says that the source had it, as far as that is known.
+    fn reach(&self) -> SpanSet {
+        self.envelope.union(&self.held)
+    }
+}
+
+/// The span of an instant.
+fn moment(at: Instant) -> Span {
+    Span { start: at, stop: at.plus(1) }
+}
+
+/// Who gives an instant of a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Giver {
+    Member(usize),
+    Stale,
+    Lost,
+    Nobody,
+}
+
+/// Rules 3 and 4.
+fn giver(members: &[Known<'_>], day: Day, at: Instant) -> Giver {
+    let content = |member: &Known<'_>| Content::of(member.entry(Some(day)));
+    let (mut witness, mut spoken) = (None, false);
+    for (number, member) in members.iter().enumerate() {
+        witness = witness.or_else(|| member.reaches(at).then_some(member));
+        if member.speaks(day, at) {
+            if witness.is_none_or(|witness| content(witness) == content(member)) {
+                return Giver::Member(number);
+            }
+            spoken = true;
+        }
+    }
+    match witness.and_then(|witness| witness.rows_at(day, at)) {
+        _ if spoken => Giver::Stale,
+        Some(entry) if entry.rows > 0 => Giver::Lost,
+        _ => Giver::Nobody,
+    }
+}
+
+/// The instants at which another member may begin to give, ascending: between two of them either there is one bucket, and for
+/// every member rows of it may start or may not; or whole days of which no member lists a bucket.
+fn edges(members: &[Known<'_>]) -> Vec<Instant> {
+    let mut edges = BTreeSet::new();
+    let mut day = |day: Day| {
+        edges.insert(Instant::of_day(day));
+        edges.insert(Instant::of_day(day.saturating_add(1)));
+    };
+    for member in members {
+        member.buckets.keys().flatten().for_each(|at| day(*at));
+        for span in member.held.spans().iter().chain(member.envelope.spans()) {
+            day(span.start.day());
+            day(span.stop.day());
+        }
+    }
+    for member in members {
+        let spans = member.held.spans().iter().chain(member.envelope.spans());
+        edges.extend(spans.flat_map(|span| [span.start, span.stop]));
+        let rows = member.buckets.values().filter(|bucket| bucket.day.is_some());
+        edges.extend(rows.flat_map(|bucket| [Instant(bucket.first), Instant(bucket.stop)]));
+    }
+    edges.into_iter().collect()
+}
+
+/// Rules 3 to 7, for the dated rows of one ACD.
+fn dated(grain: Grain, acd: Acd, members: &[Known<'_>], window: Option<Span>, combined: &mut Combined) -> CombinedAcd {
+    let mut given: Vec<Vec<Span>> = vec![Vec::new(); members.len()];
+    let mut without = Vec::new();
+    let edges = edges(members);
+    for (start, stop) in edges.iter().zip(edges.iter().skip(1)) {
+        let (span, day) = (Span { start: *start, stop: *stop }, start.day());
+        let stops = members.iter().filter_map(|member| member.entry(Some(day))).map(|entry| entry.stop);
+        let whole = bucket_span(grain, day, stops.max().map(Instant));
+        let told = window.is_none_or(|window| whole.meets(window));
+        match giver(members, day, *start) {
+            Giver::Member(number) => given.get_mut(number).into_iter().for_each(|spans| spans.push(span)),
+            Giver::Stale => {
+                without.extend(stale_time(grain, day, span, whole));
+                if told {
+                    combined.stale.insert((acd, Some(day)));
+                }
+            }
+            Giver::Lost => {
+                without.push(span);
+                if told {
+                    combined.lost.insert((acd, Some(day)));
+                }
+            }
+            Giver::Nobody => {}
+        }
+    }
+    // A bucket of which one part is stale is told once.
+    combined.lost.retain(|bucket| !combined.stale.contains(bucket));
+    let held = members.iter().fold(SpanSet::EMPTY, |held, member| held.union(&member.held));
+    let given: Vec<SpanSet> = given.into_iter().map(SpanSet::from_spans).collect();
+    CombinedAcd {
+        held: held.minus(&SpanSet::from_spans(without)).spans().to_vec(),
+        older: older(members, &given),
+        gives: gives(members, given),
+        undated: None,
+        undated_proven: false,
+    }
+}
+
+/// The time that is not held because a part of a bucket's day is stale: that part and what rows reach beyond the day, or the
+/// whole week or month.
+fn stale_time(grain: Grain, day: Day, part: Span, whole: Span) -> impl Iterator<Item = Span> {
+    let beyond = Span { start: Instant::of_day(day.saturating_add(1)).min(whole.stop), stop: whole.stop };
+    match grain {
+        Grain::Weekly | Grain::Monthly => [part, whole],
+        Grain::None | Grain::Interval | Grain::Daily | Grain::Event => [part, beyond],
+    }
+    .into_iter()
+}
+
+/// Rule 6 added to what each member gives.
+fn gives(members: &[Known<'_>], given: Vec<SpanSet>) -> Vec<SpanSet> {
+    let taken = given.iter().fold(SpanSet::EMPTY, |taken, own| taken.union(own));
+    let mut newer = SpanSet::EMPTY;
+    let mut gives = Vec::with_capacity(given.len());
+    for (member, given) in members.iter().zip(given) {
+        let free = taken.union(&newer).union(&member.held).complement();
+        gives.push(given.union(&free));
+        newer = newer.union(&member.reach());
+    }
+    gives
+}
+
+/// Rule 7.
+fn older(members: &[Known<'_>], given: &[SpanSet]) -> Vec<(usize, Span)> {
+    let Some(newest) = members.first() else { return Vec::new() };
+    let reached = newest.reach();
+    let mut older: Vec<(usize, Span)> = Vec::new();
+    for (number, given) in given.iter().enumerate().skip(1) {
+        older.extend(given.minus(&reached).spans().iter().map(|span| (number, *span)));
+    }
+    older.sort_unstable_by_key(|(number, span)| (*span, *number));
+    older
+}
+
+/// Undated rows of one ACD are a bucket that every catalog lists or has none of.
+fn undated(acd: Acd, members: &[Known<'_>], window: Option<Span>, one: &mut CombinedAcd, combined: &mut Combined) {
+    let (mut witness, mut first, mut spoken) = (None, None, false);
+    for (number, member) in members.iter().enumerate() {
+        let entry = member.entry(None);
+        let written = entry.is_some_and(BucketEntry::is_written);
+        if written && witness.is_none() {
+            first = first.or(Some(number));
+        }
+        witness = witness.or_else(|| member.listed.then(|| Content::of(entry)));
+        let same = witness.is_none_or(|witness| witness == Content::of(entry));
+        spoken |= written && member.undated_proven;
+        if written && member.undated_proven && same {
+            (one.undated, one.undated_proven) = (Some(number), true);
+            return;
+        }
+    }
+    // What is not proven may go in where the target has nothing, if it is the newest that there is.
+    one.undated = first;
+    let missing = witness.is_some_and(|witness| witness.rows > 0);
+    if missing && window.is_none() {
+        let told = if spoken { &mut combined.stale } else { &mut combined.lost };
+        told.insert((acd, None));
+    }
+}

@@ -1,0 +1,552 @@
+//! Chains of random histories: a source whose rows change, sets taken of it, some of them lost or damaged. What is said of
+//! them is held against the source's own states, which the chain never sees.
+
+use super::*;
+use crate::format::chunk::PieceEntry;
+use crate::format::section::HeldEntry;
+use crate::section::changes::{Before, changes};
+use crate::section::evidence::{Claims, weigh};
+use crate::section::pieces::Cutoffs;
+use crate::testing::mutate::Rng;
+use proptest::prelude::*;
+
+const DAY: i64 = 86_400;
+const ACD: Acd = Some(1);
+/// Rows start at quarters of a day.
+const QUARTER: i64 = DAY / 4;
+const FIRST_DAY: i32 = 100;
+
+/// A row: its span, and what else is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Row {
+    span: Span,
+    value: u8,
+}
+
+impl Row {
+    fn day(&self) -> Day {
+        self.span.start.day()
+    }
+}
+
+/// A state of the source: rows in order, a multiset.
+type State = Vec<Row>;
+
+fn digest(rows: &[Row]) -> [u8; 16] {
+    let hash = |row: &Row| {
+        let text = format!("{row:?}");
+        let hash = crate::base::checksum::blake3(text.as_bytes());
+        let mut half = [0; 16];
+        half.copy_from_slice(&hash[..16]);
+        u128::from_le_bytes(half)
+    };
+    rows.iter().map(hash).fold(0u128, u128::wrapping_add).to_le_bytes()
+}
+
+/// A set taken of the source.
+#[derive(Debug, Clone)]
+struct Taken {
+    cutoff: Option<Instant>,
+    state: State,
+    buckets: Vec<BucketEntry>,
+    end: SectionEndRecord,
+}
+
+impl Taken {
+    fn complete(&self, row: &Row) -> bool {
+        self.cutoff.is_none_or(|cutoff| row.span.stop <= cutoff)
+    }
+
+    /// The source's complete rows of a day.
+    fn rows(&self, day: Day) -> Vec<Row> {
+        self.state.iter().filter(|row| row.day() == day && self.complete(row)).copied().collect()
+    }
+
+    fn wrote(&self, day: Day) -> bool {
+        self.buckets.iter().any(|bucket| bucket.day == Some(day) && bucket.is_written())
+    }
+
+    /// Whether an instant lies between the first and the last row of a day.
+    fn between(&self, day: Day, at: Instant) -> bool {
+        let rows = || self.state.iter().filter(|row| row.day() == day).map(|row| row.span);
+        rows().any(|span| span.start <= at) && rows().any(|span| at < span.stop)
+    }
+
+    fn reaches(&self, at: Instant) -> bool {
+        self.end.envelope.iter().any(|entry| entry.start <= at.0 && at.0 < entry.stop)
+    }
+
+    /// Takes a set: a full one, or what changed since the one before.
+    fn take(state: &State, cutoff: Option<Instant>, before: Option<&Taken>) -> Taken {
+        let end = SectionEndRecord {
+            rows: 0,
+            chunks: 0,
+            buckets: 0,
+            digest: [0; 16],
+            held: Vec::new(),
+            envelope: Vec::new(),
+        };
+        let mut taken = Taken { cutoff, state: state.clone(), buckets: Vec::new(), end };
+        let days: BTreeSet<Day> = state.iter().map(Row::day).collect();
+        let (mut now, mut complete) = (Vec::new(), BTreeMap::new());
+        for day in days {
+            let all: Vec<Row> = state.iter().filter(|row| row.day() == day).copied().collect();
+            let rows = taken.rows(day);
+            for row in &rows {
+                let covered: &mut Span = complete.entry(ACD).or_insert(row.span);
+                *covered = covered.hull(row.span);
+            }
+            now.push(BucketEntry {
+                acd: ACD,
+                day: Some(day),
+                pieces: 1,
+                rows: rows.len() as u64,
+                carried: (all.len() - rows.len()) as u64,
+                first: all.iter().map(|row| row.span.start.0).min().unwrap(),
+                stop: all.iter().map(|row| row.span.stop.0).max().unwrap(),
+                digest: digest(&rows),
+            });
+        }
+        let before = before.map(|before| Before { buckets: &before.buckets, end: &before.end });
+        let changes = changes(Grain::Interval, &now, &complete, before);
+        taken.buckets = now.into_iter().filter(|bucket| changes.written.contains(&(bucket.acd, bucket.day))).collect();
+        taken.buckets.extend(changes.unwritten);
+        taken.buckets.sort_unstable_by_key(|bucket| bucket.day);
+        (taken.end.held, taken.end.envelope) = (changes.held, changes.envelope);
+        taken
+    }
+
+    /// What the set proves without the buckets of the `damaged` days.
+    fn evidence(&self, damaged: &BTreeSet<Day>, listed: bool) -> Evidence {
+        let written = self.buckets.iter().filter(|bucket| bucket.is_written());
+        let pieces: Vec<PieceEntry> = written
+            .filter(|bucket| bucket.day.is_some_and(|day| !damaged.contains(&day)))
+            .map(|bucket| PieceEntry {
+                acd: bucket.acd,
+                day: bucket.day,
+                piece: 0,
+                last: 1,
+                rows: bucket.rows as u32,
+                carried: bucket.carried as u32,
+                first: bucket.first,
+                stop: bucket.stop,
+                digest: bucket.digest,
+            })
+            .collect();
+        let cutoffs = Cutoffs::new(self.cutoff.map(|cutoff| (ACD, cutoff)));
+        let claims = Claims {
+            buckets: listed.then_some(&self.buckets[..]),
+            end: listed.then_some(&self.end),
+            cutoffs: &cutoffs,
+            grain: Grain::Interval,
+            window: None,
+        };
+        weigh(claims, &pieces, false)
+    }
+}
+
+/// One set as it is found.
+#[derive(Debug, Clone)]
+struct Found {
+    taken: Taken,
+    damaged: BTreeSet<Day>,
+    listed: bool,
+    evidence: Evidence,
+}
+
+impl Found {
+    /// The rows on its volumes that can be read.
+    fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.taken.state.iter().filter(|row| self.has(row.day()))
+    }
+
+    fn has(&self, day: Day) -> bool {
+        self.taken.wrote(day) && !self.damaged.contains(&day)
+    }
+}
+
+/// A history, and what is here of the sets taken of it: newest first.
+#[derive(Debug)]
+struct World {
+    chain: Vec<Taken>,
+    found: Vec<Found>,
+}
+
+impl World {
+    /// `loss` in 8: how likely a set is missing; as likely is damage of a day or of a catalog.
+    fn new(seed: u64, loss: usize) -> World {
+        let mut random = Rng::new(seed);
+        let mut state: State = Vec::new();
+        let mut last = FIRST_DAY;
+        let mut chain: Vec<Taken> = Vec::new();
+        for _ in 0..2 + random.below(4) {
+            for _ in 0..1 + random.below(3) {
+                step(&mut state, &mut last, &mut random);
+            }
+            let cutoff =
+                (random.below(3) == 0).then(|| Instant(i64::from(last) * DAY - random.below(6) as i64 * QUARTER));
+            let taken = Taken::take(&state, cutoff, chain.last());
+            chain.push(taken);
+        }
+        let mut found = Vec::new();
+        for taken in &chain {
+            if random.below(8) < loss {
+                continue;
+            }
+            let days: BTreeSet<Day> = taken.state.iter().map(Row::day).collect();
+            let damaged: BTreeSet<Day> = days.into_iter().filter(|_| random.below(24) < loss).collect();
+            let listed = random.below(16) >= loss;
+            let evidence = taken.evidence(&damaged, listed);
+            found.push(Found { taken: taken.clone(), damaged, listed, evidence });
+        }
+        found.reverse();
+        World { chain, found }
+    }
+
+    fn combine(&self) -> CombinedAcd {
+        self.combined()
+            .acds
+            .remove(&ACD)
+            .unwrap_or_else(|| CombinedAcd { gives: vec![SpanSet::EMPTY; self.found.len()], ..CombinedAcd::default() })
+    }
+
+    fn combined(&self) -> Combined {
+        // By a scan only what can be read is known.
+        let buckets: Vec<Vec<BucketEntry>> = self
+            .found
+            .iter()
+            .map(|found| {
+                let here = |bucket: &&BucketEntry| found.listed || bucket.day.is_some_and(|day| found.has(day));
+                found.taken.buckets.iter().filter(here).copied().collect()
+            })
+            .collect();
+        let member = |(found, buckets)| {
+            let (found, buckets): (&Found, &Vec<BucketEntry>) = (found, buckets);
+            let end = found.listed.then_some(&found.taken.end);
+            Member { evidence: &found.evidence, buckets, listed: found.listed, end }
+        };
+        let members: Vec<Member<'_>> = self.found.iter().zip(&buckets).map(member).collect();
+        combine(Grain::Interval, &members, None)
+    }
+
+    /// The rows that would go in, with the place of their member.
+    fn given(&self, acd: &CombinedAcd) -> Vec<(Row, usize)> {
+        let held = SpanSet::from_spans(acd.held.iter().copied());
+        let mut given = Vec::new();
+        for (place, found) in self.found.iter().enumerate() {
+            let mine = |row: &&Row| held.holds(row.span) && acd.gives[place].meets(moment(row.span.start));
+            given.extend(found.rows().filter(mine).map(|row| (*row, place)));
+        }
+        given.sort_unstable();
+        given
+    }
+}
+
+/// Something happens at the source.
+fn step(state: &mut State, last: &mut Day, random: &mut Rng) {
+    let some_day = |random: &mut Rng, last: Day| FIRST_DAY + random.below((last - FIRST_DAY + 1) as usize) as i32;
+    match random.below(8) {
+        // Days go by; one in a while stays empty, some rows reach past midnight, some are there twice.
+        0..=2 => {
+            for _ in 0..1 + random.below(3) {
+                for quarter in 0..4 {
+                    let start = i64::from(*last) * DAY + quarter * QUARTER;
+                    let quarters = if quarter == 3 && random.below(4) == 0 { 2 } else { 1 };
+                    let span = Span { start: Instant(start), stop: Instant(start + quarters * QUARTER) };
+                    for _ in 0..[1, 1, 1, 2, 0][random.below(5)] {
+                        state.push(Row { span, value: random.below(3) as u8 });
+                    }
+                }
+                *last += 1;
+            }
+            if random.below(3) == 0 {
+                *last += 1;
+            }
+        }
+        // Late rows, corrected rows.
+        3 | 4 => {
+            let day = some_day(random, *last);
+            let value = random.below(3) as u8;
+            state.iter_mut().filter(|row| row.day() == day).for_each(|row| row.value = value);
+        }
+        5 => {
+            let start = i64::from(some_day(random, *last)) * DAY;
+            state.push(Row { span: Span { start: Instant(start), stop: Instant(start + QUARTER) }, value: 9 });
+        }
+        6 => {
+            let day = some_day(random, *last);
+            state.retain(|row| row.day() != day);
+        }
+        // Age takes the oldest rows, mostly whole days.
+        _ => {
+            let oldest = state.iter().map(|row| row.span.start).min().unwrap_or(Instant(0));
+            let edge = oldest.plus(random.below(10) as i64 * QUARTER);
+            state.retain(|row| row.span.start >= edge);
+        }
+    }
+    state.sort_unstable();
+}
+
+/// Per instant and without segments: who gives it, from the states of the source.
+fn oracle(world: &World, at: Instant) -> Giver {
+    let day = at.day();
+    let witness = world.found.iter().position(|found| found.listed && found.taken.reaches(at));
+    let mut spoken = false;
+    for (place, found) in world.found.iter().enumerate() {
+        let holds = found.evidence.held.get(&ACD).is_some_and(|held| held.iter().any(|span| span.holds(moment(at))));
+        // Of a bucket that it did not write it knows that nothing is before its first row or after its last.
+        let between = found.taken.between(day, at);
+        let knows = if found.taken.wrote(day) { found.listed || found.has(day) } else { found.listed && !between };
+        if !holds || !knows {
+            continue;
+        }
+        let same = match witness {
+            Some(first) if place >= first => found.taken.rows(day) == world.found[first].taken.rows(day),
+            _ => true,
+        };
+        if same {
+            return Giver::Member(place);
+        }
+        spoken = true;
+    }
+    match witness.map(|place| &world.found[place].taken) {
+        _ if spoken => Giver::Stale,
+        Some(taken) if !taken.rows(day).is_empty() && taken.between(day, at) => Giver::Lost,
+        _ => Giver::Nobody,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A whole chain gives what the source had when the last set was taken, every row once, and what age took since.
+    #[test]
+    fn a_whole_chain_is_the_newest_state_and_what_age_took(seed: u64) {
+        let world = World::new(seed, 0);
+        let combined = world.combined();
+        prop_assert!(combined.stale.is_empty() && combined.lost.is_empty(), "{combined:?}");
+        let acd = world.combine();
+        let given = world.given(&acd);
+        let newest = world.chain.last().unwrap();
+        let reached = |row: &Row| newest.reaches(row.span.start);
+        let rows: Vec<Row> = given.iter().map(|(row, _)| *row).filter(reached).collect();
+        let state: Vec<Row> = newest.state.iter().filter(|row| newest.complete(row)).copied().collect();
+        prop_assert_eq!(rows, state);
+        for (row, place) in given.iter().filter(|(row, _)| !reached(row)) {
+            prop_assert!(*place > 0);
+            prop_assert!(acd.older.iter().any(|(number, span)| number == place && span.meets(moment(row.span.start))));
+        }
+        // What age took is as the newest set had it that reached it.
+        let mut expired = BTreeMap::<Day, usize>::new();
+        for (row, _) in given.iter().filter(|(row, _)| !reached(row)) {
+            *expired.entry(row.day()).or_default() += 1;
+            let last = world.chain.iter().rev().find(|taken| taken.reaches(row.span.start)).unwrap();
+            prop_assert!(last.state.contains(row), "{row:?} was corrected before age took it");
+        }
+    }
+
+    /// With sets missing, days and catalogs damaged: nothing that a catalog here contradicts is given, and whatever is held
+    /// is given whole, so that no row of a target goes for which the right one does not come.
+    #[test]
+    fn a_chain_with_losses_gives_nothing_wrong_and_holds_nothing_that_it_lacks(seed: u64, loss in 1..5_usize) {
+        let world = World::new(seed, loss);
+        let acd = world.combine();
+        let held = SpanSet::from_spans(acd.held.iter().copied());
+        let given: Vec<Row> = world.given(&acd).into_iter().map(|(row, _)| row).collect();
+        let Some(newest) = world.found.iter().position(|found| found.listed) else { return Ok(()) };
+        let taken = &world.found[newest].taken;
+        // What a scan found of a newer set is newer than this witness.
+        let of_newer = |row: &Row| world.found[..newest].iter().any(|found| found.rows().any(|other| other.day() == row.day()));
+        let judged = |row: &&Row| taken.reaches(row.span.start) && !of_newer(row);
+        let given: Vec<Row> = given.iter().filter(judged).copied().collect();
+        let state: Vec<Row> =
+            taken.state.iter().filter(judged).filter(|row| taken.complete(row) && held.holds(row.span)).copied().collect();
+        prop_assert_eq!(given, state);
+    }
+
+    /// Every instant is given by whom the naive model says.
+    #[test]
+    fn the_giver_of_each_instant_is_that_of_the_model(seed: u64, loss in 0..6_usize) {
+        let world = World::new(seed, loss);
+        let combined = world.combined();
+        let acd = world.combine();
+        let (mut stale, mut lost) = (BTreeSet::new(), BTreeSet::new());
+        let last = world.chain.iter().flat_map(|taken| &taken.state).map(|row| row.span.stop).max();
+        let last = last.unwrap_or(Instant(0)).0 + DAY;
+        for at in (i64::from(FIRST_DAY - 1) * DAY..last).step_by(QUARTER as usize / 2).map(Instant) {
+            let giver = oracle(&world, at);
+            for (place, gives) in acd.gives.iter().enumerate() {
+                // Whoever does not hold the instant may give what it does not speak for.
+                let found = &world.found[place];
+                let holds = found.evidence.held.get(&ACD).is_some_and(|held| held.iter().any(|span| span.holds(moment(at))));
+                if holds {
+                    prop_assert_eq!(gives.meets(moment(at)), giver == Giver::Member(place), "{} by {}", at, place);
+                } else if gives.meets(moment(at)) {
+                    prop_assert!(!matches!(giver, Giver::Member(_)));
+                    let newer = &world.found[..place];
+                    prop_assert!(newer.iter().all(|newer| !newer.listed || !newer.taken.reaches(at)), "{at} by {place}");
+                }
+            }
+            match giver {
+                Giver::Stale => {
+                    stale.insert((ACD, Some(at.day())));
+                    prop_assert!(!acd.held.iter().any(|span| span.holds(moment(at))), "{at} is stale and held");
+                }
+                Giver::Lost => {
+                    lost.insert((ACD, Some(at.day())));
+                    prop_assert!(!acd.held.iter().any(|span| span.holds(moment(at))), "{at} is lost and held");
+                }
+                Giver::Member(_) | Giver::Nobody => {}
+            }
+        }
+        lost.retain(|bucket| !stale.contains(bucket));
+        prop_assert_eq!((combined.stale, combined.lost), (stale, lost));
+    }
+
+    /// A single set that lists all that it has says what it says without a chain.
+    #[test]
+    fn a_single_set_is_its_own_chain(seed: u64, loss in 0..6_usize) {
+        let mut world = World::new(seed, loss);
+        world.found.truncate(1);
+        let Some(found) = world.found.first().cloned() else { return Ok(()) };
+        let acd = world.combine();
+        // Less where rows of a bucket that it did not write lie under one that reaches past midnight.
+        let own = SpanSet::from_spans(found.evidence.held.get(&ACD).into_iter().flatten().copied());
+        let without = own.minus(&SpanSet::from_spans(acd.held.iter().copied()));
+        prop_assert_eq!(own.minus(&without), SpanSet::from_spans(acd.held.iter().copied()));
+        for span in without.spans() {
+            prop_assert!(world.combined().lost.contains(&(ACD, Some(span.start.day()))), "{span:?}");
+            prop_assert!(span.seconds() <= QUARTER && span.start.second_of_day() == 0);
+        }
+        let held = SpanSet::from_spans(acd.held.iter().copied());
+        let rows: Vec<Row> = world.given(&acd).into_iter().map(|(row, _)| row).collect();
+        let own: Vec<Row> = found.rows().filter(|row| held.holds(row.span)).copied().collect();
+        prop_assert_eq!(rows, own);
+        // And so may its other rows go in.
+        prop_assert!(found.rows().all(|row| acd.gives[0].meets(moment(row.span.start))));
+        prop_assert!(acd.older.is_empty());
+    }
+}
+
+/// The worlds of the properties above have in them what they are about.
+#[test]
+fn the_worlds_are_rich() {
+    let (mut stale, mut lost, mut older, mut several, mut scanned) = (0, 0, 0, 0, 0);
+    for seed in 0..400 {
+        let world = World::new(seed, (seed % 5) as usize);
+        let (combined, acd) = (world.combined(), world.combine());
+        stale += usize::from(!combined.stale.is_empty());
+        lost += usize::from(!combined.lost.is_empty());
+        older += usize::from(!acd.older.is_empty());
+        scanned += usize::from(world.found.iter().any(|found| !found.listed && !found.evidence.held.is_empty()));
+        let places: BTreeSet<usize> = world.given(&acd).into_iter().map(|(_, place)| place).collect();
+        several += usize::from(places.len() > 1);
+    }
+    let counts = [stale, lost, older, several, scanned];
+    assert!(counts.iter().all(|count| *count > 20), "{counts:?}");
+}
+
+/// Two sets of days 10 to 14, the newer of which wrote day 12.
+fn two() -> [(Vec<BucketEntry>, SectionEndRecord); 2] {
+    let span = |day: i64| Span { start: Instant(day * DAY), stop: Instant(day * DAY + DAY) };
+    let state: State = (10..15).map(|day| Row { span: span(day), value: 1 }).collect();
+    let full = Taken::take(&state, None, None);
+    let mut state = state;
+    state[2].value = 2;
+    let newer = Taken::take(&state, None, Some(&full));
+    [(newer.buckets, newer.end), (full.buckets, full.end)]
+}
+
+fn undated_bucket(pieces: u32, state: u8) -> BucketEntry {
+    BucketEntry { acd: ACD, day: None, pieces, rows: 3, carried: 0, first: 0, stop: 0, digest: [state; 16] }
+}
+
+#[test]
+fn undated_rows_come_from_the_newest_member_that_has_them_as_the_newest_catalog_says() {
+    let told = |newer: Option<BucketEntry>, older: Option<BucketEntry>, proven: [bool; 2]| {
+        let mut sets = two();
+        sets[0].0.extend(newer);
+        sets[1].0.extend(older);
+        let evidence = proven
+            .map(|proven| Evidence { undated: proven.then_some(ACD).into_iter().collect(), ..Evidence::default() });
+        let member = |place: usize| Member {
+            evidence: &evidence[place],
+            buckets: &sets[place].0,
+            listed: true,
+            end: Some(&sets[place].1),
+        };
+        let mut combined = combine(Grain::Interval, &[member(0), member(1)], None);
+        let acd = combined.acds.remove(&ACD).unwrap();
+        let bucket = (ACD, None);
+        (acd.undated, acd.undated_proven, combined.stale.contains(&bucket), combined.lost.contains(&bucket))
+    };
+    let (one, other) = (undated_bucket(1, 1), undated_bucket(1, 2));
+    assert_eq!(told(Some(other), Some(one), [true, true]), (Some(0), true, false, false));
+    assert_eq!(told(Some(undated_bucket(0, 1)), Some(one), [false, true]), (Some(1), true, false, false));
+    assert_eq!(told(Some(undated_bucket(0, 2)), Some(one), [false, true]), (None, false, true, false));
+    assert_eq!(told(Some(undated_bucket(0, 2)), None, [false, false]), (None, false, false, true));
+    // The newest copy is damaged: its rows may go in where the target has none, the older state does not.
+    assert_eq!(told(Some(other), Some(one), [false, true]), (Some(0), false, true, false));
+    // The newest catalog has none.
+    assert_eq!(told(None, Some(one), [false, true]), (None, false, false, false));
+}
+
+#[test]
+fn only_what_meets_the_window_is_told() {
+    let sets = two();
+    let cutoffs = Cutoffs::default();
+    let evidence = |place: usize| {
+        let (buckets, end) = &sets[place];
+        let claims =
+            Claims { buckets: Some(buckets), end: Some(end), cutoffs: &cutoffs, grain: Grain::Interval, window: None };
+        weigh(claims, &[], false)
+    };
+    let (newer, older) = (evidence(0), evidence(1));
+    let member =
+        |evidence, place: usize| Member { evidence, buckets: &sets[place].0, listed: true, end: Some(&sets[place].1) };
+    let members = [member(&newer, 0), member(&older, 1)];
+    let all = combine(Grain::Interval, &members, None);
+    assert_eq!(all.lost.iter().filter_map(|(_, day)| *day).collect::<Vec<_>>(), [10, 11, 12, 13, 14]);
+    let window = Span::new(Instant(12 * DAY), Instant(14 * DAY));
+    let some = combine(Grain::Interval, &members, window);
+    assert_eq!(some.lost.iter().filter_map(|(_, day)| *day).collect::<Vec<_>>(), [12, 13]);
+}
+
+/// A stale week is left alone from its first day to its last.
+#[test]
+fn a_stale_week_is_not_held_at_all() {
+    let week = |day: i32, state: u8, pieces: u32| BucketEntry {
+        acd: ACD,
+        day: Some(day),
+        pieces,
+        rows: 1,
+        carried: 0,
+        first: i64::from(day) * DAY,
+        stop: i64::from(day + 7) * DAY,
+        digest: [state; 16],
+    };
+    let held = |start: i64, stop: i64| HeldEntry { acd: ACD, start: start * DAY, stop: stop * DAY };
+    let end = |held: Vec<HeldEntry>| SectionEndRecord {
+        rows: 0,
+        chunks: 0,
+        buckets: 0,
+        digest: [0; 16],
+        held,
+        envelope: vec![self::range(14, 35)],
+    };
+    let (newer, older) = ([week(14, 1, 0), week(21, 2, 0), week(28, 1, 0)], [14, 21, 28].map(|day| week(day, 1, 1)));
+    let (newer_end, older_end) = (end(Vec::new()), end(vec![held(14, 35)]));
+    let spans = BTreeMap::from([(ACD, vec![Span { start: Instant(14 * DAY), stop: Instant(35 * DAY) }])]);
+    let evidence = [Evidence::default(), Evidence { held: spans, ..Evidence::default() }];
+    let member = |evidence, buckets, end| Member { evidence, buckets, listed: true, end: Some(end) };
+    let members = [member(&evidence[0], &newer[..], &newer_end), member(&evidence[1], &older[..], &older_end)];
+    let combined = combine(Grain::Weekly, &members, None);
+    let held: Vec<(i64, i64)> =
+        combined.acds[&ACD].held.iter().map(|span| (span.start.0 / DAY, span.stop.0 / DAY)).collect();
+    assert_eq!(held, [(14, 21), (28, 35)]);
+    assert_eq!(combined.stale, BTreeSet::from([(ACD, Some(21))]));
+}
+
+fn range(start: i64, stop: i64) -> HeldEntry {
+    HeldEntry { acd: ACD, start: start * DAY, stop: stop * DAY }
+}

@@ -1,0 +1,184 @@
+//! What an incremental set writes of a table: which buckets changed since an older catalog, which did not, and for what
+//! time the set speaks. Pure.
+
+use super::evidence::Bucket;
+use super::pieces::Acd;
+use crate::base::time::{Instant, Span};
+use crate::format::catalog::BucketEntry;
+use crate::format::section::{HeldEntry, SectionEndRecord};
+use crate::schema::clock::bucket_span;
+use crate::schema::grain::Grain;
+use crate::schema::range::{SpanSet, held_incremental};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the newest catalog of the chain that lists the table says of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Before<'a> {
+    /// Its buckets, those that its set did not write included.
+    pub buckets: &'a [BucketEntry],
+    /// Its end mark.
+    pub end: &'a SectionEndRecord,
+}
+
+/// What an incremental set writes of a table, and what it says of the rest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The buckets whose rows are written.
+    pub written: BTreeSet<Bucket>,
+    /// The buckets that are listed only, for the catalog.
+    pub unwritten: Vec<BucketEntry>,
+    /// The time for which the set speaks.
+    pub held: Vec<HeldEntry>,
+    /// The time for which a full set would speak.
+    pub envelope: Vec<HeldEntry>,
+}
+
+/// Compares what the source has now with what it had. `now` are its buckets, each once, `complete` is the time from the first
+/// complete row of each ACD to its last. Without anything before, or with another schema then, all is written.
+///
+/// A bucket that the table had and has no more is in `held` as long as it lies in the time that the table still reaches:
+/// so it is restored as empty. What lies outside was taken by age, and an older set keeps speaking for it.
+#[must_use]
+pub fn changes(
+    grain: Grain,
+    now: &[BucketEntry],
+    complete: &BTreeMap<Acd, Span>,
+    before: Option<Before<'_>>,
+) -> Changes {
+    let known: BTreeMap<Bucket, &BucketEntry> =
+        before.iter().flat_map(|before| before.buckets).map(|bucket| ((bucket.acd, bucket.day), bucket)).collect();
+    let mut changes = Changes::default();
+    let mut changed: BTreeMap<Acd, Vec<Span>> = BTreeMap::new();
+    let mut there = BTreeSet::new();
+    for bucket in now {
+        let key = (bucket.acd, bucket.day);
+        let older = known.get(&key).copied();
+        if bucket.rows > 0 {
+            there.insert(key);
+        }
+        if bucket.carried == 0 && older.is_some_and(|older| same(older, bucket)) {
+            changes.unwritten.push(BucketEntry { pieces: 0, ..*bucket });
+            continue;
+        }
+        changes.written.insert(key);
+        let reach = older.map_or(bucket.stop, |older| bucket.stop.max(older.stop));
+        changed.entry(bucket.acd).or_default().extend(span(grain, key, reach));
+    }
+    for (key, older) in known.iter().filter(|(key, older)| older.rows > 0 && !there.contains(key)) {
+        changed.entry(key.0).or_default().extend(span(grain, *key, older.stop));
+    }
+    for (acd, whole) in complete {
+        let entries = before.iter().flat_map(|before| &before.end.envelope).filter(|entry| entry.acd == *acd);
+        let reached = entries.filter_map(|entry| Span::new(Instant(entry.start), Instant(entry.stop)));
+        let changed = changed.remove(acd).unwrap_or_default();
+        let held = held_incremental(Some(*whole), reached.reduce(Span::hull), changed);
+        changes.envelope.extend(entries_of(*acd, &SpanSet::from(*whole)));
+        changes.held.extend(entries_of(*acd, &held));
+    }
+    changes
+}
+
+/// Whether two states of a bucket are the same rows.
+fn same(one: &BucketEntry, other: &BucketEntry) -> bool {
+    (one.rows, one.digest) == (other.rows, other.digest)
+}
+
+/// The time that a bucket speaks for; none for undated rows.
+fn span(grain: Grain, (_, day): Bucket, stop: i64) -> Option<Span> {
+    day.map(|day| bucket_span(grain, day, Some(Instant(stop))))
+}
+
+fn entries_of(acd: Acd, set: &SpanSet) -> impl Iterator<Item = HeldEntry> {
+    set.spans().iter().map(move |span| HeldEntry { acd, start: span.start.0, stop: span.stop.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400;
+    const ACD: Acd = Some(1);
+
+    /// A bucket of a whole day, whose digest is `state`; a row of it ends `late` seconds after the day.
+    fn bucket(day: i32, state: u8, late: i64) -> BucketEntry {
+        let first = i64::from(day) * DAY;
+        let (rows, digest) = (5, [state; 16]);
+        BucketEntry { acd: ACD, day: Some(day), pieces: 1, rows, carried: 0, first, stop: first + DAY + late, digest }
+    }
+
+    fn days(range: std::ops::Range<i32>) -> Vec<BucketEntry> {
+        range.map(|day| bucket(day, 1, 0)).collect()
+    }
+
+    fn end(start: i64, stop: i64) -> SectionEndRecord {
+        let envelope = vec![HeldEntry { acd: ACD, start: start * DAY, stop: stop * DAY }];
+        SectionEndRecord { rows: 0, chunks: 0, buckets: 0, digest: [0; 16], held: Vec::new(), envelope }
+    }
+
+    fn complete(start: i64, stop: i64) -> BTreeMap<Acd, Span> {
+        BTreeMap::from([(ACD, Span { start: Instant(start * DAY), stop: Instant(stop * DAY) })])
+    }
+
+    /// Held ranges in days, written and unwritten days.
+    type Shown = (Vec<(i64, i64)>, Vec<Option<i32>>, Vec<Option<i32>>);
+
+    fn shown(changes: &Changes) -> Shown {
+        let held = changes.held.iter().map(|held| (held.start / DAY, held.stop / DAY)).collect();
+        let written = changes.written.iter().map(|(_, day)| *day).collect();
+        (held, written, changes.unwritten.iter().map(|bucket| bucket.day).collect())
+    }
+
+    #[test]
+    fn a_changed_day_and_new_days_are_written_and_held() {
+        let (old, end) = (days(10..15), end(10, 15));
+        let mut now = days(10..17);
+        now[2] = bucket(12, 2, 0);
+        let changes = changes(Grain::Interval, &now, &complete(10, 17), Some(Before { buckets: &old, end: &end }));
+        let unwritten = [10, 11, 13, 14].map(Some).to_vec();
+        assert_eq!(shown(&changes), (vec![(12, 13), (15, 17)], vec![Some(12), Some(15), Some(16)], unwritten));
+        assert!(changes.unwritten.iter().all(|bucket| bucket.pieces == 0 && bucket.rows == 5));
+        assert_eq!(changes.envelope, [HeldEntry { acd: ACD, start: 10 * DAY, stop: 17 * DAY }]);
+    }
+
+    #[test]
+    fn a_vanished_day_is_held_and_an_expired_one_is_not() {
+        let (old, end) = (days(10..15), end(10, 15));
+        let mut now = days(12..15);
+        now.remove(1);
+        let changes = changes(Grain::Interval, &now, &complete(12, 15), Some(Before { buckets: &old, end: &end }));
+        assert_eq!(shown(&changes), (vec![(13, 14)], vec![], vec![Some(12), Some(14)]));
+    }
+
+    #[test]
+    fn a_row_that_reached_past_midnight_is_spoken_for_with_its_day() {
+        let old = [bucket(10, 1, 900), bucket(11, 1, 0)];
+        let now = [bucket(10, 2, 0), bucket(11, 1, 0)];
+        let end = end(10, 12);
+        let changes = changes(Grain::Interval, &now, &complete(10, 12), Some(Before { buckets: &old, end: &end }));
+        assert_eq!(changes.held, [HeldEntry { acd: ACD, start: 10 * DAY, stop: 11 * DAY + 900 }]);
+    }
+
+    #[test]
+    fn without_anything_before_all_is_written() {
+        let changes = changes(Grain::Interval, &days(10..12), &complete(10, 12), None);
+        assert_eq!(shown(&changes), (vec![(10, 12)], vec![Some(10), Some(11)], vec![]));
+        assert_eq!(changes.held, changes.envelope);
+    }
+
+    #[test]
+    fn a_bucket_with_carried_rows_is_written_though_its_other_rows_are_the_same() {
+        let (old, end) = (days(10..12), end(10, 12));
+        let now = [bucket(10, 1, 0), BucketEntry { carried: 3, ..bucket(11, 1, 0) }];
+        let changes = changes(Grain::Interval, &now, &complete(10, 12), Some(Before { buckets: &old, end: &end }));
+        assert_eq!(shown(&changes), (vec![(11, 12)], vec![Some(11)], vec![Some(10)]));
+    }
+
+    #[test]
+    fn weeks_and_undated_rows_are_buckets_too() {
+        let undated = |state| BucketEntry { day: None, first: 0, stop: 0, ..bucket(0, state, 0) };
+        let (old, end) = ([undated(1), bucket(14, 1, 0), bucket(21, 1, 0)], end(14, 28));
+        let now = [undated(2), bucket(14, 1, 0), bucket(21, 2, 0)];
+        let changes = changes(Grain::Weekly, &now, &complete(14, 28), Some(Before { buckets: &old, end: &end }));
+        assert_eq!(shown(&changes), (vec![(21, 28)], vec![None, Some(21)], vec![Some(14)]));
+    }
+}
