@@ -116,8 +116,7 @@ impl Work<'_> {
         self.replace(run, &todo, report)
     }
 
-    /// The units of all tables, in order. Where the chunks of a table are not in the order of time, each slice reads most of
-    /// them: then there are fewer slices.
+    /// The units of all tables, in order.
     fn todo(&self) -> Vec<Todo<'_>> {
         let mut todo: Vec<Todo<'_>> = Vec::new();
         for table in &self.plan.tables {
@@ -142,7 +141,7 @@ impl Work<'_> {
                 .undo
                 .as_ref()
                 .map(|undo| crate::store::control::UndoPlace { set: undo.set.0, place: undo.place.clone() }),
-            options: journal::write_options(self.options),
+            options: journal::write_options(self.options)?,
             status: RunStatus::Begun,
         };
         let lines: Vec<Unit> = todo.iter().map(|todo| planned(todo)).collect();
@@ -332,7 +331,9 @@ fn scan<T>(
     work(&mut |columns, sink| replacement.scan_keyed(&target.schema, clock, days, columns, sink))
 }
 
-fn cut(table: &TablePlan, unit_rows: u64) -> Vec<UnitPlan> {
+/// The units of a table. Where its chunks are not in the order of time, each slice reads most of them: then there are fewer
+/// slices.
+pub(super) fn cut(table: &TablePlan, unit_rows: u64) -> Vec<UnitPlan> {
     let rows = |chunks: &[(&Source, &ChunkRef)]| {
         chunks.iter().map(|(_, chunk)| u64::from(chunk.entry.rows)).fold(0, u64::saturating_add)
     };

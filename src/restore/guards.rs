@@ -56,7 +56,8 @@ impl Guards<'_> {
         let table = self.first_of(tables, &[DataType::Local])?;
         let fits = self.state.collection == Collection::Off && self.state.mode == Mode::SingleUser;
         (!fits).then(|| {
-            let what = format!("{table} is local data, which needs collection off and single-user mode; now {}", self.now());
+            let what =
+                format!("{table} is local data, which needs collection off and single-user mode; now {}", self.now());
             refusal(what, "intervault state --collection off --mode single-user; or leave it out with --data")
         })
     }
@@ -80,7 +81,10 @@ impl Guards<'_> {
             return None;
         }
         let changed = tables.iter().filter(|table| !matches!(table.action, TableAction::Leave(_)));
-        changed.into_iter().find(|table| kinds.contains(&table.section.bound.data_type)).map(|table| table.table.as_str())
+        changed
+            .into_iter()
+            .find(|table| kinds.contains(&table.section.bound.data_type))
+            .map(|table| table.table.as_str())
     }
 }
 

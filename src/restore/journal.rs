@@ -117,7 +117,10 @@ fn value<T: Copy>(words: &[(&str, T)], text: &str) -> Option<T> {
 }
 
 /// The options of a run as its line has them.
-pub(super) fn write_options(options: &Options) -> String {
+///
+/// # Errors
+/// A name cannot be written as TOML; none is known.
+pub(super) fn write_options(options: &Options) -> Result<String, Error> {
     let (data, tables) = match &options.select {
         Select::All => (None, None),
         Select::Data(data) => (Some(data.iter().map(|data| data.name().to_owned()).collect()), None),
@@ -137,7 +140,9 @@ pub(super) fn write_options(options: &Options) -> String {
         proof: word(&PROOF, &options.proof),
         now: options.now.0,
     };
-    toml::to_string(&written).unwrap_or_default()
+    toml::to_string(&written).map_err(|error| {
+        Error::refused(format!("what was asked for cannot be written down: {error}"), "name other tables")
+    })
 }
 
 /// The options that a run's line has; what it does not say (threads) is as in `base`.

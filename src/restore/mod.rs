@@ -3,12 +3,14 @@
 
 mod apply;
 mod drift;
+mod guards;
 mod journal;
 mod keep;
 mod options;
 mod plan;
 mod report;
 mod resume;
+mod saved;
 mod sides;
 mod summarise;
 mod target;
@@ -24,5 +26,6 @@ pub use report::{
     UnitReport, VolumeNeed, WholePlan,
 };
 pub use resume::{Unfinished, resume, unfinished};
+pub use saved::SavedPlan;
 pub use undo::{UndoOptions, UndoPlan, UndoReport, UndoUnit, undo, undo_plan, undoable};
 pub use units::Part;

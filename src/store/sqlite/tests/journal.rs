@@ -269,7 +269,7 @@ const ALTERED: &[(&str, &[&str])] = &[
     ("UPDATE intervault_unit SET after_digest = after_digest || '0'", &["after_digest", "hex"]),
     ("UPDATE intervault_unit SET start = stop", &["stop", "not after"]),
     ("UPDATE intervault_unit SET start = '0'", &["start", "no time"]),
-    ("UPDATE intervault_unit SET keys = x'0181'", &["keys", "more runs"]),
+    ("UPDATE intervault_unit SET keys = x'0181'", &["keys", "cut short"]),
     ("UPDATE intervault_unit SET keys = substr(keys, 1, length(keys) - 1) WHERE number = 1", &["line 2", "keys"]),
     ("UPDATE intervault_unit SET keys = keys || x'00'", &["keys"]),
     ("UPDATE intervault_unit SET keys = 'text'", &["keys", "no bytes"]),
@@ -382,10 +382,10 @@ fn databases_of_every_sort_can_have_a_journal() {
         "PRAGMA encoding = 'UTF-16be'; PRAGMA journal_mode = WAL",
         "PRAGMA page_size = 512; PRAGMA auto_vacuum = FULL",
         "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA secure_delete = ON; PRAGMA application_id = 7",
-        "PRAGMA foreign_keys = OFF; CREATE TABLE p(k INTEGER PRIMARY KEY); CREATE TABLE c(k REFERENCES p(k)); INSERT INTO c VALUES (5)",
+        "PRAGMA foreign_keys = OFF; CREATE TABLE p(k INTEGER PRIMARY KEY); CREATE TABLE c(k REFERENCES p(k));
+         INSERT INTO c VALUES (5)",
         "CREATE TABLE s(a TEXT) STRICT; CREATE VIEW v AS SELECT * FROM s",
         "CREATE TABLE w(a INTEGER PRIMARY KEY AUTOINCREMENT); CREATE VIRTUAL TABLE f USING fts5(x)",
-        "CREATE TABLE json_each(a); CREATE TABLE pragma_table_xinfo(a)",
     ] {
         let fixture = Fixture::new(&format!("{setup}; CREATE TABLE hsplit(n); INSERT INTO hsplit VALUES (1)"));
         let store = fixture.store();

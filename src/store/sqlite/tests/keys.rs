@@ -208,7 +208,8 @@ fn rows_are_found_by_long_and_short_runs() {
     // Columns with names that a statement might use for itself.
     let fixture = Fixture::new(
         "CREATE TABLE t(n INTEGER, \"key\", \"value\", rowid, oid);
-         WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 3000) INSERT INTO t(_rowid_, n) SELECT n * 2, n FROM i;
+         WITH RECURSIVE i(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 3000)
+           INSERT INTO t(_rowid_, n) SELECT n * 2, n FROM i;
          INSERT INTO t(_rowid_, n) VALUES (-9223372036854775808, -1), (9223372036854775807, -2)",
     );
     let store = fixture.store();
