@@ -1,6 +1,7 @@
 //! Words that every layer shares: positions, limits, bounded byte reading, instants, checksums, progress.
 //! Knows nothing of blocks, tables or devices.
 
+pub mod aside;
 pub mod checksum;
 pub mod cursor;
 pub mod limits;

@@ -19,7 +19,7 @@ use crate::schema::clock::RowWhen;
 use crate::schema::table::BoundTable;
 use crate::section::rows::ChunkRows;
 use crate::store::control::{KeyRuns, Run, RunStatus, Totals, Unit, UnitStatus};
-use crate::store::traits::{Replacement, Store};
+use crate::store::traits::{Replacement, Store, Writer};
 use crate::volume::section::ChunkRef;
 use crate::volume::set::SetReader;
 use std::time::Instant as Clock;
@@ -65,8 +65,10 @@ pub(super) struct Todo<'a> {
     pub(super) plan: UnitPlan,
     /// Number in the run, from 0.
     pub(super) number: u32,
-    /// What the undo set has of it; `None` without one.
+    /// What the undo set has of it, keys included; `None` without one.
     pub(super) saved: Option<Digest>,
+    /// The keys of the rows that go, as a snapshot saw them that was begun after the writer was opened.
+    pub(super) keys: Option<KeyRuns>,
     /// Whether it was replaced before.
     pub(super) done: bool,
 }
@@ -92,6 +94,8 @@ impl Work<'_> {
         if todo.is_empty() {
             return Ok(());
         }
+        // Opened before the snapshot, so that it can tell whether what the snapshot sees is still true later.
+        let mut writer = self.store.writer()?;
         let snapshot = self.store.snapshot(self.options.jobs.max(1))?;
         let next = snapshot.runs()?.last().map_or(0, |run| run.number).saturating_add(1);
         if let Some(keep) = keep {
@@ -106,14 +110,16 @@ impl Work<'_> {
             };
             let rows: Vec<&UnitRows<'_>> = todo.iter().map(|todo| &todo.rows).collect();
             let (undo, saved) = keeper.keep(keep, &rows)?;
-            todo.iter_mut().zip(saved).for_each(|(todo, saved)| todo.saved = Some(saved));
+            for (todo, saved) in todo.iter_mut().zip(saved) {
+                (todo.saved, todo.keys) = (Some(saved.rows), Some(saved.keys));
+            }
             report.undo = Some(undo);
             report.undo_time = began.elapsed();
         }
         drop(snapshot);
-        let run = self.begin(&todo, report)?;
+        let run = self.begin(writer.as_mut(), &todo, report)?;
         report.run = Some(run);
-        self.replace(run, &todo, report)
+        self.replace(writer.as_mut(), run, &todo, report)
     }
 
     /// The units of all tables, in order.
@@ -122,14 +128,21 @@ impl Work<'_> {
         for table in &self.plan.tables {
             for plan in cut(table, self.options.unit_rows) {
                 let number = u32::try_from(todo.len()).unwrap_or(u32::MAX);
-                todo.push(Todo { rows: UnitRows::new(table, plan.part), plan, number, saved: None, done: false });
+                todo.push(Todo {
+                    rows: UnitRows::new(table, plan.part),
+                    plan,
+                    number,
+                    saved: None,
+                    keys: None,
+                    done: false,
+                });
             }
         }
         todo
     }
 
     /// Writes the lines of the run and of its units, all planned.
-    fn begin(&self, todo: &[Todo<'_>], report: &Report) -> Result<u64, Error> {
+    fn begin(&self, writer: &mut dyn Writer, todo: &[Todo<'_>], report: &Report) -> Result<u64, Error> {
         let newest = self.members().first().copied();
         let run = Run {
             number: 0,
@@ -145,7 +158,7 @@ impl Work<'_> {
             status: RunStatus::Begun,
         };
         let lines: Vec<Unit> = todo.iter().map(|todo| planned(todo)).collect();
-        let mut replacement = self.store.replace()?;
+        let mut replacement = writer.begin()?;
         let number = replacement.begin_run(&run, &lines)?;
         replacement.commit()?;
         Ok(number)
@@ -160,38 +173,39 @@ impl Work<'_> {
     }
 
     /// Replaces the units that are still to be replaced, and ends the run.
-    pub(super) fn replace(&self, run: u64, todo: &[Todo<'_>], report: &mut Report) -> Result<(), Error> {
+    pub(super) fn replace(
+        &self,
+        writer: &mut dyn Writer,
+        run: u64,
+        todo: &[Todo<'_>],
+        report: &mut Report,
+    ) -> Result<(), Error> {
         let rows = todo.iter().filter(|todo| !todo.done).map(|todo| todo.plan.insert).fold(0, u64::saturating_add);
         self.monitor.begin(Task::Restore, "replacing rows", rows);
         for (at, unit) in todo.iter().enumerate().filter(|(_, unit)| !unit.done) {
             if self.monitor.cancelled() {
                 return Err(cancelled());
             }
-            let outcome = self.unit(run, unit, report);
+            let outcome = self.unit(writer, run, unit, report);
             if let Some(line) = report.units.get_mut(at) {
                 line.outcome = if outcome.is_ok() { Outcome::Replaced } else { Outcome::RolledBack };
             }
             outcome?;
         }
         self.monitor.end(Task::Restore);
-        let mut replacement = self.store.replace()?;
+        let mut replacement = writer.begin()?;
         replacement.end_run(run, RunStatus::Finished, Some(self.options.now_unix))?;
         Ok(replacement.commit()?)
     }
 
     /// Replaces one unit.
-    fn unit(&self, run: u64, todo: &Todo<'_>, report: &mut Report) -> Result<(), Error> {
+    fn unit(&self, writer: &mut dyn Writer, run: u64, todo: &Todo<'_>, report: &mut Report) -> Result<(), Error> {
         let began = Clock::now();
         let unit = &todo.rows;
         let Some(target) = unit.target() else { return Ok(()) };
-        let mut replacement = self.store.replace()?;
+        let mut replacement = writer.begin()?;
         let mut contents = Contents::new(unit);
-        let full = todo.saved.is_some() || unit.keeps_some();
-        let seen = scan(unit, replacement.as_mut(), |scan| look(unit, full.then_some(&mut contents), None, scan))?;
-        unit.check(&seen)?;
-        if todo.saved.is_some_and(|saved| saved != seen.goes) {
-            return Err(changed(&unit.table.table, unit.part));
-        }
+        let seen = look_again(replacement.as_mut(), todo, &mut contents)?;
         let deleted = delete(replacement.as_mut(), unit, target, &seen)?;
         let Inserted { keys, by_bucket } = self.insert(replacement.as_mut(), todo, target)?;
         report.apply_time += began.elapsed();
@@ -298,6 +312,24 @@ impl Work<'_> {
     }
 }
 
+/// Looks under the write lock at the rows that the decision rests on, and refuses if they are not those that the plan and
+/// the undo set saw. Where it is certain that nobody has written since these were seen, they need not be read again.
+fn look_again(replacement: &mut dyn Replacement, todo: &Todo<'_>, contents: &mut Contents<'_>) -> Result<Seen, Error> {
+    let unit = &todo.rows;
+    if let Some(keys) = todo.keys.as_ref().filter(|_| !unit.keeps_some())
+        && replacement.undisturbed()?
+    {
+        return Ok(Seen { keys: keys.clone(), ..Seen::default() });
+    }
+    let full = todo.saved.is_some() || unit.keeps_some();
+    let seen = scan(unit, replacement, |scan| look(unit, full.then_some(contents), None, scan))?;
+    unit.check(&seen)?;
+    match todo.saved {
+        Some(saved) if saved != seen.goes => Err(changed(&unit.table.table, unit.part)),
+        _ => Ok(seen),
+    }
+}
+
 /// What went in.
 #[derive(Default)]
 struct Inserted {
@@ -315,9 +347,9 @@ fn delete(
     let all = matches!(&unit.table.action, TableAction::Whole(whole) if whole.acd.is_none());
     let deleted = match all {
         true => replacement.delete_all(&target.schema)?,
-        false => replacement.delete(&target.schema, &seen.keys)?,
+        false => replacement.delete_runs(&target.schema, &seen.keys)?,
     };
-    if deleted == seen.keys.len() as u64 { Ok(deleted) } else { Err(changed(&unit.table.table, unit.part)) }
+    if deleted == seen.keys.rows() { Ok(deleted) } else { Err(changed(&unit.table.table, unit.part)) }
 }
 
 /// Runs `work` with a function that scans the unit's days in a transaction.

@@ -3,14 +3,13 @@
 
 use super::options::Options;
 use super::report::{Plan, TablePlan, UndoSet};
-use super::target::{Contents, UnitRows, look};
+use super::target::{self, Contents, UnitRows, look};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
 use crate::base::time::Span;
-use crate::column::batch::{Batch, Column, ColumnData};
-use crate::column::digest::{Digest, RowHasher};
+use crate::column::batch::Batch;
+use crate::column::digest::Digest;
 use crate::column::encode::{EncodeOptions, Encoder};
-use crate::column::logical::LogicalType;
 use crate::device::traits::Device;
 use crate::error::Error;
 use crate::format::block::SetId;
@@ -22,6 +21,7 @@ use crate::schema::table::{BoundTable, ColumnSchema};
 use crate::section::chunks::{Bounds, EncodeError, EncodedChunk, Rows, encode_chunks};
 use crate::section::pieces::{Acd, Cutoffs};
 use crate::section::table::to_record;
+use crate::store::control::KeyRuns;
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Snapshot, StoreIdentity};
 use crate::verify::set::verify_set;
@@ -50,18 +50,18 @@ pub(super) struct Keeper<'a> {
 }
 
 /// The name of the column with the row keys, as long as no column of the table has it.
-const KEY: &str = "intervault_key";
+const KEY_NAME: &str = "intervault_key";
 
 /// The table of an undo section: the target's, and a last column with the row keys.
 fn with_key(target: &BoundTable) -> BoundTable {
     let mut table = target.clone();
-    let mut name = KEY.to_owned();
+    let mut name = KEY_NAME.to_owned();
     while table.schema.column(&name).is_some() {
         name.push('_');
     }
     table.schema.columns.push(ColumnSchema {
         name,
-        logical: LogicalType::Integer { bits: 64 },
+        logical: target::KEY,
         nullable: false,
         has_default: false,
         declared: String::new(),
@@ -77,19 +77,12 @@ impl Keeper<'_> {
     /// # Errors
     /// The target's rows are no longer those that the plan saw; the store or the device fails; what is read back differs.
     /// An undo set that was begun stays incomplete; the target is not touched.
-    pub(super) fn keep(&self, onto: Keep<'_>, units: &[&UnitRows<'_>]) -> Result<(UndoSet, Vec<Digest>), Error> {
+    pub(super) fn keep(&self, onto: Keep<'_>, units: &[&UnitRows<'_>]) -> Result<(UndoSet, Vec<Saved>), Error> {
         let _lock = onto.device.lock()?;
         let mut set = SetWriter::create(onto.device, self.label(onto.set), &SetOptions::default())?;
         let rows = self.plan.tables.iter().map(TablePlan::rows_deleted).fold(0, u64::saturating_add);
         self.monitor.begin(Task::Undo, "saving the rows that go", rows);
-        let mut saved = Vec::with_capacity(units.len());
-        let mut rest = units;
-        while let Some(first) = rest.first() {
-            let same = |unit: &&&UnitRows<'_>| std::ptr::eq(unit.table, first.table);
-            let (of_table, others) = rest.split_at(rest.iter().take_while(same).count());
-            saved.extend(self.table(&mut set, of_table)?);
-            rest = others;
-        }
+        let saved = self.sections(&mut set, units)?;
         let summary = set.finish(Vec::new(), Vec::new())?;
         self.monitor.end(Task::Undo);
         self.prove(onto, summary.rows)?;
@@ -154,37 +147,44 @@ impl Keeper<'_> {
         }
     }
 
-    /// The section of one table.
-    fn table(&self, set: &mut SetWriter<'_>, units: &[&UnitRows<'_>]) -> Result<Vec<Digest>, Error> {
-        let Some(target) = units.first().and_then(|unit| unit.target()) else { return Ok(Vec::new()) };
-        let table = with_key(target);
-        set.begin_section(to_record(&table, false, &Cutoffs::default()))?;
+    /// The sections of all tables. Workers read and encode units of several tables at a time; they are written in order.
+    fn sections(&self, set: &mut SetWriter<'_>, units: &[&UnitRows<'_>]) -> Result<Vec<Saved>, Error> {
+        let tables = Tables::of(units);
         let mut saved = Vec::with_capacity(units.len());
-        let jobs = self.options.jobs.clamp(1, self.snapshot.readers().max(1));
+        let mut open: Option<&BoundTable> = None;
         ordered(
-            jobs,
+            self.options.jobs.clamp(1, self.snapshot.readers().max(1)),
             units.len(),
             2,
             |reader, item, emit| {
-                let Some(unit) = units.get(item) else { return Ok(()) };
-                let digest = self.unit(reader, unit, &table, &mut |chunk| emit(Step::Chunk(chunk)))?;
-                emit(Step::End(digest));
+                let (Some(unit), Some(table)) = (units.get(item), tables.of_unit(item)) else { return Ok(()) };
+                let saved = self.unit(reader, unit, table, &mut |chunk| emit(Step::Chunk(chunk)))?;
+                emit(Step::End(saved));
                 Ok::<(), Error>(())
             },
-            |part| {
-                match part {
+            |step| {
+                let table = tables.of_unit(saved.len());
+                if let Some(table) = table.filter(|table| open.is_none_or(|open| !std::ptr::eq(open, *table))) {
+                    if let Some(before) = open.replace(table) {
+                        set.end_section(tables.held(before, units))?;
+                    }
+                    set.begin_section(to_record(table, false, &Cutoffs::default()))?;
+                }
+                match step {
                     Step::Chunk(chunk) => {
                         let (rows, columns, bytes, pieces) = chunk.into_parts();
                         let stored = bytes.iter().map(|column| column.len() as u64).fold(0, u64::saturating_add);
                         set.chunk(ChunkContent { rows, columns, bytes, pieces })?;
                         self.monitor.advance(Task::Undo, u64::from(rows), stored);
                     }
-                    Step::End(digest) => saved.push(digest),
+                    Step::End(unit) => saved.push(unit),
                 }
                 if self.monitor.cancelled() { Err(super::report::cancelled()) } else { Ok(()) }
             },
         )?;
-        set.end_section(held(units))?;
+        if let Some(last) = open {
+            set.end_section(tables.held(last, units))?;
+        }
         Ok(saved)
     }
 
@@ -195,10 +195,8 @@ impl Keeper<'_> {
         unit: &UnitRows<'_>,
         table: &BoundTable,
         emit: &mut dyn FnMut(EncodedChunk) -> bool,
-    ) -> Result<Digest, Error> {
+    ) -> Result<Saved, Error> {
         let name = &table.schema.name;
-        let types = table.schema.logical_types();
-        let (mut hasher, mut hashes) = (RowHasher::default(), Vec::new());
         let mut encoder = Encoder::new(EncodeOptions::default());
         let cutoffs = Cutoffs::default();
         let odd = |text: String| StoreError {
@@ -211,10 +209,8 @@ impl Keeper<'_> {
         let seen = look(
             unit,
             Some(&mut contents),
-            Some(&mut |keys, mut batch: Batch, when, _| {
-                batch.columns.push(Column::new(ColumnData::Integer(keys.to_vec())));
-                hasher.hash(&batch, &types, &mut hashes).map_err(|error| odd(error.to_string()))?;
-                let rows = Rows { batch, when, hashes: &hashes };
+            Some(&mut |batch: Batch, when, hashes| {
+                let rows = Rows { batch, when, hashes };
                 encode_chunks(rows, Bounds { cutoffs: &cutoffs, room: None }, &mut encoder, emit).map_err(|error| {
                     match error {
                         EncodeError::Stopped => StoreError { kind: StoreErrorKind::Stopped, ..odd(String::new()) },
@@ -227,31 +223,68 @@ impl Keeper<'_> {
             },
         )?;
         unit.check(&seen)?;
-        Ok(seen.goes)
+        Ok(Saved { rows: seen.goes, keys: seen.keys })
     }
 }
 
 /// What passes from the workers to the writer.
 enum Step {
     Chunk(EncodedChunk),
-    End(Digest),
+    End(Saved),
 }
 
 fn unit_target<'a>(unit: &UnitRows<'a>, or: &'a BoundTable) -> &'a BoundTable {
     unit.target().unwrap_or(or)
 }
 
-/// The time that the undo set of a table speaks for: the ranges of its units.
-fn held(units: &[&UnitRows<'_>]) -> Vec<HeldEntry> {
-    let mut held: BTreeMap<Acd, Vec<Span>> = BTreeMap::new();
-    for unit in units {
-        for (acd, scope) in unit.scopes() {
-            held.entry(*acd).or_default().extend(scope.spans());
+/// The tables of the undo set, and which unit is of which.
+struct Tables {
+    tables: Vec<BoundTable>,
+    /// For each unit the number of its table.
+    of_units: Vec<usize>,
+}
+
+impl Tables {
+    fn of(units: &[&UnitRows<'_>]) -> Tables {
+        let (mut tables, mut of_units): (Vec<BoundTable>, Vec<usize>) = (Vec::new(), Vec::new());
+        let mut last = None;
+        for unit in units {
+            let Some(target) = unit.target() else { continue };
+            if last.is_none_or(|last| !std::ptr::eq(last, unit.table)) {
+                tables.push(with_key(target));
+                last = Some(unit.table);
+            }
+            of_units.push(tables.len().saturating_sub(1));
         }
+        Tables { tables, of_units }
     }
-    let entries = held.into_iter().flat_map(|(acd, spans)| {
-        let spans = SpanSet::from_spans(spans).spans().to_vec();
-        spans.into_iter().map(move |span| HeldEntry { acd, start: span.start.0, stop: span.stop.0 })
-    });
-    entries.collect()
+
+    fn of_unit(&self, unit: usize) -> Option<&BoundTable> {
+        self.tables.get(*self.of_units.get(unit)?)
+    }
+
+    /// The time that the section of a table speaks for: the ranges of its units.
+    fn held(&self, table: &BoundTable, units: &[&UnitRows<'_>]) -> Vec<HeldEntry> {
+        let mut held: BTreeMap<Acd, Vec<Span>> = BTreeMap::new();
+        for (at, unit) in units.iter().enumerate() {
+            if self.of_unit(at).is_some_and(|of| std::ptr::eq(of, table)) {
+                for (acd, scope) in unit.scopes() {
+                    held.entry(*acd).or_default().extend(scope.spans());
+                }
+            }
+        }
+        let entries = held.into_iter().flat_map(|(acd, spans)| {
+            let spans = SpanSet::from_spans(spans).spans().to_vec();
+            spans.into_iter().map(move |span| HeldEntry { acd, start: span.start.0, stop: span.stop.0 })
+        });
+        entries.collect()
+    }
+}
+
+/// What the undo set has of a unit.
+pub(super) struct Saved {
+    /// Its rows, keys included.
+    pub(super) rows: Digest,
+    /// Their keys.
+    pub(super) keys: KeyRuns,
 }

@@ -92,7 +92,7 @@ fn go_on(
     let todo = todo(unfinished, &plan)?;
     report.units = todo.iter().map(unit_report).collect();
     let work = Work { plan: &plan, sets, store, options: &options, monitor };
-    work.replace(run.number, &todo, report)
+    work.replace(store.writer()?.as_mut(), run.number, &todo, report)
 }
 
 /// The units as they were cut when the run began.
@@ -124,7 +124,14 @@ fn todo<'a>(unfinished: &Unfinished, plan: &'a Plan) -> Result<Vec<Todo<'a>>, Er
             return Err(changed(&line.table, part));
         }
         let saved = kept.then(|| Digest::from_bytes(line.saved.digest, line.saved.rows));
-        todo.push(Todo { rows: UnitRows::new(table, part), plan: planned, number: line.number, saved, done });
+        todo.push(Todo {
+            rows: UnitRows::new(table, part),
+            plan: planned,
+            number: line.number,
+            saved,
+            keys: None,
+            done,
+        });
     }
     Ok(todo)
 }

@@ -4,8 +4,9 @@
 use super::report::{AcdPlan, RangesPlan, Source, TableAction, TablePlan};
 use super::sides::{Cells, Sides};
 use super::units::{Part, days, looked_at, scopes};
+use crate::base::aside::aside;
 use crate::base::time::{Day, Span, civil_of_day};
-use crate::column::batch::Batch;
+use crate::column::batch::{Batch, Column, ColumnData};
 use crate::column::digest::{Digest, RowHasher};
 use crate::column::error::ColumnError;
 use crate::column::logical::LogicalType;
@@ -15,6 +16,7 @@ use crate::schema::range::{Side, SpanSet, Undated};
 use crate::schema::table::BoundTable;
 use crate::section::evidence::Bucket;
 use crate::section::pieces::Acd;
+use crate::store::control::KeyRuns;
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::KeyedSink;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -172,7 +174,7 @@ impl<'a> UnitRows<'a> {
     pub(super) fn check(&self, seen: &Seen) -> Result<(), Error> {
         let same = match self.part {
             Part::Whole => match &self.table.action {
-                TableAction::Whole(whole) => seen.keys.len() as u64 == whole.delete,
+                TableAction::Whole(whole) => seen.keys.rows() == whole.delete,
                 _ => false,
             },
             Part::Undated => self.undated_acds().all(|acd| {
@@ -207,8 +209,9 @@ pub(super) struct Seen {
     /// All rows that the decision rests on, counted as the plan counts them.
     pub(super) sides: BTreeMap<Acd, Side>,
     /// Keys of the rows that go.
-    pub(super) keys: Vec<i64>,
-    /// What the rows that go amount to, in the target's own columns; zero unless contents were read.
+    pub(super) keys: KeyRuns,
+    /// What the rows that go amount to, in the target's own columns and their keys behind them; zero unless contents were
+    /// read.
     pub(super) goes: Digest,
     /// What the rows that stay amount to, in the target's own columns; likewise.
     pub(super) stays: Digest,
@@ -216,8 +219,8 @@ pub(super) struct Seen {
     pub(super) stays_by_bucket: Sums,
 }
 
-/// Rows that go, as they pass: keys, rows with all columns of the target, when they are, and their hashes.
-pub(super) type Going<'a> = dyn FnMut(&[i64], Batch, &[RowWhen], &[u128]) -> Result<(), StoreError> + 'a;
+/// Rows that go, as they pass: all columns of the target and their keys behind them, when they are, and their hashes.
+pub(super) type Going<'a> = dyn FnMut(Batch, &[RowWhen], &[u128]) -> Result<(), StoreError> + 'a;
 
 /// Looks at the target's rows of a unit. With `contents` all columns are read and summed up, otherwise only keys.
 pub(super) fn look(
@@ -229,7 +232,7 @@ pub(super) fn look(
     let Some(target) = unit.target() else { return Ok(Seen::default()) };
     let blank = Cells::default();
     let cells = unit.ranges().map_or(&blank, |ranges| &ranges.cells);
-    let (mut sides, mut seen) = (Sides::new(cells), Seen::default());
+    let (mut sides, mut seen, mut gone) = (Sides::new(cells), Seen::default(), Vec::new());
     let columns: Vec<usize> = match contents {
         Some(_) => (0..target.schema.columns.len()).collect(),
         None => RowTimes::columns(target),
@@ -242,22 +245,24 @@ pub(super) fn look(
         let here: Vec<RowWhen> =
             when.iter().zip(&fates).filter(|(_, f)| **f != Fate::Outside).map(|(r, _)| *r).collect();
         sides.add(&here);
-        seen.keys.extend(keys.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Goes).map(|(key, _)| *key));
+        gone.extend(keys.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Goes).map(|(key, _)| *key));
         let Some(contents) = contents.as_deref_mut() else { return Ok(()) };
-        contents.sum(&mut seen, &when, &fates, &batch)?;
-        match going.as_deref_mut() {
-            Some(going) => contents.hand_on(keys, batch, &when, &fates, going),
-            None => Ok(()),
-        }
+        contents.stay(&mut seen, &when, &fates, &batch)?;
+        contents.go(&mut seen, keys, batch, &when, &fates, going.as_deref_mut())
     })?;
-    seen.sides = sides.finish();
+    (seen.sides, seen.keys) = (sides.finish(), KeyRuns::of_keys(&gone));
     Ok(seen)
 }
+
+/// The type of the column that row keys are kept in.
+pub(super) const KEY: LogicalType = LogicalType::Integer { bits: 64 };
 
 /// Hashes of the target's rows: in its own columns, and as the sections hash theirs.
 pub(super) struct Contents<'a> {
     table: &'a str,
     own: Vec<LogicalType>,
+    /// The same with the key behind them.
+    keyed: Vec<LogicalType>,
     /// For each source the columns of the target in the section's order, and their types there; none if the sections are as
     /// the target itself.
     views: Vec<(&'a Source, Vec<LogicalType>)>,
@@ -277,7 +282,8 @@ impl<'a> Contents<'a> {
         let views = if sources.iter().all(same) { &[] } else { sources };
         let views = views.iter().map(|source| (source, source.section.bound.schema.logical_types())).collect();
         let (hashes, section_hashes) = (Vec::new(), Vec::new());
-        Contents { table: &unit.table.table, own, views, hasher: RowHasher::default(), hashes, section_hashes }
+        let keyed = own.iter().copied().chain([KEY]).collect();
+        Contents { table: &unit.table.table, own, keyed, views, hasher: RowHasher::default(), hashes, section_hashes }
     }
 
     /// Whether a row's hash in its section is that in the target's own columns.
@@ -308,45 +314,66 @@ impl<'a> Contents<'a> {
         Ok(())
     }
 
-    fn sum(&mut self, seen: &mut Seen, when: &[RowWhen], fates: &[Fate], batch: &Batch) -> Result<(), StoreError> {
+    /// Sums up the rows that lie in the ranges of a unit.
+    fn sum_up(
+        &mut self,
+        unit: &UnitRows<'_>,
+        when: &[RowWhen],
+        batch: &Batch,
+        after: &mut After,
+    ) -> Result<(), StoreError> {
         self.hash(batch)?;
-        if fates.contains(&Fate::Stays) {
-            self.hash_by_section(batch, when)?;
-        }
-        for (at, fate) in fates.iter().enumerate() {
-            let hash = self.hashes.get(at).copied().unwrap_or_default();
-            match fate {
-                Fate::Goes => seen.goes.add(hash),
-                Fate::Stays => {
-                    seen.stays.add(hash);
-                    let (Some(row), Some(hash)) = (when.get(at), self.section_hashes.get(at)) else { continue };
-                    seen.stays_by_bucket.entry(bucket(row)).or_default().add(*hash);
-                }
-                Fate::Outside | Fate::Across => {}
+        self.hash_by_section(batch, when)?;
+        for ((row, own), hash) in when.iter().zip(&self.hashes).zip(&self.section_hashes) {
+            after.left = after.left.saturating_add(u64::from(unit.fate(row) == Fate::Goes && !unit.inserts(row)));
+            if unit.holds(row) {
+                after.own.add(*own);
+                after.by_bucket.entry(bucket(row)).or_default().add(*hash);
             }
         }
         Ok(())
     }
 
-    fn hand_on(
-        &self,
+    /// Sums up the rows that stay.
+    fn stay(&mut self, seen: &mut Seen, when: &[RowWhen], fates: &[Fate], batch: &Batch) -> Result<(), StoreError> {
+        if !fates.contains(&Fate::Stays) {
+            return Ok(());
+        }
+        self.hash(batch)?;
+        self.hash_by_section(batch, when)?;
+        let hashes = self.hashes.iter().zip(&self.section_hashes);
+        for ((row, (own, hash)), _) in when.iter().zip(hashes).zip(fates).filter(|(_, fate)| **fate == Fate::Stays) {
+            seen.stays.add(*own);
+            seen.stays_by_bucket.entry(bucket(row)).or_default().add(*hash);
+        }
+        Ok(())
+    }
+
+    /// Sums up the rows that go, and hands them on.
+    fn go(
+        &mut self,
+        seen: &mut Seen,
         keys: &[i64],
-        batch: Batch,
+        mut batch: Batch,
         when: &[RowWhen],
         fates: &[Fate],
-        going: &mut Going<'_>,
+        going: Option<&mut Going<'_>>,
     ) -> Result<(), StoreError> {
         let goes: Vec<bool> = fates.iter().map(|fate| *fate == Fate::Goes).collect();
-        if goes.iter().all(|goes| *goes) {
-            return going(keys, batch, when, &self.hashes);
-        }
         if !goes.contains(&true) {
             return Ok(());
         }
-        fn kept<T: Copy>(all: &[T], goes: &[bool]) -> Vec<T> {
-            all.iter().zip(goes).filter(|(_, goes)| **goes).map(|(one, _)| *one).collect()
+        batch.columns.push(Column::new(ColumnData::Integer(keys.to_vec())));
+        let all = goes.iter().all(|goes| *goes);
+        let batch = if all { batch } else { batch.keep(&goes) };
+        self.hasher.hash(&batch, &self.keyed, &mut self.hashes).map_err(|error| odd(self.table, &error))?;
+        seen.goes = seen.goes.plus(Digest::of(&self.hashes));
+        let Some(going) = going else { return Ok(()) };
+        if all {
+            return going(batch, when, &self.hashes);
         }
-        going(&kept(keys, &goes), batch.keep(&goes), &kept(when, &goes), &kept(&self.hashes, &goes))
+        let kept: Vec<RowWhen> = when.iter().zip(&goes).filter(|(_, goes)| **goes).map(|(row, _)| *row).collect();
+        going(batch, &kept, &self.hashes)
     }
 }
 
@@ -369,21 +396,25 @@ pub(super) fn read_again(
 ) -> Result<After, Error> {
     let Some(target) = unit.target() else { return Ok(After::default()) };
     let columns: Vec<usize> = (0..target.schema.columns.len()).collect();
-    let (mut times, mut after) = (RowTimes::projected(target, &columns)?, After::default());
-    scan(&columns, &mut |_, batch| {
-        let when = times.all(&batch);
-        contents.hash(&batch)?;
-        contents.hash_by_section(&batch, &when)?;
-        for ((row, own), hash) in when.iter().zip(&contents.hashes).zip(&contents.section_hashes) {
-            after.left = after.left.saturating_add(u64::from(unit.fate(row) == Fate::Goes && !unit.inserts(row)));
-            if unit.holds(row) {
-                after.own.add(*own);
-                after.by_bucket.entry(bucket(row)).or_default().add(*hash);
+    let mut times = RowTimes::projected(target, &columns)?;
+    // The rows come on this thread, which has the transaction; they are hashed on another one.
+    let summed = aside(
+        1,
+        |give| {
+            scan(&columns, &mut |_, batch| {
+                give(batch);
+                Ok(())
+            })
+        },
+        |batches| {
+            let mut after = After::default();
+            for batch in batches {
+                contents.sum_up(unit, &times.all(&batch), &batch, &mut after)?;
             }
-        }
-        Ok(())
-    })?;
-    Ok(after)
+            Ok::<After, StoreError>(after)
+        },
+    )?;
+    Ok(summed?)
 }
 
 /// The bucket of a row.

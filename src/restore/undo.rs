@@ -252,12 +252,12 @@ impl UndoWork<'_> {
         let (keys, gone) = self.inserted(replacement.as_mut(), &rows, &now)?;
         let deleted = replacement.delete_runs(&target.schema, &keys)?;
         let mut new_keys = 0u64;
-        rows.prove_saved(self.set, line, &mut |keys, batch| {
+        let saved = rows.prove_saved(self.set, line, &mut |keys, batch| {
             let columns: Vec<usize> = (0..batch.columns.len()).collect();
             new_keys = new_keys.saturating_add(replacement.insert_keyed(&target.schema, &columns, keys, &batch)?);
             Ok(())
         })?;
-        let expected = minus(now.digest, gone).plus(digest(line.saved));
+        let expected = minus(now.digest, gone).plus(saved);
         let after = rows.look_in(replacement.as_mut())?;
         if after.digest != expected {
             let what = format!("table {}: the target does not hold what was put back", line.table);
@@ -435,10 +435,11 @@ impl UndoRows<'_> {
         StoreError { op: "read the rows to undo".to_owned(), place, kind: StoreErrorKind::Unsupported(text) }
     }
 
-    /// Reads the saved rows of the unit, proves them, and hands them on with their keys.
-    fn prove_saved(&self, set: &SetReader<'_>, line: &Unit, take: &mut Take<'_>) -> Result<(), Error> {
+    /// Reads the saved rows of the unit, proves them, and hands them on with their keys. Gives what they amount to without
+    /// the keys.
+    fn prove_saved(&self, set: &SetReader<'_>, line: &Unit, take: &mut Take<'_>) -> Result<Digest, Error> {
         let (types, mut hashes, mut hasher) = (self.saved.types(), Vec::new(), RowHasher::default());
-        let mut sum = Digest::default();
+        let (mut sum, mut keyed) = (Digest::default(), Digest::default());
         for chunk in self.saved.view.chunks.iter().filter(|chunk| self.may_have(chunk)) {
             let payload = set.read_chunk(chunk)?;
             let damaged = |what: String| {
@@ -448,6 +449,7 @@ impl UndoRows<'_> {
             let rows = self.saved.section.prove(&mut RowHasher::default(), &payload, position(chunk));
             let rows = rows.map_err(|error| damaged(error.to_string()))?;
             let mine: Vec<bool> = rows.when.iter().map(|row| self.is_mine(row)).collect();
+            rows.hashes.iter().zip(&mine).filter(|(_, mine)| **mine).for_each(|(hash, _)| keyed.add(*hash));
             let mut batch = rows.batch.keep(&mine);
             let keys = batch.columns.pop();
             let Some(ColumnData::Integer(keys)) = keys.map(|column| column.data) else {
@@ -459,8 +461,8 @@ impl UndoRows<'_> {
                 take(&keys, batch)?;
             }
         }
-        if sum == digest(line.saved) {
-            return Ok(());
+        if keyed == digest(line.saved) {
+            return Ok(sum);
         }
         let what = format!("undo set {}, table {}: not the rows that were saved", set.label().label, line.table);
         Err(Error::damage(what, "this part was left as it is; use another copy of the undo set"))

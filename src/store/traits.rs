@@ -38,6 +38,12 @@ pub trait Store: Send + Sync {
     /// The database is read-only, locked or full.
     fn replace(&self) -> Result<Box<dyn Replacement>, StoreError>;
 
+    /// Opens the database for several changes, one after the other, each a transaction of its own.
+    ///
+    /// # Errors
+    /// The database is read-only, or cannot be opened.
+    fn writer(&self) -> Result<Box<dyn Writer>, StoreError>;
+
     /// Takes the lock of the database, which one backup or restore holds at a time. It dies with its owner, however that
     /// ends. It keeps nobody out who does not ask for it: those that read, and writers of another make.
     ///
@@ -211,8 +217,27 @@ pub trait Snapshot: Send + Sync {
 /// Row keys beside rows: key `i` belongs to row `i` of the batch.
 pub type KeyedSink<'a> = dyn FnMut(&[i64], Batch) -> Result<(), StoreError> + 'a;
 
+/// A database open for changes.
+pub trait Writer {
+    /// Begins a change: one transaction, rolled back unless [`Replacement::commit`] succeeds.
+    ///
+    /// # Errors
+    /// The database is locked or full.
+    fn begin(&mut self) -> Result<Box<dyn Replacement + '_>, StoreError>;
+}
+
 /// A change of a database in one transaction. Dropping it rolls back.
 pub trait Replacement {
+    /// Whether it is certain that nobody has changed the database since the [`Writer`] was opened but by the writer itself, so
+    /// that what a snapshot begun after that has seen is still true. Asked inside the transaction, the answer holds until its
+    /// end.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    fn undisturbed(&mut self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// As [`Snapshot::schema`], inside the transaction.
     ///
     /// # Errors

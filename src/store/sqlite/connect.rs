@@ -94,6 +94,11 @@ pub(super) fn user_version(connection: &Connection, path: &Path) -> Result<Strin
     Ok(if version == 0 { String::new() } else { version.to_string() })
 }
 
+/// A number that changes whenever another connection than this one has committed.
+pub(super) fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA data_version", [], |row| row.get(0))
+}
+
 /// Nothing that the schema holds may run code that is not SQLite's own, and a misspelt column is no text.
 fn harden(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_WAIT)?;

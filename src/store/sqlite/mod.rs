@@ -48,7 +48,7 @@ mod values;
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
-use super::traits::{Replacement, Snapshot, Store, StoreIdentity, StoreLock};
+use super::traits::{Replacement, Snapshot, Store, StoreIdentity, StoreLock, Writer};
 
 /// An SQLite database file.
 ///
@@ -99,6 +99,10 @@ impl Store for SqliteStore {
 
     fn replace(&self) -> Result<Box<dyn Replacement>, StoreError> {
         Ok(Box::new(replace::SqliteReplacement::begin(&self.path)?))
+    }
+
+    fn writer(&self) -> Result<Box<dyn Writer>, StoreError> {
+        Ok(Box::new(replace::SqliteWriter::open(&self.path)?))
     }
 
     fn lock(&self) -> Result<Box<dyn StoreLock>, StoreError> {

@@ -9,6 +9,7 @@
 
 use rusqlite::Connection;
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -26,18 +27,67 @@ use crate::schema::clock::Clock;
 use crate::schema::table::TableSchema;
 use crate::store::control::{KeyRuns, Range, Run, RunStatus, State, Unit};
 use crate::store::error::{StoreError, StoreErrorKind};
-use crate::store::traits::{KeyedSink, Replacement};
+use crate::store::traits::{KeyedSink, Replacement, Writer};
 
 const CHANGE: &str = "change the database";
 const DELETE: &str = "delete rows";
 /// Columns that a result may have: SQLite's own limit, which is one for tables as well.
 const RESULT_COLUMNS_MAX: usize = 2_000;
 
-/// The change; rolled back when it is dropped.
+/// A connection for several changes, one after the other.
 #[derive(Debug)]
-pub(super) struct SqliteReplacement {
+pub(super) struct SqliteWriter {
     path: PathBuf,
     reader: Reader,
+    utf8: bool,
+    /// A number that SQLite changes for this connection whenever another one has committed.
+    version: i64,
+}
+
+impl SqliteWriter {
+    /// Opens the connection.
+    pub(super) fn open(path: &Path) -> Result<SqliteWriter, StoreError> {
+        let failed = Site::database(path).during("begin to change the database");
+        let connection = connect::for_writing(path)?;
+        let encoding: String = connection.query_row("PRAGMA encoding", [], |row| row.get(0)).map_err(&failed)?;
+        let version = connect::data_version(&connection).map_err(&failed)?;
+        let reader = Reader::new(connection).map_err(&failed)?;
+        Ok(SqliteWriter { path: path.to_owned(), reader, utf8: encoding == "UTF-8", version })
+    }
+}
+
+impl Writer for SqliteWriter {
+    fn begin(&mut self) -> Result<Box<dyn Replacement + '_>, StoreError> {
+        let SqliteWriter { path, reader, utf8, version } = self;
+        Ok(Box::new(SqliteReplacement::begin_with(path, Held::Lent(reader), *utf8, *version)?))
+    }
+}
+
+/// A connection of one's own, or one that is used again afterwards.
+#[derive(Debug)]
+enum Held<'a> {
+    Own(Box<Reader>),
+    Lent(&'a Reader),
+}
+
+impl Deref for Held<'_> {
+    type Target = Reader;
+
+    fn deref(&self) -> &Reader {
+        match self {
+            Held::Own(reader) => reader,
+            Held::Lent(reader) => reader,
+        }
+    }
+}
+
+/// The change; rolled back when it is dropped.
+#[derive(Debug)]
+pub(super) struct SqliteReplacement<'a> {
+    path: PathBuf,
+    reader: Held<'a>,
+    /// See [`SqliteWriter`].
+    version: i64,
     utf8: bool,
     failed: bool,
     checked: HashMap<String, Rc<Shape>>,
@@ -46,18 +96,27 @@ pub(super) struct SqliteReplacement {
     control_is_there: bool,
 }
 
-impl SqliteReplacement {
-    /// Begins.
-    pub(super) fn begin(path: &Path) -> Result<SqliteReplacement, StoreError> {
+impl SqliteReplacement<'static> {
+    /// Begins, on a connection of its own.
+    pub(super) fn begin(path: &Path) -> Result<SqliteReplacement<'static>, StoreError> {
+        let SqliteWriter { path, reader, utf8, version } = SqliteWriter::open(path)?;
+        SqliteReplacement::begin_with(&path, Held::Own(Box::new(reader)), utf8, version)
+    }
+}
+
+impl<'a> SqliteReplacement<'a> {
+    fn begin_with(
+        path: &Path,
+        reader: Held<'a>,
+        utf8: bool,
+        version: i64,
+    ) -> Result<SqliteReplacement<'a>, StoreError> {
         let failed = Site::database(path).during("begin to change the database");
-        let connection = connect::for_writing(path)?;
-        connection.execute_batch("BEGIN IMMEDIATE; PRAGMA defer_foreign_keys=ON").map_err(&failed)?;
-        let encoding: String = connection.query_row("PRAGMA encoding", [], |row| row.get(0)).map_err(&failed)?;
-        let reader = Reader::new(connection).map_err(&failed)?;
-        let utf8 = encoding == "UTF-8";
+        reader.connection.execute_batch("BEGIN IMMEDIATE; PRAGMA defer_foreign_keys=ON").map_err(&failed)?;
         Ok(SqliteReplacement {
             path: path.to_owned(),
             reader,
+            version,
             utf8,
             failed: false,
             checked: HashMap::new(),
@@ -108,7 +167,7 @@ impl SqliteReplacement {
     fn change<T>(
         &mut self,
         table: &TableSchema,
-        work: impl FnOnce(&mut SqliteReplacement, Site<'_>, &Shape) -> Result<T, StoreError>,
+        work: impl FnOnce(&mut SqliteReplacement<'_>, Site<'_>, &Shape) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let path = self.path.clone();
         let site = Site::table(&path, &table.name);
@@ -131,7 +190,7 @@ impl SqliteReplacement {
         *freed = key.max(*freed);
     }
 
-    fn place<'a>(&'a self, site: Site<'a>, shape: &'a Shape) -> Place<'a> {
+    fn place<'p>(&'p self, site: Site<'p>, shape: &'p Shape) -> Place<'p> {
         let freed = self.freed.get(&shape.schema.name).copied();
         Place { connection: self.connection(), site, shape, utf8: self.utf8, freed }
     }
@@ -176,7 +235,13 @@ pub(super) fn writable(connection: &Connection, site: Site<'_>, shape: &Shape) -
     Ok(())
 }
 
-impl Replacement for SqliteReplacement {
+impl Replacement for SqliteReplacement<'_> {
+    fn undisturbed(&mut self) -> Result<bool, StoreError> {
+        let site = Site::database(&self.path);
+        let now = connect::data_version(self.connection()).map_err(site.during("look for other writers"))?;
+        Ok(now == self.version)
+    }
+
     fn schema(&mut self, table: &str) -> Result<Option<TableSchema>, StoreError> {
         let site = Site::table(&self.path, table);
         let shape = shape::load(self.connection(), table).map_err(site.during("read the columns"))?;
@@ -281,7 +346,7 @@ impl Replacement for SqliteReplacement {
     }
 }
 
-impl Drop for SqliteReplacement {
+impl Drop for SqliteReplacement<'_> {
     fn drop(&mut self) {
         if !self.connection().is_autocommit() {
             // An error changes nothing: closing the connection rolls back as well.

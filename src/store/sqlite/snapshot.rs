@@ -1,7 +1,7 @@
 //! One state of the database, read by several connections.
 
 use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql};
+use rusqlite::{Connection, ErrorCode, ToSql};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -362,17 +362,13 @@ fn begin_together(
 
 /// One attempt; false if a commit came in between.
 fn attempt(probe: &Connection, connections: &[Connection]) -> rusqlite::Result<bool> {
-    let before = data_version(probe)?;
+    let before = connect::data_version(probe)?;
     for connection in connections {
         connection.execute_batch("BEGIN")?;
         // BEGIN alone takes no lock: the first read does.
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     }
-    Ok(connections.len() == 1 || data_version(probe)? == before)
-}
-
-fn data_version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
-    connection.query_row("PRAGMA data_version", [], |row| row.get(0)).optional()
+    Ok(connections.len() == 1 || connect::data_version(probe)? == before)
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {
