@@ -13,7 +13,7 @@ use crate::column::digest::RowHasher;
 use crate::column::encode::Encoder;
 use crate::column::error::ColumnError;
 use crate::device::traits::Device;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::format::chunk::PieceEntry;
 use crate::format::label::{LabelRecord, purpose};
 use crate::format::record::encode_record;
@@ -38,7 +38,7 @@ use std::time::Instant as Clock;
 ///
 /// # Errors
 /// As [`plan`] and [`check_volume_size`]; another process writes to the device; the store or the device fails; a row is too
-/// large for a block; what is read back differs.
+/// large for a block; somebody asked to stop (asked between chunks); what is read back differs.
 pub fn run(
     store: &dyn Store,
     catalogue: &Catalogue,
@@ -66,6 +66,7 @@ pub fn run(
     let rows = plan.tables.iter().map(|planned| planned.rows).fold(0, u64::saturating_add);
     monitor.begin(Task::Backup, "reading tables", rows);
     for planned in &plan.tables {
+        unless_cancelled(monitor)?;
         let job =
             TableJob { snapshot: snapshot.as_ref(), archived: &archived, options, capacity: &capacity, jobs, planned };
         tables.push(job.write(&mut set, monitor)?);
@@ -81,6 +82,11 @@ pub fn run(
     }
     let verify_time = began.elapsed();
     Ok(Report { set: summary, tables, gaps: plan.gaps, verified, write_time, verify_time })
+}
+
+/// Nothing is lost by stopping: a set without an end is told from a whole one.
+fn unless_cancelled(monitor: &dyn Monitor) -> Result<(), Error> {
+    if monitor.cancelled() { Err(ErrorKind::Cancelled.into()) } else { Ok(()) }
 }
 
 /// Refuses a volume size that is too small for the tables of a plan, before anything is written.
@@ -173,7 +179,7 @@ impl TableJob<'_> {
                 let rows = u64::from(chunk.rows);
                 sink.take(chunk)?;
                 monitor.advance(Task::Backup, rows, sink.report.stored_bytes.saturating_sub(before));
-                Ok(())
+                unless_cancelled(monitor)
             },
         )?;
         sink.finish()

@@ -1,23 +1,117 @@
-//! Ctrl-C, and the polite request to end: a word on what is left behind, then the process ends as the signal would have
-//! ended it, so that the shell that started it learns the truth.
+//! Ctrl-C, and the polite request to end. Where work can stop at a place where all is consistent, the first one asks for
+//! that; any other ends the process as the signal would have ended it, with a word on what is left behind, so that the
+//! shell that started it learns the truth. Knows no command: each says for itself what it leaves behind.
 
+use crate::base::monitor::Task;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-/// From now on says `left` (what is left behind) when this process is interrupted. A signal that the process was started to
-/// ignore, as a shell does for work in the background, stays ignored. Where no handler can be set, the signal just ends the
-/// process.
-pub fn explain(left: &'static str) {
+/// What a command leaves behind when it is ended at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// Before it has changed anything that lasts.
+    pub before: &'static str,
+    /// From the moment when `changes` begins.
+    pub after: &'static str,
+    /// The task that changes what lasts, if there is one.
+    pub changes: Option<Task>,
+}
+
+impl Left {
+    /// The same words from beginning to end.
+    #[must_use]
+    pub const fn always(words: &'static str) -> Left {
+        Left { before: words, after: words, changes: None }
+    }
+}
+
+/// What a signal finds.
+#[derive(Debug, Clone, Copy)]
+struct Now {
+    left: Left,
+    /// Whether what lasts is being changed, or has been.
+    changed: bool,
+    /// Whether the work under way asks [`asked`] and stops by itself.
+    stops: bool,
+}
+
+/// What a signal does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// The work is asked to stop.
+    Ask,
+    /// The process ends, with these words.
+    End(&'static str),
+}
+
+impl Now {
+    const fn new(left: Left) -> Now {
+        Now { left, changed: false, stops: false }
+    }
+
+    fn begin(&mut self, task: Task) {
+        self.changed |= self.left.changes == Some(task);
+        self.stops = matches!(task, Task::Backup | Task::Restore | Task::Undo);
+    }
+
+    /// The answer to a signal; `again`: it is not the first.
+    const fn answer(&self, again: bool) -> Answer {
+        match (self.stops && !again, self.changed) {
+            (true, _) => Answer::Ask,
+            (false, false) => Answer::End(self.left.before),
+            (false, true) => Answer::End(self.left.after),
+        }
+    }
+}
+
+static NOW: Mutex<Now> = Mutex::new(Now::new(Left::always("nothing was changed")));
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+fn now<R>(look: impl FnOnce(&mut Now) -> R) -> R {
+    look(&mut NOW.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Whether this process was asked to stop.
+#[must_use]
+pub fn asked() -> bool {
+    ASKED.load(Ordering::Relaxed)
+}
+
+/// Some work begins: whether it stops by itself when asked, and what is left behind from now on.
+pub fn begin(task: Task) {
+    now(|now| now.begin(task));
+}
+
+/// The work is over: nothing asks [`asked`] any more.
+pub fn over() {
+    now(|now| now.stops = false);
+}
+
+/// From now on answers signals to this process. A signal that the process was started to ignore, as a shell does for work
+/// in the background, stays ignored. Where no handler can be set, the signal just ends the process.
+pub fn explain(left: Left) {
+    now(|now| *now = Now::new(left));
     let ignored = ignored();
     let heard = [SIGINT, SIGTERM].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
     let Ok(mut signals) = Signals::new(heard) else { return };
     std::thread::spawn(move || {
-        if let Some(signal) = signals.forever().next() {
+        for signal in signals.forever() {
             // Nothing can be done about a terminal that is gone.
-            let _said = writeln!(std::io::stderr(), "\ninterrupted: {left}");
-            let _ended = emulate_default_handler(signal);
+            match now(|now| now.answer(asked())) {
+                Answer::Ask => {
+                    ASKED.store(true, Ordering::Relaxed);
+                    let word = "stopping at the next place where all is consistent; once more (Ctrl-C) ends at once";
+                    let _said = writeln!(std::io::stderr(), "\n{word}");
+                }
+                Answer::End(left) => {
+                    let _said = writeln!(std::io::stderr(), "\ninterrupted: {left}");
+                    let _ended = emulate_default_handler(signal);
+                }
+            }
         }
     });
 }
@@ -27,4 +121,24 @@ fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_signal_asks_where_work_can_stop_and_the_second_ends() {
+        let left = Left { before: "as it was", after: "to be resumed", changes: Some(Task::Restore) };
+        let mut now = Now::new(left);
+        assert_eq!(now.answer(false), Answer::End("as it was"));
+        now.begin(Task::Plan);
+        assert_eq!(now.answer(false), Answer::End("as it was"));
+        now.begin(Task::Undo);
+        assert_eq!((now.answer(false), now.answer(true)), (Answer::Ask, Answer::End("as it was")));
+        now.begin(Task::Restore);
+        assert_eq!((now.answer(false), now.answer(true)), (Answer::Ask, Answer::End("to be resumed")));
+        now.stops = false;
+        assert_eq!(now.answer(false), Answer::End("to be resumed"));
+    }
 }

@@ -13,10 +13,12 @@ pub mod progress;
 pub mod prompt;
 pub mod render;
 
+use crate::base::monitor::Task;
 use args::{BrCheckArgs, Cli, Command};
 use clap::Parser;
 use exit::Exit;
 use failure::Failure;
+use interrupt::Left;
 use output::{Output, Style};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -48,18 +50,31 @@ pub fn br_check() -> ExitCode {
         Ok(started) => started,
         Err(code) => return code,
     };
-    interrupt::explain("nothing was changed");
+    interrupt::explain(Left::always("nothing was changed"));
     let given = br_check::Given::from(&args);
     end(&output, br_check::run(&given, &mut std::io::stdin().lock(), &output))
 }
 
-/// What a command leaves behind that is interrupted.
-const fn left_behind(command: &Command) -> &'static str {
+/// What a command leaves behind that is ended at once.
+const fn left_behind(command: &Command) -> Left {
     match command {
-        Command::Backup(_) => "what was written so far is no whole set; take the backup again",
-        Command::Restore(_) => "unless the answer says that rows were replaced, the database is as it was",
-        Command::Check(_) | Command::Label(_) | Command::Catalogue(_) => "nothing was changed",
-        Command::Demo(_) | Command::Gen(_) => "what was made so far stays where it is",
+        Command::Backup(_) => Left::always("what was written so far is no whole set; take the backup again"),
+        Command::Restore(_) => Left {
+            before: "the database is as it was",
+            after: "every unit is wholly as it was or wholly replaced; intervault restore --resume finishes the rest, \
+                    intervault undo takes it back",
+            changes: Some(Task::Restore),
+        },
+        Command::Undo(_) => Left {
+            before: "the database is as it was",
+            after: "every unit is wholly as it was or wholly put back; the same command goes on with the rest",
+            changes: Some(Task::Undo),
+        },
+        Command::State(_) => Left::always("the state is as it was, unless the answer says otherwise"),
+        Command::Check(_) | Command::Label(_) | Command::Catalogue(_) | Command::Log(_) => {
+            Left::always("nothing was changed")
+        }
+        Command::Demo(_) | Command::Gen(_) => Left::always("what was made so far stays where it is"),
     }
 }
 
@@ -68,6 +83,9 @@ fn dispatch(command: &Command, output: &Output) -> Result<Exit, Failure> {
     match command {
         Command::Backup(args) => commands::backup::run(&args.options()?, output),
         Command::Restore(args) => commands::restore::run(&args.options()?, output),
+        Command::Undo(args) => commands::undo::run(&args.options(), output),
+        Command::State(args) => commands::state::run(&args.options(), output),
+        Command::Log(args) => commands::log::run(&args.options(), output),
         Command::Check(args) => commands::check::run(&args.options(), output),
         Command::Label(args) => commands::label::run(&args.options(), output),
         Command::Catalogue(args) => commands::catalogue::run(&args.options(), output),

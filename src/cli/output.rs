@@ -153,12 +153,17 @@ impl Output {
         self.say("warning: ", "\u{1b}[33m", text);
     }
 
-    /// What failed; with JSON also as the object on standard output.
-    pub fn failure(&self, failure: &Failure) {
+    /// What failed, beside an answer that was given all the same.
+    pub fn error(&self, failure: &Failure) {
         self.say("error: ", "\u{1b}[31m", &failure.message);
         if !failure.hint.is_empty() {
             self.say("  try: ", "", &failure.hint);
         }
+    }
+
+    /// What failed; with JSON also as the object on standard output.
+    pub fn failure(&self, failure: &Failure) {
+        self.error(failure);
         if self.style.json {
             self.object("intervault/error", failure.exit, &json::error_body(failure));
         }

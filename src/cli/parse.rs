@@ -12,6 +12,14 @@ pub enum DatabaseUrl {
     Sqlite(PathBuf),
 }
 
+/// As it is written on the command line.
+impl std::fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let DatabaseUrl::Sqlite(path) = self;
+        write!(f, "sqlite:{}", path.display())
+    }
+}
+
 /// Reads `sqlite:PATH`.
 ///
 /// # Errors

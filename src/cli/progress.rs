@@ -1,5 +1,6 @@
 //! Progress on a terminal: what is being done, rows, bytes, rate and the time left. Nothing where there is no terminal.
 
+use super::interrupt;
 use super::output::Output;
 use super::render::text::escape;
 use crate::base::monitor::{Monitor, Task};
@@ -7,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// The monitor of the command line.
+/// The monitor of the command line. Where work can be stopped it passes on what a signal asked for.
 #[derive(Debug)]
 pub struct Progress<'a> {
     output: &'a Output,
@@ -58,6 +59,7 @@ fn style(rows_known: bool) -> ProgressStyle {
 
 impl Monitor for Progress<'_> {
     fn begin(&self, task: Task, what: &str, total_rows: u64) {
+        interrupt::begin(task);
         let total = (total_rows > 0).then_some(total_rows);
         let bar = ProgressBar::with_draw_target(total, (self.target)());
         bar.set_style(style(total.is_some()));
@@ -88,6 +90,10 @@ impl Monitor for Progress<'_> {
         });
     }
 
+    fn cancelled(&self) -> bool {
+        interrupt::asked()
+    }
+
     fn notice(&self, text: &str) {
         self.with(|shown| match shown {
             Some(shown) => shown.bar.suspend(|| self.output.notice(text)),
@@ -99,6 +105,7 @@ impl Monitor for Progress<'_> {
 impl Drop for Progress<'_> {
     fn drop(&mut self) {
         self.end(Task::Plan);
+        interrupt::over();
     }
 }
 

@@ -7,9 +7,12 @@ use std::io::{BufRead, IsTerminal};
 /// Asks whether to go on, on the terminal.
 ///
 /// # Errors
-/// Standard input is no terminal: `--yes` is wanted then. The input cannot be read.
+/// Standard input is no terminal, or the answer is for a program: `--yes` is wanted then. The input cannot be read.
 pub fn confirm(output: &Output, question: &str) -> Result<bool, Failure> {
     let stdin = std::io::stdin();
+    if output.json() {
+        return Err(Failure::usage("with --json nothing is asked").hint("read the plan with --dry-run, then add --yes"));
+    }
     if !stdin.is_terminal() {
         return Err(Failure::usage("nobody is there to confirm: standard input is no terminal")
             .hint("read the plan with --dry-run, then add --yes"));

@@ -363,6 +363,17 @@ fn scan<T>(
     work(&mut |columns, sink| replacement.scan_keyed(&target.schema, clock, days, columns, sink))
 }
 
+/// The units that [`apply()`] would cut a plan into, in order, none of them begun.
+#[must_use]
+pub fn units_of(plan: &Plan, options: &Options) -> Vec<UnitReport> {
+    let of_table = |table: &TablePlan| {
+        let unit = |unit: UnitPlan| (table.table.clone(), unit.part);
+        cut(table, options.unit_rows).into_iter().map(unit).collect::<Vec<_>>()
+    };
+    let units = plan.tables.iter().flat_map(of_table);
+    units.map(|(table, part)| UnitReport { table, part, outcome: Outcome::NotBegun }).collect()
+}
+
 /// The units of a table. Where its chunks are not in the order of time, each slice reads most of them: then there are fewer
 /// slices.
 pub(super) fn cut(table: &TablePlan, unit_rows: u64) -> Vec<UnitPlan> {

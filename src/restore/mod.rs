@@ -17,7 +17,7 @@ mod target;
 mod undo;
 mod units;
 
-pub use apply::apply;
+pub use apply::{apply, units_of};
 pub use keep::Keep;
 pub use options::{Missing, Options, Proof, Select, UNIT_ROWS};
 pub use plan::plan;

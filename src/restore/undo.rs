@@ -65,6 +65,13 @@ pub struct UndoUnit {
     pub changed: bool,
 }
 
+impl UndoUnit {
+    /// The ACDs of its ranges; one that has several ranges comes as often.
+    pub fn acds(&self) -> impl Iterator<Item = Acd> + '_ {
+        self.ranges.iter().map(|range| range.acd)
+    }
+}
+
 /// What an undo did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UndoReport {

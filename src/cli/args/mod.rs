@@ -2,11 +2,13 @@
 //! without opening anything is found here.
 
 mod backup;
+mod journal;
 mod restore;
 mod small;
 
 pub use backup::{BackupArgs, BackupOptions, Selection};
-pub use restore::{Carried, PartialPeriods, ProofLevel, RestoreArgs, RestoreOptions, Uncovered};
+pub use journal::{LogArgs, LogOptions, StateArgs, StateOptions, UndoArgs, UndoOptions};
+pub use restore::{Carried, PartialPeriods, ProofLevel, RestoreArgs, RestoreOptions, Uncovered, Undo};
 pub use small::{
     BrCheckArgs, BrDevice, CatalogueArgs, CatalogueOptions, CheckArgs, CheckOptions, CheckWork, DemoArgs, DemoOptions,
     GenArgs, LabelArgs, LabelOptions,
@@ -74,6 +76,12 @@ pub enum Command {
     Backup(BackupArgs),
     /// Put tables, or a range of time, back
     Restore(RestoreArgs),
+    /// Take a restore back
+    Undo(UndoArgs),
+    /// Show or set whether rows are collected, and who may work
+    State(StateArgs),
+    /// Show the restores of a database
+    Log(LogArgs),
     /// List what is on volumes, or prove that they can be read
     Check(CheckArgs),
     /// Say whose volumes these are, or what a label means

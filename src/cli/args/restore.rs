@@ -2,6 +2,7 @@
 
 use super::backup::{Selection, data_type};
 use super::{jobs, later};
+use crate::base::time::Instant;
 use crate::cli::failure::Failure;
 use crate::cli::parse::{self, DatabaseUrl, DevicePath};
 use crate::schema::grain::DataType;
@@ -50,6 +51,17 @@ pub enum ProofLevel {
     Counts,
 }
 
+/// What becomes of the rows that a restore deletes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Undo {
+    /// They are saved in a folder beside the database.
+    Beside,
+    /// They are saved here.
+    On(DevicePath),
+    /// They are not saved.
+    Declined,
+}
+
 /// Arguments of `restore`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -62,9 +74,14 @@ Examples:
         --start '2003-10-23 09:00' --stop '2003-10-23 11:59' --acd 1 --yes
   Two tables as a whole:
     intervault restore --database sqlite:history.db --from /backup/monday --tables synonyms,agroups
+  Finish one that was stopped or cut short:
+    intervault restore --database sqlite:history.db --from /backup/monday --resume
 
 The stop is a minute that is meant too: 11:59 ends the half hour that began at 11:30. Times are the switch's civil time, as
-the tables store it. Only rows in the range that the volumes really speak for are replaced.")]
+the tables store it. Only rows in the range that the volumes really speak for are replaced.
+
+What is deleted is first saved in an undo set, beside the database unless told otherwise; intervault undo puts it back.
+Rows are replaced unit by unit, a slice of a table in each transaction. Ctrl-C stops before the next unit, all consistent.")]
 pub struct RestoreArgs {
     /// The database: sqlite:PATH
     #[arg(long, value_name = "URL", value_parser = parse::database)]
@@ -114,15 +131,28 @@ pub struct RestoreArgs {
     /// Do not ask after showing the plan
     #[arg(long)]
     pub yes: bool,
-    /// Keep what is replaced
-    #[arg(long, hide = true, value_name = "DEVICE")]
-    pub undo: Option<String>,
-    /// Do not keep what is replaced
-    #[arg(long, hide = true)]
+    /// The folder for the undo set: the rows that are deleted [default: the database file's name and .undo, beside it]
+    #[arg(long, value_name = "DEVICE", value_parser = parse::device, conflicts_with = "no_undo")]
+    pub undo: Option<DevicePath>,
+    /// Do not save what is deleted: the restore cannot be taken back then
+    #[arg(long)]
     pub no_undo: bool,
-    /// Go on with a restore that ended early
-    #[arg(long, hide = true)]
+    /// Finish the restore that was stopped or cut short, as it was asked for then
+    #[arg(long, conflicts_with_all = [
+        "data", "tables", "acd", "set", "start", "stop", "uncovered", "carried", "partial_periods", "proof", "partial",
+        "undo", "no_undo", "anew", "other_version", "now", "stop_at",
+    ])]
     pub resume: bool,
+    /// Set a restore aside that was stopped or cut short: it is neither finished nor taken back
+    #[arg(long)]
+    pub anew: bool,
+    /// Let a set in whose database had another version of its schema
+    #[arg(long)]
+    pub other_version: bool,
+    /// The civil time at the switch, which decides what is still being collected [default: this machine's, in its zone or
+    /// that of TZ]
+    #[arg(long, value_name = "TIME", value_parser = parse::time)]
+    pub now: Option<Instant>,
     /// An earlier state of a chain
     #[arg(long, hide = true, value_name = "ID")]
     pub stop_at: Option<String>,
@@ -159,6 +189,17 @@ pub struct RestoreOptions {
     pub dry_run: bool,
     /// Whether to go on without asking.
     pub yes: bool,
+    /// What becomes of the rows that are deleted.
+    pub undo: Undo,
+    /// Whether to finish a restore that ended early; the journal has its options, and of these only `database`, `from`,
+    /// `jobs`, `dry_run` and `yes` count then.
+    pub resume: bool,
+    /// Whether to set such a restore aside.
+    pub anew: bool,
+    /// Whether a set of another version of the database's schema is let in.
+    pub other_version: bool,
+    /// The civil time at the switch; that of this machine if `None`.
+    pub now: Option<Instant>,
 }
 
 impl RestoreArgs {
@@ -167,8 +208,6 @@ impl RestoreArgs {
     /// # Errors
     /// The stop lies before the start, or something is asked for that this release does not have.
     pub fn options(&self) -> Result<RestoreOptions, Failure> {
-        later("--undo", self.undo.is_some() || self.no_undo)?;
-        later("--resume", self.resume).map_err(|failure| failure.hint("run the same restore again"))?;
         later("--stop-at", self.stop_at.is_some())?;
         let parsed = Request::parse(self.start.as_deref(), self.stop.as_deref());
         let request = parsed.map_err(|error| match error {
@@ -192,6 +231,15 @@ impl RestoreArgs {
             jobs: jobs(self.jobs),
             dry_run: self.dry_run,
             yes: self.yes,
+            undo: match (&self.undo, self.no_undo) {
+                (Some(device), _) => Undo::On(device.clone()),
+                (None, true) => Undo::Declined,
+                (None, false) => Undo::Beside,
+            },
+            resume: self.resume,
+            anew: self.anew,
+            other_version: self.other_version,
+            now: self.now,
         })
     }
 }
@@ -217,7 +265,8 @@ mod tests {
         assert_eq!((options.selection, options.request, options.set), (None, Request::ALL, None));
         assert_eq!((options.uncovered, options.carried), (Uncovered::Refuse, Carried::Leave));
         assert_eq!((options.partial_periods, options.proof), (PartialPeriods::Keep, ProofLevel::Full));
-        assert_eq!((options.dry_run, options.yes), (false, false));
+        assert_eq!((options.dry_run, options.yes, options.undo), (false, false, Undo::Beside));
+        assert_eq!((options.resume, options.anew, options.other_version, options.now), (false, false, false, None));
     }
 
     #[test]
@@ -250,17 +299,48 @@ mod tests {
         assert_eq!((options.uncovered, options.carried), (Uncovered::Keep, Carried::Insert));
         assert_eq!((options.partial_periods, options.proof), (PartialPeriods::Replace, ProofLevel::Counts));
         assert!(options.yes);
+        let on = Undo::On(DevicePath::Path("/u".into()));
+        assert_eq!((read(&["--undo", "/u"]).unwrap().undo, read(&["--no-undo"]).unwrap().undo), (on, Undo::Declined));
+        assert!(read(&["--resume", "--jobs", "2", "--dry-run", "--yes"]).unwrap().resume);
+        assert_eq!(read(&["--now", "2024-03-01 05:30"]).unwrap().now.unwrap().to_string(), "2024-03-01 05:30");
+    }
+
+    /// What was asked for then stands in the journal; another word now would be one too many.
+    #[test]
+    fn nothing_that_shapes_a_plan_goes_with_resume() {
+        let cases: [&[&str]; 17] = [
+            &["--data", "historical"],
+            &["--tables", "hsplit"],
+            &["--acd", "1"],
+            &["--set", "3f1c"],
+            &["--start", "2003-10-23"],
+            &["--stop", "2003-10-23"],
+            &["--uncovered", "refuse"],
+            &["--carried", "leave"],
+            &["--partial-periods", "keep"],
+            &["--proof", "full"],
+            &["--partial"],
+            &["--undo", "/u"],
+            &["--no-undo"],
+            &["--anew"],
+            &["--other-version"],
+            &["--now", "2003-10-23"],
+            &["--stop-at", "1234"],
+        ];
+        for more in cases {
+            let error = read(&[&["--resume"], more].concat()).unwrap_err();
+            assert!(error.contains("cannot be used with"), "{more:?}: {error}");
+        }
     }
 
     #[test]
     fn what_cannot_be_is_refused_with_a_reason() {
-        let cases: [(&[&str], &str); 7] = [
+        let cases: [(&[&str], &str); 6] = [
             (&["--start", "2003-10-24", "--stop", "2003-10-23"], "exchange them"),
             (&["--start", "2003-02-30"], "no such date"),
             (&["--uncovered", "maybe"], "refuse, delete, keep"),
-            (&["--undo", "/u"], "--undo is not in this release"),
-            (&["--no-undo"], "--undo is not in this release"),
-            (&["--resume"], "--resume is not in this release"),
+            (&["--undo", "/u", "--no-undo"], "cannot be used with"),
+            (&["--undo", "tape:/dev/nst0"], "not in this release"),
             (&["--stop-at", "1234"], "--stop-at is not in this release"),
         ];
         for (line, part) in cases {

@@ -11,6 +11,7 @@ use crate::cli::progress::Progress;
 use crate::cli::render::backup as render;
 use crate::column::encode::EncodeOptions;
 use crate::device::directory::DirectoryDevice;
+use crate::error::ErrorKind;
 use crate::store::traits::Store;
 
 /// Name of the system in labels.
@@ -52,7 +53,13 @@ pub fn run(options: &BackupOptions, output: &Output) -> Result<Exit, Failure> {
     }
     let DevicePath::Path(folder) = &options.to;
     let device = DirectoryDevice::for_writing(folder)?;
-    let report = backup::run(&store, &catalogue, &device, &work, &Progress::new(output))?;
+    let done = backup::run(&store, &catalogue, &device, &work, &Progress::new(output));
+    let report = done.map_err(|error| match error.kind() {
+        ErrorKind::Cancelled => {
+            Failure::from(error).hint("what was written so far is no whole set: take the backup again")
+        }
+        _ => Failure::from(error),
+    })?;
     let exit = if report.gaps.warn() { Exit::Warnings } else { Exit::Done };
     if output.json() {
         output.object("intervault/backup", exit, &render::report_json(&report, &now));

@@ -1,4 +1,4 @@
-//! `intervault demo`: real call data, backed up, checked, ruined, restored; each step with the command that a person would
+//! `intervault demo`: real call data, backed up, checked, ruined, restored, taken back, restored again; each step with the command that a person would
 //! have typed.
 
 use crate::check::{self, TableDigest};
@@ -44,10 +44,17 @@ pub fn run(options: &DemoOptions, output: &Output) -> Result<Exit, Failure> {
     let lost = ["restore", "--database", &url, "--from", &device, "--tables", demo::LOST_TABLE, "--yes"];
     steps.heading("See what a restore of those days would replace");
     steps.command(&[&restore[..], &["--dry-run"]].concat())?;
-    steps.heading("Restore them");
+    let ruined = steps.digests()?;
+    steps.heading("Restore them: what is deleted is saved first");
     steps.command(&[&restore[..], &["--yes"]].concat())?;
-    steps.heading("Restore the table that was lost");
+    steps.heading("Take that back, as if it had been a mistake");
+    steps.command(&["undo", "--database", &url, "--yes"])?;
+    steps.same(&ruined, &steps.digests()?, "as ruined as they were before the restore")?;
+    steps.heading("Restore them again, and the table that was lost");
+    steps.command(&[&restore[..], &["--yes"]].concat())?;
     steps.command(&lost)?;
+    steps.heading("What the database knows of that");
+    steps.command(&["log", "--database", &url])?;
     let exit = steps.compare(&before)?;
     output.line(&format!(
         "Done in {}, {} rows. Look around: {}",
@@ -71,7 +78,7 @@ impl Steps<'_> {
 
     /// Runs a command as a person would have typed it, by the road that the command line takes.
     fn command(&self, words: &[&str]) -> Result<(), Failure> {
-        let typed: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        let typed: Vec<String> = words.iter().map(|word| text::quoted(word)).collect();
         self.output.line(&format!("$ intervault {}\n", text::escape(&typed.join(" "))));
         let cli = Cli::try_parse_from(std::iter::once("intervault").chain(words.iter().copied()))
             .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
@@ -108,12 +115,6 @@ impl Steps<'_> {
     fn compare(&self, before: &[TableDigest]) -> Result<Exit, Failure> {
         self.heading("Is every table what it was? Rows and 128-bit digest of each, before and now");
         let after = self.digests()?;
-        let differ: Vec<&str> =
-            before.iter().filter(|was| !after.contains(was)).map(|was| was.table.as_str()).collect();
-        if !differ.is_empty() || before.len() != after.len() {
-            let message = format!("these tables differ: {}", differ.join(", "));
-            return Err(Failure::new(Exit::Damage, message));
-        }
         let shown = before
             .iter()
             .filter(|was| demo::LOST_DAYS_IN.contains(&was.table.as_str()) || was.table == demo::LOST_TABLE);
@@ -121,15 +122,22 @@ impl Steps<'_> {
             .map(|was| vec![was.table.clone(), text::count(was.digest.rows), format!("{:032x}", was.digest.sum)])
             .collect();
         self.output.line(&text::table(&["table", ">rows", "digest"], &rows));
-        self.output.line(&format!("All {} tables are equal to what they were.\n", before.len()));
+        self.same(before, &after, "equal to what they were in the beginning")?;
+        self.output.line("");
         Ok(Exit::Done)
     }
-}
 
-/// A word as a shell would have to read it.
-fn quoted(word: &str) -> String {
-    let plain = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=./:,".contains(&byte));
-    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    /// Demands that every table is now what it was.
+    fn same(&self, before: &[TableDigest], after: &[TableDigest], what: &str) -> Result<(), Failure> {
+        let differ: Vec<&str> =
+            before.iter().filter(|was| !after.contains(was)).map(|was| was.table.as_str()).collect();
+        if !differ.is_empty() || before.len() != after.len() {
+            let message = format!("these tables differ: {}", differ.join(", "));
+            return Err(Failure::new(Exit::Damage, message));
+        }
+        self.output.line(&format!("\nBy their digests all {} tables are {what}.", before.len()));
+        Ok(())
+    }
 }
 
 /// The first step: the database.

@@ -103,6 +103,21 @@ pub fn now(given: Option<Instant>) -> Result<Now, Failure> {
     Ok(Now { civil: Instant(unix.saturating_add(i64::from(offset))), unix, zone: name })
 }
 
+/// A moment in seconds since 1970-01-01 00:00 UTC, for people: civil time in the zone of this machine, in UTC where that is
+/// not known.
+#[must_use]
+pub fn local(unix: i64) -> String {
+    let zone = jiff::tz::TimeZone::try_system().unwrap_or(jiff::tz::TimeZone::UTC);
+    let Ok(moment) = jiff::Timestamp::from_second(unix) else { return "?".to_owned() };
+    Instant(unix.saturating_add(i64::from(zone.to_offset(moment).seconds()))).to_string()
+}
+
+/// The same for programs, in UTC: `2024-03-01T05:30:00Z`; `None` for what is no moment of the years 1 to 9999.
+#[must_use]
+pub fn utc(unix: i64) -> Option<String> {
+    jiff::Timestamp::from_second(unix).ok().map(|moment| moment.to_string())
+}
+
 /// A new random identity.
 ///
 /// # Errors
@@ -112,4 +127,15 @@ pub fn new_set() -> Result<SetId, Failure> {
     getrandom::fill(&mut id)
         .map_err(|error| Failure::new(Exit::Failed, format!("the system gives no random numbers: {error}")))?;
     Ok(SetId(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_read_by_programs_in_utc() {
+        assert_eq!(utc(1_709_271_000).as_deref(), Some("2024-03-01T05:30:00Z"));
+        assert_eq!((utc(i64::MAX), local(i64::MIN).as_str()), (None, "?"));
+    }
 }

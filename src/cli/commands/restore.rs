@@ -1,62 +1,127 @@
-//! `intervault restore`: plans, shows the plan, asks, applies, proves.
+//! `intervault restore`: plans, shows the plan, asks, saves what goes, replaces unit by unit, proves; says how to finish it
+//! or to take it back.
 
 use super::open;
 use crate::check;
-use crate::cli::args::{Carried, PartialPeriods, ProofLevel, RestoreOptions, Selection, Uncovered};
+use crate::cli::args::{Carried, PartialPeriods, ProofLevel, RestoreOptions, Selection, Uncovered, Undo};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::parse::DatabaseUrl;
 use crate::cli::progress::Progress;
 use crate::cli::prompt::confirm;
 use crate::cli::render::restore as render;
+use crate::cli::render::restore::Prospect;
+use crate::cli::render::run::{self, Ending, Kept};
 use crate::cli::render::text::counted;
-use crate::restore::{self, Missing, Options, Plan, Proof, Select, TablePlan};
+use crate::device::directory::DirectoryDevice;
+use crate::restore::{self, Keep, Missing, Options, Plan, Proof, Report, Select, Stopped};
 use crate::schema::range;
 use serde_json::{Map, Value, json};
+use std::path::PathBuf;
 
 /// Runs it.
 ///
 /// # Errors
 /// The set or the database cannot be used, the plan is refused, nobody said yes, or the result is not as it should be.
 pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
+    if options.resume {
+        return super::resume::run(options, output);
+    }
+    let now = open::now(options.now)?;
     let store = open::database(&options.database)?;
     let device = open::all_volumes(&options.from)?;
     let set = check::find_one(&device, options.set.as_deref())?;
-    let now = open::now(None)?;
     let work = work(options, &now);
     let progress = Progress::new(output);
     let plan = restore::plan(&set, &store, &work, &progress)?;
+    let undo = undo_folder(options)?;
+    let prospect = Prospect {
+        units: restore::units_of(&plan, &work).len() as u64,
+        undo: undo.as_ref().map(|folder| folder.display().to_string()),
+        proved: work.proof == Proof::Full,
+    };
     if !output.json() {
-        output.line(render::plan_text(&plan).trim_end());
+        output.line(render::plan_text(&plan, &prospect).trim_end());
     }
+    let planned = render::plan_json(&plan, &prospect);
     let refused = plan.refusals.iter().map(|refusal| Exit::from(refusal.class)).reduce(Exit::worst);
     if let Some(exit) = refused {
         // With --json there is one object, and the refusals stand in it.
         if output.json() {
-            answer(output, exit, &plan, None);
+            answer(output, exit, "plan", planned, None);
             return Ok(exit);
         }
         return Err(refusal(&plan, exit));
     }
     let exit = if plan.notices.is_empty() { Exit::Done } else { Exit::Warnings };
     if options.dry_run {
-        answer(output, exit, &plan, None);
+        answer(output, exit, "plan", planned, None);
         return Ok(exit);
     }
-    let insert = plan.tables.iter().map(TablePlan::rows_inserted).fold(0, u64::saturating_add);
-    let delete = plan.tables.iter().map(TablePlan::rows_deleted).fold(0, u64::saturating_add);
+    let (delete, insert) = render::changes(&plan);
     let question = format!("Delete {} and insert {}?", counted(delete, "row", "rows"), counted(insert, "row", "rows"));
     if !options.yes && !confirm(output, &question)? {
         output.notice("Nothing was changed.");
         return Ok(Exit::Failed);
     }
-    let report = restore::apply(&plan, &[&set], &store, &work, None, &progress).map_err(crate::error::Error::from)?;
+    let device = undo.map(DirectoryDevice::for_writing).transpose()?;
+    let keep = device.as_ref().map(|device| open::new_set().map(|set| Keep { device, set })).transpose()?;
+    let done = restore::apply(&plan, &[&set], &store, &work, keep, &progress);
+    drop(progress);
+    let kept = |report: &Report| report.undo.as_ref().map(|undo| Kept { set: undo.set, place: undo.place.clone() });
+    Ok(finish(output, options, exit, done, kept, ("plan", planned)))
+}
+
+/// Says how a restore ended, and gives its exit status: `exit` if it did not end early.
+pub(super) fn finish(
+    output: &Output,
+    options: &RestoreOptions,
+    exit: Exit,
+    done: Result<Report, Box<Stopped>>,
+    kept: impl Fn(&Report) -> Option<Kept>,
+    before: (&str, Value),
+) -> Exit {
+    let (report, stopped) = match done {
+        Ok(report) => (report, None),
+        Err(stopped) => (stopped.report, Some(Failure::from(stopped.error))),
+    };
+    let exit = stopped.as_ref().map_or(exit, |failure| failure.exit);
+    let ending = Ending {
+        report: &report,
+        stopped: stopped.as_ref(),
+        kept: kept(&report),
+        database: &options.database,
+        from: &options.from,
+    };
     if output.json() {
-        answer(output, exit, &plan, Some(render::report_json(&report)));
+        let (name, value) = before;
+        answer(output, exit, name, value, Some(run::report_json(&ending)));
     } else {
-        output.line(&format!("\n{}", render::report_text(&report).trim_end()));
+        output.line(&format!("\n{}", run::report_text(&ending).trim_end()));
     }
-    Ok(exit)
+    if let Some(failure) = &stopped {
+        output.error(failure);
+    }
+    exit
+}
+
+/// The folder for the undo set, as an absolute path: the journal keeps it, and an undo may be typed in another folder.
+fn undo_folder(options: &RestoreOptions) -> Result<Option<PathBuf>, Failure> {
+    let DatabaseUrl::Sqlite(database) = &options.database;
+    let folder = match &options.undo {
+        Undo::Declined => return Ok(None),
+        Undo::On(device) => device.path().to_owned(),
+        Undo::Beside => {
+            let mut name = database.as_os_str().to_owned();
+            name.push(".undo");
+            PathBuf::from(name)
+        }
+    };
+    let absolute = std::path::absolute(&folder).map_err(|error| {
+        Failure::new(Exit::Failed, format!("cannot tell where the undo folder {} is: {error}", folder.display()))
+    })?;
+    Ok(Some(absolute))
 }
 
 fn work(options: &RestoreOptions, now: &open::Now) -> Options {
@@ -89,23 +154,21 @@ fn work(options: &RestoreOptions, now: &open::Now) -> Options {
             ProofLevel::Counts => Proof::Counts,
         },
         jobs: options.jobs,
-        settled_until: None,
-        now: now.civil,
-        now_unix: now.unix,
-        unit_rows: restore::UNIT_ROWS,
-        anew: false,
-        other_version: false,
-        resuming: false,
+        anew: options.anew,
+        other_version: options.other_version,
+        ..Options::new(now.civil, now.unix)
     }
 }
 
-/// The one JSON object: the plan, and what was done.
-fn answer(output: &Output, exit: Exit, plan: &Plan, done: Option<Value>) {
+/// The one JSON object: what was planned (`plan`) or gone on with (`resumed`), and what was done.
+pub(super) fn answer(output: &Output, exit: Exit, name: &str, before: Value, done: Option<Value>) {
     if !output.json() {
         return;
     }
     let mut body = Map::new();
-    body.insert("plan".to_owned(), render::plan_json(plan));
+    body.insert("plan".to_owned(), Value::Null);
+    body.insert("resumed".to_owned(), Value::Null);
+    body.insert(name.to_owned(), before);
     body.insert("done".to_owned(), json!(done));
     output.object("intervault/restore", exit, &body);
 }

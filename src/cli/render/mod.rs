@@ -2,6 +2,9 @@
 
 pub mod backup;
 pub mod check;
+pub mod journal;
 pub mod json;
 pub mod restore;
+pub mod run;
 pub mod text;
+pub mod undo;

@@ -1,26 +1,101 @@
-//! A restore's plan and report, for people and for programs.
+//! A restore's plan, for people and for programs.
 
 use super::json::SpanBody;
 use super::text::{bytes, count, counted, duration, escape, span, table};
 use crate::base::time::Span;
-use crate::restore::{AcdPlan, Plan, RangesPlan, Report, TableAction, TablePlan};
-use crate::schema::range::{Slot, rows};
+use crate::restore::{AcdPlan, Plan, RangesPlan, TableAction, TablePlan};
+use crate::schema::range::{Slot, SpanSet, Undated, rows};
 use crate::section::pieces::Acd;
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::time::Duration;
 
 /// Spans shown of one list before the rest is only counted.
 const SHOWN: usize = 3;
 
+/// Rows a second that go in, on two cores, tables of some 50 columns with an index (README, "Measured").
+const INSERTED_A_SECOND: u64 = 250_000;
+/// Likewise, rows deleted by their keys.
+const DELETED_A_SECOND: u64 = 600_000;
+/// Likewise, rows read again and compared by digest.
+const PROVED_A_SECOND: u64 = 400_000;
+/// Likewise, rows saved in the undo set, which is read back.
+const SAVED_A_SECOND: u64 = 300_000;
+
+/// How a plan would be applied.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Prospect {
+    /// Units that it is cut into.
+    pub units: u64,
+    /// Where the rows that go are saved; `None` if they are not.
+    pub undo: Option<String>,
+    /// Whether every row is read again and compared by digest.
+    pub proved: bool,
+}
+
+impl Prospect {
+    /// How long it will take, about.
+    #[must_use]
+    pub fn time(&self, plan: &Plan) -> Duration {
+        let (deleted, inserted) = changes(plan);
+        let at = |rows: u64, rate: u64| Duration::from_secs_f64(rows as f64 / rate as f64);
+        let mut time = at(inserted, INSERTED_A_SECOND).saturating_add(at(deleted, DELETED_A_SECOND));
+        if self.proved {
+            let stays: u64 = acds(plan).map(|acd| rows(&acd.decision.kept)).fold(0, u64::saturating_add);
+            time = time.saturating_add(at(inserted.saturating_add(stays), PROVED_A_SECOND));
+        }
+        if self.undo.is_some() {
+            time = time.saturating_add(at(deleted, SAVED_A_SECOND));
+        }
+        time
+    }
+}
+
+/// Rows that a plan deletes, and rows that it inserts.
+#[must_use]
+pub fn changes(plan: &Plan) -> (u64, u64) {
+    let sum = |rows: fn(&TablePlan) -> u64| plan.tables.iter().map(rows).fold(0, u64::saturating_add);
+    (sum(TablePlan::rows_deleted), sum(TablePlan::rows_inserted))
+}
+
+fn acds(plan: &Plan) -> impl Iterator<Item = &AcdPlan> {
+    let ranges = plan.tables.iter().filter_map(|table| match &table.action {
+        TableAction::Ranges(ranges) => Some(ranges),
+        TableAction::Leave(_) | TableAction::Whole(_) => None,
+    });
+    ranges.flat_map(|ranges| &ranges.acds)
+}
+
+/// Rows of the target in the time asked for that stay.
+fn stays(plan: &Plan, acd: &AcdPlan) -> u64 {
+    let asked = acd.target.slots().iter().filter(|slot| acd.decision.widened.meets(slot.span));
+    let dated = asked.map(|slot| slot.rows).fold(0, u64::saturating_add);
+    let undated = plan.request.is_unbounded() && acd.decision.undated != Undated::Replace;
+    dated.saturating_sub(rows(&acd.decision.delete)).saturating_add(if undated { acd.target.undated } else { 0 })
+}
+
 /// The plan as tables.
 #[must_use]
-pub fn plan_text(plan: &Plan) -> String {
-    let mut out = format!("Restore from {} (set {}), {}\n\n", escape(&plan.label), plan.set, plan.request);
+pub fn plan_text(plan: &Plan, prospect: &Prospect) -> String {
+    let mut out = format!("Restore from {} (set {})\n", escape(&plan.label), plan.set);
+    let one = plan.acd.map_or_else(String::new, |acd| format!(", ACD {acd} only"));
+    let _written = writeln!(out, "Requested: {}{one}\n", plan.request);
     let mut lines = Vec::new();
     for planned in &plan.tables {
-        table_lines(planned, &mut lines);
+        table_lines(plan, planned, &mut lines);
     }
-    let head = ["table", "ACD", "actual range", ">delete", ">insert", ">uncovered", ">straddling", "remarks"];
+    let head = [
+        "table",
+        "ACD",
+        "held",
+        "actual range",
+        ">delete",
+        ">insert",
+        ">stays",
+        ">uncovered",
+        ">straddling",
+        "remarks",
+    ];
     out.push_str(&table(&head, &lines));
     let volumes: Vec<String> = plan
         .volumes
@@ -30,6 +105,18 @@ pub fn plan_text(plan: &Plan) -> String {
     if !volumes.is_empty() {
         let _written =
             write!(out, "\nVolumes needed, in order: {}; {} to read\n", volumes.join(", "), bytes(plan.bytes));
+    }
+    if prospect.units > 0 {
+        let _written = writeln!(
+            out,
+            "In {}, each a transaction of its own; about {}",
+            counted(prospect.units, "unit", "units"),
+            duration(prospect.time(plan))
+        );
+        let _written = match &prospect.undo {
+            Some(place) => writeln!(out, "What is deleted is saved first, for intervault undo, in {}", escape(place)),
+            None => writeln!(out, "What is deleted is NOT saved: this restore cannot be taken back"),
+        };
     }
     list(
         &mut out,
@@ -51,10 +138,11 @@ fn list(out: &mut String, title: &str, items: impl ExactSizeIterator<Item = Stri
     }
 }
 
-fn table_lines(planned: &TablePlan, lines: &mut Vec<Vec<String>>) {
+fn table_lines(plan: &Plan, planned: &TablePlan, lines: &mut Vec<Vec<String>>) {
     let name = planned.table.clone();
     let line = |acd: &str, range: &str, delete: String, insert: String, remark: String| {
-        vec![name.clone(), acd.to_owned(), range.to_owned(), delete, insert, String::new(), String::new(), remark]
+        let (acd, range, none) = (acd.to_owned(), range.to_owned(), String::new);
+        vec![name.clone(), acd, none(), range, delete, insert, none(), none(), none(), remark]
     };
     match &planned.action {
         TableAction::Leave(reason) => {
@@ -70,13 +158,13 @@ fn table_lines(planned: &TablePlan, lines: &mut Vec<Vec<String>>) {
         TableAction::Ranges(ranges) if ranges.acds.is_empty() => {
             lines.push(line("", "nothing in the range", String::new(), String::new(), String::new()));
         }
-        TableAction::Ranges(ranges) => lines.extend(ranges.acds.iter().map(|acd| acd_line(&name, ranges, acd))),
+        TableAction::Ranges(ranges) => lines.extend(ranges.acds.iter().map(|acd| acd_line(plan, &name, ranges, acd))),
     }
 }
 
-fn acd_line(name: &str, ranges: &RangesPlan, acd: &AcdPlan) -> Vec<String> {
-    let decision = &acd.decision;
-    let spans = decision.actual.spans();
+/// The first few spans, and how many more there are.
+#[must_use]
+pub fn spans_text(spans: &[Span]) -> String {
     let mut range: Vec<String> = spans.iter().take(SHOWN).map(|found| span(*found)).collect();
     if spans.len() > SHOWN {
         range.push(format!("and {} more", spans.len().saturating_sub(SHOWN)));
@@ -84,13 +172,20 @@ fn acd_line(name: &str, ranges: &RangesPlan, acd: &AcdPlan) -> Vec<String> {
     if range.is_empty() {
         range.push("nothing".to_owned());
     }
+    range.join("; ")
+}
+
+fn acd_line(plan: &Plan, name: &str, ranges: &RangesPlan, acd: &AcdPlan) -> Vec<String> {
+    let decision = &acd.decision;
     let blank_if_none = |slots: &[Slot]| if slots.is_empty() { String::new() } else { count(rows(slots)) };
     vec![
         name.to_owned(),
         acd_text(acd.acd),
-        range.join("; "),
+        spans_text(SpanSet::from_spans(acd.held.clone()).spans()),
+        spans_text(decision.actual.spans()),
         count(acd.rows_deleted()),
         count(acd.rows_inserted()),
+        count(stays(plan, acd)),
         blank_if_none(&decision.uncovered),
         blank_if_none(&decision.straddling),
         remarks(ranges, acd).join("; "),
@@ -133,7 +228,7 @@ fn spans_json(spans: &[Span]) -> Value {
 
 /// The plan as one JSON object.
 #[must_use]
-pub fn plan_json(plan: &Plan) -> Value {
+pub fn plan_json(plan: &Plan, prospect: &Prospect) -> Value {
     json!({
         "set": plan.set.to_string(),
         "label": plan.label,
@@ -142,9 +237,12 @@ pub fn plan_json(plan: &Plan) -> Value {
             "until": plan.request.stop.map(|stop| stop.to_string()),
         },
         "acd": plan.acd,
-        "tables": plan.tables.iter().map(table_json).collect::<Vec<_>>(),
+        "tables": plan.tables.iter().map(|table| table_json(plan, table)).collect::<Vec<_>>(),
         "volumes": plan.volumes.iter().map(|need| json!({"volume": need.number, "here": need.here})).collect::<Vec<_>>(),
         "bytes": plan.bytes,
+        "units": prospect.units,
+        "undo_place": prospect.undo,
+        "seconds_about": prospect.time(plan).as_secs_f64(),
         "summarise": plan.summarise.iter().map(|(table, acd, period)| json!({
             "table": table, "acd": json!(acd), "period": span_json(*period),
         })).collect::<Vec<_>>(),
@@ -155,7 +253,7 @@ pub fn plan_json(plan: &Plan) -> Value {
     })
 }
 
-fn table_json(planned: &TablePlan) -> Value {
+fn table_json(plan: &Plan, planned: &TablePlan) -> Value {
     let mut value = json!({
         "table": planned.table,
         "section": planned.section.number,
@@ -166,7 +264,7 @@ fn table_json(planned: &TablePlan) -> Value {
     let (key, more) = match &planned.action {
         TableAction::Leave(reason) => ("left_alone", json!(reason)),
         TableAction::Whole(_) => ("whole", json!(true)),
-        TableAction::Ranges(ranges) => ("acds", ranges.acds.iter().map(acd_plan_json).collect()),
+        TableAction::Ranges(ranges) => ("acds", ranges.acds.iter().map(|acd| acd_plan_json(plan, acd)).collect()),
     };
     if let Some(object) = value.as_object_mut() {
         object.insert(key.to_owned(), more);
@@ -174,7 +272,7 @@ fn table_json(planned: &TablePlan) -> Value {
     value
 }
 
-fn acd_plan_json(acd: &AcdPlan) -> Value {
+fn acd_plan_json(plan: &Plan, acd: &AcdPlan) -> Value {
     let decision = &acd.decision;
     let slots = |slots: &[Slot]| -> Value {
         slots.iter().map(|slot| json!({"span": span_json(slot.span), "rows": slot.rows})).collect()
@@ -185,6 +283,7 @@ fn acd_plan_json(acd: &AcdPlan) -> Value {
         "actual": spans_json(decision.actual.spans()),
         "delete": acd.rows_deleted(),
         "insert": acd.rows_inserted(),
+        "stays": stays(plan, acd),
         "uncovered": slots(&decision.uncovered),
         "straddling": slots(&decision.straddling),
         "kept": slots(&decision.kept),
@@ -201,42 +300,5 @@ fn acd_plan_json(acd: &AcdPlan) -> Value {
             "target_rows": thin.target_rows,
             "volume_rows": thin.volume_rows,
         })).collect::<Vec<_>>(),
-    })
-}
-
-/// What was done, in words.
-#[must_use]
-pub fn report_text(report: &Report) -> String {
-    let lines: Vec<Vec<String>> = report
-        .tables
-        .iter()
-        .map(|done| {
-            let buckets = if report.proved { count(done.buckets) } else { "-".to_owned() };
-            vec![done.table.clone(), count(done.deleted), count(done.inserted), buckets]
-        })
-        .collect();
-    let mut out = if lines.is_empty() {
-        "Nothing had to be changed.\n".to_owned()
-    } else {
-        table(&["table", ">deleted", ">inserted", ">buckets proved"], &lines)
-    };
-    let proof = match report.proved {
-        true => format!("; read again and compared by digest in {}", duration(report.proof_time)),
-        false => "; compared by count".to_owned(),
-    };
-    let _written = writeln!(out, "Replaced in {}{proof}.", duration(report.apply_time));
-    out
-}
-
-/// What was done, as one JSON object.
-#[must_use]
-pub fn report_json(report: &Report) -> Value {
-    json!({
-        "tables": report.tables.iter().map(|done| json!({
-            "table": done.table, "deleted": done.deleted, "inserted": done.inserted, "buckets_proved": done.buckets,
-        })).collect::<Vec<_>>(),
-        "proved": report.proved,
-        "apply_seconds": report.apply_time.as_secs_f64(),
-        "proof_seconds": report.proof_time.as_secs_f64(),
     })
 }

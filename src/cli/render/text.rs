@@ -76,6 +76,31 @@ pub fn bytes(size: u64) -> String {
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
+/// A word as a shell would have to read it.
+///
+/// ```
+/// use intervault::cli::render::text::quoted;
+/// assert_eq!([quoted("--from=/a/b"), quoted("it's")], ["--from=/a/b", "'it'\\''s'"]);
+/// ```
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let plain = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=./:,".contains(&byte));
+    if plain && !word.is_empty() { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
+/// Rows a second, for people; nothing where no time passed.
+#[must_use]
+pub fn rate(rows: u64, took: Duration) -> String {
+    let seconds = took.as_secs_f64();
+    if rows == 0 || seconds < 0.001 {
+        return String::new();
+    }
+    // Three digits say enough of a rate.
+    let rate = (rows as f64 / seconds) as u64;
+    let unit = 10_u64.pow(rate.max(1).ilog10().saturating_sub(2));
+    format!(" ({} rows a second)", count(rate / unit * unit))
+}
+
 /// How long something took.
 #[must_use]
 pub fn duration(duration: Duration) -> String {
@@ -179,6 +204,13 @@ mod tests {
         assert_eq!([bytes(1_024), bytes((1 << 20) - 1), bytes(u64::MAX)], ["1.0 KiB", "1023.9 KiB", "15.9 EiB"]);
         let times = [400, 61_000, 3_600_000].map(|ms| duration(Duration::from_millis(ms)));
         assert_eq!(times, ["0.4 s", "1:01 min", "1:00 h"]);
+    }
+
+    #[test]
+    fn rates_have_three_digits() {
+        let second = Duration::from_secs(1);
+        assert_eq!(rate(1_234_567, second), " (1,230,000 rows a second)");
+        assert_eq!([rate(7, second), rate(0, second), rate(7, Duration::ZERO)], [" (7 rows a second)", "", ""]);
     }
 
     #[test]

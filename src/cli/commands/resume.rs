@@ -1,0 +1,91 @@
+//! `intervault restore --resume`: finishes a restore that was stopped or cut short. A second time there is nothing to do.
+
+use super::open;
+use super::restore::{answer, finish};
+use crate::cli::args::RestoreOptions;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::progress::Progress;
+use crate::cli::prompt::confirm;
+use crate::cli::render::run::{Kept, to_do, unfinished_json, unfinished_text};
+use crate::cli::render::text::{counted, escape};
+use crate::device::traits::Device;
+use crate::error::Error;
+use crate::format::block::SetId;
+use crate::restore::{self, Options, Unfinished};
+use crate::store::control::{Run, RunStatus};
+use crate::store::sqlite::SqliteStore;
+use crate::store::traits::Store;
+use crate::volume::set::{SetReader, find_set};
+
+/// Runs it.
+///
+/// # Errors
+/// The database or the device cannot be used, the set is not there, or nobody said yes.
+pub(super) fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
+    let now = open::now(None)?;
+    let store = open::database(&options.database)?;
+    let Some(unfinished) = restore::unfinished(&store)? else { return nothing_to_do(&store, output) };
+    let device = open::all_volumes(&options.from)?;
+    let set = set_of(&unfinished, &device)?;
+    let before = unfinished_json(&unfinished);
+    if !output.json() {
+        output.line(unfinished_text(&unfinished, &open::local(unfinished.run.begun_unix)).trim_end());
+    }
+    if options.dry_run {
+        answer(output, Exit::Done, "resumed", before, None);
+        return Ok(Exit::Done);
+    }
+    let (delete, insert) = to_do(&unfinished);
+    let rows = |rows: u64| counted(rows, "row", "rows");
+    if !options.yes && !confirm(output, &format!("Delete {} and insert {}?", rows(delete), rows(insert)))? {
+        output.notice("Nothing was changed.");
+        return Ok(Exit::Failed);
+    }
+    let progress = Progress::new(output);
+    let base = Options { jobs: options.jobs, ..Options::new(now.civil, now.unix) };
+    let done = restore::resume(&unfinished, &[&set], &store, &base, &progress);
+    drop(progress);
+    let undo = unfinished.run.undo.as_ref();
+    let kept = |_: &_| undo.map(|undo| Kept { set: SetId(undo.set), place: undo.place.clone() });
+    Ok(finish(output, options, Exit::Done, done, kept, ("resumed", before)))
+}
+
+fn set_of<'d>(unfinished: &Unfinished, device: &'d dyn Device) -> Result<SetReader<'d>, Error> {
+    let run = &unfinished.run;
+    find_set(device, unfinished.set)?.ok_or_else(|| {
+        Error::wanted(
+            format!(
+                "restore {} is from {} (set {}), which is not on {}",
+                run.number,
+                run.label,
+                unfinished.set,
+                device.describe()
+            ),
+            "give the device that has this set, or take back what was restored so far with intervault undo",
+        )
+    })
+}
+
+fn nothing_to_do(store: &SqliteStore, output: &Output) -> Result<Exit, Failure> {
+    let last = store.snapshot(1)?.runs()?.pop();
+    if output.json() {
+        answer(output, Exit::Done, "resumed", serde_json::Value::Null, None);
+    } else {
+        output.line(&format!("There is no restore to finish, nothing was changed: {}.", said_of(last.as_ref())));
+    }
+    Ok(Exit::Done)
+}
+
+/// What became of the last restore.
+fn said_of(last: Option<&Run>) -> String {
+    let Some(last) = last else { return "the database has had none".to_owned() };
+    let what = match last.status {
+        RunStatus::Begun | RunStatus::Finished => "was finished",
+        RunStatus::Undone => "was taken back",
+        RunStatus::SetAside => "was set aside",
+    };
+    let when = last.ended_unix.map_or_else(String::new, |ended| format!(" on {}", open::local(ended)));
+    format!("the last one, {} from {}, {what}{when}", last.number, escape(&last.label))
+}
