@@ -1,6 +1,7 @@
 //! A run: the rows that go are saved, the journal gets its lines, then unit after unit is replaced, each in a transaction
 //! of its own that also writes its line. What ends early can be resumed or undone.
 
+use super::guards::Guards;
 use super::journal::{self, Member};
 use super::keep::{Keep, Keeper};
 use super::options::{Options, Proof, UNIT_ROWS};
@@ -97,7 +98,14 @@ impl Work<'_> {
         // Opened before the snapshot, so that it can tell whether what the snapshot sees is still true later.
         let mut writer = self.store.writer()?;
         let snapshot = self.store.snapshot(self.options.jobs.max(1))?;
-        let next = snapshot.runs()?.last().map_or(0, |run| run.number).saturating_add(1);
+        let last = snapshot.runs()?.pop();
+        // The database may have come to another state since the plan was made.
+        let (state, target) = (snapshot.state()?, self.store.identity());
+        if let Some(label) = self.sets.first().map(|set| set.label()) {
+            let guards = Guards { state, target, label, last: last.as_ref(), options: self.options };
+            guards.refusals(&self.plan.tables).first().map_or(Ok(()), |refusal| Err(refused(refusal)))?;
+        }
+        let next = last.as_ref().map_or(0, |run| run.number).saturating_add(1);
         if let Some(keep) = keep {
             let began = Clock::now();
             let keeper = Keeper {
@@ -117,7 +125,8 @@ impl Work<'_> {
             report.undo_time = began.elapsed();
         }
         drop(snapshot);
-        let run = self.begin(writer.as_mut(), &todo, report)?;
+        let set_aside = last.filter(|last| last.status == RunStatus::Begun).map(|last| last.number);
+        let run = self.begin(writer.as_mut(), &todo, set_aside, report)?;
         report.run = Some(run);
         self.replace(writer.as_mut(), run, &todo, report)
     }
@@ -141,8 +150,14 @@ impl Work<'_> {
         todo
     }
 
-    /// Writes the lines of the run and of its units, all planned.
-    fn begin(&self, writer: &mut dyn Writer, todo: &[Todo<'_>], report: &Report) -> Result<u64, Error> {
+    /// Writes the lines of the run and of its units, all planned; a run that ended early is set aside.
+    fn begin(
+        &self,
+        writer: &mut dyn Writer,
+        todo: &[Todo<'_>],
+        set_aside: Option<u64>,
+        report: &Report,
+    ) -> Result<u64, Error> {
         let newest = self.members().first().copied();
         let run = Run {
             number: 0,
@@ -159,6 +174,9 @@ impl Work<'_> {
         };
         let lines: Vec<Unit> = todo.iter().map(|todo| planned(todo)).collect();
         let mut replacement = writer.begin()?;
+        if let Some(before) = set_aside {
+            replacement.end_run(before, RunStatus::SetAside, Some(self.options.now_unix))?;
+        }
         let number = replacement.begin_run(&run, &lines)?;
         replacement.commit()?;
         Ok(number)

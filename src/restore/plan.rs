@@ -1,6 +1,7 @@
 //! Deciding: volumes and target are read, nothing is changed.
 
 use super::drift;
+use super::guards::Guards;
 use super::options::{Missing, Options, Select};
 use super::report::{AcdPlan, Plan, RangesPlan, Refusal, Source, TableAction, TablePlan, VolumeNeed, WholePlan};
 use super::sides::{Cells, Sides};
@@ -72,6 +73,10 @@ pub fn plan(set: &SetReader<'_>, store: &dyn Store, options: &Options, monitor: 
     monitor.end(Task::Plan);
     planner.scanned(&mut plan);
     planner.left_alone(&mut plan);
+    let runs = snapshot.runs()?;
+    let guards = Guards { state: snapshot.state()?, target: store.identity(), label, last: runs.last(), options };
+    let refusals = guards.refusals(&plan.tables);
+    plan.refusals.extend(refusals);
     let wrong = set.wrong_volumes().iter().map(VolumeError::to_string);
     let other_copy = |what| format!("{what}; its other copy was read, replace the bad one");
     plan.notices.extend(wrong.chain(set.overcome().into_iter().map(other_copy)));

@@ -10,7 +10,9 @@ use intervault::format::block::SetId;
 use intervault::restore;
 use intervault::schema::catalogue::Catalogue;
 use intervault::schema::range::Request;
+use intervault::store::control::{Collection, Mode, State};
 use intervault::store::sqlite::SqliteStore;
+use intervault::store::traits::Store;
 use intervault::volume::set::{SetReader, list_sets};
 use std::path::PathBuf;
 
@@ -33,7 +35,17 @@ impl Centre {
         for statement in statements {
             centre.run(statement);
         }
+        centre.state(Collection::On, Mode::SingleUser);
         centre
+    }
+
+    /// Sets the state of the database, as intervault state does. A new one is in single-user mode, so that all may be
+    /// restored that does not need more.
+    pub fn state(&self, collection: Collection, mode: Mode) {
+        let store = self.store();
+        let mut change = store.replace().unwrap();
+        change.set_state(&State { collection, mode }).unwrap();
+        change.commit().unwrap();
     }
 
     pub fn path(&self) -> PathBuf {
