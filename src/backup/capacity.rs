@@ -10,14 +10,11 @@ use crate::format::error::FormatError;
 use crate::format::label::{LabelRecord, Predecessor};
 use crate::format::record::encode_record;
 use crate::schema::table::{BoundTable, TableSchema};
+use crate::section::chunks::directory_bytes;
 use crate::section::pieces::Cutoffs;
 use crate::section::table::to_record;
 use crate::volume::writer::tail_bytes;
 
-/// Bytes of a chunk's directory: at most these, these for each column, and these for each piece.
-const DIRECTORY_BYTES: u64 = 64;
-const COLUMN_BYTES: u64 = 10;
-const PIECE_BYTES: u64 = 59;
 /// Room in a section's header and end mark for what only the rows tell: cutoffs and held ranges of some dozens of ACDs.
 const ACD_ROOM: u64 = 1_024;
 /// Bytes of a value that has no declared length.
@@ -90,12 +87,6 @@ impl Capacity {
     }
 }
 
-/// Bytes of the directory of a chunk.
-pub(super) fn directory_bytes(columns: usize, pieces: usize) -> u64 {
-    let columns = COLUMN_BYTES.saturating_mul(columns as u64);
-    DIRECTORY_BYTES.saturating_add(columns).saturating_add(PIECE_BYTES.saturating_mul(pieces as u64))
-}
-
 /// Bytes of a section's header and of the largest of what stands beside it on a volume: a chunk of one row, or the catalog's
 /// record of the section.
 fn table_bytes(table: &BoundTable) -> Result<u64, FormatError> {
@@ -114,39 +105,4 @@ fn row_bytes(schema: &TableSchema) -> u64 {
     };
     let values = schema.columns.iter().map(|column| value(column.logical)).fold(0, u64::saturating_add);
     directory_bytes(schema.columns.len(), 1).saturating_add(values)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::format::chunk::{ChunkRecord, ColumnBytesEntry, PieceEntry, encode_chunk};
-
-    #[test]
-    fn a_directory_never_takes_more() {
-        let column = ColumnBytesEntry { encoding: 1, stored: 0, decoded: 8 };
-        let piece = PieceEntry {
-            acd: Some(1),
-            day: Some(3),
-            piece: 0,
-            last: 1,
-            rows: 1,
-            carried: 0,
-            first: 3 * 86_400,
-            stop: 4 * 86_400,
-            digest: [0; 16],
-        };
-        for (columns, pieces) in [(1, 1), (50, 1), (2_000, 7), (3, 900)] {
-            let rows = pieces as u32;
-            let directory = ChunkRecord {
-                chunk: 0,
-                first_row: 0,
-                rows,
-                columns: vec![column; columns],
-                pieces: (0..pieces).map(|at| PieceEntry { acd: Some(at as i64), ..piece }).collect(),
-            };
-            let bytes = encode_chunk(&directory, &vec![Vec::new(); columns]).unwrap().len() as u64;
-            let bound = directory_bytes(columns, pieces);
-            assert!(bytes <= bound && bound <= bytes + DIRECTORY_BYTES, "{columns} {pieces}: {bytes}, {bound}");
-        }
-    }
 }

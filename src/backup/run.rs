@@ -1,27 +1,28 @@
 //! Writing a set: rows are read and encoded by several threads and written in order by one.
 
-use super::capacity::{Capacity, directory_bytes};
+use super::capacity::Capacity;
 use super::cutoff;
 use super::plan::{Options, PART_CHUNKS, Plan, PlannedTable, ReadBack, chunk_rows, dated, label_text, plan};
 use super::report::{Report, TableReport};
-use crate::base::limits::{BLOCK_PAYLOAD_MAX, CHUNK_DECODED_MAX, NAME_BYTES_MAX, RECORD_BYTES_MAX};
+use crate::base::limits::NAME_BYTES_MAX;
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
 use crate::base::time::Span;
 use crate::column::batch::Batch;
 use crate::column::digest::RowHasher;
-use crate::column::encode::{EncodedColumn, Encoder};
+use crate::column::encode::Encoder;
 use crate::column::error::ColumnError;
 use crate::device::traits::Device;
 use crate::error::Error;
-use crate::format::chunk::{ColumnBytesEntry, PieceEntry};
+use crate::format::chunk::PieceEntry;
 use crate::format::label::LabelRecord;
 use crate::format::record::encode_record;
 use crate::format::section::HeldEntry;
 use crate::schema::catalogue::Catalogue;
-use crate::schema::clock::{RowTimes, RowWhen};
+use crate::schema::clock::RowTimes;
 use crate::schema::table::BoundTable;
-use crate::section::pieces::{Acd, Cutoffs, Pieces, pieces};
+use crate::section::chunks::{Bounds, EncodeError, EncodedChunk, Rows, encode_chunks};
+use crate::section::pieces::Acd;
 use crate::section::table::to_record;
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Part, Snapshot, Store, StoreIdentity};
@@ -131,27 +132,6 @@ fn clip(text: &str) -> String {
     text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
 }
 
-/// Bytes of a block that columns may take: the directory of the chunk needs room beside them.
-const BLOCK_ROOM: u64 = (BLOCK_PAYLOAD_MAX - RECORD_BYTES_MAX) as u64;
-/// The same for a chunk of a single row, whose directory lists one piece.
-const BLOCK_ROOM_OF_ONE: u64 = (BLOCK_PAYLOAD_MAX - (64 << 10)) as u64;
-
-/// A chunk on its way from a worker to the writer.
-struct Encoded {
-    pieces: Pieces,
-    rows: u32,
-    columns: Vec<EncodedColumn>,
-}
-
-/// What bounds the chunks of a table.
-#[derive(Clone, Copy)]
-struct Bounds<'a> {
-    /// Up to when rows are held.
-    cutoffs: &'a Cutoffs,
-    /// Most payload bytes of a chunk, if volumes are bounded.
-    room: Option<u64>,
-}
-
 struct TableJob<'a> {
     snapshot: &'a dyn Snapshot,
     archived: &'a cutoff::Archived,
@@ -197,43 +177,13 @@ impl TableJob<'_> {
         sink.finish()
     }
 
-    /// Encodes rows as one chunk, or, where a few of them are very large, as several.
-    fn emit_chunks(
-        &self,
-        batch: Batch,
-        when: &[RowWhen],
-        hashes: &[u128],
-        bounds: Bounds<'_>,
-        encoder: &mut Encoder,
-        emit: &mut dyn FnMut(Encoded) -> bool,
-    ) -> Result<(), StoreError> {
-        let name = &self.table().schema.name;
-        let columns = encoder.encode(&batch).map_err(|error| odd(name, error))?;
-        let pieces = pieces(when, hashes, bounds.cutoffs);
-        let around = directory_bytes(columns.len(), pieces.entries.len());
-        if one_chunk(batch.rows, &columns, bounds.room.map(|room| room.saturating_sub(around))) {
-            fits(name, batch.rows, &columns)?;
-            let chunk = Encoded { pieces, rows: batch.rows as u32, columns };
-            return if emit(chunk) { Ok(()) } else { Err(stopped(name)) };
-        }
-        let middle = batch.rows / 2;
-        let first: Vec<bool> = (0..batch.rows).map(|row| row < middle).collect();
-        let second: Vec<bool> = first.iter().map(|first| !first).collect();
-        let (left, right) = (batch.keep(&first), batch.keep(&second));
-        drop(batch);
-        let parts = (when.split_at_checked(middle), hashes.split_at_checked(middle));
-        let (Some((left_when, right_when)), Some((left_hashes, right_hashes))) = parts else { return Ok(()) };
-        self.emit_chunks(left, left_when, left_hashes, bounds, encoder, emit)?;
-        self.emit_chunks(right, right_when, right_hashes, bounds, encoder, emit)
-    }
-
     /// Reads a part, encodes it chunk by chunk.
     fn read_part(
         &self,
         reader: usize,
         part: &Part,
         bounds: Bounds<'_>,
-        emit: &mut dyn FnMut(Encoded) -> bool,
+        emit: &mut dyn FnMut(EncodedChunk) -> bool,
     ) -> Result<(), Error> {
         let table = self.table();
         let bytes = self.options.chunk_bytes();
@@ -256,19 +206,12 @@ impl TableJob<'_> {
             }
             let mut hashes = Vec::with_capacity(batch.rows);
             hasher.hash(&batch, &types, &mut hashes).map_err(|error| odd(&table.schema.name, error))?;
-            self.emit_chunks(batch, &when, &hashes, bounds, &mut encoder, emit)
+            let rows = Rows { batch, when: &when, hashes: &hashes };
+            encode_chunks(rows, bounds, &mut encoder, emit).map_err(|error| not_encoded(&table.schema.name, error))
         };
         let rows = chunk_rows(&table.schema, bytes);
         Ok(self.snapshot.scan(reader, &table.schema, part, rows as usize, bytes as usize, &mut sink)?)
     }
-}
-
-/// Whether rows go into one chunk: a single row always does, if it fits a block at all.
-fn one_chunk(rows: usize, columns: &[EncodedColumn], room: Option<u64>) -> bool {
-    let stored = columns.iter().map(|column| column.bytes.len() as u64).fold(0, u64::saturating_add);
-    let decoded = columns.iter().map(|column| u64::from(column.decoded)).fold(0, u64::saturating_add);
-    let room = room.map_or(BLOCK_ROOM, |room| room.min(BLOCK_ROOM));
-    rows <= 1 || (stored <= room && decoded <= CHUNK_DECODED_MAX)
 }
 
 fn odd(table: &str, error: ColumnError) -> StoreError {
@@ -276,30 +219,23 @@ fn odd(table: &str, error: ColumnError) -> StoreError {
     StoreError { op: "encode a table".to_owned(), place: table.to_owned(), kind }
 }
 
-/// A chunk must fit one block; it does unless a single row is enormous.
-fn fits(table: &str, rows: usize, columns: &[EncodedColumn]) -> Result<(), StoreError> {
-    let decoded = columns.iter().map(|column| u64::from(column.decoded)).fold(0, u64::saturating_add);
-    let stored = columns.iter().map(|column| column.bytes.len() as u64).fold(0, u64::saturating_add);
-    let room = if rows <= 1 { BLOCK_ROOM_OF_ONE } else { BLOCK_ROOM };
-    if decoded <= CHUNK_DECODED_MAX && stored <= room {
-        return Ok(());
-    }
-    let kind = StoreErrorKind::Unsupported(format!(
-        "a row is too large for a block: {decoded} bytes, {stored} compressed, the limits are {CHUNK_DECODED_MAX} and \
-         {room}; leave the table out, or shorten the row"
-    ));
-    Err(StoreError { op: "back up a table".to_owned(), place: format!("table {table}"), kind })
-}
-
-fn stopped(table: &str) -> StoreError {
-    StoreError { op: "read a table".to_owned(), place: table.to_owned(), kind: StoreErrorKind::Stopped }
+fn not_encoded(table: &str, error: EncodeError) -> StoreError {
+    let (op, kind) = match error {
+        EncodeError::Column(error) => return odd(table, error),
+        EncodeError::Stopped => ("read a table", StoreErrorKind::Stopped),
+        EncodeError::RowTooLarge { .. } => {
+            let text = format!("{error}; leave the table out, or shorten the row");
+            ("back up a table", StoreErrorKind::Unsupported(text))
+        }
+    };
+    StoreError { op: op.to_owned(), place: format!("table {table}"), kind }
 }
 
 /// Takes the chunks of one section in order and writes them, one behind, so that a bucket's last piece can be marked.
 struct SectionSink<'a, 'd> {
     set: &'a mut SetWriter<'d>,
     ordered_by_day: bool,
-    waiting: Option<Encoded>,
+    waiting: Option<EncodedChunk>,
     complete: BTreeMap<Acd, Span>,
     report: TableReport,
 }
@@ -319,7 +255,7 @@ impl<'a, 'd> SectionSink<'a, 'd> {
         SectionSink { set, ordered_by_day, waiting: None, complete: BTreeMap::new(), report }
     }
 
-    fn take(&mut self, chunk: Encoded) -> Result<(), Error> {
+    fn take(&mut self, chunk: EncodedChunk) -> Result<(), Error> {
         let report = &mut self.report;
         report.rows = report.rows.saturating_add(u64::from(chunk.rows));
         for piece in &chunk.pieces.entries {
@@ -359,18 +295,12 @@ impl<'a, 'd> SectionSink<'a, 'd> {
     }
 
     /// Writes a chunk; `next` lists the pieces of the chunk that follows in the section.
-    fn write(&mut self, mut chunk: Encoded, next: Option<&[PieceEntry]>) -> Result<(), Error> {
+    fn write(&mut self, mut chunk: EncodedChunk, next: Option<&[PieceEntry]>) -> Result<(), Error> {
         for piece in &mut chunk.pieces.entries {
             piece.last = last_mark(piece, next, self.ordered_by_day);
         }
-        let columns = chunk.columns.iter().map(|column| ColumnBytesEntry {
-            encoding: column.encoding,
-            stored: column.bytes.len() as u32,
-            decoded: column.decoded,
-        });
-        let columns = columns.collect();
-        let bytes = chunk.columns.into_iter().map(|column| column.bytes).collect();
-        let content = ChunkContent { rows: chunk.rows, columns, bytes, pieces: chunk.pieces.entries };
+        let (rows, columns, bytes, pieces) = chunk.into_parts();
+        let content = ChunkContent { rows, columns, bytes, pieces };
         self.set.chunk(content).map_err(|error| too_small(&self.report.table, error))
     }
 }

@@ -3,7 +3,7 @@
 use super::drift::Mapping;
 use super::options::{Options, Proof};
 use super::plan::position;
-use super::report::{AcdPlan, Plan, RangesPlan, Report, TableAction, TablePlan, TableReport, WholePlan};
+use super::report::{AcdPlan, Plan, RangesPlan, Report, Source, TableAction, TablePlan, TableReport, WholePlan};
 use super::sides::{Cells, Sides};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
@@ -192,8 +192,7 @@ impl Work<'_> {
             return Err(changed(&self.table.table));
         }
         let mut expected = Expected::new();
-        let inserted =
-            self.insert(&ranges.chunks, &ranges.mapping, &ranges.target, &mut expected, |row| verdicts.inserts(row))?;
+        let inserted = self.insert(&ranges.sources, &ranges.target, &mut expected, |row| verdicts.inserts(row))?;
         self.all_in(inserted)?;
         self.report.apply_time += began.elapsed();
         let began = Clock::now();
@@ -224,13 +223,14 @@ impl Work<'_> {
     /// Reads the chunks, proves each against its directory, inserts the rows that `wanted` picks.
     fn insert(
         &mut self,
-        chunks: &[ChunkRef],
-        mapping: &Mapping,
+        sources: &[Source],
         target: &crate::schema::table::TableSchema,
         expected: &mut Expected,
         wanted: impl Fn(&RowWhen) -> bool + Sync,
     ) -> Result<u64, Error> {
-        let (set, section, name) = (self.set, &self.table.section, &self.table.table);
+        let (set, name) = (self.set, &self.table.table);
+        let chunks: Vec<(&Source, &ChunkRef)> =
+            sources.iter().flat_map(|source| source.chunks.iter().map(move |chunk| (source, chunk))).collect();
         let (replacement, monitor) = (&mut *self.replacement, self.monitor);
         let mut inserted = 0u64;
         ordered(
@@ -238,13 +238,14 @@ impl Work<'_> {
             chunks.len(),
             1,
             |_, item, emit| {
-                if let Some(chunk) = chunks.get(item) {
-                    let rows = read(set, section, chunk, name)?;
-                    emit((pick(rows, &wanted), u64::from(chunk.entry.bytes)));
+                if let Some((source, chunk)) = chunks.get(item) {
+                    let rows = read(set, &source.section, chunk, name)?;
+                    let picked = pick(rows, |row| source.gives(row) && wanted(row));
+                    emit((picked, &source.mapping, u64::from(chunk.entry.bytes)));
                 }
                 Ok::<(), Error>(())
             },
-            |(picked, bytes)| {
+            |(picked, mapping, bytes)| {
                 for (row, hash) in picked.when.iter().zip(&picked.hashes) {
                     expected.entry(bucket(row)).or_default().add(*hash);
                 }
@@ -264,7 +265,10 @@ impl Work<'_> {
         let mut left = 0u64;
         let clock = ranges.bound_target.clock.as_ref();
         let days = touched_days(ranges);
-        self.replacement.scan_keyed(&ranges.target, clock, days, &ranges.mapping.columns, &mut |_, batch| {
+        let Some(Source { mapping: Mapping { columns }, .. }) = ranges.sources.first() else {
+            return Ok(());
+        };
+        self.replacement.scan_keyed(&ranges.target, clock, days, columns, &mut |_, batch| {
             proof.add(&batch, |row| {
                 let wanted = verdicts.inserts(row);
                 left = left.saturating_add(u64::from(!wanted && verdicts.deletes(row)));
@@ -294,7 +298,7 @@ impl Work<'_> {
         }
         let mut expected = Expected::new();
         let wanted = |row: &RowWhen| only.is_none_or(|acd| row.acd == Some(acd));
-        let inserted = self.insert(&whole.chunks, &whole.mapping, &whole.target, &mut expected, wanted)?;
+        let inserted = self.insert(std::slice::from_ref(&whole.source), &whole.target, &mut expected, wanted)?;
         self.all_in(inserted)?;
         self.report.apply_time += began.elapsed();
         let began = Clock::now();
@@ -304,7 +308,7 @@ impl Work<'_> {
                 &whole.target,
                 None,
                 (None, None),
-                &whole.mapping.columns,
+                &whole.source.mapping.columns,
                 &mut |_, batch| proof.add(&batch, wanted),
             )?;
             compare(&self.table.table, &expected, &proof.found)?;

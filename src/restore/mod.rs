@@ -13,5 +13,5 @@ pub use apply::apply;
 pub use options::{Missing, Options, Proof, Select};
 pub use plan::plan;
 pub use report::{
-    AcdPlan, Plan, RangesPlan, Refusal, Report, TableAction, TablePlan, TableReport, VolumeNeed, WholePlan,
+    AcdPlan, Plan, RangesPlan, Refusal, Report, Source, TableAction, TablePlan, TableReport, VolumeNeed, WholePlan,
 };

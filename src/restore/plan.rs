@@ -2,7 +2,7 @@
 
 use super::drift;
 use super::options::{Missing, Options, Select};
-use super::report::{AcdPlan, Plan, RangesPlan, Refusal, TableAction, TablePlan, VolumeNeed, WholePlan};
+use super::report::{AcdPlan, Plan, RangesPlan, Refusal, Source, TableAction, TablePlan, VolumeNeed, WholePlan};
 use super::sides::{Cells, Sides};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
@@ -95,7 +95,7 @@ fn same_server(set: &SetReader<'_>, store: &dyn Store) -> bool {
 fn needs(set: &SetReader<'_>, plan: &mut Plan) {
     let mut numbers = BTreeSet::new();
     for table in &plan.tables {
-        for chunk in table.chunks() {
+        for chunk in table.sources().iter().flat_map(|source| &source.chunks) {
             numbers.insert(chunk.entry.volume);
             plan.bytes = plan.bytes.saturating_add(u64::from(chunk.entry.bytes));
         }
@@ -286,16 +286,8 @@ impl Planner<'_> {
         let readable = chunks.into_iter().filter(|chunk| !unread.contains(&chunk.number)).collect();
         let chunks = giving(readable, &acds);
         let unproven = volume.evidence.unproven.into_iter().collect();
-        Ok(TableAction::Ranges(Box::new(RangesPlan {
-            target,
-            bound_target,
-            mapping,
-            chunks,
-            cells,
-            days,
-            acds,
-            unproven,
-        })))
+        let sources = vec![Source { member: 0, section: table.clone(), mapping, chunks, speaks: None }];
+        Ok(TableAction::Ranges(Box::new(RangesPlan { target, bound_target, sources, cells, days, acds, unproven })))
     }
 
     fn acd(&self, table: &BoundTable, acd: Acd, volume: &VolumeSide, target: Option<&Side>) -> Result<AcdPlan, Error> {
@@ -465,7 +457,8 @@ impl Planner<'_> {
                 "table {name} has {more} rows more than the set: replaced whole, it loses what was written since"
             ));
         }
-        Ok(TableAction::Whole(Box::new(WholePlan { target, bound_target, acd, mapping, chunks, insert, delete })))
+        let source = Source { member: 0, section: table.clone(), mapping, chunks, speaks: None };
+        Ok(TableAction::Whole(Box::new(WholePlan { target, bound_target, acd, source, insert, delete })))
     }
 
     fn count_target(&self, reader: usize, target: &BoundTable) -> Result<u64, Error> {
@@ -644,13 +637,13 @@ fn renumbered(clock: &Clock, at: impl Fn(usize) -> usize) -> Clock {
 }
 
 impl TablePlan {
-    /// The chunks that the table's plan reads.
+    /// What the table's plan reads of which sets.
     #[must_use]
-    pub fn chunks(&self) -> &[ChunkRef] {
+    pub fn sources(&self) -> &[Source] {
         match &self.action {
             TableAction::Leave(_) => &[],
-            TableAction::Ranges(ranges) => &ranges.chunks,
-            TableAction::Whole(whole) => &whole.chunks,
+            TableAction::Ranges(ranges) => &ranges.sources,
+            TableAction::Whole(whole) => std::slice::from_ref(&whole.source),
         }
     }
 }

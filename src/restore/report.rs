@@ -4,12 +4,14 @@ use super::drift::Mapping;
 use super::sides::Cells;
 use crate::base::time::Span;
 use crate::format::block::SetId;
-use crate::schema::range::{Decision, Request, Side};
+use crate::schema::clock::{RowWhen, When};
+use crate::schema::range::{Decision, Request, Side, SpanSet};
 use crate::schema::table::{BoundTable, TableSchema};
 use crate::section::evidence::Bucket;
 use crate::section::pieces::Acd;
 use crate::section::rows::SectionTable;
 use crate::volume::section::ChunkRef;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What a restore will do.
@@ -87,10 +89,8 @@ pub struct RangesPlan {
     pub target: TableSchema,
     /// The section's table, with the column numbers of the target.
     pub bound_target: BoundTable,
-    /// How columns map.
-    pub mapping: Mapping,
-    /// The chunks to read, in order.
-    pub chunks: Vec<ChunkRef>,
+    /// Where the rows that go in come from, the newest set first.
+    pub sources: Vec<Source>,
     /// The spans under which rows were counted, and by which the decisions are.
     pub(super) cells: Cells,
     /// The days of the target that were looked at: (first, last), `None` for unbounded.
@@ -99,6 +99,36 @@ pub struct RangesPlan {
     pub acds: Vec<AcdPlan>,
     /// Buckets that are listed but cannot be read whole; nothing is deleted for them.
     pub unproven: Vec<Bucket>,
+}
+
+/// What one set gives to a table.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Which of the sets that the plan draws on, from 0: the newest first.
+    pub member: usize,
+    /// The section.
+    pub section: SectionTable,
+    /// How its columns map to the target's.
+    pub mapping: Mapping,
+    /// The chunks to read, in order.
+    pub chunks: Vec<ChunkRef>,
+    /// Per ACD, when rows must start to come from this set, and not from a newer one; `None` if all do. Undated rows come
+    /// from the first source.
+    pub speaks: Option<BTreeMap<Acd, SpanSet>>,
+}
+
+impl Source {
+    /// Whether a row is this set's to give.
+    #[must_use]
+    pub fn gives(&self, row: &RowWhen) -> bool {
+        let Some(speaks) = &self.speaks else { return true };
+        match row.when {
+            When::Dated(span) => {
+                speaks.get(&row.acd).is_some_and(|set| set.meets(Span { stop: span.start.plus(1), ..span }))
+            }
+            When::Undated => self.member == 0,
+        }
+    }
 }
 
 /// What a restore will do with the rows of one ACD of a table.
@@ -125,10 +155,8 @@ pub struct WholePlan {
     pub bound_target: BoundTable,
     /// The only ACD that is replaced, if not all.
     pub acd: Option<i64>,
-    /// How columns map.
-    pub mapping: Mapping,
-    /// The chunks to read, in order.
-    pub chunks: Vec<ChunkRef>,
+    /// Where the rows come from.
+    pub source: Source,
     /// Rows on the volumes.
     pub insert: u64,
     /// Rows in the target.

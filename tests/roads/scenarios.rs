@@ -609,8 +609,8 @@ fn a_plan_whose_chunks_have_fewer_rows_is_rolled_back() {
         let mut plan = plan(&set, &centre, &options);
         let planned = plan.tables.iter_mut().find(|planned| planned.table == table).unwrap();
         match &mut planned.action {
-            restore::TableAction::Ranges(ranges) => ranges.chunks.clear(),
-            restore::TableAction::Whole(whole) => whole.chunks.clear(),
+            restore::TableAction::Ranges(ranges) => ranges.sources.iter_mut().for_each(|source| source.chunks.clear()),
+            restore::TableAction::Whole(whole) => whole.source.chunks.clear(),
             restore::TableAction::Leave(reason) => panic!("{reason}"),
         }
         let error = restore::apply(&plan, &set, &centre.store(), &options, &Silent).unwrap_err();
