@@ -1,9 +1,10 @@
 //! A lock that is a file which its owner keeps locked. The operating system gives the lock back when that process ends,
 //! however it ends, so nothing has to be cleared by hand. Does not know what is locked by it.
 
+use rustix::fs::OFlags;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// How often a lock file that was taken away in between is looked for again.
@@ -86,13 +87,17 @@ impl Drop for LockFile {
     }
 }
 
-/// The lock file, made if it is not there. One that another user left behind may be readable only: that is enough.
+/// The lock file, made if it is not there. One that another user left behind may be readable only: that is enough. A link
+/// is not followed: what it leads to would be emptied.
 fn open(path: &Path) -> io::Result<File> {
-    match File::options().read(true).write(true).create(true).truncate(false).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => match File::open(path) {
-            Ok(file) => Ok(file),
-            Err(_) => Err(error),
-        },
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    match File::options().read(true).write(true).create(true).truncate(false).custom_flags(flags).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            match File::options().read(true).custom_flags(flags).open(path) {
+                Ok(file) => Ok(file),
+                Err(_) => Err(error),
+            }
+        }
         opened => opened,
     }
 }
@@ -164,6 +169,16 @@ mod tests {
         drop(LockFile::take(&path, || fs::create_dir_all(&folder)).unwrap());
         let refused = LockFile::take(&path, || Err(io::ErrorKind::StorageFull.into()));
         assert!(matches!(refused, Err(LockFailure::Io(error)) if error.kind() == io::ErrorKind::StorageFull));
+    }
+
+    #[test]
+    fn a_link_is_not_followed() {
+        let place = tempfile::tempdir().unwrap();
+        let (path, other) = (place.path().join(".lock"), place.path().join("other"));
+        fs::write(&other, "dear").unwrap();
+        std::os::unix::fs::symlink(&other, &path).unwrap();
+        assert!(matches!(take(&path), Err(LockFailure::Io(_))));
+        assert_eq!(fs::read_to_string(&other).unwrap(), "dear");
     }
 
     #[test]

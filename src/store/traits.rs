@@ -277,7 +277,9 @@ pub trait Replacement {
     /// A rule of the database forbids a row, row keys are used up, or the database is full or fails.
     fn insert(&mut self, table: &TableSchema, columns: &[usize], batch: &Batch) -> Result<KeyRuns, StoreError>;
 
-    /// As [`Replacement::insert`], row `i` under `keys[i]`. A row whose key is taken gets a new one; returns how many did.
+    /// As [`Replacement::insert`], row `i` under `keys[i]`. A row whose key is taken gets a new one, above all that the table
+    /// has and all of `keys`; returns how many did. (Such a key may be one of the next batch, whose row then gets a new one
+    /// in turn: no row is lost by that.)
     ///
     /// # Errors
     /// As [`Replacement::insert`]. Where a column of the table is the key, a taken key is refused: another key would be

@@ -34,7 +34,7 @@ pub(super) struct Place<'a> {
     pub(super) shape: &'a Shape,
     /// Whether the database keeps text in UTF-8.
     pub(super) utf8: bool,
-    /// The highest row number that a deleted row had before this transaction.
+    /// The highest row number that the table had before a deletion in this transaction.
     pub(super) freed: Option<i64>,
 }
 

@@ -20,6 +20,16 @@
 //! A database in WAL mode on a read-only file system is opened as immutable, since SQLite could not make its `-shm` file;
 //! this is refused while a WAL with content lies beside it.
 //!
+//! # Row numbers
+//! A row is named by its row number (rowid). Rows that go in are numbered above all that the table had before, also where
+//! the last ones were deleted, so that rows which are put back find their numbers free. VACUUM numbers the rows of a table
+//! without INTEGER PRIMARY KEY anew: who keeps row numbers keeps a digest of the rows too.
+//!
+//! # Control tables
+//! `intervault_state`, `intervault_restore`, `intervault_unit` and `intervault_range` are made by the first change that writes
+//! to them, in its transaction, and no earlier. They are ordinary tables, so that versions of SQLite that know no STRICT tables
+//! go on reading the database, and they refer to no other table.
+//!
 //! # What is not done
 //! Views and virtual tables are no tables. Generated columns are left out. Tables WITHOUT ROWID, with columns named rowid,
 //! _rowid_ and oid, or with 2,000 columns are read (the first two as one part) but not written. Text in a UTF-16 database

@@ -91,7 +91,7 @@ pub(super) struct SqliteReplacement<'a> {
     utf8: bool,
     failed: bool,
     checked: HashMap<String, Rc<Shape>>,
-    /// For each table the highest row number that a row deleted in this transaction may have had.
+    /// For each table the highest row number that it had before a deletion in this transaction.
     freed: HashMap<String, i64>,
     control_is_there: bool,
 }
