@@ -223,7 +223,9 @@ mod restored {
     use intervault::column::batch::Value;
     use intervault::restore;
     use intervault::schema::range::{Carried, Policies};
+    use intervault::store::control::{Collection, Mode, State};
     use intervault::store::sqlite::SqliteStore;
+    use intervault::store::traits::Store;
     use intervault::testing::tables::shown;
     use rusqlite::types::ValueRef;
 
@@ -268,6 +270,9 @@ mod restored {
             ..restore::Options::new(Instant(0), 0)
         };
         let store = SqliteStore::open(&path).unwrap();
+        let mut state = store.replace().unwrap();
+        state.set_state(&State { collection: Collection::Off, mode: Mode::SingleUser }).unwrap();
+        state.commit().unwrap();
         let plan = restore::plan(&set, &store, &options, &Silent).unwrap();
         assert!(plan.refusals.is_empty(), "{:?}", plan.refusals);
         restore::apply(&plan, &[&set], &store, &options, None, &Silent).unwrap();

@@ -604,7 +604,7 @@ fn a_plan_whose_chunks_have_fewer_rows_is_rolled_back() {
     let set = only_set(&device);
     centre.run("UPDATE hsplit SET acdcalls = -1; UPDATE synonyms SET acd_no = 2");
     let before = (centre.rows("hsplit"), centre.rows("synonyms"));
-    let options = restore::Options { proof: restore::Proof::Counts, ..restore_options(None, None) };
+    let options = restore::Options { proof: restore::Proof::Counts, anew: true, ..restore_options(None, None) };
     for table in ["hsplit", "synonyms"] {
         let mut plan = plan(&set, &centre, &options);
         let planned = plan.tables.iter_mut().find(|planned| planned.table == table).unwrap();

@@ -1,5 +1,5 @@
-//! `intervault demo`: real call data, backed up, checked, ruined, restored, taken back, restored again; each step with the command that a person would
-//! have typed.
+//! `intervault demo`: real call data, backed up, checked, ruined, restored, taken back, restored again; each step with the
+//! command that a person would have typed.
 
 use crate::check::{self, TableDigest};
 use crate::cli::args::{Cli, DemoOptions};
