@@ -4,9 +4,13 @@
 
 mod bad_input;
 mod chains;
+#[cfg(target_os = "linux")]
+mod commands;
 mod copies;
 #[cfg(target_os = "linux")]
 mod dialogue;
+#[cfg(target_os = "linux")]
+mod json;
 mod one_backup;
 mod scenarios;
 mod support;
