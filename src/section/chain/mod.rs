@@ -13,8 +13,10 @@
 //!    bucket as the witness says. So a row comes from the newest member that speaks for its bucket and its start, never
 //!    for part of its span.
 //! 4. If members speak for it and none has it so, the bucket is **stale**: a newer copy is missing or damaged. It is left
-//!    alone. If none speaks for it and the witness lists rows there, it is **lost**.
-//! 5. The chain holds what its members hold, less what is stale or lost.
+//!    alone. If none speaks for it and the witness lists rows there, it is **lost**. Either is so for all of the bucket that the
+//!    witness reaches.
+//! 5. The chain holds what its members hold, less what is stale or lost. What is held though no member speaks for it has no
+//!    rows; it is the newest holder's.
 //! 6. Rows for which no member speaks (carried ones, those of unproven buckets) come from a member of which no newer one holds
 //!    or reaches the instant.
 //! 7. What is given outside the newest member's envelope was taken by age at the source since: only an **older** member
@@ -27,7 +29,7 @@ use super::evidence::{Bucket, Evidence};
 use super::pieces::Acd;
 use crate::base::time::{Day, Instant, Span};
 use crate::format::catalog::BucketEntry;
-use crate::format::section::SectionEndRecord;
+use crate::format::section::{HeldEntry, SectionEndRecord};
 use crate::schema::clock::bucket_span;
 use crate::schema::grain::Grain;
 use crate::schema::range::SpanSet;
@@ -173,8 +175,10 @@ fn moment(at: Instant) -> Span {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Giver {
     Member(usize),
-    Stale,
-    Lost,
+    /// The number of the witness.
+    Stale(usize),
+    /// The number of the witness.
+    Lost(usize),
     Nobody,
 }
 
@@ -183,19 +187,39 @@ fn giver(members: &[Known<'_>], day: Day, at: Instant) -> Giver {
     let content = |member: &Known<'_>| Content::of(member.entry(Some(day)));
     let (mut witness, mut spoken) = (None, false);
     for (number, member) in members.iter().enumerate() {
-        witness = witness.or_else(|| member.reaches(at).then_some(member));
+        witness = witness.or_else(|| member.reaches(at).then_some((number, member)));
         if member.speaks(day, at) {
-            if witness.is_none_or(|witness| content(witness) == content(member)) {
+            if witness.is_none_or(|(_, witness)| content(witness) == content(member)) {
                 return Giver::Member(number);
             }
             spoken = true;
         }
     }
-    match witness.and_then(|witness| witness.rows_at(day, at)) {
-        _ if spoken => Giver::Stale,
-        Some(entry) if entry.rows > 0 => Giver::Lost,
-        _ => Giver::Nobody,
+    let listed = |(_, witness): &(usize, &Known<'_>)| witness.rows_at(day, at).is_some_and(|entry| entry.rows > 0);
+    let holder = || members.iter().position(|member| member.held.meets(moment(at)));
+    match witness {
+        Some((number, _)) if spoken => Giver::Stale(number),
+        Some((number, _)) if witness.as_ref().is_some_and(listed) => Giver::Lost(number),
+        _ => holder().map_or(Giver::Nobody, Giver::Member),
     }
+}
+
+/// Where, inside a day, the rows of one slot of events may begin to be another member's or to be held no longer, by what one
+/// section says without being read: the edges of what it holds and would hold, and of the rows of buckets that it lists
+/// without having written them while it holds some of their day.
+#[must_use]
+pub fn cuts(buckets: &[BucketEntry], end: &SectionEndRecord) -> Vec<(Acd, Instant)> {
+    let entries = end.held.iter().chain(&end.envelope);
+    let mut cuts: Vec<(Acd, Instant)> =
+        entries.flat_map(|entry| [(entry.acd, Instant(entry.start)), (entry.acd, Instant(entry.stop))]).collect();
+    for bucket in buckets.iter().filter(|bucket| !bucket.is_written()) {
+        let Some(day) = bucket.day.map(Span::of_day) else { continue };
+        let holds = |held: &&HeldEntry| held.acd == bucket.acd && held.start < day.stop.0 && day.start.0 < held.stop;
+        if end.held.iter().any(|held| holds(&held)) {
+            cuts.extend([(bucket.acd, Instant(bucket.first)), (bucket.acd, Instant(bucket.stop))]);
+        }
+    }
+    cuts
 }
 
 /// The instants at which another member may begin to give, ascending: between two of them either there is one bucket, and for
@@ -234,16 +258,13 @@ fn dated(grain: Grain, acd: Acd, members: &[Known<'_>], window: Option<Span>, co
         let told = window.is_none_or(|window| whole.meets(window));
         match giver(members, day, *start) {
             Giver::Member(number) => given.get_mut(number).into_iter().for_each(|spans| spans.push(span)),
-            Giver::Stale => {
-                without.extend(stale_time(grain, day, span, whole));
+            found @ (Giver::Stale(witness) | Giver::Lost(witness)) => {
+                let reached = members.get(witness).map_or(SpanSet::EMPTY, |witness| witness.envelope.clone());
+                without.extend(reached.intersection(&SpanSet::from(whole)).spans());
                 if told {
-                    combined.stale.insert((acd, Some(day)));
-                }
-            }
-            Giver::Lost => {
-                without.push(span);
-                if told {
-                    combined.lost.insert((acd, Some(day)));
+                    let stale = matches!(found, Giver::Stale(_));
+                    let told = if stale { &mut combined.stale } else { &mut combined.lost };
+                    told.insert((acd, Some(day)));
                 }
             }
             Giver::Nobody => {}
@@ -262,24 +283,13 @@ fn dated(grain: Grain, acd: Acd, members: &[Known<'_>], window: Option<Span>, co
     }
 }
 
-/// The time that is not held because a part of a bucket's day is stale: that part and what rows reach beyond the day, or the
-/// whole week or month.
-fn stale_time(grain: Grain, day: Day, part: Span, whole: Span) -> impl Iterator<Item = Span> {
-    let beyond = Span { start: Instant::of_day(day.saturating_add(1)).min(whole.stop), stop: whole.stop };
-    match grain {
-        Grain::Weekly | Grain::Monthly => [part, whole],
-        Grain::None | Grain::Interval | Grain::Daily | Grain::Event => [part, beyond],
-    }
-    .into_iter()
-}
-
 /// Rule 6 added to what each member gives.
 fn gives(members: &[Known<'_>], given: Vec<SpanSet>) -> Vec<SpanSet> {
     let taken = given.iter().fold(SpanSet::EMPTY, |taken, own| taken.union(own));
     let mut newer = SpanSet::EMPTY;
     let mut gives = Vec::with_capacity(given.len());
     for (member, given) in members.iter().zip(given) {
-        let free = taken.union(&newer).union(&member.held).complement();
+        let free = taken.union(&newer).complement();
         gives.push(given.union(&free));
         newer = newer.union(&member.reach());
     }

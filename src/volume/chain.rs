@@ -1,0 +1,236 @@
+//! Chains: a full set and the incremental ones that build on it, put together from the sets of a device by their labels.
+//! Knows ids and numbers, nothing of tables.
+
+use super::set::SetReader;
+use crate::format::block::SetId;
+use crate::format::label::{LabelRecord, data_types};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The members of a chain that are here, the newest first; or a set alone.
+#[derive(Debug, Clone)]
+pub struct Chain<'a> {
+    members: Vec<&'a SetReader<'a>>,
+    gaps: Vec<Gap>,
+    alone: bool,
+}
+
+/// Members of a chain that are not here: those with numbers from `first` to `last`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// Number of the first, from 0 for the full set.
+    pub first: u32,
+    /// Number of the last.
+    pub last: u32,
+    /// The set of that last number.
+    pub set: SetId,
+}
+
+/// Which sets of a device are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wanted<'a> {
+    /// The set whose state is wanted: its id, the first digits of it, or its label. `None`: the newest of the only chain.
+    pub set: Option<&'a str>,
+    /// A set of the same chain that is not newer than that, named in the same way: its state is wanted instead.
+    pub stop_at: Option<&'a str>,
+}
+
+/// Why no chain can be chosen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChainError {
+    /// There is no such set.
+    #[error("no set {0} here")]
+    NoSuchSet(String),
+    /// Several sets fit, or there are several chains.
+    #[error("there are several to choose from: {}", .0.join("; "))]
+    Several(Vec<String>),
+    /// The set to stop at belongs to another chain, or is newer than the one asked for.
+    #[error("set {0} is no earlier state of the chain that was chosen")]
+    NoEarlierState(String),
+}
+
+impl<'a> Chain<'a> {
+    /// A set, whatever came before it: nothing is missed.
+    #[must_use]
+    pub fn alone(set: &'a SetReader<'a>) -> Chain<'a> {
+        Chain { members: vec![set], gaps: Vec::new(), alone: true }
+    }
+
+    /// The chain of these members, of which the newest comes first. What their labels name and is not among them is missing.
+    #[must_use]
+    pub fn of(members: &[&'a SetReader<'a>]) -> Chain<'a> {
+        let labels: Vec<&LabelRecord> = members.iter().map(|set| set.label()).collect();
+        Chain { members: members.to_vec(), gaps: gaps(&labels), alone: false }
+    }
+
+    /// The chain that is meant among the sets of a device. A set brings those before it along, never those after it. Undo
+    /// sets belong to no chain, and neither do incremental sets that were never finished, unless they are asked for: a set
+    /// that failed is no member, the next one was written in its place.
+    ///
+    /// # Errors
+    /// As [`ChainError`]. Several chains, or two sets that build on the same one, have to be told apart by
+    /// [`Wanted::set`].
+    pub fn choose(sets: &'a [SetReader<'a>], wanted: Wanted<'_>) -> Result<Chain<'a>, ChainError> {
+        let newest = match wanted.set {
+            Some(text) => one(sets, text)?,
+            None => newest(sets)?,
+        };
+        let whole = ancestors(sets, newest)?;
+        let members = match wanted.stop_at {
+            None => whole,
+            Some(text) => {
+                let at = one(sets, text)?;
+                let from = whole.iter().position(|member| member.set_id() == at.set_id());
+                let kept = from.and_then(|from| whole.get(from..));
+                kept.ok_or_else(|| ChainError::NoEarlierState(text.to_owned()))?.to_vec()
+            }
+        };
+        Ok(Chain::of(&members))
+    }
+
+    /// The members, the newest first. Never empty, unless it was made of none.
+    #[must_use]
+    pub fn members(&self) -> &[&'a SetReader<'a>] {
+        &self.members
+    }
+
+    /// Members that are not here, the newest first. Newer ones than the newest here are not known of.
+    #[must_use]
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// Whether it is a set by itself, of which nothing is asked that it does not hold.
+    #[must_use]
+    pub const fn is_alone(&self) -> bool {
+        self.alone
+    }
+}
+
+impl<'a> From<&'a SetReader<'a>> for Chain<'a> {
+    fn from(set: &'a SetReader<'a>) -> Chain<'a> {
+        Chain::alone(set)
+    }
+}
+
+impl<'a> From<&Chain<'a>> for Chain<'a> {
+    fn from(chain: &Chain<'a>) -> Chain<'a> {
+        chain.clone()
+    }
+}
+
+/// What members name and is not among them; the newest first on both sides.
+fn gaps(labels: &[&LabelRecord]) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    for (at, label) in labels.iter().enumerate() {
+        let next = labels.get(at.saturating_add(1));
+        let (Some(last), Some(parent)) = (label.sequence.checked_sub(1), label.parent_set) else { continue };
+        if next.is_some_and(|next| next.set_id == parent) {
+            continue;
+        }
+        let first = next.map_or(0, |next| next.sequence.saturating_add(1)).min(last);
+        gaps.push(Gap { first, last, set: SetId(parent) });
+    }
+    gaps
+}
+
+/// Whether a set can be a member beside others: it speaks for everything that its chain covers.
+fn joins(label: &LabelRecord) -> bool {
+    !label.is_undo() && label.acd.is_none() && label.data_types != data_types::SPECIFIC
+}
+
+/// Whether two sets come from the same database.
+fn same_source(one: &LabelRecord, other: &LabelRecord) -> bool {
+    let source =
+        |label: &LabelRecord| (label.source_store.clone(), label.source_server.clone(), label.source_database.clone());
+    source(one) == source(other)
+}
+
+fn named(set: &SetReader<'_>) -> String {
+    format!("{} ({})", set.label().label, set.set_id())
+}
+
+fn one<'a>(sets: &'a [SetReader<'a>], text: &str) -> Result<&'a SetReader<'a>, ChainError> {
+    let wanted = text.to_ascii_lowercase();
+    let fits = |set: &&SetReader<'_>| {
+        !text.is_empty() && (set.set_id().to_string().starts_with(&wanted) || set.label().label == text)
+    };
+    let found: Vec<&SetReader<'_>> = sets.iter().filter(fits).collect();
+    match found.as_slice() {
+        [] => Err(ChainError::NoSuchSet(text.to_owned())),
+        [set] => Ok(set),
+        several => Err(ChainError::Several(several.iter().map(|set| named(set)).collect())),
+    }
+}
+
+/// The newest member of the only chain.
+fn newest<'a>(sets: &'a [SetReader<'a>]) -> Result<&'a SetReader<'a>, ChainError> {
+    let mut chains: BTreeMap<SetId, Vec<&SetReader<'_>>> = BTreeMap::new();
+    let usable = |set: &&SetReader<'_>| !set.label().is_undo() && !(set.label().incremental && set.is_interrupted());
+    for set in sets.iter().filter(usable) {
+        let label = set.label();
+        let chain = if joins(label) { label.chain() } else { label.set() };
+        chains.entry(chain).or_default().push(set);
+    }
+    let mut tips: Vec<&SetReader<'_>> = Vec::new();
+    let mut lines = Vec::new();
+    for members in chains.into_values() {
+        let parents: BTreeSet<[u8; 16]> = members.iter().filter_map(|set| set.label().parent_set).collect();
+        let last = members.iter().map(|set| set.label().sequence).max();
+        // A set on which another one builds is an earlier state of that one; so is one that stands before a gap.
+        let forks = |set: &&SetReader<'_>| {
+            let label = set.label();
+            let twin =
+                |other: &&SetReader<'_>| other.set_id() != set.set_id() && other.label().sequence == label.sequence;
+            !parents.contains(&label.set_id)
+                && (Some(label.sequence) == last || members.iter().any(|other| twin(&other)))
+        };
+        for tip in members.iter().copied().filter(|set| forks(&set)) {
+            let before = members.iter().filter(|set| set.label().sequence < tip.label().sequence).count();
+            lines.push(match before {
+                0 => named(tip),
+                before => format!("{} with {before} before it", named(tip)),
+            });
+            tips.push(tip);
+        }
+    }
+    match tips.as_slice() {
+        [] => sets.first().ok_or_else(|| ChainError::NoSuchSet("at all".to_owned())),
+        [tip] => Ok(tip),
+        _ => Err(ChainError::Several(lines)),
+    }
+}
+
+/// A set and those before it in its chain that are here.
+fn ancestors<'a>(sets: &'a [SetReader<'a>], newest: &'a SetReader<'a>) -> Result<Vec<&'a SetReader<'a>>, ChainError> {
+    let label = newest.label();
+    let mut members = vec![newest];
+    if !joins(label) {
+        return Ok(members);
+    }
+    let relative = |set: &&SetReader<'_>| {
+        let other = set.label();
+        joins(other) && other.chain == label.chain && same_source(label, other)
+    };
+    let relatives: Vec<&SetReader<'_>> = sets.iter().filter(relative).collect();
+    let mut at = label;
+    while let Some(parent) = at.parent_set {
+        let below = |set: &&&SetReader<'_>| set.label().sequence < at.sequence;
+        let next = match relatives.iter().filter(below).find(|set| set.label().set_id == parent) {
+            Some(parent) => *parent,
+            // It is not here: the chain goes on before the gap, if that is certain.
+            None => {
+                let finished = |set: &&&SetReader<'_>| !set.label().incremental || !set.is_interrupted();
+                let left: Vec<&SetReader<'_>> = relatives.iter().filter(below).filter(finished).copied().collect();
+                let Some(last) = left.iter().map(|set| set.label().sequence).max() else { break };
+                let tips: Vec<&SetReader<'_>> = left.into_iter().filter(|set| set.label().sequence == last).collect();
+                match tips.as_slice() {
+                    [tip] => *tip,
+                    several => return Err(ChainError::Several(several.iter().map(|set| named(set)).collect())),
+                }
+            }
+        };
+        members.push(next);
+        at = next.label();
+    }
+    Ok(members)
+}
