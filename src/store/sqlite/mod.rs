@@ -3,6 +3,7 @@
 //! # What is promised
 //! - Opening never creates a database, and reading never writes to one. (In WAL mode SQLite itself keeps a `-wal` and a
 //!   `-shm` file beside the database for as long as anyone has it open.)
+//!   [`SqliteStore::open_for_writing`] alone rolls back what a dead process left in a rollback journal.
 //! - A snapshot with several readers is one state: see [`snapshot`](self#snapshots).
 //! - A value is read and written with exactly the storage class that it has. What a column's type affinity would change
 //!   on the way in is refused, never converted.
@@ -57,7 +58,7 @@ mod values;
 
 use std::path::{Path, PathBuf};
 
-use super::error::StoreError;
+use super::error::{StoreError, StoreErrorKind};
 use super::traits::{Replacement, Snapshot, Store, StoreIdentity, StoreLock, Writer};
 
 /// An SQLite database file.
@@ -89,6 +90,23 @@ impl SqliteStore {
         let server = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let identity = StoreIdentity { kind: "sqlite".to_owned(), server, database, version };
         Ok(SqliteStore { path, identity })
+    }
+
+    /// As [`SqliteStore::open`], for a database that is to be changed. A process that died in the middle of a transaction may
+    /// have left a rollback journal, which nobody who only reads can put right: here SQLite rolls that transaction back.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn open_for_writing(path: &Path) -> Result<SqliteStore, StoreError> {
+        match SqliteStore::open(path) {
+            Err(StoreError { kind: StoreErrorKind::NotPermitted(reason), op, place }) => {
+                match connect::resolve(path).and_then(|path| connect::for_writing(&path)) {
+                    Ok(_rolled_back) => SqliteStore::open(path),
+                    Err(_) => Err(StoreError { kind: StoreErrorKind::NotPermitted(reason), op, place }),
+                }
+            }
+            opened => opened,
+        }
     }
 
     /// The database file, as an absolute path.
