@@ -1,0 +1,177 @@
+//! The process is killed at every call that changes a disk, and at every statement; what it left goes on and goes back.
+
+use super::child::{Road, calls, start, was_killed};
+use super::watch::{Call, Kind, Moment, Point};
+use super::world::{Folder, Journal, Truth, place};
+use intervault::store::error::StoreErrorKind;
+use intervault::store::sqlite::SqliteStore;
+use std::collections::BTreeMap;
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// Whether every point is asked for.
+pub fn all() -> bool {
+    env::var("INTERVAULT_KILLS").is_ok_and(|kills| kills == "all")
+}
+
+fn moments(call: &Call) -> &'static [Moment] {
+    match call.kind {
+        Kind::Statement => &[Moment::Before],
+        Kind::Write | Kind::Append if call.bytes > 1 => &[Moment::Before, Moment::Half, Moment::After],
+        _ => &[Moment::Before, Moment::After],
+    }
+}
+
+/// The points at which the process is killed: all, or about `count` of them with the first and the last call of each kind to
+/// each file.
+fn points(calls: &[Call], count: usize) -> Vec<Point> {
+    let every = calls
+        .iter()
+        .enumerate()
+        .flat_map(|(number, call)| moments(call).iter().map(move |moment| Point { call: number, moment: *moment }));
+    let every: Vec<Point> = every.collect();
+    if all() {
+        return every;
+    }
+    let mut classes: BTreeMap<(Kind, &str), Vec<usize>> = BTreeMap::new();
+    for (number, call) in calls.iter().enumerate() {
+        classes.entry((call.kind, &call.file)).or_default().push(number);
+    }
+    let mut chosen: BTreeMap<usize, Moment> = BTreeMap::new();
+    for numbers in classes.values() {
+        let ends = [*numbers.first().unwrap(), *numbers.last().unwrap()];
+        for (at, number) in ends.into_iter().enumerate() {
+            let moments = moments(&calls[number]);
+            chosen.entry(number).or_insert(moments[at * (moments.len() - 1)]);
+        }
+    }
+    for point in every.iter().step_by((every.len() / count.saturating_sub(chosen.len()).max(1)).max(1) | 1) {
+        chosen.entry(point.call).or_insert(point.moment);
+    }
+    chosen.into_iter().map(|(call, moment)| Point { call, moment }).collect()
+}
+
+/// Where copies of a folder are made.
+pub struct Bench {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+    pub start: Folder,
+    pub truth: Truth,
+    /// The restored folder.
+    pub done: Folder,
+}
+
+impl Bench {
+    pub fn new(journal: Journal) -> Bench {
+        let (folder, path) = place();
+        let start = Folder::ruined(path.join("start"), journal);
+        let (truth, done) = Truth::of(&start, &path.join("done"));
+        Bench { _folder: folder, path, start, truth, done }
+    }
+
+    /// A copy that is taken away after `work`.
+    pub fn with<T>(&self, of: &Folder, name: &str, work: impl FnOnce(&Folder) -> T) -> T {
+        let path = self.path.join(name);
+        let result = work(&of.copy(&path));
+        std::fs::remove_dir_all(&path).unwrap();
+        result
+    }
+
+    /// The calls of a road that nobody disturbs.
+    pub fn calls(&self, road: Road, from: &Folder) -> Vec<Call> {
+        self.with(from, "counted", |folder| calls(road, folder))
+    }
+
+    /// A folder as the process leaves it that is killed at this point.
+    pub fn killed(&self, road: Road, from: &Folder, point: Point, to: &Path) -> Folder {
+        let folder = from.copy(to);
+        assert!(was_killed(start(road, &folder, Some(point)), &point.to_string()), "{road:?}: {point}");
+        folder
+    }
+
+    /// What a dead process left goes on, and goes back.
+    pub fn judge(&self, left: &Folder, number: usize, what: &str) {
+        self.with(left, "on", |folder| self.truth.goes_on(folder, number % 2 == 1, what));
+        self.with(left, "back", |folder| self.truth.goes_back(folder, number % 3 == 1, what));
+    }
+
+    /// Kills at about `count` points.
+    fn kill(&self, road: Road, from: &Folder, count: usize) {
+        let calls = self.calls(road, from);
+        let points = points(&calls, count);
+        assert!(points.len() >= 10, "{road:?}: {} points in {} calls", points.len(), calls.len());
+        for (number, point) in points.iter().enumerate() {
+            let what = format!("{road:?}, {point} of {}: {:?}", calls.len(), calls[point.call]);
+            let path = self.path.join("killed");
+            let left = self.killed(road, from, *point, &path);
+            match road {
+                Road::Restore | Road::Resume => self.judge(&left, number, &what),
+                Road::Undo => self.truth.goes_back(&left, number % 2 == 1, &what),
+            }
+            std::fs::remove_dir_all(&path).unwrap();
+        }
+    }
+
+    /// What is left by a restore that is killed when half of its calls are made.
+    fn half(&self) -> Folder {
+        let count = self.calls(Road::Restore, &self.start).len();
+        let point = Point { call: count * 6 / 10, moment: Moment::Before };
+        self.killed(Road::Restore, &self.start, point, &self.path.join("half"))
+    }
+}
+
+#[test]
+fn a_restore_with_a_rollback_journal() {
+    let bench = Bench::new(Journal::Delete);
+    bench.kill(Road::Restore, &bench.start, 40);
+}
+
+#[test]
+fn a_restore_with_a_write_ahead_log() {
+    let bench = Bench::new(Journal::Wal);
+    bench.kill(Road::Restore, &bench.start, 40);
+}
+
+#[test]
+fn a_resume_with_a_rollback_journal() {
+    let bench = Bench::new(Journal::Delete);
+    bench.kill(Road::Resume, &bench.half(), 25);
+}
+
+#[test]
+fn a_resume_with_a_write_ahead_log() {
+    let bench = Bench::new(Journal::Wal);
+    bench.kill(Road::Resume, &bench.half(), 25);
+}
+
+#[test]
+fn an_undo_with_a_rollback_journal() {
+    let bench = Bench::new(Journal::Delete);
+    bench.kill(Road::Undo, &bench.done, 25);
+    bench.kill(Road::Undo, &bench.half(), 10);
+}
+
+#[test]
+fn an_undo_with_a_write_ahead_log() {
+    let bench = Bench::new(Journal::Wal);
+    bench.kill(Road::Undo, &bench.done, 25);
+    bench.kill(Road::Undo, &bench.half(), 10);
+}
+
+/// What a dead process left in a rollback journal only a writer can put right: a reader says so, and changes nothing.
+#[test]
+fn a_transaction_that_was_cut_short_is_rolled_back_by_whoever_may_write() {
+    let bench = Bench::new(Journal::Delete);
+    let calls = bench.calls(Road::Restore, &bench.start);
+    let written = |call: &Call| call.kind == Kind::Write && call.file == "centre.db";
+    let call = calls.iter().rposition(written).unwrap();
+    let left =
+        bench.killed(Road::Restore, &bench.start, Point { call, moment: Moment::Half }, &bench.path.join("killed"));
+    let bytes = std::fs::read(left.database()).unwrap();
+    let error = SqliteStore::open(&left.database()).unwrap_err();
+    assert!(matches!(&error.kind, StoreErrorKind::NotPermitted(why) if why.contains("cut short")), "{error}");
+    assert_eq!(std::fs::read(left.database()).unwrap(), bytes);
+    SqliteStore::open_for_writing(&left.database()).unwrap();
+    assert!(std::fs::read(left.database()).unwrap() != bytes);
+    SqliteStore::open(&left.database()).unwrap();
+}
