@@ -186,8 +186,9 @@ fn roads(criterion: &mut Criterion) {
                     made,
                     |path| {
                         let store = SqliteStore::open(&path).unwrap();
-                        let plan = restore::plan(&set, &store, &options, &Silent).unwrap();
-                        restore::apply(&plan, &[&set], &store, &options, None, &Silent).unwrap()
+                        let restore = restore::Restore::new(&set, &store, options.clone());
+                        let plan = restore.plan().unwrap();
+                        restore.apply(&plan, None).unwrap()
                     },
                     size,
                 );

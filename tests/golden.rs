@@ -273,9 +273,10 @@ mod restored {
         let mut state = store.replace().unwrap();
         state.set_state(&State { collection: Collection::Off, mode: Mode::SingleUser }).unwrap();
         state.commit().unwrap();
-        let plan = restore::plan(&set, &store, &options, &Silent).unwrap();
+        let restore = restore::Restore::new(&set, &store, options);
+        let plan = restore.plan().unwrap();
         assert!(plan.refusals.is_empty(), "{:?}", plan.refusals);
-        restore::apply(&plan, &[&set], &store, &options, None, &Silent).unwrap();
+        restore.apply(&plan, None).unwrap();
         let written = read("ROWS");
         let mut compared = 0;
         for part in written.split('[').skip(1) {

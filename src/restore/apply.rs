@@ -7,7 +7,7 @@ use super::keep::{Keep, Keeper};
 use super::options::{Options, Proof, UNIT_ROWS};
 use super::plan::position;
 use super::report::{
-    Outcome, Plan, Report, Source, Stopped, TableAction, TablePlan, TableReport, UnitReport, cancelled,
+    Outcome, RestorePlan, RestoreReport, Source, Stopped, TableAction, TablePlan, TableReport, UnitReport, cancelled,
 };
 use super::target::{Contents, Scan, Seen, Sums, UnitRows, bucket, changed, compare, look, read_again};
 use super::units::{Part, UnitPlan, units};
@@ -25,26 +25,17 @@ use crate::volume::section::ChunkRef;
 use crate::volume::set::SetReader;
 use std::time::Instant as Clock;
 
-/// Applies a plan, unit by unit. Each unit is one transaction: under its write lock the rows that the decision rests on are
-/// read again, then rows are deleted, inserted, read again and compared with the volumes, and the journal gets its line.
-/// With `keep` the rows that go are first saved on an undo set, which is synced and read back.
-///
-/// Memory does not grow with the rows but for the keys of those that a unit deletes or inserts.
-///
-/// # Errors
-/// The plan is refused; another backup or restore is at work; rows of a unit are no longer those that the plan saw (plan
-/// again); a chunk cannot be read or is not what its directory says; the target does not hold what was inserted; the store or
-/// the undo device fails; somebody asked to stop. The report says which units are replaced; all others are as they were.
-pub fn apply(
-    plan: &Plan,
+/// As [`super::Restore::apply`].
+pub(super) fn apply(
+    plan: &RestorePlan,
     sets: &[&SetReader<'_>],
     store: &dyn Store,
     options: &Options,
     keep: Option<Keep<'_>>,
     monitor: &dyn Monitor,
-) -> Result<Report, Box<Stopped>> {
+) -> Result<RestoreReport, Box<Stopped>> {
     let work = Work { plan, sets, store, options, monitor };
-    let mut report = Report { proved: options.proof == Proof::Full, ..Report::default() };
+    let mut report = RestoreReport { proved: options.proof == Proof::Full, ..RestoreReport::default() };
     match work.run(keep, &mut report) {
         Ok(()) => Ok(report),
         Err(error) => Err(Box::new(Stopped { error, report })),
@@ -76,7 +67,7 @@ pub(super) struct Todo<'a> {
 
 /// What all units share.
 pub(super) struct Work<'a> {
-    pub(super) plan: &'a Plan,
+    pub(super) plan: &'a RestorePlan,
     pub(super) sets: &'a [&'a SetReader<'a>],
     pub(super) store: &'a dyn Store,
     pub(super) options: &'a Options,
@@ -84,7 +75,7 @@ pub(super) struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn run(&self, keep: Option<Keep<'_>>, report: &mut Report) -> Result<(), Error> {
+    fn run(&self, keep: Option<Keep<'_>>, report: &mut RestoreReport) -> Result<(), Error> {
         if let Some(refusal) = self.plan.refusals.first() {
             return Err(refused(refusal));
         }
@@ -156,7 +147,7 @@ impl Work<'_> {
         writer: &mut dyn Writer,
         todo: &[Todo<'_>],
         set_aside: Option<u64>,
-        report: &Report,
+        report: &RestoreReport,
     ) -> Result<u64, Error> {
         let newest = self.members().first().copied();
         let run = Run {
@@ -196,7 +187,7 @@ impl Work<'_> {
         writer: &mut dyn Writer,
         run: u64,
         todo: &[Todo<'_>],
-        report: &mut Report,
+        report: &mut RestoreReport,
     ) -> Result<(), Error> {
         let rows = todo.iter().filter(|todo| !todo.done).map(|todo| todo.plan.insert).fold(0, u64::saturating_add);
         self.monitor.begin(Task::Restore, "replacing rows", rows);
@@ -217,7 +208,13 @@ impl Work<'_> {
     }
 
     /// Replaces one unit.
-    fn unit(&self, writer: &mut dyn Writer, run: u64, todo: &Todo<'_>, report: &mut Report) -> Result<(), Error> {
+    fn unit(
+        &self,
+        writer: &mut dyn Writer,
+        run: u64,
+        todo: &Todo<'_>,
+        report: &mut RestoreReport,
+    ) -> Result<(), Error> {
         let began = Clock::now();
         let unit = &todo.rows;
         let Some(target) = unit.target() else { return Ok(()) };
@@ -381,9 +378,8 @@ fn scan<T>(
     work(&mut |columns, sink| replacement.scan_keyed(&target.schema, clock, days, columns, sink))
 }
 
-/// The units that [`apply()`] would cut a plan into, in order, none of them begun.
-#[must_use]
-pub fn units_of(plan: &Plan, options: &Options) -> Vec<UnitReport> {
+/// As [`super::Restore::units`].
+pub(super) fn units_of(plan: &RestorePlan, options: &Options) -> Vec<UnitReport> {
     let of_table = |table: &TablePlan| {
         let unit = |unit: UnitPlan| (table.table.clone(), unit.part);
         cut(table, options.unit_rows).into_iter().map(unit).collect::<Vec<_>>()
@@ -446,7 +442,7 @@ pub(super) fn unit_report(todo: &Todo<'_>) -> UnitReport {
     UnitReport { table: todo.rows.table.table.clone(), part: todo.plan.part, outcome }
 }
 
-fn note(report: &mut Report, table: &str, deleted: u64, inserted: u64, buckets: u64) {
+fn note(report: &mut RestoreReport, table: &str, deleted: u64, inserted: u64, buckets: u64) {
     let more = TableReport { table: table.to_owned(), deleted, inserted, buckets };
     match report.tables.last_mut() {
         Some(last) if last.table == table => {

@@ -97,6 +97,8 @@ struct Written {
     partial_periods: String,
     carried: String,
     partial: bool,
+    #[serde(default)]
+    older_wins: bool,
     proof: String,
     now: i64,
 }
@@ -137,6 +139,7 @@ pub(super) fn write_options(options: &Options) -> Result<String, Error> {
         partial_periods: word(&PARTIAL_PERIODS, &options.policies.partial_periods),
         carried: word(&CARRIED, &options.policies.carried),
         partial: options.missing == Missing::Partial,
+        older_wins: options.older_wins,
         proof: word(&PROOF, &options.proof),
         now: options.now.0,
     };
@@ -183,6 +186,7 @@ pub(super) fn read_options(text: &str, base: &Options) -> Result<Options, Error>
         request: Request { start: written.start.map(Instant), stop: written.stop.map(Instant) },
         policies: policies().ok_or_else(|| wrong("it names a policy that is not known here"))?,
         missing: if written.partial { Missing::Partial } else { Missing::Refuse },
+        older_wins: written.older_wins,
         proof: value(&PROOF, &written.proof).ok_or_else(|| wrong("it names a proof that is not known here"))?,
         now: Instant(written.now),
         ..base.clone()

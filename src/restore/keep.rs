@@ -2,7 +2,7 @@
 //! section for each table, unit after unit, each row with its key in a last column.
 
 use super::options::Options;
-use super::report::{Plan, TablePlan, UndoSet};
+use super::report::{RestorePlan, TablePlan, UndoSet};
 use super::target::{self, Contents, UnitRows, look};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
@@ -40,7 +40,7 @@ pub struct Keep<'a> {
 
 /// What the undo set is made from.
 pub(super) struct Keeper<'a> {
-    pub(super) plan: &'a Plan,
+    pub(super) plan: &'a RestorePlan,
     pub(super) snapshot: &'a dyn Snapshot,
     pub(super) source: &'a StoreIdentity,
     pub(super) options: &'a Options,

@@ -69,6 +69,8 @@ pub struct Options {
     pub anew: bool,
     /// Whether a set of another version of the database's schema is let in.
     pub other_version: bool,
+    /// Whether a set may replace ranges into which a later one of its chain was restored before.
+    pub older_wins: bool,
     /// Whether the plan is for going on with a run: its guards were passed when it began.
     pub resuming: bool,
 }
@@ -92,6 +94,7 @@ impl Options {
             unit_rows: UNIT_ROWS,
             anew: false,
             other_version: false,
+            older_wins: false,
             resuming: false,
         }
     }

@@ -3,7 +3,7 @@
 use super::drift;
 use super::guards::Guards;
 use super::options::{Missing, Options, Select};
-use super::report::{AcdPlan, Plan, RangesPlan, Refusal, Source, TableAction, TablePlan, VolumeNeed, WholePlan};
+use super::report::{AcdPlan, RangesPlan, Refusal, RestorePlan, Source, TableAction, TablePlan, VolumeNeed, WholePlan};
 use super::sides::{Cells, Sides};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
@@ -21,18 +21,22 @@ use crate::section::pieces::Acd;
 use crate::section::rows::{RowsError, SectionTable};
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Snapshot, Store};
+use crate::volume::chain::Chain;
 use crate::volume::error::VolumeError;
 use crate::volume::section::{ChunkRef, SectionSource, SectionView};
 use crate::volume::set::SetReader;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Says what a restore would do. Every chunk that it would use is read and its checksums are verified; the target is read
-/// in a snapshot.
-///
-/// # Errors
-/// The set has none of the tables asked for; the range engine cannot answer; the store or a device fails. What merely
-/// forbids applying the plan is in [`Plan::refusals`].
-pub fn plan(set: &SetReader<'_>, store: &dyn Store, options: &Options, monitor: &dyn Monitor) -> Result<Plan, Error> {
+/// As [`super::Restore::plan`].
+pub(super) fn plan(
+    chain: &Chain<'_>,
+    store: &dyn Store,
+    options: &Options,
+    monitor: &dyn Monitor,
+) -> Result<RestorePlan, Error> {
+    let Some(&set) = chain.members().first() else {
+        return Err(Error::nothing("there is no set to restore from", "give a device that holds one"));
+    };
     let label = set.label();
     if label.is_undo() {
         return Err(Error::refused(
@@ -44,7 +48,7 @@ pub fn plan(set: &SetReader<'_>, store: &dyn Store, options: &Options, monitor: 
     let snapshot = store.snapshot(jobs)?;
     let acd = one_acd(set, options)?;
     let planner = Planner { set, snapshot: snapshot.as_ref(), options, acd, same_server: same_server(set, store) };
-    let mut plan = Plan {
+    let mut plan = RestorePlan {
         acd,
         set: label.set(),
         label: label.label.clone(),
@@ -103,7 +107,7 @@ fn same_server(set: &SetReader<'_>, store: &dyn Store) -> bool {
 }
 
 /// The volumes and bytes that a plan needs.
-fn needs(set: &SetReader<'_>, plan: &mut Plan) {
+fn needs(set: &SetReader<'_>, plan: &mut RestorePlan) {
     let mut numbers = BTreeSet::new();
     for table in &plan.tables {
         for chunk in table.sources().iter().flat_map(|source| &source.chunks) {
@@ -176,7 +180,13 @@ impl Planner<'_> {
     }
 
     /// Plans one table; `reader` is the connection to use.
-    fn table(&self, reader: usize, section: &SectionView, plan: &mut Plan, monitor: &dyn Monitor) -> Result<(), Error> {
+    fn table(
+        &self,
+        reader: usize,
+        section: &SectionView,
+        plan: &mut RestorePlan,
+        monitor: &dyn Monitor,
+    ) -> Result<(), Error> {
         let table = SectionTable::new(section.number, &section.header)?;
         let name = table.bound.schema.name.clone();
         let fitting = match self.reason_to_leave(section, &table, plan) {
@@ -196,7 +206,7 @@ impl Planner<'_> {
     }
 
     /// Why a section is left alone whatever the target looks like.
-    fn reason_to_leave(&self, section: &SectionView, table: &SectionTable, plan: &mut Plan) -> Option<String> {
+    fn reason_to_leave(&self, section: &SectionView, table: &SectionTable, plan: &mut RestorePlan) -> Option<String> {
         let (name, data_type) = (&table.bound.schema.name, table.bound.data_type);
         if data_type == DataType::Local && !self.same_server {
             let server = &self.set.label().source_server;
@@ -225,7 +235,7 @@ impl Planner<'_> {
     fn fitting_target(
         &self,
         table: &SectionTable,
-        plan: &mut Plan,
+        plan: &mut RestorePlan,
     ) -> Result<Result<(TableSchema, drift::Mapping), String>, Error> {
         let name = &table.bound.schema.name;
         let mut refuse = |what: String, advice: &str| {
@@ -259,7 +269,7 @@ impl Planner<'_> {
         at: &At<'_>,
         target: TableSchema,
         mapping: drift::Mapping,
-        plan: &mut Plan,
+        plan: &mut RestorePlan,
         monitor: &dyn Monitor,
     ) -> Result<TableAction, Error> {
         let (section, table) = (at.section, at.table);
@@ -428,7 +438,7 @@ impl Planner<'_> {
         at: &At<'_>,
         target: TableSchema,
         mapping: drift::Mapping,
-        plan: &mut Plan,
+        plan: &mut RestorePlan,
         monitor: &dyn Monitor,
     ) -> Result<TableAction, Error> {
         let (section, table) = (at.section, at.table);
@@ -488,7 +498,7 @@ impl Planner<'_> {
     }
 
     /// Tables that were named and are left alone are said so; if nothing else is left, nothing can be restored as asked.
-    fn left_alone(&self, plan: &mut Plan) {
+    fn left_alone(&self, plan: &mut RestorePlan) {
         let left: Vec<String> = plan
             .tables
             .iter()
@@ -511,7 +521,7 @@ impl Planner<'_> {
 
     /// What is known of a set by a scan alone may be less than what it held: chunks, headers and whole sections that are
     /// lost do not show in what was found. Such a set is restored only when told.
-    fn scanned(&self, plan: &mut Plan) {
+    fn scanned(&self, plan: &mut RestorePlan) {
         let sections = self.set.sections();
         if let Some(damage) = self.set.damage().first() {
             let count = self.set.damage().len();
@@ -535,7 +545,7 @@ impl Planner<'_> {
         self.refuse_or_note(what, Class::Volume, plan);
     }
 
-    fn refuse_or_note(&self, what: String, class: Class, plan: &mut Plan) {
+    fn refuse_or_note(&self, what: String, class: Class, plan: &mut RestorePlan) {
         let advice = match class {
             Class::Volume if self.set.is_interrupted() => {
                 "the backup was interrupted: use another set, or restore what is proven whole in this one: --partial"
@@ -549,7 +559,7 @@ impl Planner<'_> {
         }
     }
 
-    fn refuse_unreadable(&self, table: &str, unreadable: &[(ChunkRef, Unread)], plan: &mut Plan) {
+    fn refuse_unreadable(&self, table: &str, unreadable: &[(ChunkRef, Unread)], plan: &mut RestorePlan) {
         let Some((_, Unread { reason: first, .. })) = unreadable.first() else { return };
         let missing = unreadable.iter().any(|(_, unread)| unread.absent);
         let rows = unreadable.iter().map(|(chunk, _)| u64::from(chunk.entry.rows)).fold(0, u64::saturating_add);

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// What a restore will do.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct RestorePlan {
     /// The set.
     pub set: SetId,
     /// Its label.
@@ -206,7 +206,7 @@ pub struct WholePlan {
 
 /// What a restore did.
 #[derive(Debug, Clone, Default)]
-pub struct Report {
+pub struct RestoreReport {
     /// Number of the run in the journal; `None` if nothing had to be changed, or if it was not begun.
     pub run: Option<u64>,
     /// Where the rows are that it deleted; `None` if they were not kept.
@@ -277,7 +277,7 @@ pub enum Outcome {
     NotBegun,
 }
 
-impl Report {
+impl RestoreReport {
     /// How many units came to this.
     #[must_use]
     pub fn count(&self, outcome: Outcome) -> usize {
@@ -291,7 +291,7 @@ pub struct Stopped {
     /// Why.
     pub error: Error,
     /// What was done until then.
-    pub report: Report,
+    pub report: RestoreReport,
 }
 
 impl std::fmt::Display for Stopped {

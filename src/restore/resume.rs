@@ -5,7 +5,7 @@ use super::apply::{Todo, Work, unit_report};
 use super::journal;
 use super::options::{Options, Proof};
 use super::plan::plan;
-use super::report::{Plan, Report, Stopped, TableAction};
+use super::report::{RestorePlan, RestoreReport, Stopped, TableAction};
 use super::target::{UnitRows, changed};
 use super::units::{Part, unit};
 use crate::base::monitor::Monitor;
@@ -16,7 +16,7 @@ use crate::format::block::SetId;
 use crate::schema::grain::Grain;
 use crate::store::control::{Run, RunStatus, Unit, UnitStatus};
 use crate::store::traits::Store;
-use crate::volume::set::SetReader;
+use crate::volume::chain::Chain;
 
 /// A run that ended early.
 #[derive(Debug, Clone)]
@@ -48,20 +48,16 @@ pub fn unfinished(store: &dyn Store) -> Result<Option<Unfinished>, Error> {
     Ok(Some(Unfinished { set: SetId(run.set), run, units }))
 }
 
-/// Goes on with a run that ended early. `base` says what its line does not: threads, the moment.
-///
-/// # Errors
-/// As [`super::apply()`]; `sets` are not those of the run; the target's rows of a unit that is still to be replaced are
-/// no longer those that the run saw.
-pub fn resume(
+/// As [`super::Restore::resume`].
+pub(super) fn resume(
     unfinished: &Unfinished,
-    sets: &[&SetReader<'_>],
+    chain: &Chain<'_>,
     store: &dyn Store,
     base: &Options,
     monitor: &dyn Monitor,
-) -> Result<Report, Box<Stopped>> {
-    let mut report = Report { run: Some(unfinished.run.number), ..Report::default() };
-    match go_on(unfinished, sets, store, base, monitor, &mut report) {
+) -> Result<RestoreReport, Box<Stopped>> {
+    let mut report = RestoreReport { run: Some(unfinished.run.number), ..RestoreReport::default() };
+    match go_on(unfinished, chain, store, base, monitor, &mut report) {
         Ok(()) => Ok(report),
         Err(error) => Err(Box::new(Stopped { error, report })),
     }
@@ -69,13 +65,14 @@ pub fn resume(
 
 fn go_on(
     unfinished: &Unfinished,
-    sets: &[&SetReader<'_>],
+    chain: &Chain<'_>,
     store: &dyn Store,
     base: &Options,
     monitor: &dyn Monitor,
-    report: &mut Report,
+    report: &mut RestoreReport,
 ) -> Result<(), Error> {
     let run = &unfinished.run;
+    let sets = chain.members();
     let newest = sets.first().map(|set| set.label().set());
     if newest != Some(unfinished.set) {
         return Err(Error::wanted(
@@ -87,8 +84,7 @@ fn go_on(
     lock.notice().iter().for_each(|notice| monitor.notice(notice));
     let options = Options { resuming: true, ..journal::read_options(&run.options, base)? };
     report.proved = options.proof == Proof::Full;
-    let Some(first) = sets.first() else { return Ok(()) };
-    let plan = plan(first, store, &options, monitor)?;
+    let plan = plan(chain, store, &options, monitor)?;
     let todo = todo(unfinished, &plan)?;
     report.units = todo.iter().map(unit_report).collect();
     let work = Work { plan: &plan, sets, store, options: &options, monitor };
@@ -96,7 +92,7 @@ fn go_on(
 }
 
 /// The units as they were cut when the run began.
-fn todo<'a>(unfinished: &Unfinished, plan: &'a Plan) -> Result<Vec<Todo<'a>>, Error> {
+fn todo<'a>(unfinished: &Unfinished, plan: &'a RestorePlan) -> Result<Vec<Todo<'a>>, Error> {
     let kept = unfinished.run.undo.is_some();
     let mut todo = Vec::with_capacity(unfinished.units.len());
     for line in &unfinished.units {

@@ -4,7 +4,7 @@
 use super::apply::cut;
 use super::journal;
 use super::options::Options;
-use super::report::{Plan, TableAction, TablePlan};
+use super::report::{RestorePlan, TableAction, TablePlan};
 use super::target::{Contents, UnitRows, look};
 use crate::base::checksum::{Hash, blake3};
 use crate::column::digest::Digest;
@@ -52,7 +52,12 @@ impl SavedPlan {
     ///
     /// # Errors
     /// The target's rows are no longer those that the plan saw; the store fails.
-    pub fn of(plan: &Plan, sets: &[&SetReader<'_>], store: &dyn Store, options: &Options) -> Result<SavedPlan, Error> {
+    pub fn of(
+        plan: &RestorePlan,
+        sets: &[&SetReader<'_>],
+        store: &dyn Store,
+        options: &Options,
+    ) -> Result<SavedPlan, Error> {
         let snapshot = store.snapshot(1)?;
         let tables = plan.tables.iter().map(|table| saved_table(table, snapshot.as_ref(), options));
         let identity = store.identity();
@@ -102,7 +107,7 @@ impl SavedPlan {
     /// It does not, and where; as [`SavedPlan::of`].
     pub fn check(
         &self,
-        plan: &Plan,
+        plan: &RestorePlan,
         sets: &[&SetReader<'_>],
         store: &dyn Store,
         options: &Options,

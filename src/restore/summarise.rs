@@ -1,15 +1,15 @@
 //! Which days, weeks and months are to be summarised again after interval rows were replaced.
 
-use super::report::{AcdPlan, Plan, RangesPlan, TableAction};
+use super::report::{AcdPlan, RangesPlan, RestorePlan, TableAction};
 use crate::base::time::Span;
 use crate::schema::grain::Grain;
 use crate::schema::range::{SpanSet, periods_touched};
 use crate::section::pieces::Acd;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Fills in [`Plan::summarise`]: for every table of days, weeks or months in the plan, the periods that meet time in which
+/// Fills in [`RestorePlan::summarise`]: for every table of days, weeks or months in the plan, the periods that meet time in which
 /// interval rows of the same ACD are replaced while their own row is not. Tables that were not asked for are not known.
-pub(super) fn list(plan: &mut Plan) {
+pub(super) fn list(plan: &mut RestorePlan) {
     let touched = touched(plan);
     let mut summarise = Vec::new();
     for (table, grain, ranges) in ranges(plan) {
@@ -29,14 +29,14 @@ pub(super) fn list(plan: &mut Plan) {
     plan.summarise = summarise;
 }
 
-fn ranges(plan: &Plan) -> impl Iterator<Item = (&str, Grain, &RangesPlan)> {
+fn ranges(plan: &RestorePlan) -> impl Iterator<Item = (&str, Grain, &RangesPlan)> {
     plan.tables.iter().filter_map(|table| match &table.action {
         TableAction::Ranges(ranges) => Some((table.table.as_str(), table.section.bound.grain, ranges.as_ref())),
         TableAction::Leave(_) | TableAction::Whole(_) => None,
     })
 }
 
-fn touched(plan: &Plan) -> BTreeMap<Acd, SpanSet> {
+fn touched(plan: &RestorePlan) -> BTreeMap<Acd, SpanSet> {
     let mut touched: BTreeMap<Acd, SpanSet> = BTreeMap::new();
     for (_, grain, ranges) in ranges(plan) {
         if grain == Grain::Interval {

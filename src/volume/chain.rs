@@ -165,7 +165,7 @@ fn one<'a>(sets: &'a [SetReader<'a>], text: &str) -> Result<&'a SetReader<'a>, C
 /// The newest member of the only chain.
 fn newest<'a>(sets: &'a [SetReader<'a>]) -> Result<&'a SetReader<'a>, ChainError> {
     let mut chains: BTreeMap<SetId, Vec<&SetReader<'_>>> = BTreeMap::new();
-    let usable = |set: &&SetReader<'_>| !set.label().is_undo() && !(set.label().incremental && set.is_interrupted());
+    let usable = |set: &&SetReader<'_>| !(set.label().is_undo() || set.label().incremental && set.is_interrupted());
     for set in sets.iter().filter(usable) {
         let label = set.label();
         let chain = if joins(label) { label.chain() } else { label.set() };
@@ -181,10 +181,9 @@ fn newest<'a>(sets: &'a [SetReader<'a>]) -> Result<&'a SetReader<'a>, ChainError
             let label = set.label();
             let twin =
                 |other: &&SetReader<'_>| other.set_id() != set.set_id() && other.label().sequence == label.sequence;
-            !parents.contains(&label.set_id)
-                && (Some(label.sequence) == last || members.iter().any(|other| twin(&other)))
+            !parents.contains(&label.set_id) && (Some(label.sequence) == last || members.iter().any(twin))
         };
-        for tip in members.iter().copied().filter(|set| forks(&set)) {
+        for tip in members.iter().copied().filter(forks) {
             let before = members.iter().filter(|set| set.label().sequence < tip.label().sequence).count();
             lines.push(match before {
                 0 => named(tip),

@@ -10,7 +10,7 @@ use intervault::device::directory::DirectoryDevice;
 use intervault::device::traits::Device;
 use intervault::error::{Class, Error};
 use intervault::format::block::SetId;
-use intervault::restore::{self, Keep, Options, Outcome, Report, Stopped, UndoOptions, UndoReport};
+use intervault::restore::{self, Keep, Options, Outcome, Restore, RestoreReport, Stopped, UndoOptions, UndoReport};
 use intervault::schema::catalogue::Catalogue;
 use intervault::schema::range::{Policies, Uncovered};
 use intervault::store::control::{RunStatus, UnitStatus};
@@ -176,21 +176,22 @@ impl Folder {
         undo: Option<(&dyn Device, u8)>,
         options: &Options,
         monitor: &dyn Monitor,
-    ) -> Result<Report, Box<Stopped>> {
-        let begun = |error: Error| Box::new(Stopped { error, report: Report::default() });
+    ) -> Result<RestoreReport, Box<Stopped>> {
+        let begun = |error: Error| Box::new(Stopped { error, report: RestoreReport::default() });
         let store = self.store();
         let set = only_set(volumes);
-        let plan = restore::plan(&set, &store, options, &Silent).map_err(begun)?;
+        let restore = Restore::new(&set, &store, options.clone());
+        let plan = restore.plan().map_err(begun)?;
         assert_eq!(plan.refusals, []);
         let keep = undo.map(|(device, number)| Keep { device, set: set_id(number) });
-        restore::apply(&plan, &[&set], &store, options, keep, monitor)
+        restore.watched(monitor).apply(&plan, keep)
     }
 
     /// Goes on with the run that ended early.
-    pub fn resume(&self) -> Result<Report, Box<Stopped>> {
+    pub fn resume(&self) -> Result<RestoreReport, Box<Stopped>> {
         let store = self.store();
         let unfinished = restore::unfinished(&store).unwrap().unwrap();
-        restore::resume(&unfinished, &[&only_set(&self.volumes())], &store, &options(), &Silent)
+        Restore::new(&only_set(&self.volumes()), &store, options()).resume(&unfinished)
     }
 
     /// Takes the last run back.
@@ -256,7 +257,7 @@ impl Truth {
             assert_eq!(report.count(Outcome::Replaced), UNITS - unfinished.applied(), "{what}");
             // One who learnt of the run before it was finished changes nothing.
             let state = folder.everything();
-            let late = restore::resume(&unfinished, &[&only_set(&volumes)], &store, &options(), &Silent);
+            let late = Restore::new(&only_set(&volumes), &store, options()).resume(&unfinished);
             assert!(late.is_ok() == (unfinished.applied() == UNITS), "{what}: {late:?}");
             assert_eq!(folder.everything(), state, "{what}");
         } else if folder.status().is_none() {

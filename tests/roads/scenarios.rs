@@ -384,7 +384,7 @@ fn a_stale_plan_changes_nothing() {
     let plan = plan(&set, &centre, &options);
     centre.interval("2024-03-20", 830, 30, 1, 5);
     let before = centre.rows("hsplit");
-    let error = restore::apply(&plan, &[&set], &centre.store(), &options, None, &Silent).unwrap_err().error;
+    let error = restore::Restore::new(&set, &centre.store(), options.clone()).apply(&plan, None).unwrap_err().error;
     assert!(error.to_string().contains("changed since the plan"), "{error}");
     assert_eq!(centre.rows("hsplit"), before);
 }
@@ -613,7 +613,7 @@ fn a_plan_whose_chunks_have_fewer_rows_is_rolled_back() {
             restore::TableAction::Whole(whole) => whole.source.chunks.clear(),
             restore::TableAction::Leave(reason) => panic!("{reason}"),
         }
-        let error = restore::apply(&plan, &[&set], &centre.store(), &options, None, &Silent).unwrap_err().error;
+        let error = restore::Restore::new(&set, &centre.store(), options.clone()).apply(&plan, None).unwrap_err().error;
         assert_eq!(error.class(), Class::Damage);
         assert!(error.to_string().contains("rows to insert"), "{error}");
         // The other table may have been replaced before.

@@ -158,18 +158,19 @@ pub fn restore_options(start: Option<&str>, stop: Option<&str>) -> restore::Opti
     }
 }
 
-pub fn plan(set: &SetReader<'_>, centre: &Centre, options: &restore::Options) -> restore::Plan {
-    restore::plan(set, &centre.store(), options, &Silent).unwrap()
+pub fn plan(set: &SetReader<'_>, centre: &Centre, options: &restore::Options) -> restore::RestorePlan {
+    restore::Restore::new(set, &centre.store(), options.clone()).plan().unwrap()
 }
 
 pub fn restore_set(
     set: &SetReader<'_>,
     centre: &Centre,
     options: &restore::Options,
-) -> Result<(restore::Plan, restore::Report), Error> {
+) -> Result<(restore::RestorePlan, restore::RestoreReport), Error> {
     let store = centre.store();
-    let plan = restore::plan(set, &store, options, &Silent)?;
-    let report = restore::apply(&plan, &[set], &store, options, None, &Silent)?;
+    let restore = restore::Restore::new(set, &store, options.clone());
+    let plan = restore.plan()?;
+    let report = restore.apply(&plan, None)?;
     Ok((plan, report))
 }
 
@@ -178,12 +179,12 @@ pub fn restore_range(
     centre: &Centre,
     start: &str,
     stop: &str,
-) -> (restore::Plan, restore::Report) {
+) -> (restore::RestorePlan, restore::RestoreReport) {
     restore_set(&only_set(device), centre, &restore_options(Some(start), Some(stop))).unwrap()
 }
 
 /// The ranges plan of a table.
-pub fn ranges<'a>(plan: &'a restore::Plan, table: &str) -> &'a restore::RangesPlan {
+pub fn ranges<'a>(plan: &'a restore::RestorePlan, table: &str) -> &'a restore::RangesPlan {
     let found = plan.tables.iter().find(|planned| planned.table == table).unwrap();
     match &found.action {
         restore::TableAction::Ranges(ranges) => ranges,

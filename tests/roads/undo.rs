@@ -5,7 +5,7 @@ use intervault::base::monitor::{Monitor, Silent, Task};
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
 use intervault::error::Class;
-use intervault::restore::{self, Keep, Options, Outcome, Report, Stopped, UndoOptions, UndoReport};
+use intervault::restore::{self, Keep, Options, Outcome, Restore, RestoreReport, Stopped, UndoOptions, UndoReport};
 use intervault::schema::range::{Policies, Uncovered};
 use intervault::store::control::{RunStatus, UnitStatus};
 use intervault::store::traits::Store;
@@ -59,12 +59,13 @@ fn restore_onto(
     options: &Options,
     undo: Option<&MemoryDevice>,
     monitor: &dyn Monitor,
-) -> Result<Report, Box<Stopped>> {
+) -> Result<RestoreReport, Box<Stopped>> {
     let store = centre.store();
-    let plan = restore::plan(set, &store, options, &Silent).unwrap();
+    let restore = Restore::new(set, &store, options.clone());
+    let plan = restore.plan().unwrap();
     assert_eq!(plan.refusals, []);
     let keep = undo.map(|device| Keep { device, set: set_id(0xAA) });
-    restore::apply(&plan, &[set], &store, options, keep, monitor)
+    restore.watched(monitor).apply(&plan, keep)
 }
 
 fn undo_with(
@@ -145,7 +146,7 @@ fn a_restore_that_ended_early_is_finished_once() {
         assert_eq!(unfinished.applied(), stopped.report.count(Outcome::Replaced));
         // Rows that arrive meanwhile are left alone.
         centre.intervals("2024-03-09", 800, 1000, 30, 1);
-        let report = restore::resume(&unfinished, &[&set], &store, &options(20), &Silent).unwrap();
+        let report = Restore::new(&set, &store, options(20)).resume(&unfinished).unwrap();
         assert_eq!(report.count(Outcome::ReplacedBefore), unfinished.applied());
         assert_eq!(report.count(Outcome::Replaced) + unfinished.applied(), unfinished.units.len());
         assert!(restore::unfinished(&store).unwrap().is_none());

@@ -15,7 +15,7 @@ use crate::cli::render::restore::Prospect;
 use crate::cli::render::run::{self, Ending, Kept};
 use crate::cli::render::text::counted;
 use crate::device::directory::DirectoryDevice;
-use crate::restore::{self, Keep, Missing, Options, Plan, Proof, Report, Select, Stopped};
+use crate::restore::{Keep, Missing, Options, Proof, Restore, RestorePlan, RestoreReport, Select, Stopped};
 use crate::schema::range;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -34,12 +34,14 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     let set = check::find_one(&device, options.set.as_deref())?;
     let work = work(options, &now);
     let progress = Progress::new(output);
-    let plan = restore::plan(&set, &store, &work, &progress)?;
+    let proved = work.proof == Proof::Full;
+    let restore = Restore::new(&set, &store, work).watched(&progress);
+    let plan = restore.plan()?;
     let undo = undo_folder(options)?;
     let prospect = Prospect {
-        units: restore::units_of(&plan, &work).len() as u64,
+        units: restore.units(&plan).len() as u64,
         undo: undo.as_ref().map(|folder| folder.display().to_string()),
-        proved: work.proof == Proof::Full,
+        proved,
     };
     if !output.json() {
         output.line(render::plan_text(&plan, &prospect).trim_end());
@@ -67,9 +69,10 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     }
     let device = undo.map(DirectoryDevice::for_writing).transpose()?;
     let keep = device.as_ref().map(|device| open::new_set().map(|set| Keep { device, set })).transpose()?;
-    let done = restore::apply(&plan, &[&set], &store, &work, keep, &progress);
+    let done = restore.apply(&plan, keep);
     drop(progress);
-    let kept = |report: &Report| report.undo.as_ref().map(|undo| Kept { set: undo.set, place: undo.place.clone() });
+    let kept =
+        |report: &RestoreReport| report.undo.as_ref().map(|undo| Kept { set: undo.set, place: undo.place.clone() });
     Ok(finish(output, options, exit, done, kept, ("plan", planned)))
 }
 
@@ -78,8 +81,8 @@ pub(super) fn finish(
     output: &Output,
     options: &RestoreOptions,
     exit: Exit,
-    done: Result<Report, Box<Stopped>>,
-    kept: impl Fn(&Report) -> Option<Kept>,
+    done: Result<RestoreReport, Box<Stopped>>,
+    kept: impl Fn(&RestoreReport) -> Option<Kept>,
     before: (&str, Value),
 ) -> Exit {
     let (report, stopped) = match done {
@@ -173,7 +176,7 @@ pub(super) fn answer(output: &Output, exit: Exit, name: &str, before: Value, don
     output.object("intervault/restore", exit, &body);
 }
 
-fn refusal(plan: &Plan, exit: Exit) -> Failure {
+fn refusal(plan: &RestorePlan, exit: Exit) -> Failure {
     let worst = plan.refusals.iter().find(|refusal| Exit::from(refusal.class) == exit);
     let more = plan.refusals.len().saturating_sub(1);
     let and_more = if more > 0 { format!(" (and {more} more)") } else { String::new() };

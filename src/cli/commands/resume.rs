@@ -13,7 +13,7 @@ use crate::cli::render::text::{counted, escape};
 use crate::device::traits::Device;
 use crate::error::Error;
 use crate::format::block::SetId;
-use crate::restore::{self, Options, Unfinished};
+use crate::restore::{self, Options, Restore, Unfinished};
 use crate::store::control::{Run, RunStatus};
 use crate::store::sqlite::SqliteStore;
 use crate::store::traits::Store;
@@ -45,7 +45,7 @@ pub(super) fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Fai
     }
     let progress = Progress::new(output);
     let base = Options { jobs: options.jobs, ..Options::new(now.civil, now.unix) };
-    let done = restore::resume(&unfinished, &[&set], &store, &base, &progress);
+    let done = Restore::new(&set, &store, base).watched(&progress).resume(&unfinished);
     drop(progress);
     let undo = unfinished.run.undo.as_ref();
     let kept = |_: &_| undo.map(|undo| Kept { set: SetId(undo.set), place: undo.place.clone() });

@@ -3,7 +3,7 @@
 use super::json::SpanBody;
 use super::text::{bytes, count, counted, duration, escape, span, table};
 use crate::base::time::Span;
-use crate::restore::{AcdPlan, Plan, RangesPlan, TableAction, TablePlan};
+use crate::restore::{AcdPlan, RangesPlan, RestorePlan, TableAction, TablePlan};
 use crate::schema::range::{Slot, SpanSet, Undated, rows};
 use crate::section::pieces::Acd;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ pub struct Prospect {
 impl Prospect {
     /// How long it will take, about.
     #[must_use]
-    pub fn time(&self, plan: &Plan) -> Duration {
+    pub fn time(&self, plan: &RestorePlan) -> Duration {
         let (deleted, inserted) = changes(plan);
         let at = |rows: u64, rate: u64| Duration::from_secs_f64(rows as f64 / rate as f64);
         let mut time = at(inserted, INSERTED_A_SECOND).saturating_add(at(deleted, DELETED_A_SECOND));
@@ -53,12 +53,12 @@ impl Prospect {
 
 /// Rows that a plan deletes, and rows that it inserts.
 #[must_use]
-pub fn changes(plan: &Plan) -> (u64, u64) {
+pub fn changes(plan: &RestorePlan) -> (u64, u64) {
     let sum = |rows: fn(&TablePlan) -> u64| plan.tables.iter().map(rows).fold(0, u64::saturating_add);
     (sum(TablePlan::rows_deleted), sum(TablePlan::rows_inserted))
 }
 
-fn acds(plan: &Plan) -> impl Iterator<Item = &AcdPlan> {
+fn acds(plan: &RestorePlan) -> impl Iterator<Item = &AcdPlan> {
     let ranges = plan.tables.iter().filter_map(|table| match &table.action {
         TableAction::Ranges(ranges) => Some(ranges),
         TableAction::Leave(_) | TableAction::Whole(_) => None,
@@ -67,7 +67,7 @@ fn acds(plan: &Plan) -> impl Iterator<Item = &AcdPlan> {
 }
 
 /// Rows of the target in the time asked for that stay.
-fn stays(plan: &Plan, acd: &AcdPlan) -> u64 {
+fn stays(plan: &RestorePlan, acd: &AcdPlan) -> u64 {
     let asked = acd.target.slots().iter().filter(|slot| acd.decision.widened.meets(slot.span));
     let dated = asked.map(|slot| slot.rows).fold(0, u64::saturating_add);
     let undated = plan.request.is_unbounded() && acd.decision.undated != Undated::Replace;
@@ -76,7 +76,7 @@ fn stays(plan: &Plan, acd: &AcdPlan) -> u64 {
 
 /// The plan as tables.
 #[must_use]
-pub fn plan_text(plan: &Plan, prospect: &Prospect) -> String {
+pub fn plan_text(plan: &RestorePlan, prospect: &Prospect) -> String {
     let mut out = format!("Restore from {} (set {})\n", escape(&plan.label), plan.set);
     let one = plan.acd.map_or_else(String::new, |acd| format!(", ACD {acd} only"));
     let _written = writeln!(out, "Requested: {}{one}\n", plan.request);
@@ -138,7 +138,7 @@ fn list(out: &mut String, title: &str, items: impl ExactSizeIterator<Item = Stri
     }
 }
 
-fn table_lines(plan: &Plan, planned: &TablePlan, lines: &mut Vec<Vec<String>>) {
+fn table_lines(plan: &RestorePlan, planned: &TablePlan, lines: &mut Vec<Vec<String>>) {
     let name = planned.table.clone();
     let line = |acd: &str, range: &str, delete: String, insert: String, remark: String| {
         let (acd, range, none) = (acd.to_owned(), range.to_owned(), String::new);
@@ -175,7 +175,7 @@ pub fn spans_text(spans: &[Span]) -> String {
     range.join("; ")
 }
 
-fn acd_line(plan: &Plan, name: &str, ranges: &RangesPlan, acd: &AcdPlan) -> Vec<String> {
+fn acd_line(plan: &RestorePlan, name: &str, ranges: &RangesPlan, acd: &AcdPlan) -> Vec<String> {
     let decision = &acd.decision;
     let blank_if_none = |slots: &[Slot]| if slots.is_empty() { String::new() } else { count(rows(slots)) };
     vec![
@@ -228,7 +228,7 @@ fn spans_json(spans: &[Span]) -> Value {
 
 /// The plan as one JSON object.
 #[must_use]
-pub fn plan_json(plan: &Plan, prospect: &Prospect) -> Value {
+pub fn plan_json(plan: &RestorePlan, prospect: &Prospect) -> Value {
     json!({
         "set": plan.set.to_string(),
         "label": plan.label,
@@ -253,7 +253,7 @@ pub fn plan_json(plan: &Plan, prospect: &Prospect) -> Value {
     })
 }
 
-fn table_json(plan: &Plan, planned: &TablePlan) -> Value {
+fn table_json(plan: &RestorePlan, planned: &TablePlan) -> Value {
     let mut value = json!({
         "table": planned.table,
         "section": planned.section.number,
@@ -272,7 +272,7 @@ fn table_json(plan: &Plan, planned: &TablePlan) -> Value {
     value
 }
 
-fn acd_plan_json(plan: &Plan, acd: &AcdPlan) -> Value {
+fn acd_plan_json(plan: &RestorePlan, acd: &AcdPlan) -> Value {
     let decision = &acd.decision;
     let slots = |slots: &[Slot]| -> Value {
         slots.iter().map(|slot| json!({"span": span_json(slot.span), "rows": slot.rows})).collect()

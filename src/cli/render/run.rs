@@ -6,7 +6,7 @@ use crate::base::time::Span;
 use crate::cli::failure::Failure;
 use crate::cli::parse::{DatabaseUrl, DevicePath};
 use crate::format::block::SetId;
-use crate::restore::{Outcome, Part, Report, Unfinished, UnitReport};
+use crate::restore::{Outcome, Part, RestoreReport, Unfinished, UnitReport};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -23,7 +23,7 @@ pub struct Kept {
 #[derive(Debug)]
 pub struct Ending<'a> {
     /// What was done.
-    pub report: &'a Report,
+    pub report: &'a RestoreReport,
     /// Why it ended early; `None` if it did not.
     pub stopped: Option<&'a Failure>,
     /// Where the rows are that the run deleted, in whichever of its parts.
@@ -148,7 +148,7 @@ fn finished(out: &mut String, ending: &Ending<'_>) {
 }
 
 /// How long deleting, inserting and proving took, and how fast that was.
-fn times(report: &Report) -> String {
+fn times(report: &RestoreReport) -> String {
     let sum =
         |rows: fn(&crate::restore::TableReport) -> u64| report.tables.iter().map(rows).fold(0, u64::saturating_add);
     let inserted = sum(|table| table.inserted);
@@ -306,7 +306,7 @@ mod tests {
         UnitReport { table: table.to_owned(), part: Part::Slice(Span::of_day(day)), outcome }
     }
 
-    fn report() -> Report {
+    fn report() -> RestoreReport {
         let undo = UndoSet {
             set: SetId([7; 16]),
             label: "UNDO-700101-03-H-00-F-01".to_owned(),
@@ -314,10 +314,10 @@ mod tests {
             rows: 5,
             bytes: 1_024,
         };
-        Report { run: Some(3), undo: Some(undo), ..Report::default() }
+        RestoreReport { run: Some(3), undo: Some(undo), ..RestoreReport::default() }
     }
 
-    fn ending<'a>(report: &'a Report, stopped: Option<&'a Failure>, from: &'a [DevicePath]) -> Ending<'a> {
+    fn ending<'a>(report: &'a RestoreReport, stopped: Option<&'a Failure>, from: &'a [DevicePath]) -> Ending<'a> {
         static DATABASE: std::sync::LazyLock<DatabaseUrl> =
             std::sync::LazyLock::new(|| DatabaseUrl::Sqlite("it's.db".into()));
         let kept = report.undo.as_ref().map(|undo| Kept { set: undo.set, place: undo.place.clone() });
@@ -330,7 +330,7 @@ mod tests {
         let mut units: Vec<UnitReport> =
             outcomes.iter().zip(0..).map(|(outcome, day)| unit("hsplit", day, *outcome)).collect();
         units.push(UnitReport { table: "dsplit".to_owned(), part: Part::Undated, outcome: Outcome::NotBegun });
-        let report = Report { units, ..report() };
+        let report = RestoreReport { units, ..report() };
         let (failure, from) = (Failure::new(Exit::Failed, "stopped as asked"), [DevicePath::Path("/b".into())]);
         let text = report_text(&ending(&report, Some(&failure), &from));
         for line in [
@@ -350,11 +350,11 @@ mod tests {
 
     #[test]
     fn one_that_is_finished_says_how_to_take_it_back() {
-        let report = Report { units: vec![unit("hsplit", 0, Outcome::Replaced)], ..report() };
+        let report = RestoreReport { units: vec![unit("hsplit", 0, Outcome::Replaced)], ..report() };
         let text = report_text(&ending(&report, None, &[]));
         assert!(text.contains("Restore 3 is finished. Replaced 1 unit in ") && text.contains("--run 3\n"), "{text}");
         assert!(text.contains("5 rows in undo set UNDO-700101-03-H-00-F-01") && !text.contains("--resume"), "{text}");
-        let report = Report { undo: None, ..report };
+        let report = RestoreReport { undo: None, ..report };
         let text = report_text(&ending(&report, None, &[]));
         assert!(text.contains("cannot be taken back") && !text.contains("intervault undo"), "{text}");
     }
@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn one_that_never_began_says_that_nothing_was_changed() {
         let failure = Failure::new(Exit::Full, "no space");
-        let report = Report { run: None, undo: None, ..report() };
+        let report = RestoreReport { run: None, undo: None, ..report() };
         let text = report_text(&ending(&report, Some(&failure), &[]));
         assert!(text.contains("the database is as it was") && !text.contains("intervault"), "{text}");
         assert_eq!(report_text(&ending(&report, None, &[])), "Nothing had to be changed.\n");
