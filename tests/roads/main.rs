@@ -12,6 +12,8 @@ mod dialogue;
 #[cfg(target_os = "linux")]
 mod json;
 mod one_backup;
+#[cfg(target_os = "linux")]
+mod saved;
 mod scenarios;
 mod support;
 mod undo;
