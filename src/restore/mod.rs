@@ -11,6 +11,7 @@ mod options;
 mod plan;
 mod report;
 mod resume;
+mod rules;
 mod saved;
 mod sides;
 mod summarise;
@@ -21,10 +22,11 @@ mod units;
 pub use keep::Keep;
 pub use options::{Missing, Options, Proof, Select, UNIT_ROWS};
 pub use report::{
-    AcdPlan, Outcome, RangesPlan, Refusal, RestorePlan, RestoreReport, Source, Stopped, TableAction, TablePlan,
-    TableReport, UndoSet, UnitReport, VolumeNeed, WholePlan,
+    AcdPlan, Outcome, RangesPlan, RestorePlan, RestoreReport, Source, Stopped, TableAction, TablePlan, TableReport,
+    UndoSet, UnitReport, VolumeNeed, WholePlan,
 };
 pub use resume::{Unfinished, unfinished};
+pub use rules::{Refusal, Rule};
 pub use saved::SavedPlan;
 pub use undo::{UndoOptions, UndoPlan, UndoReport, UndoUnit, undo, undo_plan, undoable};
 pub use units::Part;

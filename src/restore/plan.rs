@@ -3,7 +3,8 @@
 use super::drift;
 use super::guards::Guards;
 use super::options::{Missing, Options, Select};
-use super::report::{AcdPlan, RangesPlan, Refusal, RestorePlan, Source, TableAction, TablePlan, VolumeNeed, WholePlan};
+use super::report::{AcdPlan, RangesPlan, RestorePlan, Source, TableAction, TablePlan, VolumeNeed, WholePlan};
+use super::rules::{Refusal, Rule};
 use super::sides::{Cells, Sides};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
@@ -39,7 +40,7 @@ pub(super) fn plan(
     };
     let label = set.label();
     if label.is_undo() {
-        return Err(Error::refused(
+        return Err(Rule::UndoSet.error(
             format!("set {} is an undo set: it holds what a restore deleted, not what a source had", label.label),
             "put it back with intervault undo, or choose a backup with --set",
         ));
@@ -210,11 +211,8 @@ impl Planner<'_> {
         let (name, data_type) = (&table.bound.schema.name, table.bound.data_type);
         if data_type == DataType::Local && !self.same_server {
             let server = &self.set.label().source_server;
-            plan.refusals.push(Refusal {
-                what: format!("{name} is local data of {server}, which only that server may have"),
-                advice: "leave local data out with --data".to_owned(),
-                class: Class::NotRestorable,
-            });
+            let what = format!("{name} is local data of {server}, which only that server may have");
+            plan.refusals.push(Rule::Server.refusal(what, "leave local data out with --data"));
             return Some("local data of another server".to_owned());
         }
         if section.header.server_bound && !self.same_server {
@@ -238,26 +236,26 @@ impl Planner<'_> {
         plan: &mut RestorePlan,
     ) -> Result<Result<(TableSchema, drift::Mapping), String>, Error> {
         let name = &table.bound.schema.name;
-        let mut refuse = |what: String, advice: &str| {
-            plan.refusals.push(Refusal { what, advice: advice.to_owned(), class: Class::NotRestorable });
-        };
+        let mut refuse = |rule: Rule, what: String, advice: &str| plan.refusals.push(rule.refusal(what, advice));
         let Some(target) = self.snapshot.schema(name)? else {
             let advice = "create it first, or choose other tables with --tables";
-            refuse(format!("the target has no table {name}"), advice);
+            refuse(Rule::AbsentTable, format!("the target has no table {name}"), advice);
             return Ok(Err("the target has no such table".to_owned()));
         };
         let advice = "nothing of it is restored until then; choose other tables with --tables";
         let mapping = match drift::map(&table.bound.schema, &target) {
             Ok(mapping) => mapping,
             Err(problems) => {
-                problems.into_iter().for_each(|what| refuse(format!("table {name}: {what}"), advice));
+                problems
+                    .into_iter()
+                    .for_each(|what| refuse(Rule::SchemaDrift, format!("table {name}: {what}"), advice));
                 return Ok(Err("its columns do not fit the target's".to_owned()));
             }
         };
         match self.snapshot.writable(&target) {
             Ok(()) => Ok(Ok((target, mapping))),
             Err(StoreError { kind: StoreErrorKind::Unsupported(why) | StoreErrorKind::Refused(why), .. }) => {
-                refuse(format!("table {name}: {why}"), advice);
+                refuse(Rule::NotWritable, format!("table {name}: {why}"), advice);
                 Ok(Err("its rows cannot be replaced".to_owned()))
             }
             Err(error) => Err(error.into()),
@@ -300,7 +298,7 @@ impl Planner<'_> {
         }
         for acd in &acds {
             if let Some(refusal) = acd.decision.refused() {
-                plan.refusals.push(guard(&table.bound.schema.name, acd, refusal));
+                plan.refusals.extend(guard(&table.bound.schema.name, acd, refusal));
             }
         }
         let unread: BTreeSet<u64> = unreadable.iter().map(|(chunk, _)| chunk.number).collect();
@@ -450,7 +448,7 @@ impl Planner<'_> {
             self.refuse_unreadable(name, &unreadable, plan);
             if unreadable.is_empty() {
                 let what = format!("table {name}: not all rows of its section are on the volumes that are here");
-                self.refuse_or_note(what, Class::Volume, plan);
+                self.refuse_or_note(Rule::MissingVolume, what, plan);
             }
             return Ok(TableAction::Leave(
                 "its section is not whole, and such a table is replaced whole or not".into(),
@@ -458,11 +456,9 @@ impl Planner<'_> {
         }
         let acd = self.acd;
         if let Some(only) = acd.filter(|only| !self.speaks_for(*only)) {
-            plan.refusals.push(Refusal {
-                what: format!("set {} holds nothing of ACD {only}", plan.label),
-                advice: "an ACD that the set does not know is left alone; check the number".to_owned(),
-                class: Class::Nothing,
-            });
+            let what = format!("set {} holds nothing of ACD {only}", plan.label);
+            let advice = "an ACD that the set does not know is left alone; check the number";
+            plan.refusals.push(Rule::UnknownAcd.refusal(what, advice).of_class(Class::Nothing));
             return Ok(TableAction::Leave("the set does not speak for this ACD".to_owned()));
         }
         let bound_target = bound_target(&table.bound, &target, &mapping);
@@ -508,11 +504,8 @@ impl Planner<'_> {
             })
             .collect();
         if left.len() == plan.tables.len() && plan.refusals.is_empty() {
-            plan.refusals.push(Refusal {
-                what: left.first().cloned().unwrap_or_default(),
-                advice: "nothing of what was asked for can be restored".to_owned(),
-                class: Class::NotRestorable,
-            });
+            let what = left.first().cloned().unwrap_or_default();
+            plan.refusals.push(Rule::LeftAlone.refusal(what, "nothing of what was asked for can be restored"));
         }
         if matches!(self.options.select, Select::Tables(_)) {
             plan.notices.extend(left);
@@ -526,7 +519,7 @@ impl Planner<'_> {
         if let Some(damage) = self.set.damage().first() {
             let count = self.set.damage().len();
             let what = format!("set {} is damaged in {count} places, first: {}", plan.label, damage.error);
-            return self.refuse_or_note(what, Class::Damage, plan);
+            return self.refuse_or_note(Rule::Damage, what, plan);
         }
         let by_scan = sections.is_empty() || sections.iter().any(|section| section.source == SectionSource::Scan);
         if !by_scan {
@@ -537,15 +530,18 @@ impl Planner<'_> {
             return;
         }
         let missing: Vec<String> = self.set.missing_volumes().iter().map(u32::to_string).collect();
-        let what = if missing.is_empty() || self.set.is_interrupted() {
-            format!("set {} was never finished, or parts of it are lost", plan.label)
+        let (rule, what) = if missing.is_empty() || self.set.is_interrupted() {
+            (Rule::IncompleteSet, format!("set {} was never finished, or parts of it are lost", plan.label))
         } else {
-            format!("volume {} of set {} is not here, and the catalog is not whole", missing.join(", "), plan.label)
+            let volumes = missing.join(", ");
+            let what = format!("volume {volumes} of set {} is not here, and the catalog is not whole", plan.label);
+            (Rule::MissingVolume, what)
         };
-        self.refuse_or_note(what, Class::Volume, plan);
+        self.refuse_or_note(rule, what, plan);
     }
 
-    fn refuse_or_note(&self, what: String, class: Class, plan: &mut RestorePlan) {
+    fn refuse_or_note(&self, rule: Rule, what: String, plan: &mut RestorePlan) {
+        let class = if rule == Rule::Damage { Class::Damage } else { Class::Volume };
         let advice = match class {
             Class::Volume if self.set.is_interrupted() => {
                 "the backup was interrupted: use another set, or restore what is proven whole in this one: --partial"
@@ -555,7 +551,7 @@ impl Planner<'_> {
         };
         match self.options.missing {
             Missing::Partial => plan.notices.push(what),
-            Missing::Refuse => plan.refusals.push(Refusal { what, advice: advice.to_owned(), class }),
+            Missing::Refuse => plan.refusals.push(rule.refusal(what, advice).of_class(class)),
         }
     }
 
@@ -564,7 +560,7 @@ impl Planner<'_> {
         let missing = unreadable.iter().any(|(_, unread)| unread.absent);
         let rows = unreadable.iter().map(|(chunk, _)| u64::from(chunk.entry.rows)).fold(0, u64::saturating_add);
         let what = format!("table {table}: {rows} rows in {} chunks cannot be read: {first}", unreadable.len());
-        self.refuse_or_note(what, if missing { Class::Volume } else { Class::Damage }, plan);
+        self.refuse_or_note(if missing { Rule::MissingVolume } else { Rule::Damage }, what, plan);
     }
 }
 
@@ -579,23 +575,18 @@ fn giving(chunks: Vec<ChunkRef>, acds: &[AcdPlan]) -> Vec<ChunkRef> {
     chunks.into_iter().filter(|chunk| span(chunk).is_some_and(|span| span.meets(given))).collect()
 }
 
-fn guard(table: &str, acd: &AcdPlan, refusal: crate::schema::range::Refusal) -> Refusal {
+/// What an ACD's decision refuses, a refusal for each rule.
+fn guard(table: &str, acd: &AcdPlan, refusal: crate::schema::range::Refusal) -> impl Iterator<Item = Refusal> {
     let name = acd.acd.map_or_else(|| "no ACD".to_owned(), |acd| format!("ACD {acd}"));
-    let mut parts = Vec::new();
-    if refusal.uncovered_rows > 0 {
-        parts
-            .push(format!("{} rows in the target would be deleted for which the set has none", refusal.uncovered_rows));
-    }
-    if refusal.straddling_rows > 0 {
-        parts.push(format!("{} rows in the target lie across an edge of the range", refusal.straddling_rows));
-    }
-    Refusal {
-        what: format!("table {table}, {name}: {}", parts.join(" and ")),
-        advice: "look at the plan, then say --uncovered keep (the target is right) or --uncovered delete (the set is \
-                 right; rows across an edge stay even so, with those in whose place nothing can come beside them)"
-            .to_owned(),
-        class: Class::NotRestorable,
-    }
+    let advice = "look at the plan, then say --uncovered keep (the target is right) or --uncovered delete (the set is \
+                  right; rows across an edge stay even so, with those in whose place nothing can come beside them)";
+    let rules = [
+        (Rule::Uncovered, refusal.uncovered_rows, "would be deleted for which the set has none"),
+        (Rule::Straddling, refusal.straddling_rows, "lie across an edge of the range"),
+    ];
+    let at = format!("table {table}, {name}");
+    let broken = rules.into_iter().filter(|(_, rows, _)| *rows > 0);
+    broken.map(move |(rule, rows, how)| rule.refusal(format!("{at}: {rows} rows in the target {how}"), advice))
 }
 
 fn read_keys(
