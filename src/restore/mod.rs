@@ -2,8 +2,10 @@
 //! target and decides; [`Restore::apply`] saves what goes and changes the target unit by unit, each in a transaction that also
 //! proves it. What ended early goes on with [`Restore::resume`] or goes back with [`undo()`]. Knows neither SQL nor files.
 
+mod applied;
 mod apply;
 mod drift;
+mod given;
 mod guards;
 mod journal;
 mod keep;
@@ -11,7 +13,9 @@ mod options;
 mod plan;
 mod report;
 mod resume;
+mod rules;
 mod saved;
+mod shortfall;
 mod sides;
 mod summarise;
 mod target;
@@ -21,10 +25,11 @@ mod units;
 pub use keep::Keep;
 pub use options::{Missing, Options, Proof, Select, UNIT_ROWS};
 pub use report::{
-    AcdPlan, Outcome, RangesPlan, Refusal, RestorePlan, RestoreReport, Source, Stopped, TableAction, TablePlan,
-    TableReport, UndoSet, UnitReport, VolumeNeed, WholePlan,
+    AcdPlan, MemberPlan, Outcome, RangesPlan, RestorePlan, RestoreReport, Source, Speaks, Stopped, TableAction,
+    TablePlan, TableReport, UndoSet, UnitReport, VolumeNeed, WholePlan,
 };
 pub use resume::{Unfinished, unfinished};
+pub use rules::{Refusal, Rule};
 pub use saved::SavedPlan;
 pub use undo::{UndoOptions, UndoPlan, UndoReport, UndoUnit, undo, undo_plan, undoable};
 pub use units::Part;

@@ -5,6 +5,7 @@ use super::apply::cut;
 use super::journal;
 use super::options::Options;
 use super::report::{AcdPlan, RestorePlan, TableAction, TablePlan};
+use super::rules::Rule;
 use super::target::{Contents, UnitRows, look};
 use crate::base::checksum::{Hash, blake3};
 use crate::column::digest::Digest;
@@ -67,7 +68,7 @@ impl SavedPlan {
             version: VERSION,
             sets: sets.iter().map(|set| set.label().set().to_string()).collect(),
             target: [identity.kind.clone(), identity.server.clone(), identity.database.clone()],
-            options: journal::write_options(options)?,
+            options: journal::write_options(options, &[])?,
             other_version: options.other_version,
             tables: tables.collect::<Result<_, _>>()?,
         })
@@ -140,7 +141,7 @@ impl SavedPlan {
         } else {
             return Ok(());
         };
-        Err(Error::refused(what, "nothing was changed; plan again, look at it, and save it anew"))
+        Err(Rule::ChangedSincePlan.error(what, "nothing was changed; plan again, look at it, and save it anew"))
     }
 
     /// The first table that a new plan treats in another way.
