@@ -28,14 +28,16 @@ impl SetId {
     ///
     /// ```
     /// use intervault::format::block::SetId;
-    /// let id = SetId([0x1f; 16]);
+    /// let id = SetId([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0xA, 0xB, 0xC, 0xD, 0xE, 0xF]);
     /// assert_eq!(SetId::from_hex(&id.to_string()), Some(id));
     /// assert_eq!(SetId::from_hex("1f"), None);
     /// ```
     #[must_use]
     pub fn from_hex(text: &str) -> Option<SetId> {
         let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        u128::from_str_radix(text, 16).ok().filter(|_| digits).map(|id| SetId(id.to_be_bytes()))
+        // The first two digits are the first byte, and the highest of the number.
+        let number = u128::from_str_radix(text, 16).ok().filter(|_| digits)?;
+        Some(SetId(number.swap_bytes().to_le_bytes()))
     }
 }
 
