@@ -13,7 +13,7 @@ use intervault::format::block::SetId;
 use intervault::restore::{self, Keep, Options, Outcome, Restore, RestoreReport, Stopped, UndoOptions, UndoReport};
 use intervault::schema::catalogue::Catalogue;
 use intervault::schema::range::{Policies, Uncovered};
-use intervault::store::control::{RunStatus, UnitStatus};
+use intervault::store::control::{Collection, Mode, RunStatus, State, UnitStatus};
 use intervault::store::sqlite::SqliteStore;
 use intervault::store::traits::Store;
 use intervault::volume::set::find_set;
@@ -71,7 +71,16 @@ impl Folder {
         let options = backup::Options { jobs: 1, ..backup_options(1) };
         backup::run(&folder.store(), &Catalogue::builtin(), &folder.volumes(), &options, &Silent).unwrap();
         folder.run(RUIN);
+        folder.collect(Collection::Off);
         folder
+    }
+
+    /// Whether rows arrive, by what the database says; the administrator is alone.
+    pub fn collect(&self, collection: Collection) {
+        let store = self.store();
+        let mut change = store.replace().unwrap();
+        change.set_state(&State { collection, mode: Mode::SingleUser }).unwrap();
+        change.commit().unwrap();
     }
 
     /// A copy of all that is there.
