@@ -2,8 +2,10 @@
 //! target and decides; [`Restore::apply`] saves what goes and changes the target unit by unit, each in a transaction that also
 //! proves it. What ended early goes on with [`Restore::resume`] or goes back with [`undo()`]. Knows neither SQL nor files.
 
+mod applied;
 mod apply;
 mod drift;
+mod given;
 mod guards;
 mod journal;
 mod keep;
@@ -12,6 +14,7 @@ mod plan;
 mod report;
 mod resume;
 mod saved;
+mod shortfall;
 mod sides;
 mod summarise;
 mod target;
@@ -21,8 +24,8 @@ mod units;
 pub use keep::Keep;
 pub use options::{Missing, Options, Proof, Select, UNIT_ROWS};
 pub use report::{
-    AcdPlan, Outcome, RangesPlan, Refusal, RestorePlan, RestoreReport, Source, Stopped, TableAction, TablePlan,
-    TableReport, UndoSet, UnitReport, VolumeNeed, WholePlan,
+    AcdPlan, MemberPlan, Outcome, RangesPlan, Refusal, RestorePlan, RestoreReport, Source, Speaks, Stopped,
+    TableAction, TablePlan, TableReport, UndoSet, UnitReport, VolumeNeed, WholePlan,
 };
 pub use resume::{Unfinished, unfinished};
 pub use saved::SavedPlan;
