@@ -15,7 +15,7 @@ use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
 use crate::base::time::{Instant, Span};
 use crate::column::digest::{Digest, RowHasher};
-use crate::error::{Class, Error};
+use crate::error::Error;
 use crate::schema::clock::RowWhen;
 use crate::schema::table::BoundTable;
 use crate::section::rows::ChunkRows;
@@ -40,15 +40,6 @@ pub(super) fn apply(
     match work.run(keep, &mut report) {
         Ok(()) => Ok(report),
         Err(error) => Err(Box::new(Stopped { error, report })),
-    }
-}
-
-fn refused(refusal: &super::report::Refusal) -> Error {
-    match refusal.class {
-        Class::Damage => Error::damage(refusal.what.clone(), refusal.advice.clone()),
-        Class::Volume => Error::wanted(refusal.what.clone(), refusal.advice.clone()),
-        Class::Nothing => Error::nothing(refusal.what.clone(), refusal.advice.clone()),
-        _ => Error::refused(refusal.what.clone(), refusal.advice.clone()),
     }
 }
 
@@ -78,7 +69,7 @@ pub(super) struct Work<'a> {
 impl Work<'_> {
     fn run(&self, keep: Option<Keep<'_>>, report: &mut RestoreReport) -> Result<(), Error> {
         if let Some(refusal) = self.plan.refusals.first() {
-            return Err(refused(refusal));
+            return Err(refusal.error());
         }
         let lock = self.store.lock()?;
         lock.notice().iter().for_each(|notice| self.monitor.notice(notice));
@@ -95,7 +86,7 @@ impl Work<'_> {
         let (state, target) = (snapshot.state()?, self.store.identity());
         if let Some(label) = self.sets.first().map(|set| set.label()) {
             let guards = Guards { state, target, label, last: last.as_ref(), options: self.options };
-            guards.refusals(&self.plan.tables).first().map_or(Ok(()), |refusal| Err(refused(refusal)))?;
+            guards.refusals(&self.plan.tables).first().map_or(Ok(()), |refusal| Err(refusal.error()))?;
         }
         let next = last.as_ref().map_or(0, |run| run.number).saturating_add(1);
         if let Some(keep) = keep {

@@ -2,8 +2,8 @@
 //! other restore half done. Pure.
 
 use super::options::{Options, Select};
-use super::report::{Refusal, TableAction, TablePlan};
-use crate::error::Class;
+use super::report::{TableAction, TablePlan};
+use super::rules::{Refusal, Rule};
 use crate::format::label::LabelRecord;
 use crate::schema::grain::DataType;
 use crate::store::control::{Collection, Mode, Run, RunStatus, State};
@@ -29,13 +29,13 @@ impl Guards<'_> {
         if self.options.resuming {
             return Vec::new();
         }
-        let all = [self.unfinished(), self.version(), self.local(tables), self.administration(tables)];
+        let all = [self.unfinished(), self.version(), self.collection(tables), self.single_user(tables)];
         all.into_iter().flatten().collect()
     }
 
     fn unfinished(&self) -> Option<Refusal> {
         let last = self.last.filter(|last| last.status == RunStatus::Begun && !self.options.anew)?;
-        Some(refusal(
+        Some(Rule::UnfinishedRestore.refusal(
             format!("restore {} of {} ended early and is neither finished nor undone", last.number, last.label),
             "finish it with --resume, take it back with intervault undo, or set it aside with --anew",
         ))
@@ -46,28 +46,30 @@ impl Guards<'_> {
         let differ = !from.is_empty() && !to.is_empty() && from != to && self.label.source_store == self.target.kind;
         (differ && !self.options.other_version).then(|| {
             let what = format!("the set is of version {from} of the database's schema, the target has version {to}");
-            refusal(what, "restore onto the version that it came from, or say that both mean the same: --other-version")
+            let advice = "restore onto the version that it came from, or say that both mean the same: --other-version";
+            Rule::SchemaVersion.refusal(what, advice)
         })
     }
 
-    /// Local data: collection off and single-user. Tables that were named one by one may be restored in any state, as with
-    /// the product family's own restores.
-    fn local(&self, tables: &[TablePlan]) -> Option<Refusal> {
+    /// Local data: collection off. Tables that were named one by one may be restored in any state, as with the product
+    /// family's own restores.
+    fn collection(&self, tables: &[TablePlan]) -> Option<Refusal> {
         let table = self.first_of(tables, &[DataType::Local])?;
-        let fits = self.state.collection == Collection::Off && self.state.mode == Mode::SingleUser;
-        (!fits).then(|| {
-            let what =
-                format!("{table} is local data, which needs collection off and single-user mode; now {}", self.now());
-            refusal(what, "intervault state --collection off --mode single-user; or leave it out with --data")
+        (self.state.collection != Collection::Off).then(|| {
+            let what = format!("{table} is local data, which needs collection off; now {}", self.now());
+            let advice = "intervault state --collection off; leave it out with --data, or name it with --tables";
+            Rule::Collection.refusal(what, advice)
         })
     }
 
-    /// System and ACD-specific data: single-user.
-    fn administration(&self, tables: &[TablePlan]) -> Option<Refusal> {
-        let table = self.first_of(tables, &[DataType::System, DataType::Acd])?;
+    /// All administration data: single-user.
+    fn single_user(&self, tables: &[TablePlan]) -> Option<Refusal> {
+        let table = self.first_of(tables, &[DataType::Local, DataType::System, DataType::Acd])?;
         (self.state.mode != Mode::SingleUser).then(|| {
             let what = format!("{table} is administration data, which needs single-user mode; now {}", self.now());
-            refusal(what, "intervault state --mode single-user; or leave such data out with --data")
+            let advice =
+                "intervault state --mode single-user; leave such data out with --data, or name it with --tables";
+            Rule::SingleUser.refusal(what, advice)
         })
     }
 
@@ -86,8 +88,4 @@ impl Guards<'_> {
             .find(|table| kinds.contains(&table.section.bound.data_type))
             .map(|table| table.table.as_str())
     }
-}
-
-fn refusal(what: String, advice: &str) -> Refusal {
-    Refusal { what, advice: advice.to_owned(), class: Class::NotRestorable }
 }

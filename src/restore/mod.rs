@@ -13,6 +13,7 @@ mod options;
 mod plan;
 mod report;
 mod resume;
+mod rules;
 mod saved;
 mod shortfall;
 mod sides;
@@ -24,10 +25,11 @@ mod units;
 pub use keep::Keep;
 pub use options::{Missing, Options, Proof, Select, UNIT_ROWS};
 pub use report::{
-    AcdPlan, MemberPlan, Outcome, RangesPlan, Refusal, RestorePlan, RestoreReport, Source, Speaks, Stopped,
-    TableAction, TablePlan, TableReport, UndoSet, UnitReport, VolumeNeed, WholePlan,
+    AcdPlan, MemberPlan, Outcome, RangesPlan, RestorePlan, RestoreReport, Source, Speaks, Stopped, TableAction,
+    TablePlan, TableReport, UndoSet, UnitReport, VolumeNeed, WholePlan,
 };
 pub use resume::{Unfinished, unfinished};
+pub use rules::{Refusal, Rule};
 pub use saved::SavedPlan;
 pub use undo::{UndoOptions, UndoPlan, UndoReport, UndoUnit, undo, undo_plan, undoable};
 pub use units::Part;

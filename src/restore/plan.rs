@@ -6,8 +6,9 @@ use super::given::{GivenAcd, MemberSection, Read, given, giving};
 use super::guards::Guards;
 use super::options::{Options, Select};
 use super::report::{
-    AcdPlan, MemberPlan, RangesPlan, Refusal, RestorePlan, Source, TableAction, TablePlan, VolumeNeed, WholePlan,
+    AcdPlan, MemberPlan, RangesPlan, RestorePlan, Source, TableAction, TablePlan, VolumeNeed, WholePlan,
 };
+use super::rules::{Refusal, Rule};
 use super::shortfall::Shortfall;
 use super::sides::{Cells, Sides};
 use crate::base::monitor::{Monitor, Task};
@@ -43,7 +44,7 @@ pub(super) fn plan(
     };
     let label = newest.label();
     if label.is_undo() {
-        return Err(Error::refused(
+        return Err(Rule::UndoSet.error(
             format!("set {} is an undo set: it holds what a restore deleted, not what a source had", label.label),
             "put it back with intervault undo, or choose a backup with --set",
         ));
@@ -282,11 +283,8 @@ impl<'a> Planner<'a> {
         let (name, data_type) = (&table.bound.schema.name, table.bound.data_type);
         if data_type == DataType::Local && !self.same_server {
             let server = &self.newest.label().source_server;
-            plan.refusals.push(Refusal {
-                what: format!("{name} is local data of {server}, which only that server may have"),
-                advice: "leave local data out with --data".to_owned(),
-                class: Class::NotRestorable,
-            });
+            let what = format!("{name} is local data of {server}, which only that server may have");
+            plan.refusals.push(Rule::Server.refusal(what, "leave local data out with --data"));
             return Some("local data of another server".to_owned());
         }
         if section.header.server_bound && !self.same_server {
@@ -311,12 +309,10 @@ impl<'a> Planner<'a> {
     ) -> Result<Result<(TableSchema, Vec<drift::Mapping>), String>, Error> {
         let Some(newest) = sections.first() else { return Ok(Err("no set has it".to_owned())) };
         let name = &newest.table.bound.schema.name;
-        let mut refuse = |what: String, advice: &str| {
-            plan.refusals.push(Refusal { what, advice: advice.to_owned(), class: Class::NotRestorable });
-        };
+        let mut refuse = |rule: Rule, what: String, advice: &str| plan.refusals.push(rule.refusal(what, advice));
         let Some(target) = self.snapshot.schema(name)? else {
             let advice = "create it first, or choose other tables with --tables";
-            refuse(format!("the target has no table {name}"), advice);
+            refuse(Rule::AbsentTable, format!("the target has no table {name}"), advice);
             return Ok(Err("the target has no such table".to_owned()));
         };
         let advice = "nothing of it is restored until then; choose other tables with --tables";
@@ -327,13 +323,15 @@ impl<'a> Planner<'a> {
                 _ => format!(" of set {}", section.set.label().label),
             };
             if section.table.bound.grain != newest.table.bound.grain {
-                refuse(format!("table {name}{of}: its rows are of another grain than in the newest set"), advice);
+                let what = format!("table {name}{of}: its rows are of another grain than in the newest set");
+                refuse(Rule::SchemaDrift, what, advice);
                 return Ok(Err("the sets do not agree what its rows are".to_owned()));
             }
             match drift::map(&section.table.bound.schema, &target) {
                 Ok(mapping) => mappings.push(mapping),
                 Err(problems) => {
-                    problems.into_iter().for_each(|what| refuse(format!("table {name}{of}: {what}"), advice));
+                    let what = |problem| format!("table {name}{of}: {problem}");
+                    problems.into_iter().for_each(|problem| refuse(Rule::SchemaDrift, what(problem), advice));
                     return Ok(Err("its columns do not fit the target's".to_owned()));
                 }
             }
@@ -341,7 +339,7 @@ impl<'a> Planner<'a> {
         match self.snapshot.writable(&target) {
             Ok(()) => Ok(Ok((target, mappings))),
             Err(StoreError { kind: StoreErrorKind::Unsupported(why) | StoreErrorKind::Refused(why), .. }) => {
-                refuse(format!("table {name}: {why}"), advice);
+                refuse(Rule::NotWritable, format!("table {name}: {why}"), advice);
                 Ok(Err("its rows cannot be replaced".to_owned()))
             }
             Err(error) => Err(error.into()),
@@ -385,7 +383,7 @@ impl<'a> Planner<'a> {
         }
         for acd in &acds {
             if let Some(refusal) = acd.decision.refused() {
-                plan.refusals.push(guard(name, acd, refusal));
+                plan.refusals.extend(guard(name, acd, refusal));
             }
         }
         let mut sources = Vec::with_capacity(sections.len());
@@ -493,7 +491,7 @@ impl<'a> Planner<'a> {
             self.shortfall.unreadable(section, &read, plan);
             if read.unreadable.is_empty() {
                 let what = format!("table {name}: not all rows of its section are on the volumes that are here");
-                self.shortfall.refuse_or_note(what, Class::Volume, plan);
+                self.shortfall.refuse_or_note(Rule::MissingVolume, what, plan);
             }
             return Ok(TableAction::Leave(
                 "its section is not whole, and such a table is replaced whole or not".into(),
@@ -501,11 +499,9 @@ impl<'a> Planner<'a> {
         }
         let acd = self.acd;
         if let Some(only) = acd.filter(|only| !self.speaks_for(*only)) {
-            plan.refusals.push(Refusal {
-                what: format!("set {} holds nothing of ACD {only}", plan.label),
-                advice: "an ACD that the set does not know is left alone; check the number".to_owned(),
-                class: Class::Nothing,
-            });
+            let what = format!("set {} holds nothing of ACD {only}", plan.label);
+            let advice = "an ACD that the set does not know is left alone; check the number";
+            plan.refusals.push(Rule::UnknownAcd.refusal(what, advice).of_class(Class::Nothing));
             return Ok(TableAction::Leave("the set does not speak for this ACD".to_owned()));
         }
         let label = section.set.label();
@@ -559,11 +555,8 @@ impl<'a> Planner<'a> {
             })
             .collect();
         if left.len() == plan.tables.len() && plan.refusals.is_empty() {
-            plan.refusals.push(Refusal {
-                what: left.first().cloned().unwrap_or_default(),
-                advice: "nothing of what was asked for can be restored".to_owned(),
-                class: Class::NotRestorable,
-            });
+            let what = left.first().cloned().unwrap_or_default();
+            plan.refusals.push(Rule::LeftAlone.refusal(what, "nothing of what was asked for can be restored"));
         }
         if matches!(self.options.select, Select::Tables(_)) {
             plan.notices.extend(left);
@@ -571,23 +564,18 @@ impl<'a> Planner<'a> {
     }
 }
 
-fn guard(table: &str, acd: &AcdPlan, refusal: crate::schema::range::Refusal) -> Refusal {
+/// What an ACD's decision refuses, a refusal for each rule.
+fn guard(table: &str, acd: &AcdPlan, refusal: crate::schema::range::Refusal) -> impl Iterator<Item = Refusal> {
     let name = acd.acd.map_or_else(|| "no ACD".to_owned(), |acd| format!("ACD {acd}"));
-    let mut parts = Vec::new();
-    if refusal.uncovered_rows > 0 {
-        parts
-            .push(format!("{} rows in the target would be deleted for which the set has none", refusal.uncovered_rows));
-    }
-    if refusal.straddling_rows > 0 {
-        parts.push(format!("{} rows in the target lie across an edge of the range", refusal.straddling_rows));
-    }
-    Refusal {
-        what: format!("table {table}, {name}: {}", parts.join(" and ")),
-        advice: "look at the plan, then say --uncovered keep (the target is right) or --uncovered delete (the set is \
-                 right; rows across an edge stay even so, with those in whose place nothing can come beside them)"
-            .to_owned(),
-        class: Class::NotRestorable,
-    }
+    let advice = "look at the plan, then say --uncovered keep (the target is right) or --uncovered delete (the set is \
+                  right; rows across an edge stay even so, with those in whose place nothing can come beside them)";
+    let rules = [
+        (Rule::Uncovered, refusal.uncovered_rows, "would be deleted for which the set has none"),
+        (Rule::Straddling, refusal.straddling_rows, "lie across an edge of the range"),
+    ];
+    let at = format!("table {table}, {name}");
+    let broken = rules.into_iter().filter(|(_, rows, _)| *rows > 0);
+    broken.map(move |(rule, rows, how)| rule.refusal(format!("{at}: {rows} rows in the target {how}"), advice))
 }
 
 /// Names, each once whatever its case.

@@ -1,6 +1,7 @@
 //! The plan of a restore and what it did, as values: for people as tables, for programs as JSON, both elsewhere.
 
 use super::drift::Mapping;
+use super::rules::Refusal;
 use super::sides::Cells;
 use super::units::Part;
 use crate::base::time::Span;
@@ -67,17 +68,6 @@ pub struct VolumeNeed {
     pub number: u32,
     /// Whether it is here.
     pub here: bool,
-}
-
-/// Why a plan cannot be applied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// The rule, and where it is broken.
-    pub what: String,
-    /// What to try.
-    pub advice: String,
-    /// Whether it is volumes that are missing (exit status 5), damage (4) or a rule (9).
-    pub class: crate::error::Class,
 }
 
 /// What a restore will do with one table.

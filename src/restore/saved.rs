@@ -5,6 +5,7 @@ use super::apply::cut;
 use super::journal;
 use super::options::Options;
 use super::report::{RestorePlan, TableAction, TablePlan};
+use super::rules::Rule;
 use super::target::{Contents, UnitRows, look};
 use crate::base::checksum::{Hash, blake3};
 use crate::column::digest::Digest;
@@ -138,7 +139,7 @@ impl SavedPlan {
                 None => "tables have come to what would be restored since the plan was saved".to_owned(),
             }
         };
-        Err(Error::refused(what, "nothing was changed; plan again, look at it, and save it anew"))
+        Err(Rule::ChangedSincePlan.error(what, "nothing was changed; plan again, look at it, and save it anew"))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::given::{Given, MemberSection, Read};
 use super::options::{Missing, Options};
-use super::report::{RangesPlan, Refusal, RestorePlan, TableAction};
+use super::report::{RangesPlan, RestorePlan, TableAction};
+use super::rules::Rule;
 use crate::base::time::civil_of_day;
 use crate::error::Class;
 use crate::section::evidence::Bucket;
@@ -33,7 +34,7 @@ impl Shortfall<'_> {
         if let Some(damage) = set.damage().first() {
             let count = set.damage().len();
             let what = format!("set {label} is damaged in {count} places, first: {}", damage.error);
-            return self.refuse_or_note(what, Class::Damage, plan);
+            return self.refuse_or_note(Rule::Damage, what, plan);
         }
         let by_scan = sections.is_empty() || sections.iter().any(|section| section.source == SectionSource::Scan);
         if !by_scan {
@@ -44,37 +45,43 @@ impl Shortfall<'_> {
             return;
         }
         let missing: Vec<String> = set.missing_volumes().iter().map(u32::to_string).collect();
-        let what = if missing.is_empty() || set.is_interrupted() {
-            format!("set {label} was never finished, or parts of it are lost")
+        let (rule, what) = if missing.is_empty() || set.is_interrupted() {
+            (Rule::IncompleteSet, format!("set {label} was never finished, or parts of it are lost"))
         } else {
-            format!("volume {} of set {label} is not here, and the catalog is not whole", missing.join(", "))
+            let volumes = missing.join(", ");
+            let what = format!("volume {volumes} of set {label} is not here, and the catalog is not whole");
+            (Rule::MissingVolume, what)
         };
-        self.refuse_or_note(what, Class::Volume, plan);
+        self.refuse_or_note(rule, what, plan);
     }
 
     /// Refuses, or tells, as was asked for.
-    pub(super) fn refuse_or_note(&self, what: String, class: Class, plan: &mut RestorePlan) {
+    pub(super) fn refuse_or_note(&self, rule: Rule, what: String, plan: &mut RestorePlan) {
+        let class = if rule == Rule::Damage { Class::Damage } else { Class::Volume };
         let interrupted = self.chain.members().first().is_some_and(|set| set.is_interrupted());
         let advice = match class {
             Class::Volume if interrupted => {
                 "the backup was interrupted: use another set, or restore what is proven whole in this one: --partial"
+            }
+            Class::Volume if rule == Rule::MissingMember => {
+                "give the device that has it too (--from), or restore what is proven without it: --partial"
             }
             Class::Volume => "bring the volume, or restore what is proven whole without it: --partial",
             _ => "restore from another copy of the set, or what is proven whole without them: --partial",
         };
         match self.options.missing {
             Missing::Partial => plan.notices.push(what),
-            Missing::Refuse => plan.refusals.push(Refusal { what, advice: advice.to_owned(), class }),
+            Missing::Refuse => plan.refusals.push(rule.refusal(what, advice).of_class(class)),
         }
     }
 
     /// Chunks that cannot be read.
     pub(super) fn unreadable(&self, section: &MemberSection<'_>, read: &Read, plan: &mut RestorePlan) {
-        let Some((what, class)) = self.words(section, read) else { return };
-        self.refuse_or_note(what, class, plan);
+        let Some((what, rule)) = self.words(section, read) else { return };
+        self.refuse_or_note(rule, what, plan);
     }
 
-    fn words(&self, section: &MemberSection<'_>, read: &Read) -> Option<(String, Class)> {
+    fn words(&self, section: &MemberSection<'_>, read: &Read) -> Option<(String, Rule)> {
         let (_, first) = read.unreadable.first()?;
         let missing = read.unreadable.iter().any(|(_, unread)| unread.absent);
         let rows = read.unreadable.iter().map(|(chunk, _)| u64::from(chunk.entry.rows)).fold(0, u64::saturating_add);
@@ -88,7 +95,7 @@ impl Shortfall<'_> {
             read.unreadable.len(),
             first.reason
         );
-        Some((what, if missing { Class::Volume } else { Class::Damage }))
+        Some((what, if missing { Rule::MissingVolume } else { Rule::Damage }))
     }
 
     /// What of a table with a time is not here. In a chain what cannot be read of one member costs nothing where another one
@@ -97,7 +104,7 @@ impl Shortfall<'_> {
         let costs = !(given.stale.is_empty() && given.lost.is_empty() && given.unproven.is_empty());
         for (section, read) in sections.iter().zip(reads) {
             match self.words(section, read) {
-                Some((what, class)) if costs || sections.len() == 1 => self.refuse_or_note(what, class, plan),
+                Some((what, rule)) if costs || sections.len() == 1 => self.refuse_or_note(rule, what, plan),
                 Some((what, _)) => plan.notices.push(format!("{what}; other members of the chain have them")),
                 None => {}
             }
@@ -111,9 +118,9 @@ impl Shortfall<'_> {
             lines.push(format!("of {} nothing is here ({days})", buckets(&given.lost)));
         }
         if !lines.is_empty() {
-            let class = if self.chain.gaps().is_empty() { Class::Damage } else { Class::Volume };
+            let rule = if self.chain.gaps().is_empty() { Rule::Damage } else { Rule::MissingMember };
             let what = format!("table {name}: {}; they are left alone", lines.join(", and "));
-            self.refuse_or_note(what, class, plan);
+            self.refuse_or_note(rule, what, plan);
         }
     }
 
@@ -134,7 +141,7 @@ impl Shortfall<'_> {
                     newest.sections().iter().all(|section| section.source == SectionSource::Catalog)
                 });
             if short || !told {
-                self.refuse_or_note(format!("{what}: see what it costs"), Class::Volume, plan);
+                self.refuse_or_note(Rule::MissingMember, format!("{what}: see what it costs"), plan);
             } else {
                 plan.notices.push(format!("{what}; the other members have all that is restored"));
             }

@@ -2,6 +2,7 @@
 //! function that scans; nothing is changed here.
 
 use super::report::{AcdPlan, RangesPlan, Source, TableAction, TablePlan};
+use super::rules::Rule;
 use super::sides::{Cells, Sides};
 use super::units::{Part, days, looked_at, scopes};
 use crate::base::aside::aside;
@@ -197,7 +198,7 @@ pub(super) fn changed(table: &str, part: Part) -> Error {
         Part::Undated => " without a usable time".to_owned(),
         Part::Slice(slice) => format!(" of {}", SpanSet::from(slice)),
     };
-    Error::refused(
+    Rule::ChangedSincePlan.error(
         format!("table {table}: the target's rows{of} have changed since the plan was made"),
         "they were left as they are; plan and restore again",
     )

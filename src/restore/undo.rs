@@ -4,6 +4,7 @@
 use super::drift;
 use super::plan::position;
 use super::report::cancelled;
+use super::rules::{Refusal, Rule};
 use super::target::Scan;
 use super::units::{Part, days};
 use crate::base::monitor::{Monitor, Task};
@@ -45,7 +46,7 @@ pub struct UndoPlan {
     /// Its units that were replaced, in the order in which they are put back: the last one first.
     pub units: Vec<UndoUnit>,
     /// Why it cannot be done as asked; empty if it can.
-    pub refusals: Vec<String>,
+    pub refusals: Vec<Refusal>,
 }
 
 /// A unit that is put back.
@@ -113,7 +114,7 @@ pub fn undoable(store: &dyn Store, run: Option<u64>) -> Result<Run, Error> {
     }
     if found.undo.is_none() {
         let what = format!("restore {number} kept nothing of what it deleted (--no-undo)");
-        return Err(Error::refused(what, "restore again from a backup that has these rows"));
+        return Err(Rule::NotKept.error(what, "restore again from a backup that has these rows"));
     }
     Ok(found)
 }
@@ -134,7 +135,7 @@ pub fn undo_plan(
     let ranges = snapshot.ranges()?;
     let lines = snapshot.units(run.number)?;
     if let Some(later) = later(&run, &ranges).filter(|_| !options.force) {
-        return Err(Error::refused(
+        return Err(Rule::ReplacedSince.error(
             format!("restore {} cannot be undone yet: restore {later} has replaced rows there since", run.number),
             format!("undo restore {later} first, or say --force"),
         ));
@@ -156,7 +157,7 @@ pub fn undo_plan(
         })?;
         let changed = now.digest != digest(line.after);
         if changed && !options.force {
-            refusals.push(changed_since(&line, part));
+            refusals.push(Rule::ChangedSince.refusal(changed_since(&line, part), TO_FORCE));
         }
         monitor.advance(Task::Plan, line.saved.rows, 0);
         let delete = if changed { now.digest.rows } else { line.inserted.rows };
@@ -193,6 +194,9 @@ fn the_set_of(run: &Run, set: &SetReader<'_>) -> Result<(), Error> {
         format!("they are in set {wanted}, written to {place}"),
     ))
 }
+
+const TO_FORCE: &str =
+    "--partial takes the other units back and leaves these alone; --force takes these back too, over what is there now";
 
 fn changed_since(line: &Unit, part: Part) -> String {
     let of = match part {
@@ -241,7 +245,7 @@ pub fn undo(
             "{} parts were put back and these were left alone; --force puts them back too, over what is there now",
             report.units
         );
-        return Err(Error::refused(format!("{first}{more}"), advice));
+        return Err(Rule::ChangedSince.error(format!("{first}{more}"), advice));
     }
     let mut replacement = store.replace()?;
     replacement.end_run(plan.run.number, RunStatus::Undone, Some(options.now_unix))?;
@@ -312,7 +316,7 @@ impl UndoWork<'_> {
         if named == digest(line.inserted) || self.options.force {
             return Ok((line.keys.clone(), named));
         }
-        Err(Error::refused(
+        Err(Rule::ChangedSince.error(
             format!(
                 "table {}: its rows have other keys by now, so that those of the restore cannot be told",
                 line.table
@@ -369,7 +373,7 @@ impl Saved {
         let names =
             |schema: &TableSchema| -> Vec<String> { schema.columns.iter().map(|column| column.name.clone()).collect() };
         if names(&own) != names(&schema) || drift::map(&own, &schema).is_err() {
-            return Err(Error::refused(
+            return Err(Rule::SchemaDrift.error(
                 format!("table {}: its columns are not those that it had before the restore", schema.name),
                 "give it these columns again, in their order, and undo then",
             ));
@@ -387,7 +391,8 @@ impl Saved {
 }
 
 fn no_table(table: &str) -> Error {
-    Error::refused(format!("the target has no table {table} any more"), "create it again, with its columns, first")
+    Rule::AbsentTable
+        .error(format!("the target has no table {table} any more"), "create it again, with its columns, first")
 }
 
 /// What the ranges of a unit hold now.

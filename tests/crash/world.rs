@@ -209,7 +209,7 @@ impl Folder {
         let run = restore::undoable(&store, None)?;
         let set = find_set(&device, SetId(run.undo.unwrap().set))?.unwrap();
         let plan = restore::undo_plan(&set, &store, &options, &Silent)?;
-        assert_eq!(plan.refusals, [] as [String; 0]);
+        assert_eq!(plan.refusals, []);
         restore::undo(&plan, &set, &store, &options, &Silent)
     }
 

@@ -182,6 +182,6 @@ fn refusal(plan: &RestorePlan, exit: Exit) -> Failure {
     let and_more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
     worst.map_or_else(
         || Failure::new(exit, "the plan is refused"),
-        |refusal| Failure::new(exit, format!("{}{and_more}", refusal.what)).hint(refusal.advice.clone()),
+        |refusal| Failure::new(exit, format!("{refusal}{and_more}")).hint(refusal.advice.clone()),
     )
 }

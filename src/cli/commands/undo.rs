@@ -125,12 +125,10 @@ fn so_far(plan: &UndoPlan, store: &SqliteStore) -> Result<UndoReport, Failure> {
 }
 
 fn refusal(plan: &UndoPlan) -> Failure {
-    let first = plan.refusals.first().map(String::as_str).unwrap_or_default();
     let more = plan.refusals.len().saturating_sub(1);
     let and_more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-    Failure::new(Exit::NotRestorable, format!("{first}{and_more}; nothing was changed")).hint(
-        "--partial takes the other units back and leaves these alone; --force takes these back too, over what is there now",
-    )
+    let Some(first) = plan.refusals.first() else { return Failure::new(Exit::NotRestorable, "the undo is refused") };
+    Failure::new(Exit::NotRestorable, format!("{first}{and_more}; nothing was changed")).hint(first.advice.clone())
 }
 
 fn answer(output: &Output, exit: Exit, plan: Value, done: Option<Value>) {

@@ -3,7 +3,7 @@
 use super::json::SpanBody;
 use super::text::{bytes, count, counted, duration, escape, span, table};
 use crate::base::time::Span;
-use crate::restore::{AcdPlan, RangesPlan, RestorePlan, TableAction, TablePlan};
+use crate::restore::{AcdPlan, RangesPlan, Refusal, RestorePlan, TableAction, TablePlan};
 use crate::schema::range::{Slot, SpanSet, Undated, rows};
 use crate::section::pieces::Acd;
 use serde_json::{Value, json};
@@ -124,7 +124,11 @@ pub fn plan_text(plan: &RestorePlan, prospect: &Prospect) -> String {
         plan.summarise.iter().map(|(table, acd, period)| format!("{table}, {}: {}", acd_text(*acd), span(*period))),
     );
     list(&mut out, "Note", plan.notices.iter().cloned());
-    list(&mut out, "Refused", plan.refusals.iter().map(|refusal| format!("{}; {}", refusal.what, refusal.advice)));
+    list(
+        &mut out,
+        "Refused",
+        plan.refusals.iter().map(|refusal| format!("{}: {}; {}", refusal.rule, refusal.what, refusal.advice)),
+    );
     out
 }
 
@@ -247,10 +251,21 @@ pub fn plan_json(plan: &RestorePlan, prospect: &Prospect) -> Value {
             "table": table, "acd": json!(acd), "period": span_json(*period),
         })).collect::<Vec<_>>(),
         "notices": plan.notices,
-        "refusals": plan.refusals.iter().map(|refusal| json!({
-            "what": refusal.what, "advice": refusal.advice,
-        })).collect::<Vec<_>>(),
+        "refusals": refusals_json(&plan.refusals),
     })
+}
+
+/// Refusals, each with its rule and the option that lets it through.
+pub(super) fn refusals_json(refusals: &[Refusal]) -> Value {
+    let one = |refusal: &Refusal| {
+        json!({
+            "rule": refusal.rule.name(),
+            "override": refusal.rule.override_option(),
+            "what": refusal.what,
+            "advice": refusal.advice,
+        })
+    };
+    refusals.iter().map(one).collect()
 }
 
 fn table_json(plan: &RestorePlan, planned: &TablePlan) -> Value {

@@ -81,7 +81,7 @@ pub fn plan_json(plan: &UndoPlan) -> Value {
             "put_back": unit.put_back,
             "changed": unit.changed,
         })).collect::<Vec<_>>(),
-        "refusals": plan.refusals,
+        "refusals": super::restore::refusals_json(&plan.refusals),
     })
 }
 
