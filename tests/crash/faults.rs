@@ -15,6 +15,7 @@ use intervault::restore::{Keep, Options, Outcome, Restore, RestoreReport, Stoppe
 use intervault::store::control::{RunStatus, UnitStatus};
 use intervault::store::traits::Store;
 use intervault::testing::fault::{self, FaultDevice, Op};
+use intervault::volume::section::ChunkRef;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -255,12 +256,31 @@ fn at_every_question(
 }
 
 /// The volumes in memory, so that they can vanish and change.
-fn in_memory(folder: &Folder) -> FaultDevice<MemoryDevice> {
+fn in_memory(device: &dyn Device) -> FaultDevice<MemoryDevice> {
     let memory = MemoryDevice::new();
-    for name in folder.volumes().list().unwrap() {
-        memory.insert(&name, std::fs::read(folder.0.join("volumes").join(&name)).unwrap());
+    for name in device.list().unwrap() {
+        let source = device.open(&name).unwrap();
+        let mut bytes = vec![0; source.len() as usize];
+        source.read_at(0, &mut bytes).unwrap();
+        memory.insert(&name, bytes);
     }
     FaultDevice::new(memory, 1)
+}
+
+/// No read succeeds any more.
+fn pull(device: &FaultDevice<MemoryDevice>) {
+    (0..1_000).for_each(|passes| device.fail_nth(Op::Read, passes, fault::Fault::Io));
+}
+
+/// A bit in the middle of each block of rows.
+fn bits(device: &dyn Device) -> Vec<(String, u64)> {
+    let set = only_set(device);
+    let chunks = set.sections().iter().flat_map(|section| &section.chunks);
+    let bit = |chunk: &ChunkRef| {
+        let entry = &chunk.entry;
+        (set.copies(entry.volume).remove(0), (entry.offset + u64::from(entry.bytes) / 2) * 8)
+    };
+    chunks.map(bit).collect()
 }
 
 /// The run ended with some units old and the others new, and goes on with the volumes that are in the folder.
@@ -274,10 +294,8 @@ fn ended_between_units(bench: &Bench, folder: &Folder, stopped: &Stopped, what: 
 #[test]
 fn a_volume_is_pulled_away_while_it_is_read() {
     let bench = Bench::new(Journal::Wal);
-    let gone = |_: &Folder, device: &FaultDevice<MemoryDevice>| {
-        (0..1_000).for_each(|passes| device.fail_nth(Op::Read, passes, fault::Fault::Io));
-    };
-    at_every_question(&bench, &in_memory, &gone, &|folder, result, what| {
+    let gone = |_: &Folder, device: &FaultDevice<MemoryDevice>| pull(device);
+    at_every_question(&bench, &|folder| in_memory(&folder.volumes()), &gone, &|folder, result, what| {
         let Err(stopped) = result else { return false };
         assert_eq!(stopped.error.class(), Class::Failed, "{what}: {stopped}");
         ended_between_units(&bench, folder, &stopped, what);
@@ -289,7 +307,7 @@ fn a_volume_is_pulled_away_while_it_is_read() {
 fn a_single_read_fails() {
     let bench = Bench::new(Journal::Wal);
     let run = |folder: &Folder, fail: Option<usize>| {
-        let device = in_memory(folder);
+        let device = in_memory(&folder.volumes());
         let store = folder.store();
         let set = only_set(&device);
         device.clear_log();
@@ -328,27 +346,47 @@ fn a_single_read_fails() {
 #[test]
 fn a_volume_changes_after_the_plan() {
     let bench = Bench::new(Journal::Delete);
-    // A bit in the middle of each block of rows.
-    let bits: Vec<(String, u64)> = bench.with(&bench.start, "looked at", |folder| {
-        let device = folder.volumes();
-        let set = only_set(&device);
-        let chunks = set.sections().iter().flat_map(|section| &section.chunks);
-        let bit = |chunk: &intervault::volume::section::ChunkRef| {
-            let entry = &chunk.entry;
-            (set.copies(entry.volume).remove(0), (entry.offset + u64::from(entry.bytes) / 2) * 8)
-        };
-        chunks.map(bit).collect()
-    });
+    let bits = bits(&bench.start.volumes());
     assert!(bits.len() >= 3);
     let flip = |_: &Folder, device: &FaultDevice<MemoryDevice>| {
         bits.iter().for_each(|(name, bit)| device.flip(name, *bit));
     };
-    at_every_question(&bench, &in_memory, &flip, &|folder, result, what| {
+    at_every_question(&bench, &|folder| in_memory(&folder.volumes()), &flip, &|folder, result, what| {
         let Err(stopped) = result else { return false };
         assert_eq!(stopped.error.class(), Class::Damage, "{what}: {stopped}");
         ended_between_units(&bench, folder, &stopped, what);
         true
     });
+}
+
+/// The rows that were saved cannot be read, or are not those, or somebody asks to stop: whole units are put back, and the
+/// rest follows with the set as it was.
+#[test]
+fn the_undo_set_fails_while_it_is_read() {
+    let bench = Bench::new(Journal::Wal);
+    let bits = bits(&bench.done.undo_device());
+    assert!(bits.len() >= 3);
+    let flip = |device: &FaultDevice<MemoryDevice>| bits.iter().for_each(|(name, bit)| device.flip(name, *bit));
+    let stop = |_: &FaultDevice<MemoryDevice>| {};
+    let faults: [(&(dyn Fn(&FaultDevice<MemoryDevice>) + Sync), Class); 3] =
+        [(&pull, Class::Failed), (&flip, Class::Damage), (&stop, Class::Failed)];
+    for unit in 0..UNITS {
+        for (fault, (happens, class)) in faults.iter().enumerate() {
+            let what = format!("fault {fault} before unit {unit}");
+            bench.with(&bench.done, "failing", |folder| {
+                let device = in_memory(&folder.undo_device());
+                let then = || {
+                    happens(&device);
+                    fault == 2
+                };
+                let monitor = Between { working: AtomicBool::new(true), ..at_question(unit, then) };
+                let error = folder.undo_from(&device, &monitor).unwrap_err();
+                assert_eq!(error.class(), *class, "{what}: {error}");
+                assert_eq!(folder.applied(), UNITS - unit, "{what}: {error}");
+                bench.truth.goes_back(folder, unit % 2 == 1, &what);
+            });
+        }
+    }
 }
 
 /// Rows that somebody writes into ranges that are still to be replaced are not deleted, neither by the run nor by its
