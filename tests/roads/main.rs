@@ -13,6 +13,8 @@ mod histories;
 #[cfg(target_os = "linux")]
 mod json;
 mod one_backup;
+#[cfg(target_os = "linux")]
+mod saved;
 mod scenarios;
 mod support;
 mod undo;
