@@ -85,7 +85,9 @@ impl Work<'_> {
         let (state, target) = (snapshot.state()?, self.store.identity());
         if let Some(label) = self.sets.first().map(|set| set.label()) {
             let guards = Guards { state, target, label, last: last.as_ref(), options: self.options };
-            guards.refusals(&self.plan.tables).first().map_or(Ok(()), |refusal| Err(refusal.error()))?;
+            let refusals =
+                guards.refusals(&self.plan.tables).into_iter().chain(guards.switched_on(self.plan.collecting));
+            refusals.into_iter().next().map_or(Ok(()), |refusal| Err(refusal.error()))?;
         }
         let next = last.as_ref().map_or(0, |run| run.number).saturating_add(1);
         if let Some(keep) = keep {
@@ -151,7 +153,10 @@ impl Work<'_> {
                 .undo
                 .as_ref()
                 .map(|undo| crate::store::control::UndoPlace { set: undo.set.0, place: undo.place.clone() }),
-            options: journal::write_options(self.options)?,
+            options: journal::write_options(&Options {
+                collecting: Some(self.plan.collecting),
+                ..self.options.clone()
+            })?,
             status: RunStatus::Begun,
         };
         let lines: Vec<Unit> = todo.iter().map(|todo| planned(todo)).collect();

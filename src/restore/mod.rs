@@ -13,6 +13,7 @@ mod report;
 mod resume;
 mod rules;
 mod saved;
+mod settled;
 mod sides;
 mod summarise;
 mod target;

@@ -5,6 +5,7 @@ use super::guards::Guards;
 use super::options::{Missing, Options, Select};
 use super::report::{AcdPlan, RangesPlan, RestorePlan, Source, TableAction, TablePlan, VolumeNeed, WholePlan};
 use super::rules::{Refusal, Rule};
+use super::settled::{SettledTable, Settling};
 use super::sides::{Cells, Sides};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
@@ -48,12 +49,15 @@ pub(super) fn plan(
     let jobs = options.jobs.max(1);
     let snapshot = store.snapshot(jobs)?;
     let acd = one_acd(set, options)?;
-    let planner = Planner { set, snapshot: snapshot.as_ref(), options, acd, same_server: same_server(set, store) };
+    let (state, same_server) = (snapshot.state()?, same_server(set, store));
+    let settling = Settling::new(options, state);
+    let planner = Planner { set, snapshot: snapshot.as_ref(), options, acd, same_server, settling };
     let mut plan = RestorePlan {
         acd,
         set: label.set(),
         label: label.label.clone(),
         request: options.request,
+        collecting: settling.collecting,
         tables: Vec::new(),
         volumes: Vec::new(),
         bytes: 0,
@@ -79,7 +83,7 @@ pub(super) fn plan(
     planner.scanned(&mut plan);
     planner.left_alone(&mut plan);
     let runs = snapshot.runs()?;
-    let guards = Guards { state: snapshot.state()?, target: store.identity(), label, last: runs.last(), options };
+    let guards = Guards { state, target: store.identity(), label, last: runs.last(), options };
     let refusals = guards.refusals(&plan.tables);
     plan.refusals.extend(refusals);
     let wrong = set.wrong_volumes().iter().map(VolumeError::to_string);
@@ -126,6 +130,7 @@ struct Planner<'a> {
     options: &'a Options,
     acd: Option<i64>,
     same_server: bool,
+    settling: Settling,
 }
 
 /// What was read of a section's chunks.
@@ -287,15 +292,17 @@ impl Planner<'_> {
         let held = volume.evidence.held.values().flatten();
         let days = self.target_days(table.bound.grain, held, window.is_none());
         let target_sides = self.target_sides(at.reader, &bound_target, days, &cells)?;
+        let settled = self.settling.table(&table.bound, [&volume.sides, &target_sides]);
         let mut acds = Vec::new();
         let names: BTreeSet<Acd> = volume.sides.keys().chain(target_sides.keys()).copied().collect();
         for acd in names {
             if self.acd.is_some_and(|only| acd != Some(only)) {
                 continue;
             }
-            let plan = self.acd(&table.bound, acd, &volume, target_sides.get(&acd))?;
+            let plan = self.acd(&table.bound, acd, &volume, target_sides.get(&acd), &settled)?;
             acds.push(plan);
         }
+        plan.notices.extend(settled.notices(&table.bound.schema.name, &acds));
         for acd in &acds {
             if let Some(refusal) = acd.decision.refused() {
                 plan.refusals.extend(guard(&table.bound.schema.name, acd, refusal));
@@ -309,10 +316,18 @@ impl Planner<'_> {
         Ok(TableAction::Ranges(Box::new(RangesPlan { target, bound_target, sources, cells, days, acds, unproven })))
     }
 
-    fn acd(&self, table: &BoundTable, acd: Acd, volume: &VolumeSide, target: Option<&Side>) -> Result<AcdPlan, Error> {
+    fn acd(
+        &self,
+        table: &BoundTable,
+        acd: Acd,
+        volume: &VolumeSide,
+        target: Option<&Side>,
+        settled: &SettledTable,
+    ) -> Result<AcdPlan, Error> {
         let held = volume.evidence.held.get(&acd).cloned().unwrap_or_default();
         let volume_side = volume.sides.get(&acd).cloned().unwrap_or_default();
         let target = target.cloned().unwrap_or_default();
+        let settled_until = settled.until(&volume_side, &target);
         let question = Question {
             grain: table.grain,
             event_slot_minutes: table.event_slot_minutes,
@@ -322,11 +337,11 @@ impl Planner<'_> {
             target: &target,
             undated_proven: volume.evidence.undated.contains(&acd),
             policies: self.options.policies,
-            settled_until: self.options.settled_until,
+            settled_until,
         };
         let decision: Decision =
             decide(&question).map_err(|error| ErrorKind::Range { table: table.schema.name.clone(), error })?;
-        Ok(AcdPlan { acd, held, volume: volume_side, target, decision })
+        Ok(AcdPlan { acd, held, volume: volume_side, target, settled_until, decision })
     }
 
     /// The whole days in question: rows outside them cannot matter. `None`: all of time.
