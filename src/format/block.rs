@@ -23,6 +23,22 @@ pub const HEADER_LEN: usize = at::END;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct SetId(pub [u8; 16]);
 
+impl SetId {
+    /// The id that is written like this: 32 hexadecimal digits. `None` for anything else.
+    ///
+    /// ```
+    /// use intervault::format::block::SetId;
+    /// let id = SetId([0x1f; 16]);
+    /// assert_eq!(SetId::from_hex(&id.to_string()), Some(id));
+    /// assert_eq!(SetId::from_hex("1f"), None);
+    /// ```
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<SetId> {
+        let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        u128::from_str_radix(text, 16).ok().filter(|_| digits).map(|id| SetId(id.to_be_bytes()))
+    }
+}
+
 impl std::fmt::Display for SetId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

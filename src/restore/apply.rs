@@ -153,10 +153,10 @@ impl Work<'_> {
                 .undo
                 .as_ref()
                 .map(|undo| crate::store::control::UndoPlace { set: undo.set.0, place: undo.place.clone() }),
-            options: journal::write_options(&Options {
-                collecting: Some(self.plan.collecting),
-                ..self.options.clone()
-            })?,
+            options: journal::write_options(
+                &Options { collecting: Some(self.plan.collecting), ..self.options.clone() },
+                &self.sets.iter().map(|set| set.set_id()).collect::<Vec<_>>(),
+            )?,
             status: RunStatus::Begun,
         };
         let lines: Vec<Unit> = todo.iter().map(|todo| planned(todo)).collect();

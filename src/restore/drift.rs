@@ -4,7 +4,7 @@ use crate::column::logical::LogicalType;
 use crate::schema::table::{ColumnSchema, TableSchema};
 
 /// How the columns of a section map to those of the target.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mapping {
     /// For each column of the section, the number of the target's column.
     pub columns: Vec<usize>,

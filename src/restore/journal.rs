@@ -47,10 +47,14 @@ pub(super) fn ranges(unit: &UnitRows<'_>, members: &[Member]) -> Vec<Range> {
         TableAction::Leave(_) => {}
         TableAction::Whole(whole) => add(&whole.source, whole.acd, RangeKind::Whole, Span::ALL),
         TableAction::Ranges(plan) => {
-            let first = sources.first();
-            for (source, acd) in first.into_iter().flat_map(|source| unit.undated_acds().map(move |acd| (source, acd)))
-            {
-                add(source, acd, RangeKind::Undated, Span::ALL);
+            for acd in unit.undated_acds() {
+                let gives =
+                    |source: &&Source| source.speaks.as_ref().is_none_or(|speaks| speaks.undated.contains(&acd));
+                sources
+                    .iter()
+                    .find(gives)
+                    .into_iter()
+                    .for_each(|source| add(source, acd, RangeKind::Undated, Span::ALL));
             }
             let Part::Slice(slice) = unit.part else { return lines };
             let slice = SpanSet::from(slice);
@@ -59,7 +63,7 @@ pub(super) fn ranges(unit: &UnitRows<'_>, members: &[Member]) -> Vec<Range> {
                     for (kind, spans) in kinds(plan) {
                         let mut spans = spans.intersection(&slice);
                         if let Some(speaks) = &source.speaks {
-                            spans = spans.intersection(speaks.get(&plan.acd).unwrap_or(&SpanSet::EMPTY));
+                            spans = spans.intersection(speaks.dated.get(&plan.acd).unwrap_or(&SpanSet::EMPTY));
                         }
                         spans.spans().iter().for_each(|span| add(source, plan.acd, kind, *span));
                     }
@@ -82,6 +86,9 @@ fn kinds(plan: &AcdPlan) -> [(RangeKind, SpanSet); 2] {
 struct Written {
     /// Version of this text.
     version: u32,
+    /// The sets that it draws on, the newest first, if there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    sets: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     data: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,11 +127,11 @@ fn value<T: Copy>(words: &[(&str, T)], text: &str) -> Option<T> {
     words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
 }
 
-/// The options of a run as its line has them.
+/// The options of a run as its line has them, and the sets that it draws on.
 ///
 /// # Errors
 /// A name cannot be written as TOML; none is known.
-pub(super) fn write_options(options: &Options) -> Result<String, Error> {
+pub(super) fn write_options(options: &Options, sets: &[SetId]) -> Result<String, Error> {
     let (data, tables) = match &options.select {
         Select::All => (None, None),
         Select::Data(data) => (Some(data.iter().map(|data| data.name().to_owned()).collect()), None),
@@ -132,6 +139,7 @@ pub(super) fn write_options(options: &Options) -> Result<String, Error> {
     };
     let written = Written {
         version: 1,
+        sets: if sets.len() > 1 { sets.iter().map(SetId::to_string).collect() } else { Vec::new() },
         data,
         tables,
         acd: options.acd,
@@ -151,21 +159,33 @@ pub(super) fn write_options(options: &Options) -> Result<String, Error> {
     })
 }
 
+/// The sets that a run's line names, the newest first; none if it draws on one only.
+///
+/// # Errors
+/// The line is not as this release writes it.
+pub(super) fn read_sets(text: &str) -> Result<Vec<SetId>, Error> {
+    let set = |id: &String| SetId::from_hex(id).ok_or_else(|| wrong("it names a set that is none"));
+    written(text)?.sets.iter().map(set).collect()
+}
+
+fn wrong(what: &str) -> Error {
+    Error::refused(
+        format!("the journal's line of the restore cannot be read: {what}"),
+        "it was written by another release, or changed by hand: undo that restore, or begin anew with --anew",
+    )
+}
+
+fn written(text: &str) -> Result<Written, Error> {
+    let written: Written = toml::from_str(text).map_err(|error| wrong(error.message()))?;
+    if written.version == 1 { Ok(written) } else { Err(wrong("its version is not known here")) }
+}
+
 /// The options that a run's line has; what it does not say (threads) is as in `base`.
 ///
 /// # Errors
 /// The line is not as this release writes it.
 pub(super) fn read_options(text: &str, base: &Options) -> Result<Options, Error> {
-    let wrong = |what: &str| {
-        Error::refused(
-            format!("the journal's line of the restore cannot be read: {what}"),
-            "it was written by another release, or changed by hand: undo that restore, or begin anew with --anew",
-        )
-    };
-    let written: Written = toml::from_str(text).map_err(|error| wrong(error.message()))?;
-    if written.version != 1 {
-        return Err(wrong("its version is not known here"));
-    }
+    let written = written(text)?;
     let select = match (written.data, written.tables) {
         (None, None) => Select::All,
         (None, Some(tables)) => Select::Tables(tables),

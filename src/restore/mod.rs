@@ -2,8 +2,10 @@
 //! target and decides; [`Restore::apply`] saves what goes and changes the target unit by unit, each in a transaction that also
 //! proves it. What ended early goes on with [`Restore::resume`] or goes back with [`undo()`]. Knows neither SQL nor files.
 
+mod applied;
 mod apply;
 mod drift;
+mod given;
 mod guards;
 mod journal;
 mod keep;
@@ -14,6 +16,7 @@ mod resume;
 mod rules;
 mod saved;
 mod settled;
+mod shortfall;
 mod sides;
 mod summarise;
 mod target;
@@ -23,8 +26,8 @@ mod units;
 pub use keep::Keep;
 pub use options::{Missing, Options, Proof, Select, UNIT_ROWS};
 pub use report::{
-    AcdPlan, Outcome, RangesPlan, RestorePlan, RestoreReport, Source, Stopped, TableAction, TablePlan, TableReport,
-    UndoSet, UnitReport, VolumeNeed, WholePlan,
+    AcdPlan, MemberPlan, Outcome, RangesPlan, RestorePlan, RestoreReport, Source, Speaks, Stopped, TableAction,
+    TablePlan, TableReport, UndoSet, UnitReport, VolumeNeed, WholePlan,
 };
 pub use resume::{Unfinished, unfinished};
 pub use rules::{Refusal, Rule};

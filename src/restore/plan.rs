@@ -1,31 +1,35 @@
 //! Deciding: volumes and target are read, nothing is changed.
 
+use super::applied::Applied;
 use super::drift;
+use super::given::{GivenAcd, MemberSection, Read, given, giving};
 use super::guards::Guards;
-use super::options::{Missing, Options, Select};
-use super::report::{AcdPlan, RangesPlan, RestorePlan, Source, TableAction, TablePlan, VolumeNeed, WholePlan};
+use super::options::{Options, Select};
+use super::report::{
+    AcdPlan, MemberPlan, RangesPlan, RestorePlan, Source, TableAction, TablePlan, VolumeNeed, WholePlan,
+};
 use super::rules::{Refusal, Rule};
 use super::settled::{SettledTable, Settling};
+use super::shortfall::Shortfall;
 use super::sides::{Cells, Sides};
 use crate::base::monitor::{Monitor, Task};
-use crate::base::ordered::ordered;
 use crate::base::position::Position;
 use crate::base::side_by_side::side_by_side;
 use crate::base::time::{Day, Instant, Span};
 use crate::error::{Class, Error, ErrorKind};
-use crate::format::chunk::PieceEntry;
 use crate::schema::clock::{Clock, ClockKind, Length, RowTimes};
 use crate::schema::grain::{DataType, Grain};
-use crate::schema::range::{Carried, Decision, Question, Request, Side, Undated, decide, reach_days};
+use crate::schema::range::{Carried, Decision, Question, Request, Side, decide, reach_days};
 use crate::schema::table::{BoundTable, TableSchema};
-use crate::section::evidence::{Claims, Evidence, weigh};
+use crate::section::evidence::Bucket;
 use crate::section::pieces::Acd;
-use crate::section::rows::{RowsError, SectionTable};
+use crate::section::rows::SectionTable;
+use crate::store::control::{Range, Run};
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Snapshot, Store};
 use crate::volume::chain::Chain;
 use crate::volume::error::VolumeError;
-use crate::volume::section::{ChunkRef, SectionSource, SectionView};
+use crate::volume::section::{ChunkRef, SectionView};
 use crate::volume::set::SetReader;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,10 +40,10 @@ pub(super) fn plan(
     options: &Options,
     monitor: &dyn Monitor,
 ) -> Result<RestorePlan, Error> {
-    let Some(&set) = chain.members().first() else {
+    let Some(&newest) = chain.members().first() else {
         return Err(Error::nothing("there is no set to restore from", "give a device that holds one"));
     };
-    let label = set.label();
+    let label = newest.label();
     if label.is_undo() {
         return Err(Rule::UndoSet.error(
             format!("set {} is an undo set: it holds what a restore deleted, not what a source had", label.label),
@@ -48,31 +52,30 @@ pub(super) fn plan(
     }
     let jobs = options.jobs.max(1);
     let snapshot = store.snapshot(jobs)?;
-    let acd = one_acd(set, options)?;
-    let (state, same_server) = (snapshot.state()?, same_server(set, store));
-    let settling = Settling::new(options, state);
-    let planner = Planner { set, snapshot: snapshot.as_ref(), options, acd, same_server, settling };
-    let mut plan = RestorePlan {
-        acd,
-        set: label.set(),
-        label: label.label.clone(),
-        request: options.request,
-        collecting: settling.collecting,
-        tables: Vec::new(),
-        volumes: Vec::new(),
-        bytes: 0,
-        summarise: Vec::new(),
-        notices: Vec::new(),
-        refusals: Vec::new(),
+    let runs = snapshot.runs()?;
+    let state = snapshot.state()?;
+    let shortfall = Shortfall { chain, options };
+    let planner = Planner {
+        chain,
+        newest,
+        snapshot: snapshot.as_ref(),
+        options,
+        acd: one_acd(newest, options)?,
+        same_server: label.source_server == store.identity().server,
+        settling: Settling::new(options, state),
+        applied: applied_before(snapshot.as_ref(), &runs, options)?,
+        shortfall: &shortfall,
     };
-    let sections = planner.selected()?;
-    let rows = sections.iter().filter_map(|section| section.end.as_ref()).map(|end| end.rows);
-    monitor.begin(Task::Plan, "comparing volumes and target", rows.fold(0, u64::saturating_add));
+    let mut plan = blank(chain, newest, &planner);
+    let tables = planner.selected()?;
+    let ends = tables.iter().flatten().filter_map(|section| section.view.end.as_ref());
+    let rows = ends.map(|end| end.rows).fold(0, u64::saturating_add);
+    monitor.begin(Task::Plan, "comparing volumes and target", rows);
     let jobs = jobs.min(snapshot.readers().max(1));
-    let blank = plan.clone();
-    let planned = side_by_side(jobs, &sections, |reader, section| {
-        let mut part = blank.clone();
-        planner.table(reader, section, &mut part, monitor).map(|()| part)
+    let empty = plan.clone();
+    let planned = side_by_side(jobs, &tables, |reader, sections| {
+        let mut part = empty.clone();
+        planner.table(reader, sections, &mut part, monitor).map(|()| part)
     })?;
     for part in planned {
         plan.tables.extend(part.tables);
@@ -80,18 +83,54 @@ pub(super) fn plan(
         plan.refusals.extend(part.refusals);
     }
     monitor.end(Task::Plan);
-    planner.scanned(&mut plan);
+    shortfall.sets(&mut plan);
+    shortfall.members(&mut plan);
     planner.left_alone(&mut plan);
-    let runs = snapshot.runs()?;
     let guards = Guards { state, target: store.identity(), label, last: runs.last(), options };
     let refusals = guards.refusals(&plan.tables);
     plan.refusals.extend(refusals);
-    let wrong = set.wrong_volumes().iter().map(VolumeError::to_string);
-    let other_copy = |what| format!("{what}; its other copy was read, replace the bad one");
-    plan.notices.extend(wrong.chain(set.overcome().into_iter().map(other_copy)));
-    needs(set, &mut plan);
+    for set in chain.members() {
+        let wrong = set.wrong_volumes().iter().map(VolumeError::to_string);
+        let other_copy = |what| format!("{what}; its other copy was read, replace the bad one");
+        plan.notices.extend(wrong.chain(set.overcome().into_iter().map(other_copy)));
+    }
+    needs(chain, &mut plan);
     super::summarise::list(&mut plan);
     Ok(plan)
+}
+
+/// A plan that does nothing yet.
+fn blank(chain: &Chain<'_>, newest: &SetReader<'_>, planner: &Planner<'_>) -> RestorePlan {
+    let member = |set: &&SetReader<'_>| {
+        let label = set.label();
+        MemberPlan { set: label.set(), label: label.label.clone(), sequence: label.sequence }
+    };
+    RestorePlan {
+        acd: planner.acd,
+        set: newest.label().set(),
+        label: newest.label().label.clone(),
+        members: chain.members().iter().map(member).collect(),
+        gaps: if chain.is_alone() { Vec::new() } else { chain.gaps().to_vec() },
+        request: planner.options.request,
+        collecting: planner.settling.collecting,
+        tables: Vec::new(),
+        volumes: Vec::new(),
+        bytes: 0,
+        summarise: Vec::new(),
+        notices: Vec::new(),
+        refusals: Vec::new(),
+    }
+}
+
+/// What was restored before, as far as it counts: not what a run that is gone on with put in itself.
+fn applied_before(snapshot: &dyn Snapshot, runs: &[Run], options: &Options) -> Result<Vec<Range>, Error> {
+    if options.older_wins {
+        return Ok(Vec::new());
+    }
+    let own = runs.last().filter(|_| options.resuming).map(|run| run.number);
+    let mut ranges = snapshot.ranges()?;
+    ranges.retain(|range| Some(range.run) != own);
+    Ok(ranges)
 }
 
 /// The one ACD that is restored: as asked, or that of a set which holds no other. Such a set speaks for nobody else.
@@ -106,108 +145,141 @@ fn one_acd(set: &SetReader<'_>, options: &Options) -> Result<Option<i64>, Error>
     }
 }
 
-fn same_server(set: &SetReader<'_>, store: &dyn Store) -> bool {
-    let (label, target) = (set.label(), store.identity());
-    label.source_server == target.server
-}
-
 /// The volumes and bytes that a plan needs.
-fn needs(set: &SetReader<'_>, plan: &mut RestorePlan) {
+fn needs(chain: &Chain<'_>, plan: &mut RestorePlan) {
     let mut numbers = BTreeSet::new();
     for table in &plan.tables {
-        for chunk in table.sources().iter().flat_map(|source| &source.chunks) {
-            numbers.insert(chunk.entry.volume);
-            plan.bytes = plan.bytes.saturating_add(u64::from(chunk.entry.bytes));
+        for source in table.sources() {
+            for chunk in &source.chunks {
+                numbers.insert((source.member, chunk.entry.volume));
+                plan.bytes = plan.bytes.saturating_add(u64::from(chunk.entry.bytes));
+            }
         }
     }
-    let missing = set.missing_volumes();
-    plan.volumes = numbers.into_iter().map(|number| VolumeNeed { number, here: !missing.contains(&number) }).collect();
+    let here = |member: usize, number: u32| {
+        chain.members().get(member).is_some_and(|set| !set.missing_volumes().contains(&number))
+    };
+    let need = |(member, number)| VolumeNeed { member, number, here: here(member, number) };
+    plan.volumes = numbers.into_iter().map(need).collect();
 }
 
 struct Planner<'a> {
-    set: &'a SetReader<'a>,
+    chain: &'a Chain<'a>,
+    newest: &'a SetReader<'a>,
     snapshot: &'a dyn Snapshot,
     options: &'a Options,
     acd: Option<i64>,
     same_server: bool,
     settling: Settling,
-}
-
-/// What was read of a section's chunks.
-struct VolumeSide {
-    sides: BTreeMap<Acd, Side>,
-    evidence: Evidence,
+    /// The ranges that were restored before, in their order.
+    applied: Vec<Range>,
+    shortfall: &'a Shortfall<'a>,
 }
 
 /// What is being planned, and with which connection.
 struct At<'a> {
     reader: usize,
-    section: &'a SectionView,
+    /// Of each member that has the table; the newest first.
+    sections: &'a [MemberSection<'a>],
+    /// The newest section's table.
     table: &'a SectionTable,
 }
 
-impl Planner<'_> {
-    fn selected(&self) -> Result<Vec<&SectionView>, Error> {
-        let sections = self.set.sections();
-        let chosen: Vec<&SectionView> = match &self.options.select {
-            Select::All => sections.iter().filter(|section| self.unbounded() || section.header.grain != 0).collect(),
-            Select::Data(data) => {
-                let bits = data.iter().map(|data_type| data_type.bit()).fold(0, |bits, bit| bits | bit);
-                let whole = |section: &&SectionView| self.unbounded() || section.header.grain != 0;
-                sections.iter().filter(|section| section.header.data_type & bits != 0).filter(whole).collect()
-            }
-            Select::Tables(names) => {
-                let mut chosen = Vec::new();
-                for name in distinct(names) {
-                    let found = sections.iter().find(|section| section.header.table.eq_ignore_ascii_case(name));
-                    chosen.push(found.ok_or_else(|| {
-                        let what = format!("table {name} is not in set {}", self.set.label().label);
-                        Error::nothing(what, "list its tables with intervault check DEVICE --list")
-                    })?);
-                }
-                chosen
-            }
+impl<'a> Planner<'a> {
+    /// The sections asked for, by table in the order of the newest set that has it; of each table the newest first.
+    fn selected(&self) -> Result<Vec<Vec<MemberSection<'a>>>, Error> {
+        let named = match &self.options.select {
+            Select::Tables(names) => Some(distinct(names)),
+            Select::All | Select::Data(_) => None,
         };
-        if chosen.is_empty() {
-            let what = format!("set {} holds none of the data asked for", self.set.label().label);
+        let mut tables: Vec<Vec<MemberSection<'a>>> = Vec::new();
+        for (member, set) in self.chain.members().iter().enumerate() {
+            for view in set.sections().iter().filter(|view| self.is_asked_for(view)) {
+                let same = |table: &&mut Vec<MemberSection<'_>>| {
+                    let first = table.first().map(|first| &first.view.header.table);
+                    first.is_some_and(|first| first.eq_ignore_ascii_case(&view.header.table))
+                };
+                let table = SectionTable::new(view.number, &view.header)?;
+                let section = MemberSection { member, set, view, table };
+                match tables.iter_mut().find(same) {
+                    Some(sections) => sections.push(section),
+                    None => tables.push(vec![section]),
+                }
+            }
+        }
+        if let Some(names) = named {
+            return self.in_order(tables, &names);
+        }
+        if tables.is_empty() {
+            let what = format!("set {} holds none of the data asked for", self.newest.label().label);
             return Err(Error::nothing(what, "list its tables with intervault check DEVICE --list"));
         }
-        Ok(chosen)
+        Ok(tables)
     }
 
-    /// Whether the set speaks for an ACD: it was taken of that one, or has rows of it.
+    fn is_asked_for(&self, view: &SectionView) -> bool {
+        // Tables without a time are no part of a time range, unless somebody names them.
+        let whole = self.options.request == Request::ALL || view.header.grain != 0;
+        match &self.options.select {
+            Select::All => whole,
+            Select::Data(data) => whole && data.iter().any(|data_type| view.header.data_type & data_type.bit() != 0),
+            Select::Tables(names) => names.iter().any(|name| view.header.table.eq_ignore_ascii_case(name)),
+        }
+    }
+
+    /// The tables named, in the order of their names.
+    fn in_order(
+        &self,
+        mut tables: Vec<Vec<MemberSection<'a>>>,
+        names: &[&String],
+    ) -> Result<Vec<Vec<MemberSection<'a>>>, Error> {
+        let mut ordered = Vec::with_capacity(names.len());
+        for name in names {
+            let named = |table: &Vec<MemberSection<'_>>| {
+                table.first().is_some_and(|first| first.view.header.table.eq_ignore_ascii_case(name))
+            };
+            let Some(at) = tables.iter().position(named) else {
+                let what = format!("table {name} is not in set {}", self.newest.label().label);
+                return Err(Error::nothing(what, "list its tables with intervault check DEVICE --list"));
+            };
+            ordered.push(tables.swap_remove(at));
+        }
+        Ok(ordered)
+    }
+
+    /// Whether the sets speak for an ACD: one was taken of that one, or has rows of it.
     fn speaks_for(&self, acd: i64) -> bool {
-        let mut buckets = self.set.sections().iter().flat_map(|section| &section.buckets);
-        self.set.label().acd == Some(acd) || buckets.any(|bucket| bucket.acd == Some(acd))
-    }
-
-    fn unbounded(&self) -> bool {
-        self.options.request == Request::ALL
+        let of_set = |set: &&SetReader<'_>| {
+            let mut buckets = set.sections().iter().flat_map(|section| &section.buckets);
+            set.label().acd == Some(acd) || buckets.any(|bucket| bucket.acd == Some(acd))
+        };
+        self.chain.members().iter().any(of_set)
     }
 
     /// Plans one table; `reader` is the connection to use.
     fn table(
         &self,
         reader: usize,
-        section: &SectionView,
+        sections: &[MemberSection<'_>],
         plan: &mut RestorePlan,
         monitor: &dyn Monitor,
     ) -> Result<(), Error> {
-        let table = SectionTable::new(section.number, &section.header)?;
+        let Some(newest) = sections.first() else { return Ok(()) };
+        let table = &newest.table;
         let name = table.bound.schema.name.clone();
-        let fitting = match self.reason_to_leave(section, &table, plan) {
+        let fitting = match self.reason_to_leave(newest.view, table, plan) {
             Some(reason) => Err(reason),
-            None => self.fitting_target(&table, plan)?,
+            None => self.fitting_target(sections, plan)?,
         };
-        let at = At { reader, section, table: &table };
+        let at = At { reader, sections, table };
         let action = match fitting {
             Err(reason) => TableAction::Leave(reason),
-            Ok((target, mapping)) if table.bound.grain == Grain::None => {
-                self.whole(&at, target, mapping, plan, monitor)?
+            Ok((target, mappings)) if table.bound.grain == Grain::None => {
+                self.whole(&at, target, mappings, plan, monitor)?
             }
-            Ok((target, mapping)) => self.ranges(&at, target, mapping, plan, monitor)?,
+            Ok((target, mappings)) => self.ranges(&at, target, mappings, plan, monitor)?,
         };
-        plan.tables.push(TablePlan { table: name, section: table, action });
+        plan.tables.push(TablePlan { table: name, section: table.clone(), action });
         Ok(())
     }
 
@@ -215,7 +287,7 @@ impl Planner<'_> {
     fn reason_to_leave(&self, section: &SectionView, table: &SectionTable, plan: &mut RestorePlan) -> Option<String> {
         let (name, data_type) = (&table.bound.schema.name, table.bound.data_type);
         if data_type == DataType::Local && !self.same_server {
-            let server = &self.set.label().source_server;
+            let server = &self.newest.label().source_server;
             let what = format!("{name} is local data of {server}, which only that server may have");
             plan.refusals.push(Rule::Server.refusal(what, "leave local data out with --data"));
             return Some("local data of another server".to_owned());
@@ -233,14 +305,15 @@ impl Planner<'_> {
             .then(|| "it has no ACD column, and only one ACD was asked for".to_owned())
     }
 
-    /// The target's table, if the section's rows fit it and it can be written; otherwise why not, in short, with the refusals
-    /// in the plan.
+    /// The target's table, if the rows of all sections fit it and it can be written, and how the columns of each map to it;
+    /// otherwise why not, in short, with the refusals in the plan.
     fn fitting_target(
         &self,
-        table: &SectionTable,
+        sections: &[MemberSection<'_>],
         plan: &mut RestorePlan,
-    ) -> Result<Result<(TableSchema, drift::Mapping), String>, Error> {
-        let name = &table.bound.schema.name;
+    ) -> Result<Result<(TableSchema, Vec<drift::Mapping>), String>, Error> {
+        let Some(newest) = sections.first() else { return Ok(Err("no set has it".to_owned())) };
+        let name = &newest.table.bound.schema.name;
         let mut refuse = |rule: Rule, what: String, advice: &str| plan.refusals.push(rule.refusal(what, advice));
         let Some(target) = self.snapshot.schema(name)? else {
             let advice = "create it first, or choose other tables with --tables";
@@ -248,17 +321,28 @@ impl Planner<'_> {
             return Ok(Err("the target has no such table".to_owned()));
         };
         let advice = "nothing of it is restored until then; choose other tables with --tables";
-        let mapping = match drift::map(&table.bound.schema, &target) {
-            Ok(mapping) => mapping,
-            Err(problems) => {
-                problems
-                    .into_iter()
-                    .for_each(|what| refuse(Rule::SchemaDrift, format!("table {name}: {what}"), advice));
-                return Ok(Err("its columns do not fit the target's".to_owned()));
+        let mut mappings = Vec::with_capacity(sections.len());
+        for section in sections {
+            let of = match sections {
+                [_] => String::new(),
+                _ => format!(" of set {}", section.set.label().label),
+            };
+            if section.table.bound.grain != newest.table.bound.grain {
+                let what = format!("table {name}{of}: its rows are of another grain than in the newest set");
+                refuse(Rule::SchemaDrift, what, advice);
+                return Ok(Err("the sets do not agree what its rows are".to_owned()));
             }
-        };
+            match drift::map(&section.table.bound.schema, &target) {
+                Ok(mapping) => mappings.push(mapping),
+                Err(problems) => {
+                    let what = |problem| format!("table {name}{of}: {problem}");
+                    problems.into_iter().for_each(|problem| refuse(Rule::SchemaDrift, what(problem), advice));
+                    return Ok(Err("its columns do not fit the target's".to_owned()));
+                }
+            }
+        }
         match self.snapshot.writable(&target) {
-            Ok(()) => Ok(Ok((target, mapping))),
+            Ok(()) => Ok(Ok((target, mappings))),
             Err(StoreError { kind: StoreErrorKind::Unsupported(why) | StoreErrorKind::Refused(why), .. }) => {
                 refuse(Rule::NotWritable, format!("table {name}: {why}"), advice);
                 Ok(Err("its rows cannot be replaced".to_owned()))
@@ -271,77 +355,81 @@ impl Planner<'_> {
         &self,
         at: &At<'_>,
         target: TableSchema,
-        mapping: drift::Mapping,
+        mappings: Vec<drift::Mapping>,
         plan: &mut RestorePlan,
         monitor: &dyn Monitor,
     ) -> Result<TableAction, Error> {
-        let (section, table) = (at.section, at.table);
+        let (sections, table) = (at.sections, at.table);
+        let name = &table.bound.schema.name;
         let window = self.window(table.bound.grain);
-        let in_window = |chunk: &&ChunkRef| match window {
-            None => true,
-            Some(window) => {
-                let span = Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop));
-                span.is_some_and(|span| span.meets(window))
-            }
-        };
-        let chunks: Vec<ChunkRef> = section.chunks.iter().filter(in_window).cloned().collect();
-        let cells = Cells::new(&table.bound, section, self.options);
-        let (volume, unreadable) = self.volume_side(section, table, &chunks, window, &cells, monitor)?;
-        self.refuse_unreadable(&table.bound.schema.name, &unreadable, plan);
-        let bound_target = bound_target(&table.bound, &target, &mapping);
-        let held = volume.evidence.held.values().flatten();
+        let applied = Applied::new(&self.applied, name, self.newest.label().chain);
+        let views = sections.iter().map(|section| section.view);
+        let cells = Cells::new(&table.bound, views, applied.edges(), self.options);
+        let read = |section: &MemberSection<'_>| section.read(window, &cells, self.options, monitor);
+        let reads = sections.iter().map(read).collect::<Result<Vec<Read>, Error>>()?;
+        let given = given(sections, &reads, Some(&applied), window, self.chain.is_alone());
+        self.shortfall.table(sections, &reads, &given, plan);
+        let first = mappings.first().cloned().unwrap_or_default();
+        let bound_target = bound_target(&table.bound, &target, &first);
+        let held = given.acds.values().flat_map(|acd| &acd.held);
         let days = self.target_days(table.bound.grain, held, window.is_none());
         let target_sides = self.target_sides(at.reader, &bound_target, days, &cells)?;
-        let settled = self.settling.table(&table.bound, [&volume.sides, &target_sides]);
+        let settled =
+            self.settling.table(&table.bound, given.acds.values().map(|acd| &acd.side).chain(target_sides.values()));
         let mut acds = Vec::new();
-        let names: BTreeSet<Acd> = volume.sides.keys().chain(target_sides.keys()).copied().collect();
+        // Where nobody has a row there is nothing to do, unless a member of a chain says that there is none any more.
+        let emptied = |acd: &GivenAcd| self.newest.label().incremental && !acd.held.is_empty();
+        let with_rows = given.acds.iter().filter(|(_, acd)| acd.side != Side::default() || emptied(acd));
+        let names: BTreeSet<Acd> = with_rows.map(|(acd, _)| acd).chain(target_sides.keys()).copied().collect();
         for acd in names {
             if self.acd.is_some_and(|only| acd != Some(only)) {
                 continue;
             }
-            let plan = self.acd(&table.bound, acd, &volume, target_sides.get(&acd), &settled)?;
-            acds.push(plan);
+            let given = given.acds.get(&acd).cloned().unwrap_or_default();
+            acds.push(self.acd(&table.bound, acd, given, target_sides.get(&acd), &settled)?);
         }
-        plan.notices.extend(settled.notices(&table.bound.schema.name, &acds));
+        plan.notices.extend(settled.notices(name, &acds));
         for acd in &acds {
             if let Some(refusal) = acd.decision.refused() {
-                plan.refusals.extend(guard(&table.bound.schema.name, acd, refusal));
+                plan.refusals.extend(guard(name, acd, refusal));
             }
         }
-        let unread: BTreeSet<u64> = unreadable.iter().map(|(chunk, _)| chunk.number).collect();
-        let readable = chunks.into_iter().filter(|chunk| !unread.contains(&chunk.number)).collect();
-        let chunks = giving(readable, &acds);
-        let unproven = volume.evidence.unproven.into_iter().collect();
-        let sources = vec![Source { member: 0, section: table.clone(), mapping, chunks, speaks: None }];
-        Ok(TableAction::Ranges(Box::new(RangesPlan { target, bound_target, sources, cells, days, acds, unproven })))
+        let mut sources = Vec::with_capacity(sections.len());
+        for (((section, read), mapping), speaks) in sections.iter().zip(reads).zip(mappings).zip(given.speaks) {
+            let chunks = giving(read.chunks, speaks.as_ref(), &acds);
+            sources.push(Source { member: section.member, section: section.table.clone(), mapping, chunks, speaks });
+        }
+        let list = |buckets: BTreeSet<Bucket>| buckets.into_iter().collect();
+        let (unproven, stale, lost) = (list(given.unproven), list(given.stale), list(given.lost));
+        let ranges = RangesPlan { target, bound_target, sources, cells, days, acds, unproven, stale, lost };
+        Ok(TableAction::Ranges(Box::new(ranges)))
     }
 
     fn acd(
         &self,
         table: &BoundTable,
         acd: Acd,
-        volume: &VolumeSide,
+        given: GivenAcd,
         target: Option<&Side>,
         settled: &SettledTable,
     ) -> Result<AcdPlan, Error> {
-        let held = volume.evidence.held.get(&acd).cloned().unwrap_or_default();
-        let volume_side = volume.sides.get(&acd).cloned().unwrap_or_default();
         let target = target.cloned().unwrap_or_default();
-        let settled_until = settled.until(&volume_side, &target);
+        let settled_until = settled.until(&given.side, &target);
         let question = Question {
             grain: table.grain,
             event_slot_minutes: table.event_slot_minutes,
             request: self.options.request,
-            held: &held,
-            volume: &volume_side,
+            held: &given.held,
+            volume: &given.side,
             target: &target,
-            undated_proven: volume.evidence.undated.contains(&acd),
+            undated_proven: given.undated_proven,
             policies: self.options.policies,
             settled_until,
         };
         let decision: Decision =
             decide(&question).map_err(|error| ErrorKind::Range { table: table.schema.name.clone(), error })?;
-        Ok(AcdPlan { acd, held, volume: volume_side, target, settled_until, decision })
+        let GivenAcd { held, side, older, later, .. } = given;
+        Ok(AcdPlan { acd, held, volume: side, target, settled_until, decision, older, later })
     }
 
     /// The whole days in question: rows outside them cannot matter. `None`: all of time.
@@ -399,71 +487,27 @@ impl Planner<'_> {
         Ok(sides.finish())
     }
 
-    /// Reads the key columns of the chunks; those that cannot be read come back with the reason.
-    fn volume_side(
-        &self,
-        section: &SectionView,
-        table: &SectionTable,
-        chunks: &[ChunkRef],
-        window: Option<Span>,
-        cells: &Cells,
-        monitor: &dyn Monitor,
-    ) -> Result<(VolumeSide, Vec<(ChunkRef, Unread)>), Error> {
-        let (mut sides, mut entries) = (Sides::new(cells), Vec::<PieceEntry>::new());
-        let mut unreadable = Vec::new();
-        ordered(
-            self.options.jobs.max(1),
-            chunks.len(),
-            2,
-            |_, item, emit| {
-                if let Some(chunk) = chunks.get(item) {
-                    emit((item, read_keys(self.set, table, chunk)));
-                }
-                Ok::<(), Error>(())
-            },
-            |(item, read)| {
-                let Some(chunk) = chunks.get(item) else { return Ok(()) };
-                monitor.advance(Task::Plan, u64::from(chunk.entry.rows), u64::from(chunk.entry.bytes));
-                match read {
-                    Ok(rows) => {
-                        sides.add(&rows.when);
-                        entries.extend(rows.directory.pieces);
-                    }
-                    Err(reason) => unreadable.push((*chunk, reason)),
-                }
-                Ok(())
-            },
-        )?;
-        let whole = unreadable.is_empty() && chunks.len() == section.chunks.len() && section.end.is_some();
-        let claims = Claims {
-            buckets: (section.source == SectionSource::Catalog).then_some(&section.buckets[..]),
-            end: section.end.as_ref(),
-            cutoffs: &table.cutoffs,
-            grain: table.bound.grain,
-            window,
-        };
-        let evidence = weigh(claims, &entries, whole);
-        Ok((VolumeSide { sides: sides.finish(), evidence }, unreadable))
-    }
-
+    /// A table that is replaced whole comes from the newest member that has it.
     fn whole(
         &self,
         at: &At<'_>,
         target: TableSchema,
-        mapping: drift::Mapping,
+        mappings: Vec<drift::Mapping>,
         plan: &mut RestorePlan,
         monitor: &dyn Monitor,
     ) -> Result<TableAction, Error> {
-        let (section, table) = (at.section, at.table);
-        let chunks = section.chunks.clone();
-        let (volume, unreadable) = self.volume_side(section, table, &chunks, None, &Cells::default(), monitor)?;
+        let (Some(section), Some(mapping)) = (at.sections.first(), mappings.into_iter().next()) else {
+            return Ok(TableAction::Leave("no set has it".to_owned()));
+        };
+        let table = at.table;
+        let read = section.read(None, &Cells::default(), self.options, monitor)?;
         let name = &table.bound.schema.name;
         // An absent or damaged section never empties a table: all of it, or nothing.
-        if !unreadable.is_empty() || !volume.evidence.whole {
-            self.refuse_unreadable(name, &unreadable, plan);
-            if unreadable.is_empty() {
+        if !read.unreadable.is_empty() || !read.evidence.whole {
+            self.shortfall.unreadable(section, &read, plan);
+            if read.unreadable.is_empty() {
                 let what = format!("table {name}: not all rows of its section are on the volumes that are here");
-                self.refuse_or_note(Rule::MissingVolume, what, plan);
+                self.shortfall.refuse_or_note(Rule::MissingVolume, what, plan);
             }
             return Ok(TableAction::Leave(
                 "its section is not whole, and such a table is replaced whole or not".into(),
@@ -476,12 +520,19 @@ impl Planner<'_> {
             plan.refusals.push(Rule::UnknownAcd.refusal(what, advice).of_class(Class::Nothing));
             return Ok(TableAction::Leave("the set does not speak for this ACD".to_owned()));
         }
+        let label = section.set.label();
+        if Applied::new(&self.applied, name, label.chain).whole_later(acd, label.sequence) {
+            let reason =
+                "a later member of the chain was restored into it before (--older-wins replaces it)".to_owned();
+            plan.notices.push(format!("table {name} is left alone: {reason}"));
+            return Ok(TableAction::Leave(reason));
+        }
         let bound_target = bound_target(&table.bound, &target, &mapping);
         let counted = |side: &BTreeMap<Acd, Side>| match self.acd {
             Some(acd) => side.get(&Some(acd)).map_or(0, |side| side.undated),
             None => side.values().map(|side| side.undated).fold(0, u64::saturating_add),
         };
-        let insert = counted(&volume.sides);
+        let insert = counted(&read.sides);
         let delete = self.count_target(at.reader, &bound_target)?;
         if delete > insert && table.bound.data_type == DataType::Custom {
             let more = delete.saturating_sub(insert);
@@ -489,7 +540,8 @@ impl Planner<'_> {
                 "table {name} has {more} rows more than the set: replaced whole, it loses what was written since"
             ));
         }
-        let source = Source { member: 0, section: table.clone(), mapping, chunks, speaks: None };
+        let Read { chunks, .. } = read;
+        let source = Source { member: section.member, section: table.clone(), mapping, chunks, speaks: None };
         Ok(TableAction::Whole(Box::new(WholePlan { target, bound_target, acd, source, insert, delete })))
     }
 
@@ -526,68 +578,6 @@ impl Planner<'_> {
             plan.notices.extend(left);
         }
     }
-
-    /// What is known of a set by a scan alone may be less than what it held: chunks, headers and whole sections that are
-    /// lost do not show in what was found. Such a set is restored only when told.
-    fn scanned(&self, plan: &mut RestorePlan) {
-        let sections = self.set.sections();
-        if let Some(damage) = self.set.damage().first() {
-            let count = self.set.damage().len();
-            let what = format!("set {} is damaged in {count} places, first: {}", plan.label, damage.error);
-            return self.refuse_or_note(Rule::Damage, what, plan);
-        }
-        let by_scan = sections.is_empty() || sections.iter().any(|section| section.source == SectionSource::Scan);
-        if !by_scan {
-            return;
-        }
-        let gap = sections.iter().zip(1u32..).any(|(section, number)| section.number != number);
-        if self.set.is_complete() && !gap && sections.iter().all(SectionView::is_complete) {
-            return;
-        }
-        let missing: Vec<String> = self.set.missing_volumes().iter().map(u32::to_string).collect();
-        let (rule, what) = if missing.is_empty() || self.set.is_interrupted() {
-            (Rule::IncompleteSet, format!("set {} was never finished, or parts of it are lost", plan.label))
-        } else {
-            let volumes = missing.join(", ");
-            let what = format!("volume {volumes} of set {} is not here, and the catalog is not whole", plan.label);
-            (Rule::MissingVolume, what)
-        };
-        self.refuse_or_note(rule, what, plan);
-    }
-
-    fn refuse_or_note(&self, rule: Rule, what: String, plan: &mut RestorePlan) {
-        let class = if rule == Rule::Damage { Class::Damage } else { Class::Volume };
-        let advice = match class {
-            Class::Volume if self.set.is_interrupted() => {
-                "the backup was interrupted: use another set, or restore what is proven whole in this one: --partial"
-            }
-            Class::Volume => "bring the volume, or restore what is proven whole without it: --partial",
-            _ => "restore from another copy of the set, or what is proven whole without them: --partial",
-        };
-        match self.options.missing {
-            Missing::Partial => plan.notices.push(what),
-            Missing::Refuse => plan.refusals.push(rule.refusal(what, advice).of_class(class)),
-        }
-    }
-
-    fn refuse_unreadable(&self, table: &str, unreadable: &[(ChunkRef, Unread)], plan: &mut RestorePlan) {
-        let Some((_, Unread { reason: first, .. })) = unreadable.first() else { return };
-        let missing = unreadable.iter().any(|(_, unread)| unread.absent);
-        let rows = unreadable.iter().map(|(chunk, _)| u64::from(chunk.entry.rows)).fold(0, u64::saturating_add);
-        let what = format!("table {table}: {rows} rows in {} chunks cannot be read: {first}", unreadable.len());
-        self.refuse_or_note(if missing { Rule::MissingVolume } else { Rule::Damage }, what, plan);
-    }
-}
-
-/// Those chunks that may have rows that go in.
-fn giving(chunks: Vec<ChunkRef>, acds: &[AcdPlan]) -> Vec<ChunkRef> {
-    if acds.iter().any(|plan| plan.decision.undated != Undated::Leave) {
-        return chunks;
-    }
-    let slots = acds.iter().flat_map(|plan| plan.decision.insert.iter().chain(&plan.decision.carried_in));
-    let Some(given) = slots.map(|slot| slot.span).reduce(Span::hull) else { return Vec::new() };
-    let span = |chunk: &ChunkRef| Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop));
-    chunks.into_iter().filter(|chunk| span(chunk).is_some_and(|span| span.meets(given))).collect()
 }
 
 /// What an ACD's decision refuses, a refusal for each rule.
@@ -602,26 +592,6 @@ fn guard(table: &str, acd: &AcdPlan, refusal: crate::schema::range::Refusal) -> 
     let at = format!("table {table}, {name}");
     let broken = rules.into_iter().filter(|(_, rows, _)| *rows > 0);
     broken.map(move |(rule, rows, how)| rule.refusal(format!("{at}: {rows} rows in the target {how}"), advice))
-}
-
-fn read_keys(
-    set: &SetReader<'_>,
-    table: &SectionTable,
-    chunk: &ChunkRef,
-) -> Result<crate::section::rows::ChunkRows, Unread> {
-    let payload = set.read_chunk(chunk).map_err(|error| Unread {
-        absent: matches!(error, VolumeError::MissingVolumes { .. } | VolumeError::WrongVolume { .. }),
-        reason: error.to_string(),
-    })?;
-    let damaged = |error: RowsError| Unread { absent: false, reason: error.to_string() };
-    table.keys(&payload, position(chunk)).map_err(damaged)
-}
-
-/// Why a chunk cannot be read.
-struct Unread {
-    /// Whether its volume is not here, or another one in its place.
-    absent: bool,
-    reason: String,
 }
 
 /// Names, each once whatever its case.

@@ -13,8 +13,9 @@ use crate::schema::table::{BoundTable, TableSchema};
 use crate::section::evidence::Bucket;
 use crate::section::pieces::Acd;
 use crate::section::rows::SectionTable;
+use crate::volume::chain::Gap;
 use crate::volume::section::ChunkRef;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What a restore will do.
@@ -24,6 +25,10 @@ pub struct RestorePlan {
     pub set: SetId,
     /// Its label.
     pub label: String,
+    /// The sets that the plan draws on: that one, and those before it in its chain, the newest first.
+    pub members: Vec<MemberPlan>,
+    /// Members of the chain that are not here.
+    pub gaps: Vec<Gap>,
     /// The one ACD that is restored, if not all.
     pub acd: Option<i64>,
     /// The time asked for.
@@ -45,9 +50,22 @@ pub struct RestorePlan {
     pub refusals: Vec<Refusal>,
 }
 
+/// A set that a plan draws on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberPlan {
+    /// The set.
+    pub set: SetId,
+    /// Its label.
+    pub label: String,
+    /// Its place in the chain: 0 the full.
+    pub sequence: u32,
+}
+
 /// A volume that a plan needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeNeed {
+    /// Of which of [`RestorePlan::members`], from 0.
+    pub member: usize,
     /// Number in the set, from 1.
     pub number: u32,
     /// Whether it is here.
@@ -115,6 +133,10 @@ pub struct RangesPlan {
     pub acds: Vec<AcdPlan>,
     /// Buckets that are listed but cannot be read whole; nothing is deleted for them.
     pub unproven: Vec<Bucket>,
+    /// Buckets of which only an older state is here than the chain's newest catalog lists: left alone.
+    pub stale: Vec<Bucket>,
+    /// Buckets that the chain's newest catalog lists and that no member here has: left alone.
+    pub lost: Vec<Bucket>,
 }
 
 /// What one set gives to a table.
@@ -128,9 +150,17 @@ pub struct Source {
     pub mapping: Mapping,
     /// The chunks to read, in order.
     pub chunks: Vec<ChunkRef>,
-    /// Per ACD, when rows must start to come from this set, and not from a newer one; `None` if all do. Undated rows come
-    /// from the first source.
-    pub speaks: Option<BTreeMap<Acd, SpanSet>>,
+    /// Which rows are this set's to give, and not another one's; `None` if all are.
+    pub speaks: Option<Speaks>,
+}
+
+/// Which rows a set gives, where others give the rest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Speaks {
+    /// Per ACD, when rows must start to come from it.
+    pub dated: BTreeMap<Acd, SpanSet>,
+    /// The ACDs whose undated rows come from it.
+    pub undated: BTreeSet<Acd>,
 }
 
 impl Source {
@@ -140,9 +170,9 @@ impl Source {
         let Some(speaks) = &self.speaks else { return true };
         match row.when {
             When::Dated(span) => {
-                speaks.get(&row.acd).is_some_and(|set| set.meets(Span { stop: span.start.plus(1), ..span }))
+                speaks.dated.get(&row.acd).is_some_and(|set| set.meets(Span { stop: span.start.plus(1), ..span }))
             }
-            When::Undated => self.member == 0,
+            When::Undated => speaks.undated.contains(&row.acd),
         }
     }
 }
@@ -162,6 +192,10 @@ pub struct AcdPlan {
     pub settled_until: Option<Instant>,
     /// What the range engine says.
     pub decision: Decision,
+    /// Time that only an older member of the chain speaks for, and which of [`RestorePlan::members`]; ascending.
+    pub older: Vec<(usize, Span)>,
+    /// Time left out because a later member of the chain was restored into it before.
+    pub later: SpanSet,
 }
 
 impl AcdPlan {

@@ -26,6 +26,8 @@ pub struct Unfinished {
     pub run: Run,
     /// The set that it restores; of a chain the newest member.
     pub set: SetId,
+    /// All sets that it draws on, that one first.
+    pub sets: Vec<SetId>,
     /// Its units, with how far each is.
     pub units: Vec<Unit>,
 }
@@ -41,12 +43,17 @@ impl Unfinished {
 /// The run that ended early, if the last one did.
 ///
 /// # Errors
-/// The journal cannot be read.
+/// The journal cannot be read, or was changed by hand.
 pub fn unfinished(store: &dyn Store) -> Result<Option<Unfinished>, Error> {
     let snapshot = store.snapshot(1)?;
     let Some(run) = snapshot.runs()?.pop().filter(|run| run.status == RunStatus::Begun) else { return Ok(None) };
     let units = snapshot.units(run.number)?;
-    Ok(Some(Unfinished { set: SetId(run.set), run, units }))
+    let set = SetId(run.set);
+    let mut sets = journal::read_sets(&run.options)?;
+    if sets.is_empty() {
+        sets.push(set);
+    }
+    Ok(Some(Unfinished { run, set, sets, units }))
 }
 
 /// As [`super::Restore::resume`].
@@ -74,11 +81,11 @@ fn go_on(
 ) -> Result<(), Error> {
     let run = &unfinished.run;
     let sets = chain.members();
-    let newest = sets.first().map(|set| set.label().set());
-    if newest != Some(unfinished.set) {
+    if !sets.iter().map(|set| set.set_id()).eq(unfinished.sets.iter().copied()) {
+        let ids: Vec<String> = unfinished.sets.iter().map(SetId::to_string).collect();
         return Err(Error::wanted(
-            format!("restore {} is of set {} ({})", run.number, unfinished.set, run.label),
-            "give the device that has this set",
+            format!("restore {} is of {}, set {}", run.number, run.label, ids.join(" with ")),
+            "give the devices that have just these sets",
         ));
     }
     let lock = store.lock()?;

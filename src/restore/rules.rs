@@ -28,6 +28,8 @@ pub enum Rule {
     UnfinishedRestore,
     /// The volumes that are needed are here.
     MissingVolume,
+    /// The members of the chain that are needed are here.
+    MissingMember,
     /// The set is all that was written, and was finished.
     IncompleteSet,
     /// What is read is what was written.
@@ -50,7 +52,7 @@ pub enum Rule {
 
 impl Rule {
     /// All rules, in the order in which they are listed for people.
-    pub const ALL: [Rule; 20] = [
+    pub const ALL: [Rule; 21] = [
         Rule::Uncovered,
         Rule::Straddling,
         Rule::SingleUser,
@@ -62,6 +64,7 @@ impl Rule {
         Rule::NotWritable,
         Rule::UnfinishedRestore,
         Rule::MissingVolume,
+        Rule::MissingMember,
         Rule::IncompleteSet,
         Rule::Damage,
         Rule::UnknownAcd,
@@ -88,6 +91,7 @@ impl Rule {
             Rule::NotWritable => "not-writable",
             Rule::UnfinishedRestore => "unfinished-restore",
             Rule::MissingVolume => "missing-volume",
+            Rule::MissingMember => "missing-member",
             Rule::IncompleteSet => "incomplete-set",
             Rule::Damage => "damage",
             Rule::UnknownAcd => "unknown-acd",
@@ -108,7 +112,7 @@ impl Rule {
             Rule::SingleUser | Rule::Collection => Some("--tables"),
             Rule::SchemaVersion => Some("--other-version"),
             Rule::UnfinishedRestore => Some("--anew"),
-            Rule::MissingVolume | Rule::IncompleteSet | Rule::Damage => Some("--partial"),
+            Rule::MissingVolume | Rule::MissingMember | Rule::IncompleteSet | Rule::Damage => Some("--partial"),
             Rule::ChangedSince | Rule::ReplacedSince => Some("--force"),
             Rule::Server
             | Rule::SchemaDrift

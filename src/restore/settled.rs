@@ -7,9 +7,7 @@ use crate::schema::clock::{CompletionRule, settled_until};
 use crate::schema::grain::Grain;
 use crate::schema::range::{Side, SpanSet, event_slot, reach_days, rows};
 use crate::schema::table::BoundTable;
-use crate::section::pieces::Acd;
 use crate::store::control::{Collection, State};
-use std::collections::BTreeMap;
 
 /// Whether the target collects, and what time it is there.
 #[derive(Debug, Clone, Copy)]
@@ -39,15 +37,11 @@ impl Settling {
     }
 
     /// Of a table with these rows.
-    pub(super) fn table<'s>(
-        self,
-        table: &BoundTable,
-        sides: impl IntoIterator<Item = &'s BTreeMap<Acd, Side>>,
-    ) -> SettledTable {
+    pub(super) fn table<'s>(self, table: &BoundTable, sides: impl IntoIterator<Item = &'s Side>) -> SettledTable {
         // A row of years ago may have any length; those near now show how the collection works.
         let reach = i64::from(reach_days(table.grain)).saturating_mul(86_400);
         let near = self.now.plus(reach.saturating_neg());
-        let slots = sides.into_iter().flat_map(BTreeMap::values).flat_map(Side::slots);
+        let slots = sides.into_iter().flat_map(Side::slots);
         let longest = slots.filter(|slot| slot.span.stop > near).map(|slot| slot.span.seconds()).max();
         SettledTable {
             settling: self,
@@ -162,9 +156,9 @@ mod tests {
     fn until(grain: Grain, now: i64, volume: &[(i64, i64)], target: &[(i64, i64)]) -> Option<i64> {
         let state = State { collection: Collection::On, ..State::default() };
         let settling = Settling::new(&Options::new(Instant(now * 60), 0), state);
-        let [volume, target] = [volume, target].map(|side_of| BTreeMap::from([(Some(1), side(side_of))]));
+        let [volume, target] = [volume, target].map(side);
         let settled = settling.table(&table(grain), [&volume, &target]);
-        settled.until(&volume[&Some(1)], &target[&Some(1)]).map(|until| until.0 / 60)
+        settled.until(&volume, &target).map(|until| until.0 / 60)
     }
 
     #[test]

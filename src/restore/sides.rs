@@ -6,6 +6,7 @@ use crate::schema::clock::{RowWhen, When};
 use crate::schema::grain::Grain;
 use crate::schema::range::{Carried, Side, Slot, event_slot};
 use crate::schema::table::BoundTable;
+use crate::section::chain::cuts;
 use crate::section::pieces::Acd;
 use crate::volume::section::{SectionSource, SectionView};
 use std::collections::{BTreeMap, HashMap};
@@ -28,16 +29,25 @@ pub(super) struct Cells {
 }
 
 impl Cells {
-    /// The cells of a section's table, on the volumes as in the target.
-    pub(super) fn new(table: &BoundTable, section: &SectionView, options: &Options) -> Cells {
-        let by_catalog = section.end.as_ref().filter(|_| section.source == SectionSource::Catalog);
-        let Some(end) = by_catalog.filter(|_| table.grain == Grain::Event) else { return Cells::default() };
-        if options.policies.carried != Carried::Leave {
+    /// The cells of a table of which sets have these sections, on the volumes as in the target. `applied`: where ranges
+    /// that were restored before begin and end.
+    pub(super) fn new<'s>(
+        table: &BoundTable,
+        sections: impl Iterator<Item = &'s SectionView>,
+        applied: impl Iterator<Item = (Acd, Instant)>,
+        options: &Options,
+    ) -> Cells {
+        if table.grain != Grain::Event || options.policies.carried != Carried::Leave {
             return Cells::default();
         }
+        let mut edges: Vec<(Acd, Instant)> = applied.collect();
+        for section in sections {
+            let by_catalog = section.end.as_ref().filter(|_| section.source == SectionSource::Catalog);
+            let Some(end) = by_catalog else { return Cells::default() };
+            edges.extend(cuts(&section.buckets, end));
+        }
         let asked = [options.request.start, options.request.stop, options.settled_until];
-        let held = end.held.iter().flat_map(|held| [(held.acd, held.start), (held.acd, held.stop)]);
-        Cells::cut(table.event_slot_minutes, asked.into_iter().flatten(), held.map(|(acd, at)| (acd, Instant(at))))
+        Cells::cut(table.event_slot_minutes, asked.into_iter().flatten(), edges)
     }
 
     /// Slots of some minutes, cut at these edges.

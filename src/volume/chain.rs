@@ -62,6 +62,18 @@ impl<'a> Chain<'a> {
         Chain { members: members.to_vec(), gaps: gaps(&labels), alone: false }
     }
 
+    /// The chain of just these sets of a device, the newest first.
+    ///
+    /// # Errors
+    /// One of them is not there.
+    pub fn exactly(sets: &'a [SetReader<'a>], ids: &[SetId]) -> Result<Chain<'a>, ChainError> {
+        let find = |id: &SetId| {
+            let set = sets.iter().find(|set| set.set_id() == *id);
+            set.ok_or_else(|| ChainError::NoSuchSet(id.to_string()))
+        };
+        Ok(Chain::of(&ids.iter().map(find).collect::<Result<Vec<_>, _>>()?))
+    }
+
     /// The chain that is meant among the sets of a device. A set brings those before it along, never those after it. Undo
     /// sets belong to no chain, and neither do incremental sets that were never finished, unless they are asked for: a set
     /// that failed is no member, the next one was written in its place.

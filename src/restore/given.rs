@@ -1,0 +1,294 @@
+//! What sets give to a table: their chunks are read, their rows counted, and of a chain's members each gives what no newer one
+//! does. Changes nothing, decides nothing.
+
+use super::applied::Applied;
+use super::options::Options;
+use super::plan::position;
+use super::report::{AcdPlan, Speaks};
+use super::sides::{Cells, Sides};
+use crate::base::monitor::{Monitor, Task};
+use crate::base::ordered::ordered;
+use crate::base::time::{Instant, Span};
+use crate::error::Error;
+use crate::format::chunk::PieceEntry;
+use crate::schema::range::{Side, Slot, SpanSet, Undated};
+use crate::section::chain::{Combined, CombinedAcd, Member, combine};
+use crate::section::evidence::{Bucket, Claims, Evidence, weigh};
+use crate::section::pieces::Acd;
+use crate::section::rows::{ChunkRows, RowsError, SectionTable};
+use crate::volume::error::VolumeError;
+use crate::volume::section::{ChunkRef, SectionSource, SectionView};
+use crate::volume::set::SetReader;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The section that a set has of a table.
+pub(super) struct MemberSection<'a> {
+    /// Which of the sets that the plan draws on, from 0: the newest first.
+    pub(super) member: usize,
+    /// The set.
+    pub(super) set: &'a SetReader<'a>,
+    /// Its section.
+    pub(super) view: &'a SectionView,
+    /// The section's table.
+    pub(super) table: SectionTable,
+}
+
+/// Why a chunk cannot be read.
+pub(super) struct Unread {
+    /// Whether its volume is not here, or another one in its place.
+    pub(super) absent: bool,
+    /// In words.
+    pub(super) reason: String,
+}
+
+/// What was read of a section's chunks.
+pub(super) struct Read {
+    /// The rows, counted.
+    pub(super) sides: BTreeMap<Acd, Side>,
+    /// What the section proves.
+    pub(super) evidence: Evidence,
+    /// The chunks that were read.
+    pub(super) chunks: Vec<ChunkRef>,
+    /// Those that could not be.
+    pub(super) unreadable: Vec<(ChunkRef, Unread)>,
+}
+
+impl MemberSection<'_> {
+    /// The chunks that can hold rows of a window.
+    fn chunks(&self, window: Option<Span>) -> Vec<ChunkRef> {
+        let chunks = self.view.chunks.iter();
+        chunks.filter(|chunk| window.is_none_or(|window| meets(chunk, window))).copied().collect()
+    }
+
+    /// Reads the key columns of the chunks in a window; those that cannot be read come back with the reason.
+    ///
+    /// # Errors
+    /// The memory for it is not there; damage is no error here.
+    pub(super) fn read(
+        &self,
+        window: Option<Span>,
+        cells: &Cells,
+        options: &Options,
+        monitor: &dyn Monitor,
+    ) -> Result<Read, Error> {
+        let chunks = self.chunks(window);
+        let (mut sides, mut entries) = (Sides::new(cells), Vec::<PieceEntry>::new());
+        let (mut readable, mut unreadable) = (Vec::with_capacity(chunks.len()), Vec::new());
+        ordered(
+            options.jobs.max(1),
+            chunks.len(),
+            2,
+            |_, item, emit| {
+                if let Some(chunk) = chunks.get(item) {
+                    emit((item, self.read_keys(chunk)));
+                }
+                Ok::<(), Error>(())
+            },
+            |(item, read)| {
+                let Some(chunk) = chunks.get(item) else { return Ok(()) };
+                monitor.advance(Task::Plan, u64::from(chunk.entry.rows), u64::from(chunk.entry.bytes));
+                match read {
+                    Ok(rows) => {
+                        sides.add(&rows.when);
+                        entries.extend(rows.directory.pieces);
+                        readable.push(*chunk);
+                    }
+                    Err(reason) => unreadable.push((*chunk, reason)),
+                }
+                Ok(())
+            },
+        )?;
+        let whole = unreadable.is_empty() && chunks.len() == self.view.chunks.len() && self.view.end.is_some();
+        let claims = Claims {
+            buckets: self.is_listed().then_some(&self.view.buckets[..]),
+            end: self.view.end.as_ref(),
+            cutoffs: &self.table.cutoffs,
+            grain: self.table.bound.grain,
+            window,
+        };
+        let evidence = weigh(claims, &entries, whole);
+        Ok(Read { sides: sides.finish(), evidence, chunks: readable, unreadable })
+    }
+
+    fn read_keys(&self, chunk: &ChunkRef) -> Result<ChunkRows, Unread> {
+        let payload = self.set.read_chunk(chunk).map_err(|error| Unread {
+            absent: matches!(error, VolumeError::MissingVolumes { .. } | VolumeError::WrongVolume { .. }),
+            reason: error.to_string(),
+        })?;
+        let damaged = |error: RowsError| Unread { absent: false, reason: error.to_string() };
+        self.table.keys(&payload, position(chunk)).map_err(damaged)
+    }
+
+    fn is_listed(&self) -> bool {
+        self.view.source == SectionSource::Catalog
+    }
+
+    fn sequence(&self) -> u32 {
+        self.set.label().sequence
+    }
+}
+
+/// Whether a chunk can hold rows of a time.
+fn meets(chunk: &ChunkRef, time: Span) -> bool {
+    Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop)).is_some_and(|span| span.meets(time))
+}
+
+/// What all sections together give.
+#[derive(Default)]
+pub(super) struct Given {
+    /// What they give of each ACD.
+    pub(super) acds: BTreeMap<Acd, GivenAcd>,
+    /// For each section: which rows it gives; `None` if all.
+    pub(super) speaks: Vec<Option<Speaks>>,
+    /// Buckets that are listed but cannot be read whole.
+    pub(super) unproven: BTreeSet<Bucket>,
+    /// Buckets of which only an older state is here.
+    pub(super) stale: BTreeSet<Bucket>,
+    /// Buckets of which nothing is here.
+    pub(super) lost: BTreeSet<Bucket>,
+}
+
+/// What is given of one ACD.
+#[derive(Debug, Clone, Default)]
+pub(super) struct GivenAcd {
+    /// The time for which the sets speak.
+    pub(super) held: Vec<Span>,
+    /// The rows.
+    pub(super) side: Side,
+    /// Whether the undated rows are all that the source had.
+    pub(super) undated_proven: bool,
+    /// Time that only an older member speaks for, and which.
+    pub(super) older: Vec<(usize, Span)>,
+    /// Time left out because a later member of the chain was restored into it before.
+    pub(super) later: SpanSet,
+}
+
+/// Puts together what was read of a table's sections, the newest first. `alone`: nothing is asked of others of the chain.
+pub(super) fn given(
+    sections: &[MemberSection<'_>],
+    reads: &[Read],
+    applied: Option<&Applied<'_>>,
+    window: Option<Span>,
+    alone: bool,
+) -> Given {
+    let Some((section, read)) = sections.first().zip(reads.first()) else { return Given::default() };
+    let one = sections.len() == 1 && !section.set.label().incremental;
+    let combined = if one { by_itself(read) } else { of_chain(sections, reads, window) };
+    let mut given = Given { speaks: vec![Some(Speaks::default()); sections.len()], ..Given::default() };
+    let mut cut = false;
+    for (acd, combined) in &combined.acds {
+        let later: Vec<SpanSet> = match applied {
+            Some(applied) => sections.iter().map(|section| applied.later(*acd, section.sequence())).collect(),
+            None => vec![SpanSet::EMPTY; sections.len()],
+        };
+        let later_undated = |number: usize| {
+            let section = sections.get(number).zip(applied);
+            section.is_some_and(|(section, applied)| applied.undated_later(*acd, section.sequence()))
+        };
+        let undated = combined.undated.filter(|number| !later_undated(*number));
+        cut |= undated != combined.undated || later.iter().any(|later| !later.is_empty());
+        let one = of_acd(*acd, combined, reads, &later, undated, &mut given.speaks);
+        given.acds.insert(*acd, one);
+    }
+    if one && !cut {
+        given.speaks = vec![None];
+    }
+    if one || alone {
+        given.unproven = read.evidence.unproven.clone();
+    } else {
+        let scanned = sections.iter().zip(reads).filter(|(section, _)| !section.is_listed());
+        given.unproven = scanned.flat_map(|(_, read)| &read.evidence.unproven).copied().collect();
+        (given.stale, given.lost) = (combined.stale, combined.lost);
+    }
+    given
+}
+
+/// A full set that stands by itself gives all that it has.
+fn by_itself(read: &Read) -> Combined {
+    let acds: BTreeSet<Acd> = read.evidence.held.keys().chain(read.sides.keys()).copied().collect();
+    let one = |acd: Acd| CombinedAcd {
+        held: read.evidence.held.get(&acd).cloned().unwrap_or_default(),
+        gives: vec![SpanSet::from(Span::ALL)],
+        older: Vec::new(),
+        undated: Some(0),
+        undated_proven: read.evidence.undated.contains(&acd),
+    };
+    Combined { acds: acds.into_iter().map(|acd| (acd, one(acd))).collect(), ..Combined::default() }
+}
+
+fn of_chain(sections: &[MemberSection<'_>], reads: &[Read], window: Option<Span>) -> Combined {
+    let members = sections.iter().zip(reads).map(|(section, read)| Member {
+        evidence: &read.evidence,
+        buckets: &section.view.buckets,
+        listed: section.is_listed(),
+        end: section.view.end.as_ref(),
+    });
+    let members: Vec<Member<'_>> = members.collect();
+    let grain = sections.first().map(|section| section.table.bound.grain);
+    let mut combined = grain.map(|grain| combine(grain, &members, window)).unwrap_or_default();
+    let number = |at: usize| sections.get(at).map_or(at, |section| section.member);
+    for one in combined.acds.values_mut() {
+        one.older.iter_mut().for_each(|(member, _)| *member = number(*member));
+    }
+    combined
+}
+
+/// What is given of one ACD when what later members put in is left out; notes which rows each section gives.
+fn of_acd(
+    acd: Acd,
+    combined: &CombinedAcd,
+    reads: &[Read],
+    later: &[SpanSet],
+    undated: Option<usize>,
+    speaks: &mut [Option<Speaks>],
+) -> GivenAcd {
+    let held = SpanSet::from_spans(combined.held.iter().copied());
+    let (mut left_out, mut slots, mut undated_rows) = (SpanSet::EMPTY, Vec::<Slot>::new(), 0);
+    for (number, ((gives, read), later)) in combined.gives.iter().zip(reads).zip(later).enumerate() {
+        left_out = left_out.union(&gives.intersection(later));
+        let gives = gives.minus(later);
+        if let Some(side) = read.sides.get(&acd) {
+            let mine = |slot: &&Slot| gives.meets(Span { stop: slot.span.start.plus(1), ..slot.span });
+            slots.extend(side.slots().iter().filter(mine));
+            if undated == Some(number) {
+                undated_rows = side.undated;
+            }
+        }
+        if let Some(Some(speaks)) = speaks.get_mut(number) {
+            speaks.dated.insert(acd, gives);
+            if undated == Some(number) {
+                speaks.undated.insert(acd);
+            }
+        }
+    }
+    GivenAcd {
+        held: held.minus(&left_out).spans().to_vec(),
+        side: Side::new(slots, undated_rows),
+        undated_proven: combined.undated_proven && undated.is_some(),
+        older: combined.older.clone(),
+        later: held.intersection(&left_out),
+    }
+}
+
+/// Those of a section's chunks that may have rows that go in.
+pub(super) fn giving(chunks: Vec<ChunkRef>, speaks: Option<&Speaks>, acds: &[AcdPlan]) -> Vec<ChunkRef> {
+    let gives_undated = |acd: &AcdPlan| speaks.is_none_or(|speaks| speaks.undated.contains(&acd.acd));
+    if acds.iter().any(|plan| plan.decision.undated != Undated::Leave && gives_undated(plan)) {
+        return chunks;
+    }
+    let mut time = Vec::new();
+    for plan in acds {
+        let slots = plan.decision.insert.iter().chain(&plan.decision.carried_in);
+        let Some(given) = slots.map(|slot| slot.span).reduce(Span::hull) else { continue };
+        match speaks {
+            None => time.push(given),
+            Some(speaks) => {
+                let own = speaks.dated.get(&plan.acd);
+                time.extend(own.map(|own| own.intersection(&SpanSet::from(given))).iter().flat_map(SpanSet::spans));
+            }
+        }
+    }
+    let time = SpanSet::from_spans(time);
+    let span = |chunk: &ChunkRef| Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop));
+    chunks.into_iter().filter(|chunk| span(chunk).is_some_and(|span| time.meets(span))).collect()
+}

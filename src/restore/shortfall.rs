@@ -1,0 +1,194 @@
+//! What is not here: volumes, chunks, members of a chain; and whether a restore may go on without. Changes nothing.
+
+use super::given::{Given, MemberSection, Read};
+use super::options::{Missing, Options};
+use super::report::{RangesPlan, RestorePlan, TableAction};
+use super::rules::Rule;
+use crate::base::time::civil_of_day;
+use crate::error::Class;
+use crate::section::evidence::Bucket;
+use crate::volume::chain::{Chain, Gap};
+use crate::volume::section::{SectionSource, SectionView};
+use crate::volume::set::SetReader;
+use std::collections::BTreeSet;
+
+/// Judges what is not here.
+pub(super) struct Shortfall<'a> {
+    /// The sets.
+    pub(super) chain: &'a Chain<'a>,
+    /// What to do about it.
+    pub(super) options: &'a Options,
+}
+
+impl Shortfall<'_> {
+    /// What is known of a set by a scan alone may be less than what it held: chunks, headers and whole sections that are
+    /// lost do not show in what was found. Such a set is restored only when told.
+    pub(super) fn sets(&self, plan: &mut RestorePlan) {
+        for set in self.chain.members() {
+            self.set(set, plan);
+        }
+    }
+
+    fn set(&self, set: &SetReader<'_>, plan: &mut RestorePlan) {
+        let (sections, label) = (set.sections(), &set.label().label);
+        if let Some(damage) = set.damage().first() {
+            let count = set.damage().len();
+            let what = format!("set {label} is damaged in {count} places, first: {}", damage.error);
+            return self.refuse_or_note(Rule::Damage, what, plan);
+        }
+        let by_scan = sections.is_empty() || sections.iter().any(|section| section.source == SectionSource::Scan);
+        if !by_scan {
+            return;
+        }
+        let gap = sections.iter().zip(1u32..).any(|(section, number)| section.number != number);
+        if set.is_complete() && !gap && sections.iter().all(SectionView::is_complete) {
+            return;
+        }
+        let missing: Vec<String> = set.missing_volumes().iter().map(u32::to_string).collect();
+        let (rule, what) = if missing.is_empty() || set.is_interrupted() {
+            (Rule::IncompleteSet, format!("set {label} was never finished, or parts of it are lost"))
+        } else {
+            let volumes = missing.join(", ");
+            let what = format!("volume {volumes} of set {label} is not here, and the catalog is not whole");
+            (Rule::MissingVolume, what)
+        };
+        self.refuse_or_note(rule, what, plan);
+    }
+
+    /// Refuses, or tells, as was asked for.
+    pub(super) fn refuse_or_note(&self, rule: Rule, what: String, plan: &mut RestorePlan) {
+        let class = if rule == Rule::Damage { Class::Damage } else { Class::Volume };
+        let interrupted = self.chain.members().first().is_some_and(|set| set.is_interrupted());
+        let advice = match class {
+            Class::Volume if interrupted => {
+                "the backup was interrupted: use another set, or restore what is proven whole in this one: --partial"
+            }
+            Class::Volume if rule == Rule::MissingMember => {
+                "give the device that has it too (--from), or restore what is proven without it: --partial"
+            }
+            Class::Volume => "bring the volume, or restore what is proven whole without it: --partial",
+            _ => "restore from another copy of the set, or what is proven whole without them: --partial",
+        };
+        match self.options.missing {
+            Missing::Partial => plan.notices.push(what),
+            Missing::Refuse => plan.refusals.push(rule.refusal(what, advice).of_class(class)),
+        }
+    }
+
+    /// Chunks that cannot be read.
+    pub(super) fn unreadable(&self, section: &MemberSection<'_>, read: &Read, plan: &mut RestorePlan) {
+        let Some((what, rule)) = self.words(section, read) else { return };
+        self.refuse_or_note(rule, what, plan);
+    }
+
+    fn words(&self, section: &MemberSection<'_>, read: &Read) -> Option<(String, Rule)> {
+        let (_, first) = read.unreadable.first()?;
+        let missing = read.unreadable.iter().any(|(_, unread)| unread.absent);
+        let rows = read.unreadable.iter().map(|(chunk, _)| u64::from(chunk.entry.rows)).fold(0, u64::saturating_add);
+        let table = &section.table.bound.schema.name;
+        let of = match self.chain.members() {
+            [_] => String::new(),
+            _ => format!(" of set {}", section.set.label().label),
+        };
+        let what = format!(
+            "table {table}: {rows} rows in {} chunks{of} cannot be read: {}",
+            read.unreadable.len(),
+            first.reason
+        );
+        Some((what, if missing { Rule::MissingVolume } else { Rule::Damage }))
+    }
+
+    /// What of a table with a time is not here. In a chain what cannot be read of one member costs nothing where another one
+    /// has the same.
+    pub(super) fn table(&self, sections: &[MemberSection<'_>], reads: &[Read], given: &Given, plan: &mut RestorePlan) {
+        let costs = !(given.stale.is_empty() && given.lost.is_empty() && given.unproven.is_empty());
+        for (section, read) in sections.iter().zip(reads) {
+            match self.words(section, read) {
+                Some((what, rule)) if costs || sections.len() == 1 => self.refuse_or_note(rule, what, plan),
+                Some((what, _)) => plan.notices.push(format!("{what}; other members of the chain have them")),
+                None => {}
+            }
+        }
+        let Some(name) = sections.first().map(|section| &section.table.bound.schema.name) else { return };
+        let mut lines = Vec::new();
+        if let Some(days) = days(&given.stale) {
+            lines.push(format!("of {} only an older state is here ({days})", buckets(&given.stale)));
+        }
+        if let Some(days) = days(&given.lost) {
+            lines.push(format!("of {} nothing is here ({days})", buckets(&given.lost)));
+        }
+        if !lines.is_empty() {
+            let rule = if self.chain.gaps().is_empty() { Rule::Damage } else { Rule::MissingMember };
+            let what = format!("table {name}: {}; they are left alone", lines.join(", and "));
+            self.refuse_or_note(rule, what, plan);
+        }
+    }
+
+    /// Members of the chain that are not here. Without them the newest catalog still tells whether another member has the
+    /// same; where it does not reach, nobody can tell.
+    pub(super) fn members(&self, plan: &mut RestorePlan) {
+        if self.chain.is_alone() {
+            return;
+        }
+        for gap in self.chain.gaps() {
+            let what = words(gap, &plan.label);
+            let short = plan.tables.iter().any(|table| match &table.action {
+                TableAction::Ranges(ranges) => self.is_short(ranges, gap),
+                TableAction::Leave(_) | TableAction::Whole(_) => false,
+            });
+            let told =
+                self.chain.members().first().is_some_and(|newest| {
+                    newest.sections().iter().all(|section| section.source == SectionSource::Catalog)
+                });
+            if short || !told {
+                self.refuse_or_note(Rule::MissingMember, format!("{what}: see what it costs"), plan);
+            } else {
+                plan.notices.push(format!("{what}; the other members have all that is restored"));
+            }
+        }
+    }
+
+    /// Whether a gap costs a table something, or may.
+    fn is_short(&self, ranges: &RangesPlan, gap: &Gap) -> bool {
+        let before =
+            |member: usize| self.chain.members().get(member).is_some_and(|member| member.label().sequence < gap.first);
+        let older = ranges
+            .acds
+            .iter()
+            .any(|acd| acd.older.iter().any(|(member, span)| before(*member) && acd.decision.actual.meets(*span)));
+        older || !ranges.stale.is_empty() || !ranges.lost.is_empty()
+    }
+}
+
+fn words(gap: &Gap, label: &str) -> String {
+    match (gap.first, gap.last) {
+        (first, last) if first == last => {
+            format!("member {first} of the chain of {label}, set {}, is not here", gap.set)
+        }
+        (first, last) => {
+            format!("members {first} to {last} of the chain of {label}, the last of them set {}, are not here", gap.set)
+        }
+    }
+}
+
+fn buckets(buckets: &BTreeSet<Bucket>) -> String {
+    match buckets.len() {
+        1 => "1 bucket".to_owned(),
+        many => format!("{many} buckets"),
+    }
+}
+
+/// The first days of buckets, for people: the first and the last of them; `None` if there is none.
+fn days(buckets: &BTreeSet<Bucket>) -> Option<String> {
+    let days: BTreeSet<i32> = buckets.iter().filter_map(|(_, day)| *day).collect();
+    let text = |day: i32| {
+        let (year, month, day) = civil_of_day(day);
+        format!("{year:04}-{month:02}-{day:02}")
+    };
+    match (days.first(), days.last()) {
+        _ if buckets.is_empty() => None,
+        (Some(first), Some(last)) if first == last => Some(text(*first)),
+        (Some(first), Some(last)) => Some(format!("{} to {}", text(*first), text(*last))),
+        _ => Some("rows without a usable time".to_owned()),
+    }
+}
