@@ -5,6 +5,8 @@
 mod bad_input;
 mod chains;
 #[cfg(target_os = "linux")]
+mod collecting;
+#[cfg(target_os = "linux")]
 mod commands;
 mod copies;
 #[cfg(target_os = "linux")]
