@@ -14,6 +14,7 @@ mod dialogue;
 #[cfg(target_os = "linux")]
 mod json;
 mod one_backup;
+mod rules;
 mod scenarios;
 mod support;
 mod undo;
