@@ -8,10 +8,11 @@ use super::report::{AcdPlan, Speaks};
 use super::sides::{Cells, Sides};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
-use crate::base::time::{Instant, Span};
+use crate::base::time::{Day, Instant, Span};
 use crate::error::Error;
 use crate::format::chunk::PieceEntry;
-use crate::schema::range::{Side, Slot, SpanSet, Undated};
+use crate::schema::clock::bucket_span;
+use crate::schema::range::{Request, Side, Slot, SpanSet, Undated};
 use crate::section::chain::{Combined, CombinedAcd, Member, combine};
 use crate::section::evidence::{Bucket, Claims, Evidence, weigh};
 use crate::section::pieces::Acd;
@@ -201,6 +202,33 @@ pub(super) fn given(
         (given.stale, given.lost) = (combined.stale, combined.lost);
     }
     given
+}
+
+impl Given {
+    /// Tells of those buckets only that were asked for: of the one ACD, if there is one, and with time in the request.
+    pub(super) fn tell_only(&mut self, sections: &[MemberSection<'_>], acd: Option<i64>, request: Request) {
+        if self.stale.is_empty() && self.lost.is_empty() {
+            return;
+        }
+        // Rows of a bucket may reach beyond its day.
+        let mut ends: BTreeMap<Bucket, Instant> = BTreeMap::new();
+        for entry in sections.iter().flat_map(|section| &section.view.buckets) {
+            let end = ends.entry((entry.acd, entry.day)).or_insert(Instant(entry.stop));
+            *end = (*end).max(Instant(entry.stop));
+        }
+        let asked = |bucket: &Bucket| {
+            let end = ends.get(bucket).copied();
+            let span = |(section, day): (&MemberSection<'_>, Day)| bucket_span(section.table.bound.grain, day, end);
+            let time = sections.first().zip(bucket.1).map(span);
+            let start = |start: Instant| time.is_some_and(|time| time.stop > start);
+            let stop = |stop: Instant| time.is_some_and(|time| time.start < stop);
+            acd.is_none_or(|only| bucket.0 == Some(only))
+                && request.start.is_none_or(start)
+                && request.stop.is_none_or(stop)
+        };
+        self.stale.retain(asked);
+        self.lost.retain(asked);
+    }
 }
 
 /// A full set that stands by itself gives all that it has.

@@ -367,7 +367,8 @@ impl<'a> Planner<'a> {
         let cells = Cells::new(&table.bound, views, applied.edges(), self.options);
         let read = |section: &MemberSection<'_>| section.read(window, &cells, self.options, monitor);
         let reads = sections.iter().map(read).collect::<Result<Vec<Read>, Error>>()?;
-        let given = given(sections, &reads, Some(&applied), window, self.chain.is_alone());
+        let mut given = given(sections, &reads, Some(&applied), window, self.chain.is_alone());
+        given.tell_only(sections, self.acd, self.options.request);
         self.shortfall.table(sections, &reads, &given, plan);
         let first = mappings.first().cloned().unwrap_or_default();
         let bound_target = bound_target(&table.bound, &target, &first);

@@ -5,9 +5,13 @@ use intervault::backup;
 use intervault::base::monitor::Silent;
 use intervault::check;
 use intervault::device::memory::MemoryDevice;
+use intervault::error::{Class, Error};
+use intervault::restore::{Missing, Options, Restore, RestorePlan, RestoreReport, Rule};
 use intervault::schema::catalogue::Catalogue;
+use intervault::schema::range::{Policies, Uncovered};
 use intervault::testing::chains::write_incremental;
 use intervault::verify::set::verify_set;
+use intervault::volume::chain::{Chain, ChainError, Wanted};
 use intervault::volume::set::list_sets;
 
 /// Writes an incremental set against all sets on the device, which are one chain.
@@ -57,4 +61,186 @@ fn an_incremental_holds_what_changed() {
             older.iter().any(|other| (other.day, other.rows, other.digest) == (bucket.day, bucket.rows, bucket.digest))
         );
     }
+}
+
+/// Restores the only chain of a device.
+pub fn restore_chain(
+    device: &MemoryDevice,
+    centre: &Centre,
+    options: &Options,
+) -> Result<(RestorePlan, RestoreReport), Error> {
+    let sets = list_sets(device).unwrap().sets;
+    let store = centre.store();
+    let restore = Restore::new(Chain::choose(&sets, Wanted::default()).unwrap(), &store, options.clone());
+    let plan = restore.plan()?;
+    let report = restore.apply(&plan, None)?;
+    Ok((plan, report))
+}
+
+/// Restores one member of the chain of a device by itself.
+pub fn restore_member(device: &MemoryDevice, sequence: u32, centre: &Centre, options: &Options) -> RestorePlan {
+    let sets = list_sets(device).unwrap().sets;
+    let set = sets.iter().find(|set| set.label().sequence == sequence).unwrap();
+    restore_set(set, centre, options).unwrap().0
+}
+
+/// Everything, and the volumes are right.
+pub fn all() -> Options {
+    let policies = Policies { uncovered: Uncovered::Delete, ..Policies::default() };
+    Options { policies, ..restore_options(None, None) }
+}
+
+/// Takes a set's volumes off the device.
+fn remove(device: &MemoryDevice, set: u8) {
+    use intervault::device::traits::Device;
+    let digits = &set_id(set).to_string()[..8];
+    let names: Vec<String> = device.list().unwrap().into_iter().filter(|name| name.contains(digits)).collect();
+    assert!(!names.is_empty());
+    names.iter().for_each(|name| drop(device.remove(name).unwrap()));
+}
+
+/// A source of five days with its full backup, and two incremental ones: a late row on the 12th, then one on the 13th.
+fn three_members() -> (Centre, MemoryDevice) {
+    let centre = Centre::new(&[HSPLIT]);
+    for day in 10..15 {
+        centre.intervals(&format!("2024-03-{day}"), 800, 1000, 30, 1);
+    }
+    let device = backup(&centre);
+    for (day, set) in [(12, 2), (13, 3)] {
+        centre.interval(&format!("2024-03-{day}"), 1000, 30, 1, 77);
+        centre.intervals(&format!("2024-03-{}", day + 3), 800, 1000, 30, 1);
+        incremental(&centre, &device, &backup_options(set));
+    }
+    (centre, device)
+}
+
+/// 7. A late row for an old day is in the incremental; the older full restored after it does not bring the stale day back.
+#[test]
+fn scenario_07_an_older_member_does_not_bring_a_stale_day_back() {
+    let (source, device) = three_members();
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1], [0, 2, 1], [1, 0, 2]] {
+        let target = Centre::new(&[HSPLIT]);
+        for sequence in order {
+            restore_member(&device, sequence, &target, &all());
+        }
+        assert_eq!(target.rows("hsplit"), source.rows("hsplit"), "{order:?}");
+    }
+    // What is left out is in the plan, and comes back when somebody says so.
+    let target = Centre::new(&[HSPLIT]);
+    restore_member(&device, 1, &target, &all());
+    let plan = restore_member(&device, 0, &target, &all());
+    let day = |day: u32| {
+        intervault::base::time::Span::new(at(&format!("2024-03-{day}")), at(&format!("2024-03-{}", day + 1)))
+    };
+    assert_eq!(ranges(&plan, "hsplit").acds[0].later.spans(), [day(12).unwrap()]);
+    assert_eq!(target.count("SELECT count(*) FROM hsplit WHERE row_date = '2024-03-12'"), 5);
+    restore_member(&device, 0, &target, &Options { older_wins: true, ..all() });
+    assert_eq!(target.count("SELECT count(*) FROM hsplit WHERE row_date = '2024-03-12'"), 4);
+}
+
+/// A full and its incrementals are restored as one, and each row comes from the newest member that has its bucket.
+#[test]
+fn a_chain_is_restored_as_one() {
+    let (source, device) = three_members();
+    let target = Centre::new(&[HSPLIT]);
+    let (plan, report) = restore_chain(&device, &target, &all()).unwrap();
+    assert_eq!(target.rows("hsplit"), source.rows("hsplit"));
+    assert_eq!(plan.members.iter().map(|member| member.sequence).collect::<Vec<_>>(), [2, 1, 0]);
+    assert_eq!((report.tables[0].inserted, plan.notices.len()), (20 + 2 + 8, 0));
+    // Each member is needed, and its volume is named with it.
+    assert_eq!(plan.volumes.iter().map(|need| need.member).collect::<Vec<_>>(), [0, 1, 2]);
+    // An earlier state.
+    let sets = list_sets(&device).unwrap().sets;
+    let id = set_id(2).to_string();
+    let chain = Chain::choose(&sets, Wanted { set: None, stop_at: Some(&id) }).unwrap();
+    let store = target.store();
+    let options = Options { older_wins: true, ..restore_options(Some("2024-03-13"), Some("2024-03-13")) };
+    let restore = Restore::new(chain, &store, Options { policies: all().policies, ..options });
+    restore.apply(&restore.plan().unwrap(), None).unwrap();
+    assert_eq!(target.count("SELECT count(*) FROM hsplit WHERE row_date = '2024-03-13'"), 4);
+    assert_eq!(target.count("SELECT count(*) FROM hsplit"), 29);
+}
+
+/// A missing member is named with what it costs; the rest is restored when told, and what is stale is left alone.
+#[test]
+fn a_missing_member_costs_what_only_it_has() {
+    let (source, device) = three_members();
+    remove(&device, 2);
+    let target = Centre::new(&[HSPLIT]);
+    target.interval("2024-03-12", 800, 30, 1, 5);
+    let error = restore_chain(&device, &target, &all()).unwrap_err();
+    assert_eq!(error.class(), Class::Volume);
+    let sets = list_sets(&device).unwrap().sets;
+    let store = target.store();
+    let chain = || Chain::choose(&sets, Wanted::default()).unwrap();
+    let plan = Restore::new(chain(), &store, all()).plan().unwrap();
+    assert_eq!((plan.gaps.len(), plan.gaps[0].first, plan.gaps[0].last, plan.gaps[0].set), (1, 1, 1, set_id(2)));
+    assert!(plan.refusals.iter().all(|refusal| refusal.rule == Rule::MissingMember), "{:?}", plan.refusals);
+    let words: String = plan.refusals.iter().map(|refusal| refusal.what.as_str()).collect();
+    assert!(words.contains("older state") && words.contains("2024-03-12") && words.contains("2024-03-15"), "{words}");
+    let bucket = |day: u32| (Some(1), Some(at(&format!("2024-03-{day}")).day()));
+    assert_eq!((&ranges(&plan, "hsplit").stale, &ranges(&plan, "hsplit").lost), (&vec![bucket(12)], &vec![bucket(15)]));
+    let options = Options { missing: Missing::Partial, ..all() };
+    restore_chain(&device, &target, &options).unwrap();
+    assert_eq!(target.count("SELECT acdcalls FROM hsplit WHERE row_date = '2024-03-12'"), 5);
+    assert_eq!(target.count("SELECT count(*) FROM hsplit WHERE row_date = '2024-03-15'"), 0);
+    let rest = "SELECT count(*) FROM hsplit WHERE row_date NOT IN ('2024-03-12', '2024-03-15')";
+    assert_eq!(target.count(rest), source.count(rest));
+    // A day that all members have as it was needs nothing of what is missing: it is restored, with a word.
+    let day = Options { policies: all().policies, ..restore_options(Some("2024-03-13"), Some("2024-03-13")) };
+    let plan = Restore::new(chain(), &store, day).plan().unwrap();
+    assert_eq!(plan.refusals, []);
+    assert!(plan.notices.iter().any(|notice| notice.contains("is not here")), "{:?}", plan.notices);
+}
+
+/// 8. Retention took the oldest ten days at the source, and one ACD was removed: the chain has them from the full, and says so.
+#[test]
+fn scenario_08_what_age_took_comes_from_the_full() {
+    let centre = Centre::new(&[HSPLIT]);
+    for day in 1..=20 {
+        centre.intervals(&format!("2024-03-{day:02}"), 800, 1000, 30, 1);
+    }
+    centre.intervals("2024-03-15", 800, 1000, 30, 2);
+    let (device, before) = (backup(&centre), centre.rows("hsplit"));
+    centre.run("DELETE FROM hsplit WHERE row_date <= '2024-03-10' OR acd = 2");
+    centre.intervals("2024-03-21", 800, 1000, 30, 1);
+    incremental(&centre, &device, &backup_options(2));
+    let target = Centre::new(&[HSPLIT]);
+    let (plan, _) = restore_chain(&device, &target, &all()).unwrap();
+    assert_eq!(target.rows("hsplit").len(), before.len() + 4);
+    assert!(before.iter().all(|row| target.rows("hsplit").contains(row)));
+    let acds = &ranges(&plan, "hsplit").acds;
+    let older: Vec<_> = acds.iter().map(|acd| acd.older.clone()).collect();
+    let span = |start, stop| intervault::base::time::Span::new(at(start), at(stop)).unwrap();
+    assert_eq!(older[0], [(1, span("2024-03-01 08:00", "2024-03-11 08:00"))]);
+    assert_eq!(older[1], [(1, span("2024-03-15 08:00", "2024-03-15 10:00"))]);
+}
+
+/// 11. Two backups on one day, two servers' sets in one folder: never mixed.
+#[test]
+fn scenario_11_sets_of_two_servers_are_not_mixed() {
+    let (source, device) = three_members();
+    let other = Centre::new(&[HSPLIT]);
+    other.intervals("2024-03-12", 800, 1000, 30, 1);
+    other.run("UPDATE hsplit SET acdcalls = 500");
+    backup_with(&other, &device, &backup_options(7));
+    let sets = list_sets(&device).unwrap().sets;
+    let Err(ChainError::Several(names)) = Chain::choose(&sets, Wanted::default()) else { panic!("one was chosen") };
+    assert_eq!(names.len(), 2);
+    let id = set_id(3).to_string();
+    for (wanted, members) in [(id.as_str(), 3), (&set_id(7).to_string()[..], 1)] {
+        let chain = Chain::choose(&sets, Wanted { set: Some(wanted), stop_at: None }).unwrap();
+        assert_eq!(chain.members().len(), members);
+    }
+    let store = source.store();
+    let before = source.rows("hsplit");
+    let chain = Chain::choose(&sets, Wanted { set: Some(&id), stop_at: None }).unwrap();
+    let restore = Restore::new(chain, &store, all());
+    restore.apply(&restore.plan().unwrap(), None).unwrap();
+    assert_eq!(source.rows("hsplit"), before);
+    // A second full one of the same day and server is a chain of its own.
+    backup_with(&source, &device, &backup_options(8));
+    let sets = list_sets(&device).unwrap().sets;
+    let Err(ChainError::Several(names)) = Chain::choose(&sets, Wanted::default()) else { panic!("one was chosen") };
+    assert_eq!(names.len(), 3);
 }

@@ -11,6 +11,7 @@ mod commands;
 mod copies;
 #[cfg(target_os = "linux")]
 mod dialogue;
+mod histories;
 #[cfg(target_os = "linux")]
 mod json;
 mod one_backup;
