@@ -405,7 +405,8 @@ pub(super) fn cut(table: &TablePlan, unit_rows: u64) -> Vec<UnitPlan> {
 /// The chunks of a table's plan that may have rows of a part.
 fn chunks(table: &TablePlan, part: Part) -> Vec<(&Source, &ChunkRef)> {
     let meets = |chunk: &ChunkRef| match part {
-        Part::Whole | Part::Undated => true,
+        Part::Whole => true,
+        Part::Undated => chunk.entry.undated > 0,
         Part::Slice(slice) => {
             let span = Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop));
             span.is_some_and(|span| span.meets(slice))
