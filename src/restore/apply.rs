@@ -86,7 +86,9 @@ impl Work<'_> {
         let (state, target) = (snapshot.state()?, self.store.identity());
         if let Some(label) = self.sets.first().map(|set| set.label()) {
             let guards = Guards { state, target, label, last: last.as_ref(), options: self.options };
-            guards.refusals(&self.plan.tables).first().map_or(Ok(()), |refusal| Err(refusal.error()))?;
+            let refusals =
+                guards.refusals(&self.plan.tables).into_iter().chain(guards.switched_on(self.plan.collecting));
+            refusals.into_iter().next().map_or(Ok(()), |refusal| Err(refusal.error()))?;
         }
         let next = last.as_ref().map_or(0, |run| run.number).saturating_add(1);
         if let Some(keep) = keep {
@@ -153,7 +155,7 @@ impl Work<'_> {
                 .as_ref()
                 .map(|undo| crate::store::control::UndoPlace { set: undo.set.0, place: undo.place.clone() }),
             options: journal::write_options(
-                self.options,
+                &Options { collecting: Some(self.plan.collecting), ..self.options.clone() },
                 &self.sets.iter().map(|set| set.set_id()).collect::<Vec<_>>(),
             )?,
             status: RunStatus::Begun,
@@ -417,7 +419,8 @@ pub(super) fn cut(table: &TablePlan, unit_rows: u64) -> Vec<UnitPlan> {
 /// The chunks of a table's plan that may have rows of a part.
 fn chunks(table: &TablePlan, part: Part) -> Vec<(&Source, &ChunkRef)> {
     let meets = |chunk: &ChunkRef| match part {
-        Part::Whole | Part::Undated => true,
+        Part::Whole => true,
+        Part::Undated => chunk.entry.undated > 0,
         Part::Slice(slice) => {
             let span = Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop));
             span.is_some_and(|span| span.meets(slice))

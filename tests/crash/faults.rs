@@ -359,8 +359,6 @@ fn a_volume_changes_after_the_plan() {
     });
 }
 
-type Happens = dyn Fn(&FaultDevice<MemoryDevice>) + Sync;
-
 /// The rows that were saved cannot be read, or are not those, or somebody asks to stop: whole units are put back, and the
 /// rest follows with the set as it was.
 #[test]
@@ -370,7 +368,8 @@ fn the_undo_set_fails_while_it_is_read() {
     assert!(bits.len() >= 3);
     let flip = |device: &FaultDevice<MemoryDevice>| bits.iter().for_each(|(name, bit)| device.flip(name, *bit));
     let stop = |_: &FaultDevice<MemoryDevice>| {};
-    let faults: [(&Happens, Class); 3] = [(&pull, Class::Failed), (&flip, Class::Damage), (&stop, Class::Failed)];
+    type Break<'a> = &'a (dyn Fn(&FaultDevice<MemoryDevice>) + Sync);
+    let faults: [(Break<'_>, Class); 3] = [(&pull, Class::Failed), (&flip, Class::Damage), (&stop, Class::Failed)];
     for unit in 0..UNITS {
         for (fault, (happens, class)) in faults.iter().enumerate() {
             let what = format!("fault {fault} before unit {unit}");

@@ -17,7 +17,7 @@ pub fn intervault(arguments: &[&str]) -> Output {
 }
 
 /// Runs and demands the exit status; both streams.
-fn run(arguments: &[&str], status: i32) -> (String, String) {
+pub fn run(arguments: &[&str], status: i32) -> (String, String) {
     let output = intervault(arguments);
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
@@ -62,7 +62,7 @@ impl Case {
     }
 
     /// A few days of two ACDs.
-    fn new() -> Case {
+    pub fn new() -> Case {
         let centre = Centre::new(&[HSPLIT, DSPLIT, SYNONYMS]);
         for day in 1..=4 {
             for acd in [1, 2] {
@@ -107,7 +107,7 @@ impl Case {
         case
     }
 
-    fn ruin(&self) {
+    pub fn ruin(&self) {
         self.centre.run(
             "UPDATE hsplit SET acdcalls = -1 WHERE row_date >= '2024-03-02'; \
              DELETE FROM hsplit WHERE row_date = '2024-03-03' AND acd = 2; UPDATE dsplit SET acdcalls = 99",
@@ -120,7 +120,7 @@ impl Case {
         [rows("hsplit"), rows("dsplit")].concat()
     }
 
-    fn contents(&self) -> Vec<String> {
+    pub fn contents(&self) -> Vec<String> {
         [self.centre.rows("hsplit"), self.centre.rows("dsplit")].concat()
     }
 
@@ -132,7 +132,7 @@ impl Case {
 }
 
 /// The line of an answer that is a command to be typed, as a shell would run it.
-fn typed(text: &str, command: &str, more: &str) -> Output {
+pub fn typed(text: &str, command: &str, more: &str) -> Output {
     let start = format!("    intervault {command} ");
     let line = text.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("no {command} in: {text}"));
     let line = line.trim().replacen("intervault", env!("CARGO_BIN_EXE_intervault"), 1);
@@ -239,6 +239,10 @@ fn rows_that_changed_since_are_taken_back_only_when_told() {
 #[test]
 fn the_state_is_kept_in_the_database_and_backed_up_by_nobody() {
     let case = Case::new();
+    // A database that nobody has said anything of.
+    for table in ["state", "restore", "unit", "range"] {
+        case.centre.run(&format!("DROP TABLE intervault_{table}"));
+    }
     let url = case.url();
     let state = |more: &[&str]| json(&[&["state", "--database", &url], more].concat(), 0);
     let words = |state: &Value| [state["collection"].clone(), state["mode"].clone(), state["changed"].clone()];
@@ -426,7 +430,7 @@ fn ctrl_c_twice_ends_a_restore_at_once_and_it_is_finished_later() {
 
 #[test]
 fn ctrl_c_once_stops_a_backup_between_chunks() {
-    let case = Case::large(200_000);
+    let case = Case::large(800_000);
     let folder = case.centre.folder.path().join("second");
     let url = case.url();
     let arguments = ["backup", "--database", &url, "--to", folder.to_str().unwrap(), "--jobs", "1"];

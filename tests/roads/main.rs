@@ -5,6 +5,8 @@
 mod bad_input;
 mod chains;
 #[cfg(target_os = "linux")]
+mod collecting;
+#[cfg(target_os = "linux")]
 mod commands;
 mod copies;
 #[cfg(target_os = "linux")]
@@ -13,6 +15,9 @@ mod histories;
 #[cfg(target_os = "linux")]
 mod json;
 mod one_backup;
+mod rules;
+#[cfg(target_os = "linux")]
+mod saved;
 mod scenarios;
 mod support;
 mod undo;

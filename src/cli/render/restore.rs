@@ -241,6 +241,7 @@ pub fn plan_json(plan: &RestorePlan, prospect: &Prospect) -> Value {
             "until": plan.request.stop.map(|stop| stop.to_string()),
         },
         "acd": plan.acd,
+        "collecting": plan.collecting,
         "tables": plan.tables.iter().map(|table| table_json(plan, table)).collect::<Vec<_>>(),
         "volumes": plan.volumes.iter().map(|need| json!({"volume": need.number, "here": need.here})).collect::<Vec<_>>(),
         "bytes": plan.bytes,
@@ -295,6 +296,7 @@ fn acd_plan_json(plan: &RestorePlan, acd: &AcdPlan) -> Value {
     json!({
         "acd": json!(acd.acd),
         "held": spans_json(&acd.held),
+        "settled_until": acd.settled_until.map(|until| until.to_string()),
         "actual": spans_json(decision.actual.spans()),
         "delete": acd.rows_deleted(),
         "insert": acd.rows_inserted(),
@@ -303,6 +305,7 @@ fn acd_plan_json(plan: &RestorePlan, acd: &AcdPlan) -> Value {
         "straddling": slots(&decision.straddling),
         "kept": slots(&decision.kept),
         "left_out": slots(&decision.left_out),
+        "unsettled": slots(&decision.unsettled),
         "carried_in": rows(&decision.carried_in),
         "carried_left": rows(&decision.carried_left),
         "partial_periods": decision.partial.iter().map(|period| json!({
