@@ -35,7 +35,11 @@ impl SetId {
     #[must_use]
     pub fn from_hex(text: &str) -> Option<SetId> {
         let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        u128::from_str_radix(text, 16).ok().filter(|_| digits).map(|id| SetId(id.to_be_bytes()))
+        let number = u128::from_str_radix(text, 16).ok().filter(|_| digits)?;
+        // The first digits are the first byte.
+        let mut id = number.to_le_bytes();
+        id.reverse();
+        Some(SetId(id))
     }
 }
 

@@ -20,6 +20,7 @@ use crate::schema::clock::RowWhen;
 use crate::schema::table::BoundTable;
 use crate::section::rows::ChunkRows;
 use crate::store::control::{KeyRuns, Run, RunStatus, Totals, Unit, UnitStatus};
+use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Replacement, Store, Writer};
 use crate::volume::section::ChunkRef;
 use crate::volume::set::SetReader;
@@ -191,11 +192,12 @@ impl Work<'_> {
             if self.monitor.cancelled() {
                 return Err(cancelled());
             }
-            let outcome = self.unit(writer, run, unit, report);
+            let mut outcome = Outcome::RolledBack;
+            let result = self.unit(writer, run, unit, report, &mut outcome);
             if let Some(line) = report.units.get_mut(at) {
-                line.outcome = if outcome.is_ok() { Outcome::Replaced } else { Outcome::RolledBack };
+                line.outcome = outcome;
             }
-            outcome?;
+            result?;
         }
         self.monitor.end(Task::Restore);
         let mut replacement = writer.begin()?;
@@ -203,13 +205,14 @@ impl Work<'_> {
         Ok(replacement.commit()?)
     }
 
-    /// Replaces one unit.
+    /// Replaces one unit; `outcome` becomes other than rolled back when its transaction ends.
     fn unit(
         &self,
         writer: &mut dyn Writer,
         run: u64,
         todo: &Todo<'_>,
         report: &mut RestoreReport,
+        outcome: &mut Outcome,
     ) -> Result<(), Error> {
         let began = Clock::now();
         let unit = &todo.rows;
@@ -245,7 +248,9 @@ impl Work<'_> {
                 "another process has ended or undone this restore: look at the journal before you restore again",
             ));
         }
-        replacement.commit()?;
+        let committed = replacement.commit();
+        *outcome = ended(&committed);
+        committed?;
         report.apply_time += began.elapsed();
         note(report, &unit.table.table, deleted, inserted.rows, buckets);
         Ok(())
@@ -372,6 +377,15 @@ fn scan<T>(
     let (clock, days) = unit.days();
     let Some(target) = unit.target() else { return work(&mut |_, _| Ok(())) };
     work(&mut |columns, sink| replacement.scan_keyed(&target.schema, clock, days, columns, sink))
+}
+
+/// What a unit has come to by the end of its transaction.
+const fn ended(committed: &Result<(), StoreError>) -> Outcome {
+    match committed {
+        Ok(()) => Outcome::Replaced,
+        Err(StoreError { kind: StoreErrorKind::Busy | StoreErrorKind::Full, .. }) => Outcome::RolledBack,
+        Err(_) => Outcome::InDoubt,
+    }
 }
 
 /// As [`super::Restore::units`].

@@ -301,6 +301,9 @@ pub enum Outcome {
     ReplacedBefore,
     /// It was begun, and is as it was before.
     RolledBack,
+    /// The target failed while the change was made permanent: it is wholly as it was or wholly replaced, and the journal
+    /// tells which as soon as the target can be opened again.
+    InDoubt,
     /// It was not begun.
     NotBegun,
 }

@@ -4,13 +4,13 @@
 use super::apply::cut;
 use super::journal;
 use super::options::Options;
-use super::report::{RestorePlan, TableAction, TablePlan};
+use super::report::{AcdPlan, RestorePlan, TableAction, TablePlan};
 use super::rules::Rule;
 use super::target::{Contents, UnitRows, look};
 use crate::base::checksum::{Hash, blake3};
 use crate::column::digest::Digest;
 use crate::error::Error;
-use crate::schema::range::Slot;
+use crate::schema::range::{Slot, Undated};
 use crate::store::traits::{Snapshot, Store};
 use crate::volume::set::SetReader;
 use serde::{Deserialize, Serialize};
@@ -25,8 +25,10 @@ pub struct SavedPlan {
     sets: Vec<String>,
     /// Kind, server and name of the target.
     target: [String; 3],
-    /// What was asked for, as the journal has it.
+    /// What was asked for, as the journal has it, and when.
     options: String,
+    /// Whether a set of another version of the database's schema is let in.
+    other_version: bool,
     /// One entry a table.
     tables: Vec<SavedTable>,
 }
@@ -67,6 +69,7 @@ impl SavedPlan {
             sets: sets.iter().map(|set| set.label().set().to_string()).collect(),
             target: [identity.kind.clone(), identity.server.clone(), identity.database.clone()],
             options: journal::write_options(options, &[])?,
+            other_version: options.other_version,
             tables: tables.collect::<Result<_, _>>()?,
         })
     }
@@ -84,8 +87,17 @@ impl SavedPlan {
     /// # Errors
     /// It is no saved plan, or one of another release.
     pub fn from_text(text: &str) -> Result<SavedPlan, Error> {
-        let plan: SavedPlan = toml::from_str(text).map_err(|error| unreadable(error.message()))?;
-        if plan.version == VERSION { Ok(plan) } else { Err(unreadable("its version is not known here")) }
+        #[derive(Deserialize)]
+        struct Head {
+            version: u32,
+        }
+        let wrong = |error: toml::de::Error| unreadable(error.message());
+        // Of another release only this is known; what follows may be quite different.
+        let head: Head = toml::from_str(text).map_err(wrong)?;
+        if head.version != VERSION {
+            return Err(unreadable(&format!("it is of version {}, and only {VERSION} is known", head.version)));
+        }
+        toml::from_str(text).map_err(wrong)
     }
 
     /// The set that the plan restores, as hexadecimal digits; of a chain the newest member. `None` if the text names none.
@@ -94,12 +106,17 @@ impl SavedPlan {
         self.sets.first().map(String::as_str)
     }
 
-    /// What was asked for; what the text does not say (threads) is as in `base`.
+    /// What was asked for; what the text does not say (threads) is as in `base`, whose `now` is the moment of applying.
+    ///
+    /// What the target still collects is judged by the earlier of the two moments: rows that were not settled when the plan
+    /// was saved are not in it, however long ago that was, and rows that are not settled now are not touched.
     ///
     /// # Errors
     /// The text is not as this release writes it.
     pub fn options(&self, base: &Options) -> Result<Options, Error> {
-        journal::read_options(&self.options, base)
+        let read = journal::read_options(&self.options, base);
+        let saved = read.map_err(|_| unreadable("what was asked for is not as this release writes it"))?;
+        Ok(Options { now: saved.now.min(base.now), other_version: self.other_version, ..saved })
     }
 
     /// Refuses a new plan that does not rest on the same rows of volumes and target.
@@ -114,32 +131,32 @@ impl SavedPlan {
         options: &Options,
     ) -> Result<(), Error> {
         let now = SavedPlan::of(plan, sets, store, options)?;
-        if now == *self {
-            return Ok(());
-        }
         let what = if now.sets != self.sets {
             "the sets are not those of the saved plan".to_owned()
         } else if now.target != self.target {
-            {
-                let [kind, server, database] = &self.target;
-                format!("the plan was made for {kind} database {database} of {server}")
-            }
+            let [kind, server, database] = &self.target;
+            format!("the plan was saved for {kind} database {database} of {server}, which this is not")
+        } else if let Some(what) = self.differs(&now) {
+            what
         } else {
-            let differs = |saved: &&SavedTable| !now.tables.contains(saved);
-            match self.tables.iter().find(differs) {
-                Some(saved) => {
-                    let same = now.tables.iter().find(|table| table.table == saved.table);
-                    let side = match same {
-                        Some(table) if table.rows != saved.rows => "the target's rows",
-                        Some(table) if table.volumes != saved.volumes => "what the volumes give",
-                        _ => "what would be restored",
-                    };
-                    format!("table {}: {side} changed since the plan was saved", saved.table)
-                }
-                None => "tables have come to what would be restored since the plan was saved".to_owned(),
-            }
+            return Ok(());
         };
         Err(Rule::ChangedSincePlan.error(what, "nothing was changed; plan again, look at it, and save it anew"))
+    }
+
+    /// The first table that a new plan treats in another way.
+    fn differs(&self, now: &SavedPlan) -> Option<String> {
+        for saved in &self.tables {
+            let side = match now.tables.iter().find(|table| table.table == saved.table) {
+                Some(table) if table == saved => continue,
+                Some(table) if table.rows != saved.rows => "the target's rows in question have",
+                Some(table) if table.volumes != saved.volumes => "what the volumes give has",
+                _ => "what would be restored has",
+            };
+            return Some(format!("table {}: {side} changed since the plan was saved", saved.table));
+        }
+        let more = now.tables.iter().find(|table| !self.tables.iter().any(|saved| saved.table == table.table))?;
+        Some(format!("table {} is not in the saved plan", more.table))
     }
 }
 
@@ -148,7 +165,8 @@ fn unreadable(what: &str) -> Error {
 }
 
 fn saved_table(table: &TablePlan, snapshot: &dyn Snapshot, options: &Options) -> Result<SavedTable, Error> {
-    let mut rows = Fingerprint::default();
+    // Of all units together: how the table is cut does not matter.
+    let (mut goes, mut stays) = (Digest::default(), Digest::default());
     for unit in cut(table, options.unit_rows) {
         let unit = UnitRows::new(table, unit.part);
         let Some(target) = unit.target() else { continue };
@@ -158,9 +176,11 @@ fn saved_table(table: &TablePlan, snapshot: &dyn Snapshot, options: &Options) ->
             snapshot.scan_keyed(0, &target.schema, clock, days, columns, sink)
         })?;
         unit.check(&seen)?;
-        rows.digest(seen.goes);
-        rows.digest(seen.stays);
+        (goes, stays) = (goes.plus(seen.goes), stays.plus(seen.stays));
     }
+    let mut rows = Fingerprint::default();
+    rows.digest(goes);
+    rows.digest(stays);
     Ok(SavedTable {
         table: table.table.clone(),
         delete: table.rows_deleted(),
@@ -182,8 +202,12 @@ fn volumes(table: &TablePlan) -> String {
         }
     }
     if let TableAction::Ranges(ranges) = &table.action {
-        for plan in &ranges.acds {
+        // An ACD of which nothing is replaced may come or go meanwhile.
+        let replaced = |plan: &&AcdPlan| !plan.scope().is_empty() || plan.decision.undated != Undated::Leave;
+        for plan in ranges.acds.iter().filter(replaced) {
+            fingerprint.number(u64::from(plan.acd.is_some()));
             fingerprint.number(plan.acd.unwrap_or_default().cast_unsigned());
+            fingerprint.number(plan.decision.actual.spans().len() as u64);
             for span in plan.decision.actual.spans() {
                 fingerprint.number(span.start.0.cast_unsigned());
                 fingerprint.number(span.stop.0.cast_unsigned());

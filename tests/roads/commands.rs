@@ -17,7 +17,7 @@ pub fn intervault(arguments: &[&str]) -> Output {
 }
 
 /// Runs and demands the exit status; both streams.
-fn run(arguments: &[&str], status: i32) -> (String, String) {
+pub fn run(arguments: &[&str], status: i32) -> (String, String) {
     let output = intervault(arguments);
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
@@ -62,7 +62,7 @@ impl Case {
     }
 
     /// A few days of two ACDs.
-    fn new() -> Case {
+    pub fn new() -> Case {
         let centre = Centre::new(&[HSPLIT, DSPLIT, SYNONYMS]);
         for day in 1..=4 {
             for acd in [1, 2] {
@@ -107,7 +107,7 @@ impl Case {
         case
     }
 
-    fn ruin(&self) {
+    pub fn ruin(&self) {
         self.centre.run(
             "UPDATE hsplit SET acdcalls = -1 WHERE row_date >= '2024-03-02'; \
              DELETE FROM hsplit WHERE row_date = '2024-03-03' AND acd = 2; UPDATE dsplit SET acdcalls = 99",
@@ -120,7 +120,7 @@ impl Case {
         [rows("hsplit"), rows("dsplit")].concat()
     }
 
-    fn contents(&self) -> Vec<String> {
+    pub fn contents(&self) -> Vec<String> {
         [self.centre.rows("hsplit"), self.centre.rows("dsplit")].concat()
     }
 
@@ -132,7 +132,7 @@ impl Case {
 }
 
 /// The line of an answer that is a command to be typed, as a shell would run it.
-fn typed(text: &str, command: &str, more: &str) -> Output {
+pub fn typed(text: &str, command: &str, more: &str) -> Output {
     let start = format!("    intervault {command} ");
     let line = text.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("no {command} in: {text}"));
     let line = line.trim().replacen("intervault", env!("CARGO_BIN_EXE_intervault"), 1);

@@ -56,6 +56,7 @@ fn answers() -> Vec<Value> {
         json(&["backup", "--database", &url, "--to", &from, "--data", "historical,acd", "--dry-run"], 0),
         json(&[&restore[..], &range, &["--dry-run"]].concat(), 9),
         json(&[&restore[..], &range, &["--uncovered", "delete", "--yes"]].concat(), 0),
+        json(&[&restore[..], &["--uncovered", "keep", "--save-plan", &format!("{undo}.plan")]].concat(), 0),
         json(&["log", "--database", &url], 0),
         json(&["log", "--database", &url, "--run", "1"], 0),
         json(&["restore", "--database", &url, "--from", &from, "--resume", "--yes"], 0),

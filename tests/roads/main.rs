@@ -16,6 +16,8 @@ mod histories;
 mod json;
 mod one_backup;
 mod rules;
+#[cfg(target_os = "linux")]
+mod saved;
 mod scenarios;
 mod support;
 mod undo;

@@ -8,6 +8,7 @@ use crate::cli::parse::{self, DatabaseUrl, DevicePath};
 use crate::schema::grain::DataType;
 use crate::schema::range::{Request, RequestError};
 use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
 /// Rows of the target in the range for which the volumes hold nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -74,6 +75,9 @@ Examples:
         --start '2003-10-23 09:00' --stop '2003-10-23 11:59' --acd 1 --yes
   Two tables as a whole:
     intervault restore --database sqlite:history.db --from /backup/monday --tables synonyms,agroups
+  Save the plan to look at, and apply exactly that later:
+    intervault restore --database sqlite:history.db --from /backup/monday --start 2003-10-23 --save-plan outage.plan
+    intervault restore --database sqlite:history.db --from /backup/monday --plan outage.plan
   Finish one that was stopped or cut short:
     intervault restore --database sqlite:history.db --from /backup/monday --resume
 
@@ -128,6 +132,15 @@ pub struct RestoreArgs {
     /// Show the plan, and stop
     #[arg(long)]
     pub dry_run: bool,
+    /// Show the plan, save it in a new file for --plan, and stop
+    #[arg(long, value_name = "FILE", conflicts_with = "yes")]
+    pub save_plan: Option<PathBuf>,
+    /// Apply a plan that was saved, with all that it was asked for; refused if anything that it rests on changed since
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "data", "tables", "acd", "set", "start", "stop", "uncovered", "carried", "partial_periods", "proof", "partial",
+        "other_version", "stop_at", "save_plan", "resume",
+    ])]
+    pub plan: Option<PathBuf>,
     /// Do not ask after showing the plan
     #[arg(long)]
     pub yes: bool,
@@ -140,7 +153,7 @@ pub struct RestoreArgs {
     /// Finish the restore that was stopped or cut short, as it was asked for then
     #[arg(long, conflicts_with_all = [
         "data", "tables", "acd", "set", "start", "stop", "uncovered", "carried", "partial_periods", "proof", "partial",
-        "undo", "no_undo", "anew", "other_version", "now", "stop_at",
+        "undo", "no_undo", "anew", "other_version", "now", "stop_at", "save_plan",
     ])]
     pub resume: bool,
     /// Set a restore aside that was stopped or cut short: it is neither finished nor taken back
@@ -187,6 +200,11 @@ pub struct RestoreOptions {
     pub jobs: usize,
     /// Whether to stop after the plan.
     pub dry_run: bool,
+    /// Where the plan is saved; nothing is applied then.
+    pub save_plan: Option<PathBuf>,
+    /// The saved plan that is applied: it has what was asked for, and of these options only `database`, `from`, `jobs`,
+    /// `dry_run`, `yes`, `undo`, `anew` and `now` count then.
+    pub plan: Option<PathBuf>,
     /// Whether to go on without asking.
     pub yes: bool,
     /// What becomes of the rows that are deleted.
@@ -230,6 +248,8 @@ impl RestoreArgs {
             proof: self.proof,
             jobs: jobs(self.jobs),
             dry_run: self.dry_run,
+            save_plan: self.save_plan.clone(),
+            plan: self.plan.clone(),
             yes: self.yes,
             undo: match (&self.undo, self.no_undo) {
                 (Some(device), _) => Undo::On(device.clone()),
@@ -331,6 +351,36 @@ mod tests {
             let error = read(&[&["--resume"], more].concat()).unwrap_err();
             assert!(error.contains("cannot be used with"), "{more:?}: {error}");
         }
+    }
+
+    #[test]
+    fn nothing_that_shapes_a_plan_goes_with_a_saved_one() {
+        let cases: [&[&str]; 15] = [
+            &["--data", "historical"],
+            &["--tables", "hsplit"],
+            &["--acd", "1"],
+            &["--set", "3f1c"],
+            &["--start", "2003-10-23"],
+            &["--stop", "2003-10-23"],
+            &["--uncovered", "refuse"],
+            &["--carried", "leave"],
+            &["--partial-periods", "keep"],
+            &["--proof", "full"],
+            &["--partial"],
+            &["--other-version"],
+            &["--stop-at", "1234"],
+            &["--save-plan", "b"],
+            &["--resume"],
+        ];
+        for more in cases {
+            let error = read(&[&["--plan", "a"], more].concat()).unwrap_err();
+            assert!(error.contains("cannot be used with"), "{more:?}: {error}");
+        }
+        let more =
+            ["--plan", "a", "--undo", "/u", "--jobs", "2", "--yes", "--anew", "--now", "2024-03-01", "--dry-run"];
+        assert_eq!(read(&more).unwrap().plan, Some("a".into()));
+        assert!(read(&["--save-plan", "a", "--yes"]).unwrap_err().contains("cannot be used with"));
+        assert_eq!(read(&["--save-plan", "a", "--dry-run"]).unwrap().save_plan, Some("a".into()));
     }
 
     #[test]

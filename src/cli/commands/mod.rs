@@ -10,5 +10,6 @@ pub mod log;
 pub mod open;
 pub mod restore;
 pub mod resume;
+mod saved;
 pub mod state;
 pub mod undo;

@@ -1,7 +1,7 @@
 //! `intervault restore`: plans, shows the plan, asks, saves what goes, replaces unit by unit, proves; says how to finish it
-//! or to take it back.
+//! or to take it back. A plan may be saved in between, and applied another day.
 
-use super::open;
+use super::{open, saved};
 use crate::check;
 use crate::cli::args::{Carried, PartialPeriods, ProofLevel, RestoreOptions, Selection, Uncovered, Undo};
 use crate::cli::exit::Exit;
@@ -13,10 +13,13 @@ use crate::cli::prompt::confirm;
 use crate::cli::render::restore as render;
 use crate::cli::render::restore::Prospect;
 use crate::cli::render::run::{self, Ending, Kept};
-use crate::cli::render::text::counted;
+use crate::cli::render::text::{counted, escape};
 use crate::device::directory::DirectoryDevice;
-use crate::restore::{Keep, Missing, Options, Proof, Restore, RestorePlan, RestoreReport, Select, Stopped};
+use crate::device::traits::Device;
+use crate::error::Error;
+use crate::restore::{Keep, Missing, Options, Proof, Restore, RestorePlan, RestoreReport, SavedPlan, Select, Stopped};
 use crate::schema::range;
+use crate::volume::set::SetReader;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
@@ -28,16 +31,18 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     if options.resume {
         return super::resume::run(options, output);
     }
+    let saved = options.plan.as_deref().map(saved::read).transpose()?;
+    options.save_plan.as_deref().map_or(Ok(()), saved::check_free)?;
     let now = open::now(options.now)?;
     let store = open::database(&options.database)?;
     let device = open::all_volumes(&options.from)?;
-    let set = check::find_one(&device, options.set.as_deref())?;
-    let work = work(options, &now);
+    let set = chosen(options, saved.as_ref(), &device)?;
+    let work = saved.as_ref().map_or_else(|| Ok(work(options, &now)), |saved| saved.options(&work(options, &now)))?;
     let progress = Progress::new(output);
-    let proved = work.proof == Proof::Full;
-    let restore = Restore::new(&set, &store, work).watched(&progress);
-    let plan = restore.plan()?;
     let undo = undo_folder(options)?;
+    let proved = work.proof == Proof::Full;
+    let restore = Restore::new(&set, &store, work.clone()).watched(&progress);
+    let plan = restore.plan()?;
     let prospect = Prospect {
         units: restore.units(&plan).len() as u64,
         undo: undo.as_ref().map(|folder| folder.display().to_string()),
@@ -46,19 +51,33 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     if !output.json() {
         output.line(render::plan_text(&plan, &prospect).trim_end());
     }
-    let planned = render::plan_json(&plan, &prospect);
+    let mut answer = Answer { name: "plan", before: render::plan_json(&plan, &prospect), saved: None };
     let refused = plan.refusals.iter().map(|refusal| Exit::from(refusal.class)).reduce(Exit::worst);
+    if let Some(saved) = &saved {
+        // What is missing or damaged explains a difference; a rule that is broken now may come of one.
+        if refused.is_none_or(|exit| exit == Exit::NotRestorable) {
+            saved.check(&plan, &[&set], &store, &work)?;
+        }
+    }
     if let Some(exit) = refused {
         // With --json there is one object, and the refusals stand in it.
         if output.json() {
-            answer(output, exit, "plan", planned, None);
+            answer.give(output, exit, None);
             return Ok(exit);
         }
         return Err(refusal(&plan, exit));
     }
     let exit = if plan.notices.is_empty() { Exit::Done } else { Exit::Warnings };
-    if options.dry_run {
-        answer(output, exit, "plan", planned, None);
+    if let Some(file) = &options.save_plan {
+        saved::write(file, &SavedPlan::of(&plan, &[&set], &store, &work)?)?;
+        let command = run::apply_command(options, file);
+        if !output.json() {
+            output.line(&run::plan_saved_text(file, &command));
+        }
+        answer.saved = Some(json!({"file": file.display().to_string(), "command": command}));
+    }
+    if options.dry_run || options.save_plan.is_some() {
+        answer.give(output, exit, None);
         return Ok(exit);
     }
     let (delete, insert) = render::changes(&plan);
@@ -73,7 +92,22 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     drop(progress);
     let kept =
         |report: &RestoreReport| report.undo.as_ref().map(|undo| Kept { set: undo.set, place: undo.place.clone() });
-    Ok(finish(output, options, exit, done, kept, ("plan", planned)))
+    Ok(finish(output, options, exit, done, kept, answer))
+}
+
+/// The set that is meant: that of the saved plan, the one that was named, or the only one.
+fn chosen<'d>(
+    options: &RestoreOptions,
+    saved: Option<&SavedPlan>,
+    device: &'d dyn Device,
+) -> Result<SetReader<'d>, Error> {
+    let Some(saved) = saved else { return check::find_one(device, options.set.as_deref()) };
+    let wanted = saved.set().unwrap_or_default();
+    let found = check::find(device, None)?.sets.into_iter().find(|set| set.set_id().to_string() == wanted);
+    found.ok_or_else(|| {
+        let what = format!("the saved plan is of set {}, which is not on {}", escape(wanted), device.describe());
+        Error::wanted(what, "give the device that has this set")
+    })
 }
 
 /// Says how a restore ended, and gives its exit status: `exit` if it did not end early.
@@ -83,7 +117,7 @@ pub(super) fn finish(
     exit: Exit,
     done: Result<RestoreReport, Box<Stopped>>,
     kept: impl Fn(&RestoreReport) -> Option<Kept>,
-    before: (&str, Value),
+    answer: Answer,
 ) -> Exit {
     let (report, stopped) = match done {
         Ok(report) => (report, None),
@@ -98,8 +132,7 @@ pub(super) fn finish(
         from: &options.from,
     };
     if output.json() {
-        let (name, value) = before;
-        answer(output, exit, name, value, Some(run::report_json(&ending)));
+        answer.give(output, exit, Some(run::report_json(&ending)));
     } else {
         output.line(&format!("\n{}", run::report_text(&ending).trim_end()));
     }
@@ -163,17 +196,29 @@ fn work(options: &RestoreOptions, now: &open::Now) -> Options {
     }
 }
 
-/// The one JSON object: what was planned (`plan`) or gone on with (`resumed`), and what was done.
-pub(super) fn answer(output: &Output, exit: Exit, name: &str, before: Value, done: Option<Value>) {
-    if !output.json() {
-        return;
+/// The one JSON object that a restore gives.
+pub(super) struct Answer {
+    /// Of what `before` tells: what was planned (`plan`) or gone on with (`resumed`).
+    pub(super) name: &'static str,
+    pub(super) before: Value,
+    /// Where the plan was saved, if it was.
+    pub(super) saved: Option<Value>,
+}
+
+impl Answer {
+    /// Gives it, if JSON is wanted, with what was done.
+    pub(super) fn give(self, output: &Output, exit: Exit, done: Option<Value>) {
+        if !output.json() {
+            return;
+        }
+        let mut body = Map::new();
+        body.insert("plan".to_owned(), Value::Null);
+        body.insert("resumed".to_owned(), Value::Null);
+        body.insert(self.name.to_owned(), self.before);
+        body.insert("saved".to_owned(), json!(self.saved));
+        body.insert("done".to_owned(), json!(done));
+        output.object("intervault/restore", exit, &body);
     }
-    let mut body = Map::new();
-    body.insert("plan".to_owned(), Value::Null);
-    body.insert("resumed".to_owned(), Value::Null);
-    body.insert(name.to_owned(), before);
-    body.insert("done".to_owned(), json!(done));
-    output.object("intervault/restore", exit, &body);
 }
 
 fn refusal(plan: &RestorePlan, exit: Exit) -> Failure {

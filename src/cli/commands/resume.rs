@@ -1,7 +1,7 @@
 //! `intervault restore --resume`: finishes a restore that was stopped or cut short. A second time there is nothing to do.
 
 use super::open;
-use super::restore::{answer, finish};
+use super::restore::{Answer, finish};
 use crate::cli::args::RestoreOptions;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -18,6 +18,7 @@ use crate::store::control::{Run, RunStatus};
 use crate::store::sqlite::SqliteStore;
 use crate::store::traits::Store;
 use crate::volume::set::{SetReader, find_set};
+use serde_json::Value;
 
 /// Runs it.
 ///
@@ -29,12 +30,12 @@ pub(super) fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Fai
     let Some(unfinished) = restore::unfinished(&store)? else { return nothing_to_do(&store, output) };
     let device = open::all_volumes(&options.from)?;
     let set = set_of(&unfinished, &device)?;
-    let before = unfinished_json(&unfinished);
+    let answer = answer(unfinished_json(&unfinished));
     if !output.json() {
         output.line(unfinished_text(&unfinished, &open::local(unfinished.run.begun_unix)).trim_end());
     }
     if options.dry_run {
-        answer(output, Exit::Done, "resumed", before, None);
+        answer.give(output, Exit::Done, None);
         return Ok(Exit::Done);
     }
     let (delete, insert) = to_do(&unfinished);
@@ -49,7 +50,11 @@ pub(super) fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Fai
     drop(progress);
     let undo = unfinished.run.undo.as_ref();
     let kept = |_: &_| undo.map(|undo| Kept { set: SetId(undo.set), place: undo.place.clone() });
-    Ok(finish(output, options, Exit::Done, done, kept, ("resumed", before)))
+    Ok(finish(output, options, Exit::Done, done, kept, answer))
+}
+
+fn answer(before: Value) -> Answer {
+    Answer { name: "resumed", before, saved: None }
 }
 
 fn set_of<'d>(unfinished: &Unfinished, device: &'d dyn Device) -> Result<SetReader<'d>, Error> {
@@ -71,7 +76,7 @@ fn set_of<'d>(unfinished: &Unfinished, device: &'d dyn Device) -> Result<SetRead
 fn nothing_to_do(store: &SqliteStore, output: &Output) -> Result<Exit, Failure> {
     let last = store.snapshot(1)?.runs()?.pop();
     if output.json() {
-        answer(output, Exit::Done, "resumed", serde_json::Value::Null, None);
+        answer(Value::Null).give(output, Exit::Done, None);
     } else {
         output.line(&format!("There is no restore to finish, nothing was changed: {}.", said_of(last.as_ref())));
     }

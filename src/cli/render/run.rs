@@ -3,12 +3,14 @@
 use super::json::{ErrorBody, SpanBody, error_body};
 use super::text::{bytes, count, counted, duration, escape, quoted, rate, span, table};
 use crate::base::time::Span;
+use crate::cli::args::{RestoreOptions, Undo};
 use crate::cli::failure::Failure;
 use crate::cli::parse::{DatabaseUrl, DevicePath};
 use crate::format::block::SetId;
 use crate::restore::{Outcome, Part, RestoreReport, Unfinished, UnitReport};
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::path::Path;
 
 /// Where the rows are that a restore deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,14 +49,37 @@ impl Ending<'_> {
     #[must_use]
     pub fn resume_command(&self) -> Option<String> {
         let (Some(_), Some(_)) = (self.report.run, self.stopped) else { return None };
-        let from: Vec<String> =
-            self.from.iter().map(|from| format!(" --from {}", quoted(&from.path().display().to_string()))).collect();
-        Some(format!("intervault restore --database {}{} --resume", quoted(&self.database.to_string()), from.concat()))
+        Some(format!("{} --resume", restore_command(self.database, self.from)))
     }
 
     fn ended(&self) -> &'static str {
         if self.stopped.is_some() { "stopped" } else { "finished" }
     }
+}
+
+fn restore_command(database: &DatabaseUrl, from: &[DevicePath]) -> String {
+    let from: Vec<String> =
+        from.iter().map(|from| format!(" --from {}", quoted(&from.path().display().to_string()))).collect();
+    format!("intervault restore --database {}{}", quoted(&database.to_string()), from.concat())
+}
+
+/// The command that applies a plan which was saved with these options.
+#[must_use]
+pub fn apply_command(options: &RestoreOptions, file: &Path) -> String {
+    let undo = match &options.undo {
+        Undo::Beside => String::new(),
+        Undo::On(device) => format!(" --undo {}", quoted(&device.path().display().to_string())),
+        Undo::Declined => " --no-undo".to_owned(),
+    };
+    let command = restore_command(&options.database, &options.from);
+    format!("{command} --plan {}{undo}", quoted(&file.display().to_string()))
+}
+
+/// Where a plan was saved, in words.
+#[must_use]
+pub fn plan_saved_text(file: &Path, command: &str) -> String {
+    let file = file.display().to_string();
+    format!("\nNothing was changed. The plan is saved in {}; to apply it:\n    {}", escape(&file), escape(command))
 }
 
 /// The word for what became of a unit.
@@ -64,6 +89,7 @@ pub const fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Replaced => "replaced",
         Outcome::ReplacedBefore => "replaced before",
         Outcome::RolledBack => "rolled back",
+        Outcome::InDoubt => "in doubt",
         Outcome::NotBegun => "not begun",
     }
 }
@@ -181,6 +207,9 @@ fn stopped(out: &mut String, ending: &Ending<'_>) {
         units(Outcome::RolledBack),
         units(Outcome::NotBegun),
     );
+    if report.count(Outcome::InDoubt) > 0 {
+        out.push_str("The database failed while a unit was made permanent: intervault log says what it has come to.\n");
+    }
     if let Some(resume) = ending.resume_command() {
         let _written = writeln!(out, "To finish it:\n    {}", escape(&resume));
     }
@@ -229,6 +258,7 @@ pub fn report_json(ending: &Ending<'_>) -> Value {
         "replaced": report.count(Outcome::Replaced),
         "replaced_before": report.count(Outcome::ReplacedBefore),
         "rolled_back": report.count(Outcome::RolledBack),
+        "in_doubt": report.count(Outcome::InDoubt),
         "not_begun": report.count(Outcome::NotBegun),
         "undo": report.undo.as_ref().map(|undo| json!({
             "set": undo.set.to_string(), "label": undo.label, "place": undo.place, "rows": undo.rows, "bytes": undo.bytes,
