@@ -35,9 +35,11 @@ impl SetId {
     #[must_use]
     pub fn from_hex(text: &str) -> Option<SetId> {
         let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        // The first two digits are the first byte, and the highest of the number.
         let number = u128::from_str_radix(text, 16).ok().filter(|_| digits)?;
-        Some(SetId(number.swap_bytes().to_le_bytes()))
+        // The first digits are the first byte.
+        let mut id = number.to_le_bytes();
+        id.reverse();
+        Some(SetId(id))
     }
 }
 

@@ -20,6 +20,7 @@ use crate::schema::clock::RowWhen;
 use crate::schema::table::BoundTable;
 use crate::section::rows::ChunkRows;
 use crate::store::control::{KeyRuns, Run, RunStatus, Totals, Unit, UnitStatus};
+use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Replacement, Store, Writer};
 use crate::volume::section::ChunkRef;
 use crate::volume::set::SetReader;
@@ -85,7 +86,9 @@ impl Work<'_> {
         let (state, target) = (snapshot.state()?, self.store.identity());
         if let Some(label) = self.sets.first().map(|set| set.label()) {
             let guards = Guards { state, target, label, last: last.as_ref(), options: self.options };
-            guards.refusals(&self.plan.tables).first().map_or(Ok(()), |refusal| Err(refusal.error()))?;
+            let refusals =
+                guards.refusals(&self.plan.tables).into_iter().chain(guards.switched_on(self.plan.collecting));
+            refusals.into_iter().next().map_or(Ok(()), |refusal| Err(refusal.error()))?;
         }
         let next = last.as_ref().map_or(0, |run| run.number).saturating_add(1);
         if let Some(keep) = keep {
@@ -152,7 +155,7 @@ impl Work<'_> {
                 .as_ref()
                 .map(|undo| crate::store::control::UndoPlace { set: undo.set.0, place: undo.place.clone() }),
             options: journal::write_options(
-                self.options,
+                &Options { collecting: Some(self.plan.collecting), ..self.options.clone() },
                 &self.sets.iter().map(|set| set.set_id()).collect::<Vec<_>>(),
             )?,
             status: RunStatus::Begun,
@@ -189,11 +192,12 @@ impl Work<'_> {
             if self.monitor.cancelled() {
                 return Err(cancelled());
             }
-            let outcome = self.unit(writer, run, unit, report);
+            let mut outcome = Outcome::RolledBack;
+            let result = self.unit(writer, run, unit, report, &mut outcome);
             if let Some(line) = report.units.get_mut(at) {
-                line.outcome = if outcome.is_ok() { Outcome::Replaced } else { Outcome::RolledBack };
+                line.outcome = outcome;
             }
-            outcome?;
+            result?;
         }
         self.monitor.end(Task::Restore);
         let mut replacement = writer.begin()?;
@@ -201,13 +205,14 @@ impl Work<'_> {
         Ok(replacement.commit()?)
     }
 
-    /// Replaces one unit.
+    /// Replaces one unit; `outcome` becomes other than rolled back when its transaction ends.
     fn unit(
         &self,
         writer: &mut dyn Writer,
         run: u64,
         todo: &Todo<'_>,
         report: &mut RestoreReport,
+        outcome: &mut Outcome,
     ) -> Result<(), Error> {
         let began = Clock::now();
         let unit = &todo.rows;
@@ -243,7 +248,9 @@ impl Work<'_> {
                 "another process has ended or undone this restore: look at the journal before you restore again",
             ));
         }
-        replacement.commit()?;
+        let committed = replacement.commit();
+        *outcome = ended(&committed);
+        committed?;
         report.apply_time += began.elapsed();
         note(report, &unit.table.table, deleted, inserted.rows, buckets);
         Ok(())
@@ -372,6 +379,15 @@ fn scan<T>(
     work(&mut |columns, sink| replacement.scan_keyed(&target.schema, clock, days, columns, sink))
 }
 
+/// What a unit has come to by the end of its transaction.
+const fn ended(committed: &Result<(), StoreError>) -> Outcome {
+    match committed {
+        Ok(()) => Outcome::Replaced,
+        Err(StoreError { kind: StoreErrorKind::Busy | StoreErrorKind::Full, .. }) => Outcome::RolledBack,
+        Err(_) => Outcome::InDoubt,
+    }
+}
+
 /// As [`super::Restore::units`].
 pub(super) fn units_of(plan: &RestorePlan, options: &Options) -> Vec<UnitReport> {
     let of_table = |table: &TablePlan| {
@@ -403,7 +419,8 @@ pub(super) fn cut(table: &TablePlan, unit_rows: u64) -> Vec<UnitPlan> {
 /// The chunks of a table's plan that may have rows of a part.
 fn chunks(table: &TablePlan, part: Part) -> Vec<(&Source, &ChunkRef)> {
     let meets = |chunk: &ChunkRef| match part {
-        Part::Whole | Part::Undated => true,
+        Part::Whole => true,
+        Part::Undated => chunk.entry.undated > 0,
         Part::Slice(slice) => {
             let span = Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop));
             span.is_some_and(|span| span.meets(slice))

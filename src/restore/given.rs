@@ -301,9 +301,7 @@ fn of_acd(
 /// Those of a section's chunks that may have rows that go in.
 pub(super) fn giving(chunks: Vec<ChunkRef>, speaks: Option<&Speaks>, acds: &[AcdPlan]) -> Vec<ChunkRef> {
     let gives_undated = |acd: &AcdPlan| speaks.is_none_or(|speaks| speaks.undated.contains(&acd.acd));
-    if acds.iter().any(|plan| plan.decision.undated != Undated::Leave && gives_undated(plan)) {
-        return chunks;
-    }
+    let undated = acds.iter().any(|plan| plan.decision.undated != Undated::Leave && gives_undated(plan));
     let mut time = Vec::new();
     for plan in acds {
         let slots = plan.decision.insert.iter().chain(&plan.decision.carried_in);
@@ -318,5 +316,6 @@ pub(super) fn giving(chunks: Vec<ChunkRef>, speaks: Option<&Speaks>, acds: &[Acd
     }
     let time = SpanSet::from_spans(time);
     let span = |chunk: &ChunkRef| Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop));
-    chunks.into_iter().filter(|chunk| span(chunk).is_some_and(|span| time.meets(span))).collect()
+    let dated = |chunk: &ChunkRef| span(chunk).is_some_and(|span| time.meets(span));
+    chunks.into_iter().filter(|chunk| dated(chunk) || (undated && chunk.entry.undated > 0)).collect()
 }

@@ -73,6 +73,15 @@ impl Guards<'_> {
         })
     }
 
+    /// A plan for a target that stands still does not fit one that has begun to collect: it may touch what is being written.
+    pub(super) fn switched_on(&self, planned: bool) -> Option<Refusal> {
+        let switched_on = self.state.collection == Collection::On && !planned && self.options.collecting != Some(false);
+        switched_on.then(|| {
+            let what = "the plan was made while collection was off, and it is on now".to_owned();
+            Rule::Collection.refusal(what, "plan again, or switch it off: intervault state --collection off")
+        })
+    }
+
     fn now(&self) -> String {
         format!("collection is {} and mode is {}", self.state.collection, self.state.mode)
     }

@@ -106,6 +106,8 @@ struct Written {
     partial: bool,
     #[serde(default)]
     older_wins: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    collecting: Option<bool>,
     proof: String,
     now: i64,
 }
@@ -148,6 +150,7 @@ pub(super) fn write_options(options: &Options, sets: &[SetId]) -> Result<String,
         carried: word(&CARRIED, &options.policies.carried),
         partial: options.missing == Missing::Partial,
         older_wins: options.older_wins,
+        collecting: options.collecting,
         proof: word(&PROOF, &options.proof),
         now: options.now.0,
     };
@@ -207,6 +210,7 @@ pub(super) fn read_options(text: &str, base: &Options) -> Result<Options, Error>
         policies: policies().ok_or_else(|| wrong("it names a policy that is not known here"))?,
         missing: if written.partial { Missing::Partial } else { Missing::Refuse },
         older_wins: written.older_wins,
+        collecting: written.collecting,
         proof: value(&PROOF, &written.proof).ok_or_else(|| wrong("it names a proof that is not known here"))?,
         now: Instant(written.now),
         ..base.clone()

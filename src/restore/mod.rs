@@ -15,6 +15,7 @@ mod report;
 mod resume;
 mod rules;
 mod saved;
+mod settled;
 mod shortfall;
 mod sides;
 mod summarise;

@@ -57,8 +57,11 @@ pub struct Options {
     pub proof: Proof,
     /// Threads that read and decode, at least 1.
     pub jobs: usize,
-    /// Nothing of the target after this instant is touched: its own collection is still at work there.
+    /// Nothing of the target after this instant is touched. Where it collects nothing after its last finished interval is
+    /// touched either, whatever stands here.
     pub settled_until: Option<Instant>,
+    /// Whether the target collects; `None`: as its state says.
+    pub collecting: Option<bool>,
     /// The civil time of the target's switch now.
     pub now: Instant,
     /// The same moment in seconds since 1970-01-01 00:00 UTC.
@@ -89,6 +92,7 @@ impl Options {
             proof: Proof::Full,
             jobs: 1,
             settled_until: None,
+            collecting: None,
             now,
             now_unix,
             unit_rows: UNIT_ROWS,

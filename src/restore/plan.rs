@@ -9,6 +9,7 @@ use super::report::{
     AcdPlan, MemberPlan, RangesPlan, RestorePlan, Source, TableAction, TablePlan, VolumeNeed, WholePlan,
 };
 use super::rules::{Refusal, Rule};
+use super::settled::{SettledTable, Settling};
 use super::shortfall::Shortfall;
 use super::sides::{Cells, Sides};
 use crate::base::monitor::{Monitor, Task};
@@ -52,6 +53,7 @@ pub(super) fn plan(
     let jobs = options.jobs.max(1);
     let snapshot = store.snapshot(jobs)?;
     let runs = snapshot.runs()?;
+    let state = snapshot.state()?;
     let shortfall = Shortfall { chain, options };
     let planner = Planner {
         chain,
@@ -60,6 +62,7 @@ pub(super) fn plan(
         options,
         acd: one_acd(newest, options)?,
         same_server: label.source_server == store.identity().server,
+        settling: Settling::new(options, state),
         applied: applied_before(snapshot.as_ref(), &runs, options)?,
         shortfall: &shortfall,
     };
@@ -83,7 +86,7 @@ pub(super) fn plan(
     shortfall.sets(&mut plan);
     shortfall.members(&mut plan);
     planner.left_alone(&mut plan);
-    let guards = Guards { state: snapshot.state()?, target: store.identity(), label, last: runs.last(), options };
+    let guards = Guards { state, target: store.identity(), label, last: runs.last(), options };
     let refusals = guards.refusals(&plan.tables);
     plan.refusals.extend(refusals);
     for set in chain.members() {
@@ -109,6 +112,7 @@ fn blank(chain: &Chain<'_>, newest: &SetReader<'_>, planner: &Planner<'_>) -> Re
         members: chain.members().iter().map(member).collect(),
         gaps: if chain.is_alone() { Vec::new() } else { chain.gaps().to_vec() },
         request: planner.options.request,
+        collecting: planner.settling.collecting,
         tables: Vec::new(),
         volumes: Vec::new(),
         bytes: 0,
@@ -166,6 +170,7 @@ struct Planner<'a> {
     options: &'a Options,
     acd: Option<i64>,
     same_server: bool,
+    settling: Settling,
     /// The ranges that were restored before, in their order.
     applied: Vec<Range>,
     shortfall: &'a Shortfall<'a>,
@@ -370,6 +375,8 @@ impl<'a> Planner<'a> {
         let held = given.acds.values().flat_map(|acd| &acd.held);
         let days = self.target_days(table.bound.grain, held, window.is_none());
         let target_sides = self.target_sides(at.reader, &bound_target, days, &cells)?;
+        let settled =
+            self.settling.table(&table.bound, given.acds.values().map(|acd| &acd.side).chain(target_sides.values()));
         let mut acds = Vec::new();
         // Where nobody has a row there is nothing to do, unless a member of a chain says that there is none any more.
         let emptied = |acd: &GivenAcd| self.newest.label().incremental && !acd.held.is_empty();
@@ -380,8 +387,9 @@ impl<'a> Planner<'a> {
                 continue;
             }
             let given = given.acds.get(&acd).cloned().unwrap_or_default();
-            acds.push(self.acd(&table.bound, acd, given, target_sides.get(&acd))?);
+            acds.push(self.acd(&table.bound, acd, given, target_sides.get(&acd), &settled)?);
         }
+        plan.notices.extend(settled.notices(name, &acds));
         for acd in &acds {
             if let Some(refusal) = acd.decision.refused() {
                 plan.refusals.extend(guard(name, acd, refusal));
@@ -398,8 +406,16 @@ impl<'a> Planner<'a> {
         Ok(TableAction::Ranges(Box::new(ranges)))
     }
 
-    fn acd(&self, table: &BoundTable, acd: Acd, given: GivenAcd, target: Option<&Side>) -> Result<AcdPlan, Error> {
+    fn acd(
+        &self,
+        table: &BoundTable,
+        acd: Acd,
+        given: GivenAcd,
+        target: Option<&Side>,
+        settled: &SettledTable,
+    ) -> Result<AcdPlan, Error> {
         let target = target.cloned().unwrap_or_default();
+        let settled_until = settled.until(&given.side, &target);
         let question = Question {
             grain: table.grain,
             event_slot_minutes: table.event_slot_minutes,
@@ -409,12 +425,12 @@ impl<'a> Planner<'a> {
             target: &target,
             undated_proven: given.undated_proven,
             policies: self.options.policies,
-            settled_until: self.options.settled_until,
+            settled_until,
         };
         let decision: Decision =
             decide(&question).map_err(|error| ErrorKind::Range { table: table.schema.name.clone(), error })?;
         let GivenAcd { held, side, older, later, .. } = given;
-        Ok(AcdPlan { acd, held, volume: side, target, decision, older, later })
+        Ok(AcdPlan { acd, held, volume: side, target, settled_until, decision, older, later })
     }
 
     /// The whole days in question: rows outside them cannot matter. `None`: all of time.

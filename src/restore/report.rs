@@ -4,7 +4,7 @@ use super::drift::Mapping;
 use super::rules::Refusal;
 use super::sides::Cells;
 use super::units::Part;
-use crate::base::time::Span;
+use crate::base::time::{Instant, Span};
 use crate::error::{Error, ErrorKind};
 use crate::format::block::SetId;
 use crate::schema::clock::{RowWhen, When};
@@ -33,6 +33,8 @@ pub struct RestorePlan {
     pub acd: Option<i64>,
     /// The time asked for.
     pub request: Request,
+    /// Whether the target collects: nothing after its last finished interval is touched then.
+    pub collecting: bool,
     /// One entry for each section that was selected, in the order of the set.
     pub tables: Vec<TablePlan>,
     /// The volumes that hold the chunks needed, in order.
@@ -186,6 +188,8 @@ pub struct AcdPlan {
     pub volume: Side,
     /// The rows in the target that were looked at.
     pub target: Side,
+    /// Nothing after this instant is touched; `None` where nothing is held back.
+    pub settled_until: Option<Instant>,
     /// What the range engine says.
     pub decision: Decision,
     /// Time that only an older member of the chain speaks for, and which of [`RestorePlan::members`]; ascending.
@@ -297,6 +301,9 @@ pub enum Outcome {
     ReplacedBefore,
     /// It was begun, and is as it was before.
     RolledBack,
+    /// The target failed while the change was made permanent: it is wholly as it was or wholly replaced, and the journal
+    /// tells which as soon as the target can be opened again.
+    InDoubt,
     /// It was not begun.
     NotBegun,
 }

@@ -6,6 +6,7 @@ use super::journal;
 use super::options::{Options, Proof};
 use super::plan::plan;
 use super::report::{RestorePlan, RestoreReport, Stopped, TableAction};
+use super::rules::Rule;
 use super::target::{UnitRows, changed};
 use super::units::{Part, unit};
 use crate::base::monitor::Monitor;
@@ -14,7 +15,7 @@ use crate::column::digest::Digest;
 use crate::error::Error;
 use crate::format::block::SetId;
 use crate::schema::grain::Grain;
-use crate::store::control::{Run, RunStatus, Unit, UnitStatus};
+use crate::store::control::{Collection, Run, RunStatus, Unit, UnitStatus};
 use crate::store::traits::Store;
 use crate::volume::chain::Chain;
 
@@ -90,6 +91,13 @@ fn go_on(
     let lock = store.lock()?;
     lock.notice().iter().for_each(|notice| monitor.notice(notice));
     let options = Options { resuming: true, ..journal::read_options(&run.options, base)? };
+    let state = store.snapshot(1)?.state()?;
+    if options.collecting == Some(false) && state.collection == Collection::On && base.collecting != Some(false) {
+        return Err(Rule::Collection.error(
+            format!("restore {} was begun while collection was off, and it is on now", run.number),
+            "switch it off (intervault state --collection off) and resume then, or take it back with intervault undo",
+        ));
+    }
     report.proved = options.proof == Proof::Full;
     let plan = plan(chain, store, &options, monitor)?;
     let todo = todo(unfinished, &plan)?;

@@ -169,17 +169,34 @@ pub fn undo_plan(
 
 /// A later restore whose ranges meet those of a run, the last one of them.
 fn later(run: &Run, ranges: &[Range]) -> Option<u64> {
-    let mut replaced: BTreeMap<(&str, Acd), Vec<Span>> = BTreeMap::new();
-    for range in ranges.iter().filter(|range| range.run == run.number) {
-        replaced.entry((&range.table, range.acd)).or_default().push(range.span);
+    let own = || ranges.iter().filter(|range| range.run == run.number);
+    let mut dated: BTreeMap<(&str, Acd), Vec<Span>> = BTreeMap::new();
+    for range in own().filter(|range| is_dated(range)) {
+        dated.entry((&range.table, range.acd)).or_default().push(range.span);
     }
-    let replaced: BTreeMap<(&str, Acd), SpanSet> =
-        replaced.into_iter().map(|(of, spans)| (of, SpanSet::from_spans(spans))).collect();
-    let meets = |range: &&Range| {
-        let same = replaced.get(&(range.table.as_str(), range.acd));
-        same.is_some_and(|spans| spans.meets(range.span))
+    let dated: BTreeMap<(&str, Acd), SpanSet> =
+        dated.into_iter().map(|(of, spans)| (of, SpanSet::from_spans(spans))).collect();
+    // Few: one a table and ACD.
+    let others: Vec<&Range> = own().filter(|range| !is_dated(range)).collect();
+    let meets = |range: &&Range| match range.kind {
+        RangeKind::Held | RangeKind::Carried => {
+            let same = dated.get(&(range.table.as_str(), range.acd));
+            same.is_some_and(|spans| spans.meets(range.span))
+        }
+        RangeKind::Undated | RangeKind::Whole => others.iter().any(|other| same_rows(other, range)),
     };
     ranges.iter().filter(|range| range.run > run.number).filter(meets).map(|range| range.run).max()
+}
+
+const fn is_dated(range: &Range) -> bool {
+    matches!(range.kind, RangeKind::Held | RangeKind::Carried)
+}
+
+/// Whether two ranges without time have rows in common. A table that is replaced whole names an ACD only if that one's rows
+/// are replaced alone; rows without a usable time are those of one ACD, which may be none.
+fn same_rows(one: &Range, other: &Range) -> bool {
+    let of_all = |range: &Range| range.kind == RangeKind::Whole && range.acd.is_none();
+    one.table == other.table && one.kind == other.kind && (one.acd == other.acd || of_all(one) || of_all(other))
 }
 
 fn the_set_of(run: &Run, set: &SetReader<'_>) -> Result<(), Error> {

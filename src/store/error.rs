@@ -33,7 +33,7 @@ pub enum StoreErrorKind {
     #[error("not permitted: {0}")]
     NotPermitted(String),
     /// The database or its disk is full.
-    #[error("the database or its disk is full: free some space and run again, nothing was changed")]
+    #[error("the database or its disk is full: this change was not made; free some space and run again")]
     Full,
     /// No table of that name.
     #[error("there is no table {0}")]

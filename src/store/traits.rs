@@ -345,6 +345,7 @@ pub trait Replacement {
     /// Makes everything permanent.
     ///
     /// # Errors
-    /// The database fails; nothing was changed then.
+    /// The database is busy or full: nothing was changed then. It fails otherwise: then nothing was changed or everything,
+    /// which is certain only when the database is opened again.
     fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }

@@ -13,6 +13,7 @@ use crate::format::layout::block as at;
 use crate::format::marks::VolumeEndRecord;
 use crate::format::record::{FRAME_LEN, Record, decode_record, encode_record, read_records};
 use crate::format::section::{SectionEndRecord, SectionRecord};
+use crate::store::control::KeyRuns;
 use std::fmt::Debug;
 
 fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
@@ -131,6 +132,21 @@ fn catalog_body(kind: u16, body: &[u8]) {
     }
 }
 
+/// A list of row keys: what is accepted is in its only spelling, and its runs ascend without touching.
+pub fn keys(data: &[u8]) {
+    let Ok(keys) = KeyRuns::from_bytes(data) else { return };
+    assert!(keys.to_bytes() == data, "a list of row keys has two spellings: {keys:?}");
+    let runs: Vec<(i64, i64)> = keys.iter().collect();
+    assert!(runs.iter().all(|(first, last)| first <= last), "a run goes backwards: {keys:?}");
+    let apart = runs.windows(2).all(|pair| matches!(pair, [(_, last), (next, _)] if last.saturating_add(1) < *next));
+    assert!(apart, "runs touch: {keys:?}");
+    let ends = runs.iter().all(|(first, last)| keys.holds(*first) && keys.holds(*last));
+    assert!(ends && keys.last() == runs.last().map(|run| run.1), "keys are lost: {keys:?}");
+    let mut again = KeyRuns::default();
+    runs.iter().rev().for_each(|(first, last)| again.add_run(*first, *last));
+    assert!(again == keys && again.rows() >= runs.len() as u64, "put together anew, it differs: {keys:?}");
+}
+
 /// A parser with a planted fault: it believes a length. Fuzzing that does not find this finds nothing.
 pub fn canary(data: &[u8]) {
     let Some((len, rest)) = data.split_first() else { return };
@@ -169,13 +185,14 @@ mod tests {
 
     #[test]
     fn bodies_hold_over_seeds_and_mutations() {
-        let bodies: [(&str, Body); 6] = [
+        let bodies: [(&str, Body); 7] = [
             ("block", block),
             ("label", label),
             ("section", section),
             ("chunk", chunk),
             ("catalog", catalog),
             ("column", column),
+            ("keys", keys),
         ];
         for (target, body) in bodies {
             assert_eq!(run(target, body), 0, "{target}");

@@ -4,9 +4,10 @@ use super::{fuzz_column, fuzz_volume, records};
 use crate::format::block::{BlockKind, encode_block};
 use crate::format::chunk::encode_chunk;
 use crate::format::record::{FRAME_LEN, Record, encode_record};
+use crate::store::control::KeyRuns;
 
 /// The targets whose seeds are made here.
-pub const TARGETS: [&str; 8] = ["block", "label", "section", "chunk", "catalog", "column", "volume", "canary"];
+pub const TARGETS: [&str; 9] = ["block", "label", "section", "chunk", "catalog", "column", "keys", "volume", "canary"];
 
 fn payload<R: Record>(record: &R) -> Vec<u8> {
     encode_record(record).unwrap_or_default()
@@ -34,6 +35,12 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
             ("unpadded", block(BlockKind::Chunk, &[0xEE; 48])),
         ],
         "column" => fuzz_column::seeds(),
+        "keys" => vec![
+            ("none", KeyRuns::default().to_bytes()),
+            ("few", KeyRuns::of_keys(&[-1, 5, 6, 300]).to_bytes()),
+            ("ends", KeyRuns::of_keys(&[i64::MIN, 0, i64::MAX]).to_bytes()),
+            ("every_other", KeyRuns::of_keys(&(0..100).map(|key| key * 2).collect::<Vec<_>>()).to_bytes()),
+        ],
         "volume" => fuzz_volume::seeds(),
         "label" => vec![("incremental", body(&records::label()))],
         "section" => {

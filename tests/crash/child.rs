@@ -4,14 +4,17 @@ use super::vfs;
 use super::watch::{Act, Call, Kind, Point};
 use super::world::{Folder, options};
 use intervault::base::monitor::Silent;
+use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::{env, fs};
+use std::{env, fs, io};
 
 const ROAD: &str = "INTERVAULT_CRASH_ROAD";
 const FOLDER: &str = "INTERVAULT_CRASH_FOLDER";
 const POINT: &str = "INTERVAULT_CRASH_POINT";
+/// What the process says on standard error when it begins its work.
+const BEGUN: &str = "the work begins";
 const KINDS: [Kind; 9] = [
     Kind::Statement,
     Kind::Write,
@@ -43,6 +46,7 @@ fn body() {
         let die = move |number, _: &Call| if number == point.call { Act::Die(point.moment) } else { Act::Pass };
         watch.script(die);
     }
+    writeln!(io::stderr(), "{BEGUN}").unwrap();
     match road.as_str() {
         "Restore" => {
             let undo = folder.watched_undo(&watch);
@@ -66,6 +70,17 @@ pub fn start(road: Road, folder: &Folder, point: Option<Point>) -> Child {
         command.env(POINT, point.to_string());
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits until the process begins its work.
+pub fn await_work(child: &mut Child) {
+    let mut said = String::new();
+    let mut byte = [0];
+    let from = child.stderr.as_mut().unwrap();
+    while !said.ends_with(BEGUN) {
+        from.read_exact(&mut byte).unwrap();
+        said.push(char::from(byte[0]));
+    }
 }
 
 /// Waits for the end of the process: whether it was killed; otherwise it has done all.

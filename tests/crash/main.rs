@@ -8,8 +8,10 @@
 
 mod child;
 mod device;
+mod faults;
 mod kills;
 mod moments;
+mod reads;
 #[path = "../roads/support.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;

@@ -1,6 +1,6 @@
 //! The process is killed from outside at random moments.
 
-use super::child::{Road, start, was_killed};
+use super::child::{Road, await_work, start, was_killed};
 use super::kills::{Bench, all};
 use super::world::{Folder, Journal, UNITS};
 use intervault::store::control::{RunStatus, UnitStatus};
@@ -34,11 +34,16 @@ fn stage(folder: &Folder) -> Stage {
 fn kill(journal: Journal, seed: u64) {
     let count = if all() { 500 } else { 30 };
     let bench = Bench::new(journal);
-    let began = Instant::now();
-    for _ in 0..3 {
-        bench.with(&bench.start, "measured", |folder| was_killed(start(Road::Restore, folder, None), "measured"));
-    }
-    let takes = began.elapsed().as_micros() as usize / 3;
+    let measured = |_| {
+        bench.with(&bench.start, "measured", |folder| {
+            let mut child = start(Road::Restore, folder, None);
+            await_work(&mut child);
+            let began = Instant::now();
+            was_killed(child, "measured");
+            began.elapsed().as_micros() as usize
+        })
+    };
+    let takes = (0..5).map(measured).min().unwrap();
     let mut random = Rng::new(seed);
     let mut stages = Vec::new();
     let mut restores = 0;
@@ -47,6 +52,7 @@ fn kill(journal: Journal, seed: u64) {
         bench.with(&bench.start, "killed", |folder| {
             for road in [Road::Restore, Road::Resume, Road::Resume] {
                 let mut child = start(road, folder, None);
+                await_work(&mut child);
                 let delay = random.below(takes);
                 std::thread::sleep(Duration::from_micros(delay as u64));
                 child.kill().unwrap();
@@ -70,7 +76,7 @@ fn kill(journal: Journal, seed: u64) {
         so_far(&|stage| *stage == Stage::NotBegun),
         so_far(&|stage| *stage == Stage::Finished),
     );
-    assert!(!all() || begun > count / 20, "{stages:?}");
+    assert!(!all() || begun > count / 4, "{stages:?}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use intervault::format::block::SetId;
 use intervault::restore::{self, Keep, Options, Outcome, Restore, RestoreReport, Stopped, UndoOptions, UndoReport};
 use intervault::schema::catalogue::Catalogue;
 use intervault::schema::range::{Policies, Uncovered};
-use intervault::store::control::{RunStatus, UnitStatus};
+use intervault::store::control::{Collection, Mode, RunStatus, State, UnitStatus};
 use intervault::store::sqlite::SqliteStore;
 use intervault::store::traits::Store;
 use intervault::volume::set::find_set;
@@ -71,7 +71,16 @@ impl Folder {
         let options = backup::Options { jobs: 1, ..backup_options(1) };
         backup::run(&folder.store(), &Catalogue::builtin(), &folder.volumes(), &options, &Silent).unwrap();
         folder.run(RUIN);
+        folder.collect(Collection::Off);
         folder
+    }
+
+    /// Whether rows arrive, by what the database says; the administrator is alone.
+    pub fn collect(&self, collection: Collection) {
+        let store = self.store();
+        let mut change = store.replace().unwrap();
+        change.set_state(&State { collection, mode: Mode::SingleUser }).unwrap();
+        change.commit().unwrap();
     }
 
     /// A copy of all that is there.
@@ -196,12 +205,24 @@ impl Folder {
 
     /// Takes the last run back.
     pub fn undo(&self) -> Result<UndoReport, Error> {
-        let (store, device, options) = (self.store(), self.undo_device(), UndoOptions::default());
+        self.undo_from(&self.undo_device(), &Silent)
+    }
+
+    /// Takes the last run back with the undo set on this device.
+    pub fn undo_from(&self, device: &dyn Device, monitor: &dyn Monitor) -> Result<UndoReport, Error> {
+        let (store, options) = (self.store(), UndoOptions::default());
         let run = restore::undoable(&store, None)?;
-        let set = find_set(&device, SetId(run.undo.unwrap().set))?.unwrap();
-        let plan = restore::undo_plan(&set, &store, &options, &Silent)?;
+        let set = find_set(device, SetId(run.undo.unwrap().set))?.unwrap();
+        let plan = restore::undo_plan(&set, &store, &options, monitor)?;
         assert_eq!(plan.refusals, []);
-        restore::undo(&plan, &set, &store, &options, &Silent)
+        restore::undo(&plan, &set, &store, &options, monitor)
+    }
+
+    /// How many units of the last run are replaced and not taken back.
+    pub fn applied(&self) -> usize {
+        let snapshot = self.store().snapshot(1).unwrap();
+        let run = snapshot.runs().unwrap().last().unwrap().number;
+        snapshot.units(run).unwrap().iter().filter(|unit| unit.status == UnitStatus::Applied).count()
     }
 
     /// The status of the last run, if there is one.

@@ -7,6 +7,8 @@ mod bad_input;
 mod chain_commands;
 mod chains;
 #[cfg(target_os = "linux")]
+mod collecting;
+#[cfg(target_os = "linux")]
 mod commands;
 mod copies;
 #[cfg(target_os = "linux")]
@@ -15,6 +17,7 @@ mod histories;
 #[cfg(target_os = "linux")]
 mod json;
 mod one_backup;
+mod rules;
 #[cfg(target_os = "linux")]
 mod saved;
 mod scenarios;

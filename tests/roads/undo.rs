@@ -1,6 +1,7 @@
 //! Units, the journal, resume and undo: whole roads over real databases and volumes.
 
 use super::support::*;
+use intervault::backup;
 use intervault::base::monitor::{Monitor, Silent, Task};
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
@@ -9,6 +10,7 @@ use intervault::restore::{self, Keep, Options, Outcome, Restore, RestoreReport, 
 use intervault::schema::range::{Policies, Uncovered};
 use intervault::store::control::{RunStatus, UnitStatus};
 use intervault::store::traits::Store;
+use intervault::testing::fault::{FaultDevice, Op};
 use intervault::volume::set::{SetReader, find_set};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -68,7 +70,7 @@ fn restore_onto(
     restore.watched(monitor).apply(&plan, keep)
 }
 
-fn undo_with(
+pub fn undo_with(
     centre: &Centre,
     device: &MemoryDevice,
     options: &UndoOptions,
@@ -81,10 +83,10 @@ fn undo_with(
 }
 
 /// Asks to stop once so many questions whether to stop were asked.
-struct StopAfter(AtomicUsize);
+pub struct StopAfter(AtomicUsize);
 
 impl StopAfter {
-    fn new(questions: usize) -> StopAfter {
+    pub fn new(questions: usize) -> StopAfter {
         StopAfter(AtomicUsize::new(questions))
     }
 }
@@ -343,4 +345,74 @@ fn restores_are_undone_in_turn() {
     assert!(error.to_string().contains("changed since"), "{error}");
     undo_with(&centre, &undo[0], &UndoOptions { force: true, ..UndoOptions::default() }).unwrap();
     assert_eq!(keyed(&centre), first);
+}
+
+/// A table without times that was replaced for all ACDs and then for one, or the other way round: the restores go back in turn
+/// only.
+#[test]
+fn whole_tables_of_all_and_of_one_acd_are_undone_in_turn() {
+    for (first, second, apart) in
+        [(None, Some(1), false), (Some(1), None, false), (Some(1), Some(1), false), (Some(1), Some(2), true)]
+    {
+        let centre = world();
+        let device = backup(&centre);
+        centre.run(RUIN);
+        let ruined = keyed(&centre);
+        let undos = [MemoryDevice::new(), MemoryDevice::new()];
+        for (acd, undo) in [first, second].into_iter().zip(&undos) {
+            let select = restore::Select::Tables(vec!["synonyms".to_owned()]);
+            let options = Options { acd, select, ..options(250_000) };
+            let store = centre.store();
+            let set = only_set(&device);
+            let restore = Restore::new(&set, &store, options);
+            restore.apply(&restore.plan().unwrap(), Some(Keep { device: undo, set: set_id(0xAA) })).unwrap();
+        }
+        let of_first = UndoOptions { run: Some(1), ..UndoOptions::default() };
+        let undone = undo_with(&centre, &undos[0], &of_first);
+        if apart {
+            undone.unwrap();
+        } else {
+            let error = undone.unwrap_err();
+            assert!(error.to_string().contains("refused by the rule replaced-since"), "{first:?} {second:?}: {error}");
+        }
+        undo_with(&centre, &undos[1], &UndoOptions { run: Some(2), ..UndoOptions::default() }).unwrap();
+        if !apart {
+            undo_with(&centre, &undos[0], &of_first).unwrap();
+        }
+        assert_eq!(keyed(&centre), ruined, "{first:?} {second:?}");
+    }
+}
+
+/// Rows without a usable time are a unit of their own, which reads only the chunks that have some.
+#[test]
+fn rows_without_a_time_cost_the_chunks_that_have_them() {
+    let read_with = |undated: &str| {
+        let centre = Centre::new(&[HSPLIT]);
+        centre.run(
+            "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 9999) INSERT INTO hsplit \
+             SELECT '2024-02-' || printf('%02d', 1 + i / 400), (i % 24) * 100, 60, 1, i, i * 7919 % 99991, hex(i * 104729) \
+             FROM n",
+        );
+        centre.run(undated);
+        let device = MemoryDevice::new();
+        backup_with(&centre, &device, &backup::Options { volume_size: Some(48 << 10), ..backup_options(1) });
+        let watched = FaultDevice::new(device, 1);
+        let (set, store) = (only_set(&watched), centre.store());
+        let restore = Restore::new(&set, &store, options(250_000));
+        let plan = restore.plan().unwrap();
+        let before = watched.count(Op::Read);
+        let report = restore.apply(&plan, None).unwrap();
+        assert_eq!(report.units.len(), if undated.is_empty() { 1 } else { 2 });
+        let chunks = ranges(&plan, "hsplit").sources[0].chunks.len();
+        (chunks, watched.count(Op::Read) - before)
+    };
+    let (chunks, without) = read_with("");
+    let (_, with) = read_with("INSERT INTO hsplit VALUES ('no day', 900, 30, 1, 1, 7, 'x')");
+    assert!(chunks > 8 && without >= chunks, "{chunks} chunks, {without} reads");
+    // The row's chunk, and another one if it was cut for it.
+    let each = without / chunks;
+    assert!(
+        with <= without + 2 * each,
+        "{chunks} chunks, {without} reads without and {with} with a row without a time"
+    );
 }

@@ -331,6 +331,7 @@ pub fn plan_json(plan: &RestorePlan, prospect: &Prospect) -> Value {
             "until": plan.request.stop.map(|stop| stop.to_string()),
         },
         "acd": plan.acd,
+        "collecting": plan.collecting,
         "tables": plan.tables.iter().map(|table| table_json(plan, table)).collect::<Vec<_>>(),
         "volumes": plan.volumes.iter().map(|need| json!({
             "set": member_json(plan, need.member), "volume": need.number, "here": need.here,
@@ -401,6 +402,7 @@ fn acd_plan_json(plan: &RestorePlan, acd: &AcdPlan) -> Value {
     json!({
         "acd": json!(acd.acd),
         "held": spans_json(&acd.held),
+        "settled_until": acd.settled_until.map(|until| until.to_string()),
         "actual": spans_json(decision.actual.spans()),
         "older": older(acd).iter().map(|(member, spans)| json!({
             "set": member_json(plan, *member), "spans": spans_json(spans.spans()),
@@ -413,6 +415,7 @@ fn acd_plan_json(plan: &RestorePlan, acd: &AcdPlan) -> Value {
         "straddling": slots(&decision.straddling),
         "kept": slots(&decision.kept),
         "left_out": slots(&decision.left_out),
+        "unsettled": slots(&decision.unsettled),
         "carried_in": rows(&decision.carried_in),
         "carried_left": rows(&decision.carried_left),
         "partial_periods": decision.partial.iter().map(|period| json!({

@@ -89,6 +89,7 @@ pub const fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Replaced => "replaced",
         Outcome::ReplacedBefore => "replaced before",
         Outcome::RolledBack => "rolled back",
+        Outcome::InDoubt => "in doubt",
         Outcome::NotBegun => "not begun",
     }
 }
@@ -206,6 +207,9 @@ fn stopped(out: &mut String, ending: &Ending<'_>) {
         units(Outcome::RolledBack),
         units(Outcome::NotBegun),
     );
+    if report.count(Outcome::InDoubt) > 0 {
+        out.push_str("The database failed while a unit was made permanent: intervault log says what it has come to.\n");
+    }
     if let Some(resume) = ending.resume_command() {
         let _written = writeln!(out, "To finish it:\n    {}", escape(&resume));
     }
@@ -254,6 +258,7 @@ pub fn report_json(ending: &Ending<'_>) -> Value {
         "replaced": report.count(Outcome::Replaced),
         "replaced_before": report.count(Outcome::ReplacedBefore),
         "rolled_back": report.count(Outcome::RolledBack),
+        "in_doubt": report.count(Outcome::InDoubt),
         "not_begun": report.count(Outcome::NotBegun),
         "undo": report.undo.as_ref().map(|undo| json!({
             "set": undo.set.to_string(), "label": undo.label, "place": undo.place, "rows": undo.rows, "bytes": undo.bytes,

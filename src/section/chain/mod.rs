@@ -14,7 +14,8 @@
 //!    for part of its span.
 //! 4. If members speak for it and none has it so, the bucket is **stale**: a newer copy is missing or damaged. It is left
 //!    alone. If none speaks for it and the witness lists rows there, it is **lost**. Either is so for all of the bucket that the
-//!    witness reaches.
+//!    witness reaches, but for what the witness itself holds of it: there a row of the day before reaches past midnight,
+//!    and by the witness none of the bucket's own starts.
 //! 5. The chain holds what its members hold, less what is stale or lost. What is held though no member speaks for it has no
 //!    rows; it is the newest holder's.
 //! 6. Rows for which no member speaks (carried ones, those of unproven buckets) come from a member of which no newer one holds
@@ -249,7 +250,7 @@ fn edges(members: &[Known<'_>]) -> Vec<Instant> {
 /// Rules 3 to 7, for the dated rows of one ACD.
 fn dated(grain: Grain, acd: Acd, members: &[Known<'_>], window: Option<Span>, combined: &mut Combined) -> CombinedAcd {
     let mut given: Vec<Vec<Span>> = vec![Vec::new(); members.len()];
-    let mut without = Vec::new();
+    let (mut without, mut certain) = (Vec::new(), Vec::new());
     let edges = edges(members);
     for (start, stop) in edges.iter().zip(edges.iter().skip(1)) {
         let (span, day) = (Span { start: *start, stop: *stop }, start.day());
@@ -257,7 +258,13 @@ fn dated(grain: Grain, acd: Acd, members: &[Known<'_>], window: Option<Span>, co
         let whole = bucket_span(grain, day, stops.max().map(Instant));
         let told = window.is_none_or(|window| whole.meets(window));
         match giver(members, day, *start) {
-            Giver::Member(number) => given.get_mut(number).into_iter().for_each(|spans| spans.push(span)),
+            Giver::Member(number) => {
+                given.get_mut(number).into_iter().for_each(|spans| spans.push(span));
+                let witness = members.iter().position(|member| member.reaches(*start));
+                if witness == Some(number) && members.get(number).is_some_and(|member| member.speaks(day, *start)) {
+                    certain.push(span);
+                }
+            }
             found @ (Giver::Stale(witness) | Giver::Lost(witness)) => {
                 let reached = members.get(witness).map_or(SpanSet::EMPTY, |witness| witness.envelope.clone());
                 without.extend(reached.intersection(&SpanSet::from(whole)).spans());
@@ -275,7 +282,7 @@ fn dated(grain: Grain, acd: Acd, members: &[Known<'_>], window: Option<Span>, co
     let held = members.iter().fold(SpanSet::EMPTY, |held, member| held.union(&member.held));
     let given: Vec<SpanSet> = given.into_iter().map(SpanSet::from_spans).collect();
     CombinedAcd {
-        held: held.minus(&SpanSet::from_spans(without)).spans().to_vec(),
+        held: held.minus(&SpanSet::from_spans(without).minus(&SpanSet::from_spans(certain))).spans().to_vec(),
         older: older(members, &given),
         gives: gives(members, given),
         undated: None,

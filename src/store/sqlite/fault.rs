@@ -68,6 +68,8 @@ pub(super) fn kind_of(error: &Error) -> StoreErrorKind {
         }
         ErrorCode::AuthorizationForStatementDenied => StoreErrorKind::NotPermitted(words),
         ErrorCode::DiskFull => StoreErrorKind::Full,
+        // The shared memory of a database in WAL mode could not be made larger: there is no other usual reason.
+        ErrorCode::SystemIoFailure if code.extended_code == ffi::SQLITE_IOERR_SHMSIZE => StoreErrorKind::Full,
         ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig => StoreErrorKind::Refused(words),
         ErrorCode::DatabaseCorrupt => StoreErrorKind::Damaged(words),
         ErrorCode::SystemIoFailure if code.extended_code == ffi::SQLITE_IOERR_SHORT_READ => {

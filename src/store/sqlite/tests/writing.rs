@@ -335,6 +335,12 @@ fn a_process_that_dies_in_the_middle_of_a_change_leaves_nothing_of_it() {
 }
 
 #[test]
+fn no_room_for_the_shared_memory_of_a_log_is_a_full_disk() {
+    let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_SHMSIZE), None);
+    assert!(matches!(crate::store::sqlite::fault::kind_of(&error), StoreErrorKind::Full));
+}
+
+#[test]
 fn a_read_only_file_is_not_permitted() {
     use std::os::unix::fs::PermissionsExt;
     let fixture = Fixture::new("CREATE TABLE t(n); INSERT INTO t VALUES (1)");
