@@ -18,7 +18,7 @@ use crate::device::directory::DirectoryDevice;
 use crate::restore::{Keep, Missing, Options, Proof, Restore, RestorePlan, RestoreReport, SavedPlan, Select, Stopped};
 use crate::schema::range;
 use serde_json::{Map, Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Runs it.
 ///
@@ -72,12 +72,7 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     }
     let exit = if plan.notices.is_empty() { Exit::Done } else { Exit::Warnings };
     if let Some(file) = &options.save_plan {
-        saved::write(file, &SavedPlan::of(&plan, chain.members(), &store, &work)?)?;
-        let command = run::apply_command(options, file);
-        if !output.json() {
-            output.line(&run::plan_saved_text(file, &command));
-        }
-        answer.saved = Some(json!({"file": file.display().to_string(), "command": command}));
+        answer.saved = Some(save(options, file, &SavedPlan::of(&plan, chain.members(), &store, &work)?, output)?);
     }
     if options.dry_run || options.save_plan.is_some() {
         answer.give(output, exit, None);
@@ -96,6 +91,16 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     let kept =
         |report: &RestoreReport| report.undo.as_ref().map(|undo| Kept { set: undo.set, place: undo.place.clone() });
     Ok(finish(output, options, exit, done, kept, answer))
+}
+
+/// Saves a plan and says so; the same as JSON.
+fn save(options: &RestoreOptions, file: &Path, plan: &SavedPlan, output: &Output) -> Result<Value, Failure> {
+    saved::write(file, plan)?;
+    let command = run::apply_command(options, file);
+    if !output.json() {
+        output.line(&run::plan_saved_text(file, &command));
+    }
+    Ok(json!({"file": file.display().to_string(), "command": command}))
 }
 
 /// Says how a restore ended, and gives its exit status: `exit` if it did not end early.
