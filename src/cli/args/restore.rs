@@ -387,6 +387,7 @@ mod tests {
             &["--partial"],
             &["--other-version"],
             &["--stop-at", "1234"],
+            &["--older-wins"],
             &["--save-plan", "b"],
             &["--resume"],
         ];
