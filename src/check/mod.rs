@@ -70,12 +70,12 @@ pub fn find<'d>(device: &'d dyn Device, only: Option<&str>) -> Result<Found<'d>,
     Ok(Found { sets, unreadable })
 }
 
-/// The one set of a device, or the one whose id begins with `only`.
+/// The sets of a device, the oldest first; at least one.
 ///
 /// # Errors
-/// As [`find`]; there are several, and `only` does not say which.
-pub fn find_one<'d>(device: &'d dyn Device, only: Option<&str>) -> Result<SetReader<'d>, Error> {
-    let mut found = find(device, only)?;
+/// As [`find`]; nothing on the device can be read as a set.
+pub fn readable(device: &dyn Device) -> Result<Vec<SetReader<'_>>, Error> {
+    let found = find(device, None)?;
     if let (true, Some(bad)) = (found.sets.is_empty(), found.unreadable.first()) {
         let what = format!("{}: {}", bad.name, bad.reason);
         return Err(match bad.class {
@@ -83,14 +83,7 @@ pub fn find_one<'d>(device: &'d dyn Device, only: Option<&str>) -> Result<SetRea
             _ => Error::damage(what, "nothing can be restored from it; use another copy"),
         });
     }
-    if found.sets.len() > 1 {
-        let names = found.sets.iter().map(|set| format!("{} ({})", short(set.label().set()), set.label().label));
-        return Err(Error::refused(
-            format!("{} holds several sets: {}", device.describe(), names.collect::<Vec<_>>().join(", ")),
-            "say which with --set and the beginning of its id",
-        ));
-    }
-    found.sets.pop().ok_or_else(|| Error::nothing(format!("no set on {}", device.describe()), "check the path"))
+    Ok(found.sets)
 }
 
 /// The first eight digits of a set's id, enough for people.

@@ -144,6 +144,16 @@ pub fn acd(text: &str) -> Result<i64, String> {
     text.parse().map_err(|_| format!("{text:?} is no ACD: write its number, or leave it out for all ACDs"))
 }
 
+/// Reads what names a set: its label, its id or the beginning of that.
+///
+/// # Errors
+/// It is neither.
+pub fn set(text: &str) -> Result<String, String> {
+    // A label has hyphens and an id none.
+    let label = text.contains('-') && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if label { Ok(text.to_owned()) } else { set_id(text).map_err(|error| format!("{error}, or its label")) }
+}
+
 /// Reads a set's id or the beginning of one.
 ///
 /// # Errors
@@ -237,6 +247,11 @@ mod tests {
         assert_eq!((acd("3"), set_id("3F1c"), table(" hsplit ")), (Ok(3), Ok("3f1c".into()), Ok("hsplit".into())));
         assert_eq!((acd("0"), acd("-1"), acd("40000")), (Ok(0), Ok(-1), Ok(40_000)));
         assert!(acd("all").is_err() && acd("1.5").is_err() && acd("9223372036854775808").is_err());
+        assert_eq!(
+            (set("CMS-031024-01-LSAC-00-F-01"), set("3F1C")),
+            (Ok("CMS-031024-01-LSAC-00-F-01".into()), Ok("3f1c".into()))
+        );
+        assert!(set("CMS").is_err() && set("a-\n").is_err() && set(&"-".repeat(65)).is_err());
         assert!(set_id("3f1").is_err() && set_id("3f1g").is_err() && set_id(&"0".repeat(33)).is_err());
         assert!(table("").is_err() && table("a\u{0}b").is_err());
     }

@@ -28,7 +28,7 @@ impl SetId {
     ///
     /// ```
     /// use intervault::format::block::SetId;
-    /// let id = SetId([0x1f; 16]);
+    /// let id = SetId([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0xA, 0xB, 0xC, 0xD, 0xE, 0xF]);
     /// assert_eq!(SetId::from_hex(&id.to_string()), Some(id));
     /// assert_eq!(SetId::from_hex("1f"), None);
     /// ```

@@ -10,6 +10,7 @@ use super::target::{Contents, UnitRows, look};
 use crate::base::checksum::{Hash, blake3};
 use crate::column::digest::Digest;
 use crate::error::Error;
+use crate::format::block::SetId;
 use crate::schema::range::{Slot, Undated};
 use crate::store::traits::{Snapshot, Store};
 use crate::volume::set::SetReader;
@@ -100,10 +101,13 @@ impl SavedPlan {
         toml::from_str(text).map_err(wrong)
     }
 
-    /// The set that the plan restores, as hexadecimal digits; of a chain the newest member. `None` if the text names none.
-    #[must_use]
-    pub fn set(&self) -> Option<&str> {
-        self.sets.first().map(String::as_str)
+    /// The sets that the plan draws on, the newest first.
+    ///
+    /// # Errors
+    /// The text names something that is no set, or none.
+    pub fn sets(&self) -> Result<Vec<SetId>, Error> {
+        let sets: Option<Vec<SetId>> = self.sets.iter().map(|id| SetId::from_hex(id)).collect();
+        sets.filter(|sets| !sets.is_empty()).ok_or_else(|| unreadable("it names a set that is none"))
     }
 
     /// What was asked for; what the text does not say (threads) is as in `base`, whose `now` is the moment of applying.

@@ -368,8 +368,8 @@ fn the_undo_set_fails_while_it_is_read() {
     assert!(bits.len() >= 3);
     let flip = |device: &FaultDevice<MemoryDevice>| bits.iter().for_each(|(name, bit)| device.flip(name, *bit));
     let stop = |_: &FaultDevice<MemoryDevice>| {};
-    let faults: [(&(dyn Fn(&FaultDevice<MemoryDevice>) + Sync), Class); 3] =
-        [(&pull, Class::Failed), (&flip, Class::Damage), (&stop, Class::Failed)];
+    type Break<'a> = &'a (dyn Fn(&FaultDevice<MemoryDevice>) + Sync);
+    let faults: [(Break<'_>, Class); 3] = [(&pull, Class::Failed), (&flip, Class::Damage), (&stop, Class::Failed)];
     for unit in 0..UNITS {
         for (fault, (happens, class)) in faults.iter().enumerate() {
             let what = format!("fault {fault} before unit {unit}");

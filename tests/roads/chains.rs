@@ -1,15 +1,18 @@
 //! Chains of a full set and incremental ones, written from real databases.
 
 use super::support::*;
+use super::undo::{StopAfter, undo_with};
 use intervault::backup;
 use intervault::base::monitor::Silent;
 use intervault::check;
 use intervault::device::memory::MemoryDevice;
+use intervault::device::traits::Device;
 use intervault::error::{Class, Error};
-use intervault::restore::{Missing, Options, Restore, RestorePlan, RestoreReport, Rule};
+use intervault::restore::{self, Keep, Missing, Options, Restore, RestorePlan, RestoreReport, Rule, UndoOptions};
 use intervault::schema::catalogue::Catalogue;
 use intervault::schema::range::{Policies, Uncovered};
 use intervault::testing::chains::write_incremental;
+use intervault::testing::fault::FaultDevice;
 use intervault::verify::set::verify_set;
 use intervault::volume::chain::{Chain, ChainError, Wanted};
 use intervault::volume::set::list_sets;
@@ -92,7 +95,6 @@ pub fn all() -> Options {
 
 /// Takes a set's volumes off the device.
 fn remove(device: &MemoryDevice, set: u8) {
-    use intervault::device::traits::Device;
     let digits = &set_id(set).to_string()[..8];
     let names: Vec<String> = device.list().unwrap().into_iter().filter(|name| name.contains(digits)).collect();
     assert!(!names.is_empty());
@@ -243,4 +245,91 @@ fn scenario_11_sets_of_two_servers_are_not_mixed() {
     let sets = list_sets(&device).unwrap().sets;
     let Err(ChainError::Several(names)) = Chain::choose(&sets, Wanted::default()) else { panic!("one was chosen") };
     assert_eq!(names.len(), 3);
+}
+
+/// A restore of a chain that ended early goes on with the same members, and goes back whole.
+#[test]
+fn a_chain_that_ended_early_goes_on_and_goes_back() {
+    let (source, device) = three_members();
+    let options = Options { unit_rows: 5, ..all() };
+    let mut stopped_early = 0;
+    for questions in 0..60 {
+        let target = Centre::new(&[HSPLIT]);
+        target.intervals("2024-03-12", 800, 1200, 30, 1);
+        target.intervals("2024-03-20", 800, 1200, 30, 1);
+        let before = target.rows("hsplit");
+        let (store, undo) = (target.store(), MemoryDevice::new());
+        let sets = list_sets(&device).unwrap().sets;
+        let chain = || Chain::choose(&sets, Wanted::default()).unwrap();
+        let restore = Restore::new(chain(), &store, options.clone());
+        let plan = restore.plan().unwrap();
+        let keep = Keep { device: &undo, set: set_id(0xAA) };
+        let monitor = StopAfter::new(questions);
+        if restore.watched(&monitor).apply(&plan, Some(keep)).is_ok() {
+            break;
+        }
+        let Some(unfinished) = restore::unfinished(&store).unwrap() else { continue };
+        stopped_early += 1;
+        assert_eq!(unfinished.sets, [set_id(3), set_id(2), set_id(1)]);
+        // One member alone is not what was begun.
+        let alone = Restore::new(&sets[0], &store, options.clone()).resume(&unfinished).unwrap_err();
+        assert_eq!(alone.error.class(), Class::Volume);
+        if questions % 2 == 0 {
+            Restore::new(chain(), &store, options.clone()).resume(&unfinished).unwrap();
+            let mut whole = source.rows("hsplit");
+            whole.extend(target.rows("hsplit").into_iter().filter(|row| row.contains("2024-03-20")));
+            whole.sort();
+            assert_eq!(target.rows("hsplit"), whole, "stopped after {questions}");
+        }
+        undo_with(&target, &undo, &UndoOptions::default()).unwrap();
+        assert_eq!(target.rows("hsplit"), before);
+        // Nothing is left that would hold an older member back.
+        restore_member(&device, 0, &target, &all());
+        assert_eq!(target.count("SELECT count(*) FROM hsplit WHERE row_date = '2024-03-12'"), 4);
+    }
+    assert!(stopped_early > 8, "{stopped_early}");
+}
+
+/// Damage in one member costs nothing where another member has the same, and is named with what it costs where none has.
+#[test]
+fn a_damaged_member_costs_what_only_it_has() {
+    for (set, stale, lost) in [(1, vec![], vec![10, 11, 14]), (2, vec![12], vec![15]), (3, vec![13], vec![16])] {
+        let (source, device) = three_members();
+        let volumes = FaultDevice::new(device, 1);
+        let digits = set_id(set).to_string()[..8].to_owned();
+        let name = volumes.list().unwrap().into_iter().find(|name| name.contains(&digits)).unwrap();
+        let first = {
+            let sets = list_sets(&volumes).unwrap().sets;
+            let of_set = sets.iter().find(|found| found.set_id() == set_id(set)).unwrap();
+            of_set.sections()[0].chunks[0].entry.offset
+        };
+        let bits = (first + 100) * 8;
+        volumes.flip(&name, bits);
+        let target = Centre::new(&[HSPLIT]);
+        target.interval("2024-03-12", 800, 30, 1, 5);
+        let sets = list_sets(&volumes).unwrap().sets;
+        let store = target.store();
+        let chain = || Chain::choose(&sets, Wanted::default()).unwrap();
+        let plan = Restore::new(chain(), &store, all()).plan().unwrap();
+        let days = |buckets: &[intervault::section::evidence::Bucket]| -> Vec<i32> {
+            buckets.iter().map(|(_, day)| day.unwrap() - at("2024-03-01").day() + 1).collect()
+        };
+        let ranges = ranges(&plan, "hsplit");
+        assert_eq!((days(&ranges.stale), days(&ranges.lost)), (stale.clone(), lost.clone()), "set {set}");
+        assert!(plan.refusals.iter().all(|refusal| refusal.rule == Rule::Damage) && !plan.refusals.is_empty());
+        let options = Options { missing: Missing::Partial, ..all() };
+        let restore = Restore::new(chain(), &store, options);
+        restore.apply(&restore.plan().unwrap(), None).unwrap();
+        for day in 10..=16 {
+            let count = |centre: &Centre| {
+                centre.count(&format!("SELECT count(*) FROM hsplit WHERE row_date = '2024-03-{day}'"))
+            };
+            let left_alone = stale.contains(&day) || lost.contains(&day);
+            assert_eq!(
+                count(&target),
+                if !left_alone { count(&source) } else { i64::from(day == 12) },
+                "set {set}, {day}"
+            );
+        }
+    }
 }

@@ -131,7 +131,12 @@ fn tables() -> Centre {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 40,
+        max_shrink_iters: 60,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn a_chain_gives_what_was_there_last(
@@ -146,7 +151,8 @@ proptest! {
         source.run("INSERT INTO hsplit VALUES ('', 800, 30, 1, 1, 0, 'u'), ('', 800, 30, 2, 1, 0, 'u')");
         let (mut states, mut value) = (Vec::new(), 1000);
         let mut live = |changes: &[Change]| {
-            let statements: Vec<String> = changes.iter().map(|change| { value += 1; sql(change, value, past_midnight) }).collect();
+            let mut statement = |change| { value += 1; sql(change, value, past_midnight) };
+            let statements: Vec<String> = changes.iter().map(&mut statement).collect();
             source.run(&format!("BEGIN; {}; COMMIT", statements.join("; ")));
             states.push(rows(&source));
         };

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at a surprise")]
 
 mod bad_input;
+#[cfg(target_os = "linux")]
+mod chain_commands;
 mod chains;
 #[cfg(target_os = "linux")]
 mod collecting;

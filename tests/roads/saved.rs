@@ -52,7 +52,7 @@ fn what_was_asked_for_is_kept_and_time_may_go_on() {
     let (centre, device) = world();
     let (set, store) = (only_set(&device), centre.store());
     let saved = save(&set, &store, &options());
-    assert_eq!(saved.set(), Some(set_id(1).to_string().as_str()));
+    assert_eq!(saved.sets().unwrap(), [set_id(1)]);
     let base = Options { jobs: 3, unit_rows: 7, anew: true, ..later_options() };
     let read = again(&saved, &set, &store, &base).unwrap();
     let written = options();

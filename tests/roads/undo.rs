@@ -70,7 +70,7 @@ fn restore_onto(
     restore.watched(monitor).apply(&plan, keep)
 }
 
-fn undo_with(
+pub fn undo_with(
     centre: &Centre,
     device: &MemoryDevice,
     options: &UndoOptions,
@@ -83,10 +83,10 @@ fn undo_with(
 }
 
 /// Asks to stop once so many questions whether to stop were asked.
-struct StopAfter(AtomicUsize);
+pub struct StopAfter(AtomicUsize);
 
 impl StopAfter {
-    fn new(questions: usize) -> StopAfter {
+    pub fn new(questions: usize) -> StopAfter {
         StopAfter(AtomicUsize::new(questions))
     }
 }

@@ -1,7 +1,7 @@
 //! `intervault restore`.
 
 use super::backup::{Selection, data_type};
-use super::{jobs, later};
+use super::jobs;
 use crate::base::time::Instant;
 use crate::cli::failure::Failure;
 use crate::cli::parse::{self, DatabaseUrl, DevicePath};
@@ -75,6 +75,8 @@ Examples:
         --start '2003-10-23 09:00' --stop '2003-10-23 11:59' --acd 1 --yes
   Two tables as a whole:
     intervault restore --database sqlite:history.db --from /backup/monday --tables synonyms,agroups
+  The state of an earlier set, where a full backup and its incremental ones lie in one folder:
+    intervault restore --database sqlite:history.db --from /backup --stop-at CMS-031024-02-H-00-I-01
   Save the plan to look at, and apply exactly that later:
     intervault restore --database sqlite:history.db --from /backup/monday --start 2003-10-23 --save-plan outage.plan
     intervault restore --database sqlite:history.db --from /backup/monday --plan outage.plan
@@ -90,7 +92,8 @@ pub struct RestoreArgs {
     /// The database: sqlite:PATH
     #[arg(long, value_name = "URL", value_parser = parse::database)]
     pub database: DatabaseUrl,
-    /// Where the volumes are: a folder, or one volume; may be given more than once, also for copies of the same volumes
+    /// Where the volumes are: a folder, or one volume; may be given more than once, for the sets of a chain and for copies of
+    /// the same volumes
     #[arg(long, value_name = "DEVICE", value_parser = parse::device, required = true)]
     pub from: Vec<DevicePath>,
     /// Kinds of data: local, system, acd, historical, custom [default: all that the volumes hold]
@@ -102,9 +105,16 @@ pub struct RestoreArgs {
     /// One ACD only
     #[arg(long, value_name = "N", value_parser = parse::acd, allow_negative_numbers = true)]
     pub acd: Option<i64>,
-    /// The set to restore, where the device holds several: its id or the beginning of it
-    #[arg(long, value_name = "ID", value_parser = parse::set_id)]
+    /// The set whose state is wanted, with those before it in its chain: its label, its id or the beginning of it [default:
+    /// the newest, if there is one chain only]
+    #[arg(long, value_name = "SET", value_parser = parse::set)]
     pub set: Option<String>,
+    /// An earlier state of the chain: up to this set, named in the same way; implies --older-wins
+    #[arg(long, value_name = "SET", value_parser = parse::set)]
+    pub stop_at: Option<String>,
+    /// Replace also where a later set of the same chain was restored before
+    #[arg(long)]
+    pub older_wins: bool,
     /// First minute of the range, or a day [default: as early as the volumes go]
     #[arg(long, value_name = "TIME")]
     pub start: Option<String>,
@@ -138,7 +148,7 @@ pub struct RestoreArgs {
     /// Apply a plan that was saved, with all that it was asked for; refused if anything that it rests on changed since
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "data", "tables", "acd", "set", "start", "stop", "uncovered", "carried", "partial_periods", "proof", "partial",
-        "other_version", "stop_at", "save_plan", "resume",
+        "other_version", "stop_at", "older_wins", "save_plan", "resume",
     ])]
     pub plan: Option<PathBuf>,
     /// Do not ask after showing the plan
@@ -153,7 +163,8 @@ pub struct RestoreArgs {
     /// Finish the restore that was stopped or cut short, as it was asked for then
     #[arg(long, conflicts_with_all = [
         "data", "tables", "acd", "set", "start", "stop", "uncovered", "carried", "partial_periods", "proof", "partial",
-        "undo", "no_undo", "anew", "other_version", "now", "stop_at", "save_plan",
+        "undo", "no_undo", "anew", "other_version", "now", "stop_at", "older_wins",
+        "save_plan",
     ])]
     pub resume: bool,
     /// Set a restore aside that was stopped or cut short: it is neither finished nor taken back
@@ -166,9 +177,6 @@ pub struct RestoreArgs {
     /// that of TZ]
     #[arg(long, value_name = "TIME", value_parser = parse::time)]
     pub now: Option<Instant>,
-    /// An earlier state of a chain
-    #[arg(long, hide = true, value_name = "ID")]
-    pub stop_at: Option<String>,
 }
 
 /// What a restore is asked to do.
@@ -182,8 +190,12 @@ pub struct RestoreOptions {
     pub selection: Option<Selection>,
     /// One ACD, or all.
     pub acd: Option<i64>,
-    /// 4 to 32 hexadecimal digits of the set's id, small letters.
+    /// The set's label, or 4 to 32 hexadecimal digits of its id, small letters.
     pub set: Option<String>,
+    /// A set of the same chain up to which it is restored, named likewise.
+    pub stop_at: Option<String>,
+    /// Whether ranges are replaced into which a later set of the chain was restored before.
+    pub older_wins: bool,
     /// The range asked for.
     pub request: Request,
     /// Whether to go on with what is proven whole where parts of the set are missing or damaged.
@@ -226,7 +238,6 @@ impl RestoreArgs {
     /// # Errors
     /// The stop lies before the start, or something is asked for that this release does not have.
     pub fn options(&self) -> Result<RestoreOptions, Failure> {
-        later("--stop-at", self.stop_at.is_some())?;
         let parsed = Request::parse(self.start.as_deref(), self.stop.as_deref());
         let request = parsed.map_err(|error| match error {
             RequestError::Empty { .. } => Failure::usage(error.to_string()),
@@ -240,6 +251,8 @@ impl RestoreArgs {
             selection: (!all).then(|| Selection::of(&self.data, &self.tables)),
             acd: self.acd,
             set: self.set.clone(),
+            stop_at: self.stop_at.clone(),
+            older_wins: self.older_wins || self.stop_at.is_some(),
             request,
             partial: self.partial,
             uncovered: self.uncovered,
@@ -322,13 +335,16 @@ mod tests {
         let on = Undo::On(DevicePath::Path("/u".into()));
         assert_eq!((read(&["--undo", "/u"]).unwrap().undo, read(&["--no-undo"]).unwrap().undo), (on, Undo::Declined));
         assert!(read(&["--resume", "--jobs", "2", "--dry-run", "--yes"]).unwrap().resume);
+        let options = read(&["--set", "CMS-240301-01-H-00-I-01", "--stop-at", "12AB"]).unwrap();
+        assert_eq!((options.stop_at.as_deref(), options.older_wins), (Some("12ab"), true));
+        assert!(read(&["--older-wins"]).unwrap().older_wins && !read(&[]).unwrap().older_wins);
         assert_eq!(read(&["--now", "2024-03-01 05:30"]).unwrap().now.unwrap().to_string(), "2024-03-01 05:30");
     }
 
     /// What was asked for then stands in the journal; another word now would be one too many.
     #[test]
     fn nothing_that_shapes_a_plan_goes_with_resume() {
-        let cases: [&[&str]; 17] = [
+        let cases: [&[&str]; 19] = [
             &["--data", "historical"],
             &["--tables", "hsplit"],
             &["--acd", "1"],
@@ -346,6 +362,8 @@ mod tests {
             &["--other-version"],
             &["--now", "2003-10-23"],
             &["--stop-at", "1234"],
+            &["--older-wins"],
+            &["--save-plan", "a"],
         ];
         for more in cases {
             let error = read(&[&["--resume"], more].concat()).unwrap_err();
@@ -355,7 +373,7 @@ mod tests {
 
     #[test]
     fn nothing_that_shapes_a_plan_goes_with_a_saved_one() {
-        let cases: [&[&str]; 15] = [
+        let cases: [&[&str]; 16] = [
             &["--data", "historical"],
             &["--tables", "hsplit"],
             &["--acd", "1"],
@@ -391,7 +409,7 @@ mod tests {
             (&["--uncovered", "maybe"], "refuse, delete, keep"),
             (&["--undo", "/u", "--no-undo"], "cannot be used with"),
             (&["--undo", "tape:/dev/nst0"], "not in this release"),
-            (&["--stop-at", "1234"], "--stop-at is not in this release"),
+            (&["--stop-at", "123"], "or its label"),
         ];
         for (line, part) in cases {
             let error = read(line).unwrap_err();

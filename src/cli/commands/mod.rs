@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod catalogue;
+mod chain;
 pub mod check;
 pub mod demo;
 pub mod generate;

@@ -1,7 +1,7 @@
 //! `intervault restore`: plans, shows the plan, asks, saves what goes, replaces unit by unit, proves; says how to finish it
 //! or to take it back. A plan may be saved in between, and applied another day.
 
-use super::{open, saved};
+use super::{chain, open, saved};
 use crate::check;
 use crate::cli::args::{Carried, PartialPeriods, ProofLevel, RestoreOptions, Selection, Uncovered, Undo};
 use crate::cli::exit::Exit;
@@ -13,13 +13,10 @@ use crate::cli::prompt::confirm;
 use crate::cli::render::restore as render;
 use crate::cli::render::restore::Prospect;
 use crate::cli::render::run::{self, Ending, Kept};
-use crate::cli::render::text::{counted, escape};
+use crate::cli::render::text::counted;
 use crate::device::directory::DirectoryDevice;
-use crate::device::traits::Device;
-use crate::error::Error;
 use crate::restore::{Keep, Missing, Options, Proof, Restore, RestorePlan, RestoreReport, SavedPlan, Select, Stopped};
 use crate::schema::range;
-use crate::volume::set::SetReader;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
@@ -36,12 +33,18 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     let now = open::now(options.now)?;
     let store = open::database(&options.database)?;
     let device = open::all_volumes(&options.from)?;
-    let set = chosen(options, saved.as_ref(), &device)?;
+    let sets = check::readable(&device)?;
+    let chain = match &saved {
+        Some(saved) => {
+            chain::just(&sets, &saved.sets()?, &device, "the saved plan is of", "give the device that has it")?
+        }
+        None => chain::chosen(&sets, &device, options)?,
+    };
     let work = saved.as_ref().map_or_else(|| Ok(work(options, &now)), |saved| saved.options(&work(options, &now)))?;
     let progress = Progress::new(output);
     let undo = undo_folder(options)?;
     let proved = work.proof == Proof::Full;
-    let restore = Restore::new(&set, &store, work.clone()).watched(&progress);
+    let restore = Restore::new(&chain, &store, work.clone()).watched(&progress);
     let plan = restore.plan()?;
     let prospect = Prospect {
         units: restore.units(&plan).len() as u64,
@@ -56,7 +59,7 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     if let Some(saved) = &saved {
         // What is missing or damaged explains a difference; a rule that is broken now may come of one.
         if refused.is_none_or(|exit| exit == Exit::NotRestorable) {
-            saved.check(&plan, &[&set], &store, &work)?;
+            saved.check(&plan, chain.members(), &store, &work)?;
         }
     }
     if let Some(exit) = refused {
@@ -69,7 +72,7 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     }
     let exit = if plan.notices.is_empty() { Exit::Done } else { Exit::Warnings };
     if let Some(file) = &options.save_plan {
-        saved::write(file, &SavedPlan::of(&plan, &[&set], &store, &work)?)?;
+        saved::write(file, &SavedPlan::of(&plan, chain.members(), &store, &work)?)?;
         let command = run::apply_command(options, file);
         if !output.json() {
             output.line(&run::plan_saved_text(file, &command));
@@ -93,21 +96,6 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     let kept =
         |report: &RestoreReport| report.undo.as_ref().map(|undo| Kept { set: undo.set, place: undo.place.clone() });
     Ok(finish(output, options, exit, done, kept, answer))
-}
-
-/// The set that is meant: that of the saved plan, the one that was named, or the only one.
-fn chosen<'d>(
-    options: &RestoreOptions,
-    saved: Option<&SavedPlan>,
-    device: &'d dyn Device,
-) -> Result<SetReader<'d>, Error> {
-    let Some(saved) = saved else { return check::find_one(device, options.set.as_deref()) };
-    let wanted = saved.set().unwrap_or_default();
-    let found = check::find(device, None)?.sets.into_iter().find(|set| set.set_id().to_string() == wanted);
-    found.ok_or_else(|| {
-        let what = format!("the saved plan is of set {}, which is not on {}", escape(wanted), device.describe());
-        Error::wanted(what, "give the device that has this set")
-    })
 }
 
 /// Says how a restore ended, and gives its exit status: `exit` if it did not end early.
@@ -192,6 +180,7 @@ fn work(options: &RestoreOptions, now: &open::Now) -> Options {
         jobs: options.jobs,
         anew: options.anew,
         other_version: options.other_version,
+        older_wins: options.older_wins,
         ..Options::new(now.civil, now.unix)
     }
 }

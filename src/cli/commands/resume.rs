@@ -1,7 +1,8 @@
 //! `intervault restore --resume`: finishes a restore that was stopped or cut short. A second time there is nothing to do.
 
-use super::open;
 use super::restore::{Answer, finish};
+use super::{chain, open};
+use crate::check;
 use crate::cli::args::RestoreOptions;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -17,7 +18,8 @@ use crate::restore::{self, Options, Restore, Unfinished};
 use crate::store::control::{Run, RunStatus};
 use crate::store::sqlite::SqliteStore;
 use crate::store::traits::Store;
-use crate::volume::set::{SetReader, find_set};
+use crate::volume::chain::Chain;
+use crate::volume::set::SetReader;
 use serde_json::Value;
 
 /// Runs it.
@@ -29,7 +31,8 @@ pub(super) fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Fai
     let store = open::database(&options.database)?;
     let Some(unfinished) = restore::unfinished(&store)? else { return nothing_to_do(&store, output) };
     let device = open::all_volumes(&options.from)?;
-    let set = set_of(&unfinished, &device)?;
+    let sets = check::readable(&device)?;
+    let chain = chain_of(&unfinished, &sets, &device)?;
     let answer = answer(unfinished_json(&unfinished));
     if !output.json() {
         output.line(unfinished_text(&unfinished, &open::local(unfinished.run.begun_unix)).trim_end());
@@ -46,7 +49,7 @@ pub(super) fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Fai
     }
     let progress = Progress::new(output);
     let base = Options { jobs: options.jobs, ..Options::new(now.civil, now.unix) };
-    let done = Restore::new(&set, &store, base).watched(&progress).resume(&unfinished);
+    let done = Restore::new(&chain, &store, base).watched(&progress).resume(&unfinished);
     drop(progress);
     let undo = unfinished.run.undo.as_ref();
     let kept = |_: &_| undo.map(|undo| Kept { set: SetId(undo.set), place: undo.place.clone() });
@@ -57,20 +60,10 @@ fn answer(before: Value) -> Answer {
     Answer { name: "resumed", before, saved: None }
 }
 
-fn set_of<'d>(unfinished: &Unfinished, device: &'d dyn Device) -> Result<SetReader<'d>, Error> {
-    let run = &unfinished.run;
-    find_set(device, unfinished.set)?.ok_or_else(|| {
-        Error::wanted(
-            format!(
-                "restore {} is from {} (set {}), which is not on {}",
-                run.number,
-                run.label,
-                unfinished.set,
-                device.describe()
-            ),
-            "give the device that has this set, or take back what was restored so far with intervault undo",
-        )
-    })
+fn chain_of<'a>(unfinished: &Unfinished, sets: &'a [SetReader<'a>], device: &dyn Device) -> Result<Chain<'a>, Error> {
+    let of = format!("restore {} is from {},", unfinished.run.number, escape(&unfinished.run.label));
+    let advice = "give the device that has it too, or take back what was restored so far with intervault undo";
+    chain::just(sets, &unfinished.sets, device, &of, advice)
 }
 
 fn nothing_to_do(store: &SqliteStore, output: &Output) -> Result<Exit, Failure> {

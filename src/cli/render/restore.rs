@@ -3,10 +3,12 @@
 use super::json::SpanBody;
 use super::text::{bytes, count, counted, duration, escape, span, table};
 use crate::base::time::Span;
-use crate::restore::{AcdPlan, RangesPlan, Refusal, RestorePlan, TableAction, TablePlan};
-use crate::schema::range::{Slot, SpanSet, Undated, rows};
+use crate::restore::{AcdPlan, RangesPlan, Refusal, RestorePlan, TableAction, TablePlan, VolumeNeed};
+use crate::schema::range::{Slot, SpanSet, Undated, date_text, rows};
+use crate::section::evidence::Bucket;
 use crate::section::pieces::Acd;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -78,6 +80,7 @@ fn stays(plan: &RestorePlan, acd: &AcdPlan) -> u64 {
 #[must_use]
 pub fn plan_text(plan: &RestorePlan, prospect: &Prospect) -> String {
     let mut out = format!("Restore from {} (set {})\n", escape(&plan.label), plan.set);
+    out.push_str(&chain_text(plan));
     let one = plan.acd.map_or_else(String::new, |acd| format!(", ACD {acd} only"));
     let _written = writeln!(out, "Requested: {}{one}\n", plan.request);
     let mut lines = Vec::new();
@@ -87,7 +90,7 @@ pub fn plan_text(plan: &RestorePlan, prospect: &Prospect) -> String {
     let head = [
         "table",
         "ACD",
-        "held",
+        "on the volumes",
         "actual range",
         ">delete",
         ">insert",
@@ -97,14 +100,9 @@ pub fn plan_text(plan: &RestorePlan, prospect: &Prospect) -> String {
         "remarks",
     ];
     out.push_str(&table(&head, &lines));
-    let volumes: Vec<String> = plan
-        .volumes
-        .iter()
-        .map(|need| if need.here { need.number.to_string() } else { format!("{} (not here)", need.number) })
-        .collect();
-    if !volumes.is_empty() {
+    if !plan.volumes.is_empty() {
         let _written =
-            write!(out, "\nVolumes needed, in order: {}; {} to read\n", volumes.join(", "), bytes(plan.bytes));
+            write!(out, "\nVolumes needed, in order: {}; {} to read\n", volumes_text(plan), bytes(plan.bytes));
     }
     if prospect.units > 0 {
         let _written = writeln!(
@@ -118,10 +116,11 @@ pub fn plan_text(plan: &RestorePlan, prospect: &Prospect) -> String {
             None => writeln!(out, "What is deleted is NOT saved: this restore cannot be taken back"),
         };
     }
+    list(&mut out, "Periods that lie in the range only in part, and are kept", partial_periods(plan));
     list(
         &mut out,
         "To summarise again",
-        plan.summarise.iter().map(|(table, acd, period)| format!("{table}, {}: {}", acd_text(*acd), span(*period))),
+        plan.summarise.iter().map(|(table, acd, period)| format!("{table}, {}: {}", acd_words(*acd), span(*period))),
     );
     list(&mut out, "Note", plan.notices.iter().cloned());
     list(
@@ -132,7 +131,67 @@ pub fn plan_text(plan: &RestorePlan, prospect: &Prospect) -> String {
     out
 }
 
-fn list(out: &mut String, title: &str, items: impl ExactSizeIterator<Item = String>) {
+/// The members of a chain and those that are not here, the newest first; nothing for a set alone.
+fn chain_text(plan: &RestorePlan) -> String {
+    if plan.members.len() < 2 && plan.gaps.is_empty() {
+        return String::new();
+    }
+    let members = plan.members.iter().map(|member| {
+        let what = if member.sequence == 0 { "full" } else { "incremental" };
+        vec![member.sequence.to_string(), escape(&member.label).into_owned(), what.to_owned(), member.set.to_string()]
+    });
+    let gaps = plan.gaps.iter().map(|gap| {
+        let numbers =
+            if gap.first == gap.last { gap.first.to_string() } else { format!("{} to {}", gap.first, gap.last) };
+        vec![numbers, String::new(), "NOT HERE".to_owned(), gap.set.to_string()]
+    });
+    let mut lines: Vec<(u32, Vec<String>)> = plan.members.iter().map(|member| member.sequence).zip(members).collect();
+    lines.extend(plan.gaps.iter().map(|gap| gap.last).zip(gaps));
+    lines.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+    let lines: Vec<Vec<String>> = lines.into_iter().map(|(_, line)| line).collect();
+    format!("\n{}\n", table(&[">of its chain", "label", "", "set"], &lines))
+}
+
+/// The volumes that are needed, those of each set together.
+fn volumes_text(plan: &RestorePlan) -> String {
+    let sets = plan.volumes.chunk_by(|one, next| one.member == next.member);
+    let of_set = |needs: &[VolumeNeed]| {
+        let number =
+            |need: &VolumeNeed| if need.here { need.number.to_string() } else { format!("{} (not here)", need.number) };
+        let numbers: Vec<String> = needs.iter().map(number).collect();
+        let set = needs.first().and_then(|need| plan.members.get(need.member)).filter(|_| plan.members.len() > 1);
+        let of = set.map_or_else(String::new, |set| format!(" of {}", escape(&set.label)));
+        format!("{}{of}", numbers.join(", "))
+    };
+    sets.map(of_set).collect::<Vec<_>>().join("; ")
+}
+
+/// The days, weeks and months that lie in the range only in part and stay as they are.
+fn partial_periods(plan: &RestorePlan) -> Vec<String> {
+    let mut lines = Vec::new();
+    for planned in &plan.tables {
+        let TableAction::Ranges(ranges) = &planned.action else { continue };
+        for acd in &ranges.acds {
+            let kept = acd.decision.partial.iter().map(|period| period.span);
+            let kept: Vec<String> = kept.filter(|period| !acd.decision.actual.meets(*period)).map(span).collect();
+            if !kept.is_empty() {
+                lines.push(format!("{}, {}: {}", planned.table, acd_words(acd.acd), kept.join("; ")));
+            }
+        }
+    }
+    lines
+}
+
+fn acd_words(acd: Acd) -> String {
+    acd.map_or_else(|| "no ACD".to_owned(), |acd| format!("ACD {acd}"))
+}
+
+fn list<I>(out: &mut String, title: &str, items: I)
+where
+    I: IntoIterator<Item = String>,
+    I::IntoIter: ExactSizeIterator,
+{
+    let items = items.into_iter();
     if items.len() == 0 {
         return;
     }
@@ -192,11 +251,11 @@ fn acd_line(plan: &RestorePlan, name: &str, ranges: &RangesPlan, acd: &AcdPlan) 
         count(stays(plan, acd)),
         blank_if_none(&decision.uncovered),
         blank_if_none(&decision.straddling),
-        remarks(ranges, acd).join("; "),
+        remarks(plan, ranges, acd).join("; "),
     ]
 }
 
-fn remarks(ranges: &RangesPlan, acd: &AcdPlan) -> Vec<String> {
+fn remarks(plan: &RestorePlan, ranges: &RangesPlan, acd: &AcdPlan) -> Vec<String> {
     let decision = &acd.decision;
     let mut remarks = Vec::new();
     let mut remark = |number: u64, one: &str, many: &str, what: &str| {
@@ -208,12 +267,37 @@ fn remarks(ranges: &RangesPlan, acd: &AcdPlan) -> Vec<String> {
     remark(rows(&decision.left_out), "row", "rows", "of the volumes left out beside them");
     remark(rows(&decision.carried_left), "carried row", "carried rows", "left on the volumes");
     remark(rows(&decision.carried_in), "carried row", "carried rows", "to be inserted");
-    let unproven = ranges.unproven.iter().filter(|(unproven, _)| *unproven == acd.acd).count();
-    remark(unproven as u64, "bucket", "buckets", "not whole on the volumes");
+    let buckets = |buckets: &[Bucket]| buckets.iter().filter(|(of, _)| *of == acd.acd).count() as u64;
+    remark(buckets(&ranges.unproven), "bucket", "buckets", "not whole on the volumes");
+    remark(buckets(&ranges.stale), "bucket", "buckets", "only in an older state here, left alone");
+    remark(buckets(&ranges.lost), "bucket", "buckets", "in no set that is here, left alone");
+    for (member, spans) in older(acd) {
+        let number = plan.members.get(member).map_or(0, |member| member.sequence);
+        remarks.push(format!("{} from member {number} of the chain only", spans_text(spans.spans())));
+    }
+    let later = later(acd);
+    if !later.is_empty() {
+        remarks.push(format!("{} left out, a later set was restored there", spans_text(later.spans())));
+    }
     if acd.held.is_empty() {
         remarks.push("the set does not speak for it".to_owned());
     }
     remarks
+}
+
+/// The time in the actual range that only an older member of the chain speaks for, by member.
+fn older(acd: &AcdPlan) -> BTreeMap<usize, SpanSet> {
+    let mut older: BTreeMap<usize, Vec<Span>> = BTreeMap::new();
+    for (member, span) in &acd.older {
+        older.entry(*member).or_default().push(*span);
+    }
+    let actual = |spans| SpanSet::from_spans(spans).intersection(&acd.decision.actual);
+    older.into_iter().map(|(member, spans)| (member, actual(spans))).filter(|(_, spans)| !spans.is_empty()).collect()
+}
+
+/// The time asked for into which a later set of the chain was restored before.
+fn later(acd: &AcdPlan) -> SpanSet {
+    acd.later.intersection(&acd.decision.widened)
 }
 
 /// The ACD for people.
@@ -236,6 +320,12 @@ pub fn plan_json(plan: &RestorePlan, prospect: &Prospect) -> Value {
     json!({
         "set": plan.set.to_string(),
         "label": plan.label,
+        "members": plan.members.iter().map(|member| json!({
+            "set": member.set.to_string(), "label": member.label, "sequence": member.sequence,
+        })).collect::<Vec<_>>(),
+        "gaps": plan.gaps.iter().map(|gap| json!({
+            "first": gap.first, "last": gap.last, "set": gap.set.to_string(),
+        })).collect::<Vec<_>>(),
         "request": {
             "from": plan.request.start.map(|start| start.to_string()),
             "until": plan.request.stop.map(|stop| stop.to_string()),
@@ -243,7 +333,9 @@ pub fn plan_json(plan: &RestorePlan, prospect: &Prospect) -> Value {
         "acd": plan.acd,
         "collecting": plan.collecting,
         "tables": plan.tables.iter().map(|table| table_json(plan, table)).collect::<Vec<_>>(),
-        "volumes": plan.volumes.iter().map(|need| json!({"volume": need.number, "here": need.here})).collect::<Vec<_>>(),
+        "volumes": plan.volumes.iter().map(|need| json!({
+            "set": member_json(plan, need.member), "volume": need.number, "here": need.here,
+        })).collect::<Vec<_>>(),
         "bytes": plan.bytes,
         "units": prospect.units,
         "undo_place": prospect.undo,
@@ -269,6 +361,15 @@ pub(super) fn refusals_json(refusals: &[Refusal]) -> Value {
     refusals.iter().map(one).collect()
 }
 
+fn member_json(plan: &RestorePlan, member: usize) -> Option<String> {
+    plan.members.get(member).map(|member| member.set.to_string())
+}
+
+fn buckets_json(buckets: &[Bucket]) -> Value {
+    let day = |day: i32| date_text(day);
+    buckets.iter().map(|(acd, first)| json!({"acd": json!(acd), "day": first.map(day)})).collect()
+}
+
 fn table_json(plan: &RestorePlan, planned: &TablePlan) -> Value {
     let mut value = json!({
         "table": planned.table,
@@ -277,13 +378,18 @@ fn table_json(plan: &RestorePlan, planned: &TablePlan) -> Value {
         "delete": planned.rows_deleted(),
         "insert": planned.rows_inserted(),
     });
-    let (key, more) = match &planned.action {
-        TableAction::Leave(reason) => ("left_alone", json!(reason)),
-        TableAction::Whole(_) => ("whole", json!(true)),
-        TableAction::Ranges(ranges) => ("acds", ranges.acds.iter().map(|acd| acd_plan_json(plan, acd)).collect()),
+    let more = match &planned.action {
+        TableAction::Leave(reason) => json!({"left_alone": reason}),
+        TableAction::Whole(whole) => json!({"whole": true, "from_set": member_json(plan, whole.source.member)}),
+        TableAction::Ranges(ranges) => json!({
+            "acds": ranges.acds.iter().map(|acd| acd_plan_json(plan, acd)).collect::<Vec<_>>(),
+            "unproven": buckets_json(&ranges.unproven),
+            "stale": buckets_json(&ranges.stale),
+            "lost": buckets_json(&ranges.lost),
+        }),
     };
-    if let Some(object) = value.as_object_mut() {
-        object.insert(key.to_owned(), more);
+    if let (Some(object), Value::Object(more)) = (value.as_object_mut(), more) {
+        object.extend(more);
     }
     value
 }
@@ -298,6 +404,10 @@ fn acd_plan_json(plan: &RestorePlan, acd: &AcdPlan) -> Value {
         "held": spans_json(&acd.held),
         "settled_until": acd.settled_until.map(|until| until.to_string()),
         "actual": spans_json(decision.actual.spans()),
+        "older": older(acd).iter().map(|(member, spans)| json!({
+            "set": member_json(plan, *member), "spans": spans_json(spans.spans()),
+        })).collect::<Vec<_>>(),
+        "later": spans_json(later(acd).spans()),
         "delete": acd.rows_deleted(),
         "insert": acd.rows_inserted(),
         "stays": stays(plan, acd),

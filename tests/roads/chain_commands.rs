@@ -1,0 +1,208 @@
+//! Chains by the command line: a full set and incremental ones in one folder or in several, restored as one, to an earlier
+//! state, with a member missing.
+
+use super::commands::{Case, json, run};
+use super::support::*;
+use intervault::backup::{self, Select};
+use intervault::device::directory::DirectoryDevice;
+use intervault::device::joined::JoinedDevice;
+use intervault::device::traits::Device;
+use intervault::schema::catalogue::Catalogue;
+use intervault::schema::grain::DataType;
+use intervault::testing::chains::write_incremental;
+use intervault::volume::set::list_sets;
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// A centre with a full backup, and two incremental ones each in a folder of its own: a late row on the 2nd and the days 5
+/// and 6 in the first, a late row on the 3rd in the second.
+struct Chained {
+    case: Case,
+    /// What the tables held when each set was written, the full one first.
+    states: Vec<Vec<String>>,
+}
+
+impl Chained {
+    fn new() -> Chained {
+        let case = Case::new();
+        let mut chained = Chained { states: vec![case.contents()], case };
+        chained.case.centre.interval("2024-03-02", 1200, 30, 1, 77);
+        for day in [5, 6] {
+            chained.case.centre.intervals(&format!("2024-03-{day:02}"), 800, 1200, 30, 1);
+        }
+        chained.incremental(1);
+        chained.case.centre.interval("2024-03-03", 1200, 30, 1, 78);
+        chained.incremental(2);
+        chained
+    }
+
+    fn folder(&self, sequence: u32) -> String {
+        let folder: PathBuf = match sequence {
+            0 => self.case.device().into(),
+            _ => self.case.centre.folder.path().join(format!("incremental-{sequence}")),
+        };
+        folder.display().to_string()
+    }
+
+    fn incremental(&mut self, sequence: u32) {
+        let open = |sequence| Box::new(DirectoryDevice::for_writing(self.folder(sequence)).unwrap());
+        let before = JoinedDevice::new((0..sequence).map(|before| open(before) as Box<dyn Device>).collect());
+        let mut sets = list_sets(&before).unwrap().sets;
+        sets.sort_by_key(|set| std::cmp::Reverse(set.label().sequence));
+        let select = Select::Data(vec![DataType::Historical, DataType::Acd]);
+        let options = backup::Options { select, ..backup_options(sequence as u8) };
+        std::fs::create_dir(self.folder(sequence)).unwrap();
+        let onto = open(sequence);
+        let before: Vec<_> = sets.iter().collect();
+        write_incremental(&self.case.centre.store(), &Catalogue::builtin(), onto.as_ref(), &options, &before).unwrap();
+        self.states.push(self.case.contents());
+    }
+
+    /// The words of a restore from some of the folders.
+    fn words(&self, sequences: &[u32], more: &[&str]) -> Vec<String> {
+        let mut words = vec!["restore".to_owned(), "--database".to_owned(), self.case.url()];
+        for sequence in sequences {
+            words.extend(["--from".to_owned(), self.folder(*sequence)]);
+        }
+        let more = [&["--data", "historical", "--uncovered", "delete"], more].concat();
+        words.extend(more.iter().map(|word| (*word).to_owned()));
+        words
+    }
+
+    fn run(&self, sequences: &[u32], more: &[&str], status: i32) -> (String, String) {
+        let words = self.words(sequences, more);
+        run(&words.iter().map(String::as_str).collect::<Vec<_>>(), status)
+    }
+
+    fn json(&self, sequences: &[u32], more: &[&str], status: i32) -> Value {
+        let words = self.words(sequences, more);
+        json(&words.iter().map(String::as_str).collect::<Vec<_>>(), status)
+    }
+
+    fn label(&self, sequence: u32) -> String {
+        let found = json(&["check", &self.folder(sequence), "--list"], 0);
+        found["sets"][0]["label"].as_str().unwrap().to_owned()
+    }
+
+    fn ruin(&self) {
+        self.case.ruin();
+        self.case.centre.run("DELETE FROM hsplit WHERE row_date IN ('2024-03-04', '2024-03-06')");
+    }
+}
+
+fn hsplit(plan: &Value) -> &Value {
+    plan["tables"].as_array().unwrap().iter().find(|table| table["table"] == "hsplit").unwrap()
+}
+
+#[test]
+fn a_chain_in_several_folders_is_restored_as_one_and_to_an_earlier_state() {
+    let chain = Chained::new();
+    chain.ruin();
+    // Which folder is named first does not matter.
+    let plan = chain.json(&[1, 0, 2], &["--dry-run"], 0)["plan"].clone();
+    let of =
+        |name: &str| plan["members"].as_array().unwrap().iter().map(|member| member[name].clone()).collect::<Vec<_>>();
+    assert_eq!(of("sequence"), [2, 1, 0]);
+    assert_eq!((plan["set"].clone(), of("set").len()), (of("set")[0].clone(), 3));
+    assert_eq!(plan["gaps"], Value::Array(Vec::new()));
+    let volumes: Vec<Value> = plan["volumes"].as_array().unwrap().iter().map(|need| need["set"].clone()).collect();
+    assert_eq!(volumes, of("set"), "each member gives something");
+    let (said, _) = chain.run(&[0, 1, 2], &["--yes"], 0);
+    assert!(said.contains(&format!("; 1 of {}", chain.label(0))) && said.contains("of its chain"), "{said}");
+    assert_eq!(chain.case.contents(), chain.states[2]);
+    // Back to what the first one saw, and to the full one by the beginning of its id.
+    let label = chain.label(1);
+    chain.run(&[0, 1, 2], &["--stop-at", &label, "--yes"], 0);
+    assert_eq!(chain.case.contents(), chain.states[1]);
+    let full = chain.case.backup["set"].as_str().unwrap();
+    let (said, _) = chain.run(&[0, 1, 2], &["--stop-at", &full[..6], "--yes"], 0);
+    assert!(!said.contains("of its chain"), "{said}");
+    // What no set up to there speaks for stays.
+    let held = |rows: &[String]| {
+        rows.iter()
+            .filter(|row| !row.contains("2024-03-05") && !row.contains("2024-03-06"))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(held(&chain.case.contents()), chain.states[0]);
+    // A set brings those before it along, and is not an earlier state of itself and those.
+    let plan = chain.json(&[0, 1, 2], &["--set", &label, "--dry-run"], 0)["plan"].clone();
+    assert_eq!(plan["members"].as_array().unwrap().len(), 2);
+    let newest = chain.label(2);
+    let (_, said) = chain.run(&[0, 1, 2], &["--set", &label, "--stop-at", &newest, "--yes"], 9);
+    assert!(said.contains("no earlier state") && said.contains("list them with"), "{said}");
+    let (_, said) = chain.run(&[0, 1, 2], &["--set", "CMS-999999-01-H-00-F-01", "--yes"], 10);
+    assert!(said.contains("no set CMS-999999-01-H-00-F-01 on "), "{said}");
+}
+
+#[test]
+fn a_missing_member_is_named_with_what_it_costs() {
+    let chain = Chained::new();
+    chain.ruin();
+    let before = chain.case.contents();
+    let (said, error) = chain.run(&[0, 2], &["--yes"], 5);
+    assert!(said.contains("NOT HERE") && said.contains("missing-member"), "{said}");
+    assert!(error.contains("missing-member") && error.contains("--partial"), "{error}");
+    assert_eq!(chain.case.contents(), before);
+    let plan = chain.json(&[0, 2], &["--dry-run"], 5)["plan"].clone();
+    assert_eq!((&plan["gaps"][0]["first"], &plan["gaps"][0]["last"]), (&1.into(), &1.into()));
+    let hsplit = hsplit(&plan);
+    assert_eq!(hsplit["stale"], serde_json::json!([{"acd": 1, "day": "2024-03-02"}]));
+    let lost = |day: &str| serde_json::json!({"acd": 1, "day": day});
+    assert_eq!(hsplit["lost"], Value::Array(vec![lost("2024-03-05"), lost("2024-03-06")]));
+    assert!(said.contains("1 bucket only in an older state here") && said.contains("2 buckets in no set"), "{said}");
+    chain.run(&[0, 2], &["--partial", "--yes"], 3);
+    let rest = |rows: &[String]| {
+        let lost = ["2024-03-02", "2024-03-05", "2024-03-06"];
+        rows.iter().filter(|row| !lost.iter().any(|day| row.contains(day))).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(rest(&chain.case.contents()), rest(&chain.states[2]));
+}
+
+#[test]
+fn an_older_member_leaves_alone_what_a_later_one_put_in() {
+    let chain = Chained::new();
+    chain.ruin();
+    chain.run(&[0, 1, 2], &["--yes"], 0);
+    let (said, _) = chain.run(&[0], &["--yes"], 0);
+    assert!(said.contains("left out, a later set was restored there"), "{said}");
+    assert_eq!(chain.case.contents(), chain.states[2]);
+    let later = chain.json(&[0], &["--dry-run"], 0)["plan"].clone();
+    let later = &hsplit(&later)["acds"][0]["later"];
+    assert_eq!(*later, serde_json::json!([{"from": "2024-03-02 00:00", "until": "2024-03-04 00:00"}]));
+    chain.run(&[0], &["--older-wins", "--yes"], 0);
+    assert_ne!(chain.case.contents(), chain.states[2]);
+}
+
+/// Several chains in one folder: they are listed, with what to say.
+#[test]
+fn several_chains_are_listed_and_told_apart() {
+    let chain = Chained::new();
+    run(&["backup", "--database", &chain.case.url(), "--to", &chain.folder(0), "--data", "historical"], 0);
+    let (_, said) = chain.run(&[0, 1, 2], &["--yes"], 9);
+    assert!(said.contains("several sets to choose from") && said.contains("with 2 before it"), "{said}");
+    assert!(said.contains("--set"), "{said}");
+    let newest = chain.label(2);
+    chain.run(&[0, 1, 2], &["--set", &newest, "--yes"], 0);
+}
+
+#[test]
+fn a_chain_is_saved_in_a_plan_and_applied_with_just_its_members() {
+    let chain = Chained::new();
+    chain.ruin();
+    let file = chain.case.centre.folder.path().join("chain.plan").display().to_string();
+    chain.run(&[0, 1, 2], &["--save-plan", &file], 0);
+    let url = chain.case.url();
+    let apply = |sequences: &[u32], status| {
+        let mut words = vec!["restore".to_owned(), "--database".to_owned(), url.clone()];
+        words.extend(sequences.iter().flat_map(|sequence| ["--from".to_owned(), chain.folder(*sequence)]));
+        words.extend(["--plan".to_owned(), file.clone(), "--yes".to_owned()]);
+        run(&words.iter().map(String::as_str).collect::<Vec<_>>(), status)
+    };
+    let (_, said) = apply(&[0, 2], 5);
+    assert!(said.contains("the saved plan is of set") && said.contains("which is not on"), "{said}");
+    // A set more does not matter: the plan names its own.
+    run(&["backup", "--database", &url, "--to", &chain.folder(0), "--data", "historical"], 0);
+    apply(&[2, 0, 1], 0);
+    assert_eq!(chain.case.contents(), chain.states[2]);
+}
