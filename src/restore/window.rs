@@ -19,7 +19,9 @@ fn around(request: Request, reach: i32) -> Option<Span> {
         return None;
     }
     let first = start.map_or(Instant::MIN, |start| Instant::of_day(start.day().saturating_sub(reach)));
-    let last = stop.map_or(Instant::MAX, |stop| Instant::of_day(stop.day().saturating_add(reach).saturating_add(1)));
+    // The stop itself is not asked for: midnight belongs to the day after the last one.
+    let last_day = |stop: Instant| stop.plus(-1).day().saturating_add(reach);
+    let last = stop.map_or(Instant::MAX, |stop| Instant::of_day(last_day(stop).saturating_add(1)));
     Span::new(first, last)
 }
 
