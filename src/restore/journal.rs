@@ -152,7 +152,7 @@ pub(super) fn write_options(options: &Options, sets: &[SetId]) -> Result<String,
         older_wins: options.older_wins,
         collecting: options.collecting,
         proof: word(&PROOF, &options.proof),
-        now: options.now.0,
+        now: options.decided_at.map_or(options.now, |at| at.min(options.now)).0,
     };
     toml::to_string(&written).map_err(|error| {
         Error::refused(format!("what was asked for cannot be written down: {error}"), "name other tables")

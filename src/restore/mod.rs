@@ -69,8 +69,8 @@ impl<'a> Restore<'a> {
     /// read in a snapshot. Nothing is changed.
     ///
     /// # Errors
-    /// The sets have none of the tables asked for; the range engine cannot answer; the store or a device fails. What merely
-    /// forbids applying the plan is in [`RestorePlan::refusals`].
+    /// The sets have none of the tables asked for; the range engine cannot answer; the store or a device fails; somebody asked
+    /// to stop. What merely forbids applying the plan is in [`RestorePlan::refusals`].
     pub fn plan(&self) -> Result<RestorePlan, Error> {
         plan::plan(&self.chain, self.store, &self.options, self.monitor)
     }

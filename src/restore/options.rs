@@ -64,7 +64,10 @@ pub struct Options {
     pub collecting: Option<bool>,
     /// The civil time of the target's switch now.
     pub now: Instant,
-    /// The same moment in seconds since 1970-01-01 00:00 UTC.
+    /// When it was decided what to restore, if that was earlier than now: what the target was still collecting then is left
+    /// alone. Of a saved plan.
+    pub decided_at: Option<Instant>,
+    /// The same moment as now in seconds since 1970-01-01 00:00 UTC.
     pub now_unix: i64,
     /// Rows that one transaction deletes and inserts, about: [`UNIT_ROWS`] unless there is a reason.
     pub unit_rows: u64,
@@ -94,6 +97,7 @@ impl Options {
             settled_until: None,
             collecting: None,
             now,
+            decided_at: None,
             now_unix,
             unit_rows: UNIT_ROWS,
             anew: false,

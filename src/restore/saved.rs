@@ -120,7 +120,13 @@ impl SavedPlan {
     pub fn options(&self, base: &Options) -> Result<Options, Error> {
         let read = journal::read_options(&self.options, base);
         let saved = read.map_err(|_| unreadable("what was asked for is not as this release writes it"))?;
-        Ok(Options { now: saved.now.min(base.now), other_version: self.other_version, ..saved })
+        Ok(Options {
+            now: base.now,
+            decided_at: Some(saved.now),
+            collecting: base.collecting,
+            other_version: self.other_version,
+            ..saved
+        })
     }
 
     /// Refuses a new plan that does not rest on the same rows of volumes and target.

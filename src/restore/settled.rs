@@ -14,6 +14,8 @@ use crate::store::control::{Collection, State};
 pub(super) struct Settling {
     /// Whether it collects.
     pub(super) collecting: bool,
+    /// When it was decided what is settled, not later than now.
+    decided: Instant,
     now: Instant,
     asked: Option<Instant>,
 }
@@ -33,14 +35,15 @@ impl Settling {
     /// By the state of the target, unless the options know better.
     pub(super) fn new(options: &Options, state: State) -> Settling {
         let collecting = options.collecting.unwrap_or(state.collection == Collection::On);
-        Settling { collecting, now: options.now, asked: options.settled_until }
+        let decided = options.decided_at.map_or(options.now, |at| at.min(options.now));
+        Settling { collecting, decided, now: options.now, asked: options.settled_until }
     }
 
     /// Of a table with these rows.
     pub(super) fn table<'s>(self, table: &BoundTable, sides: impl IntoIterator<Item = &'s Side>) -> SettledTable {
         // A row of years ago may have any length; those near now show how the collection works.
         let reach = i64::from(reach_days(table.grain)).saturating_mul(86_400);
-        let near = self.now.plus(reach.saturating_neg());
+        let near = self.decided.plus(reach.saturating_neg());
         let slots = sides.into_iter().flat_map(Side::slots);
         let longest = slots.filter(|slot| slot.span.stop > near).map(|slot| slot.span.seconds()).max();
         SettledTable {
@@ -56,7 +59,7 @@ impl SettledTable {
     /// The instant after which nothing is touched, for one ACD with these rows; `None` if nothing is held back. No row of
     /// either side lies across it where the target collects.
     pub(super) fn until(&self, volume: &Side, target: &Side) -> Option<Instant> {
-        let Settling { collecting, now, asked } = self.settling;
+        let Settling { collecting, decided, asked, .. } = self.settling;
         if !collecting {
             return asked;
         }
@@ -65,9 +68,9 @@ impl SettledTable {
         let own = match self.slot_minutes {
             Some(minutes) => {
                 let slot = i64::from(minutes.max(1)).saturating_mul(60);
-                settled_until(self.rule, event_slot(minutes, now.plus(slot.saturating_neg())).start, 0, spans)
+                settled_until(self.rule, event_slot(minutes, decided.plus(slot.saturating_neg())).start, 0, spans)
             }
-            None => settled_until(self.rule, now, self.longest, spans),
+            None => settled_until(self.rule, decided, self.longest, spans),
         };
         Some(asked.map_or(own, |asked| asked.min(own)))
     }

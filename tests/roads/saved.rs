@@ -59,9 +59,7 @@ fn what_was_asked_for_is_kept_and_time_may_go_on() {
     assert_eq!((read.request, read.policies, read.other_version), (written.request, written.policies, true));
     // These are of the moment, and what is settled is judged by the earlier one.
     assert_eq!((read.jobs, read.unit_rows, read.anew, read.now_unix), (3, 7, true, base.now_unix));
-    assert_eq!(read.now, written.now);
-    let earlier = Options::new(at("2024-03-09 07:00"), 0);
-    assert_eq!(saved.options(&earlier).unwrap().now, earlier.now);
+    assert_eq!((read.now, read.decided_at), (base.now, Some(written.now)));
 }
 
 #[test]
@@ -249,4 +247,33 @@ fn a_saved_plan_is_refused_where_it_does_not_fit() {
     let (_, said) = run(&["restore", "--database", &url, "--from", &from, "--data", data, "--save-plan", &unsaved], 9);
     assert!(said.contains("uncovered"), "{said}");
     assert_eq!(files(&case), ["plan.toml", "plan.toml.bad"]);
+}
+
+/// What was still being written when the plan was saved is not in it, however much later it is applied; and that time went
+/// on and rows came in meanwhile is no reason to refuse it.
+#[test]
+fn a_plan_of_a_database_that_collects_is_applied_the_next_day_as_it_was_saved() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-03-20", 800, 1030, 30, 1);
+    let device = backup(&centre);
+    centre.run("UPDATE hsplit SET acdcalls = -1");
+    let (set, store) = (only_set(&device), centre.store());
+    let at_time = |now: &str| Options::new(at(now), at(now).0);
+    let saved = save(&set, &store, &at_time("2024-03-20 10:40"));
+    centre.intervals("2024-03-20", 1030, 1300, 30, 1);
+    let next = at_time("2024-03-21 09:00");
+    let options = again(&saved, &set, &store, &next).unwrap();
+    let restore = Restore::new(&set, &store, options);
+    let plan = restore.plan().unwrap();
+    assert_eq!(ranges(&plan, "hsplit").acds[0].settled_until, Some(at("2024-03-20 10:00")));
+    assert!(!plan.notices.iter().any(|notice| notice.contains("clock")), "{:?}", plan.notices);
+    restore.apply(&plan, None).unwrap();
+    let ruined = "SELECT count(*) FROM hsplit WHERE acdcalls = -1";
+    assert_eq!(centre.count(&format!("{ruined} AND starttime = 1000")), centre.count(ruined));
+    assert_eq!((centre.count(ruined), centre.count("SELECT count(*) FROM hsplit")), (1, 10));
+    // A clock that was set back since holds more back, and that is another plan.
+    centre.run("UPDATE hsplit SET acdcalls = -1");
+    let saved = save(&set, &store, &at_time("2024-03-20 10:40"));
+    let error = again(&saved, &set, &store, &at_time("2024-03-20 09:10")).unwrap_err();
+    assert!(error.to_string().contains("changed since the plan was saved"), "{error}");
 }

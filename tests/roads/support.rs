@@ -100,13 +100,6 @@ impl Centre {
         rows
     }
 
-    /// Names of tables that are like this.
-    pub fn names(&self, like: &str) -> Vec<String> {
-        let sql = self.sql();
-        let mut statement = sql.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE ?").unwrap();
-        statement.query_map([like], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-    }
-
     pub fn count(&self, query: &str) -> i64 {
         self.sql().query_row(query, [], |row| row.get(0)).unwrap()
     }

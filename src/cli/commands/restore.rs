@@ -93,9 +93,12 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     let keep = device.as_ref().map(|device| open::new_set().map(|set| Keep { device, set })).transpose()?;
     let done = restore.apply(&plan, keep);
     drop(progress);
-    let kept =
-        |report: &RestoreReport| report.undo.as_ref().map(|undo| Kept { set: undo.set, place: undo.place.clone() });
     Ok(finish(output, options, exit, done, kept, answer))
+}
+
+/// Where a restore kept what it deleted.
+fn kept(report: &RestoreReport) -> Option<Kept> {
+    report.undo.as_ref().map(|undo| Kept { set: undo.set, place: undo.place.clone() })
 }
 
 /// Says how a restore ended, and gives its exit status: `exit` if it did not end early.
