@@ -22,6 +22,7 @@ mod summarise;
 mod target;
 mod undo;
 mod units;
+mod window;
 
 pub use keep::Keep;
 pub use options::{Missing, Options, Proof, Select, UNIT_ROWS};
