@@ -1,34 +1,40 @@
 //! Whole roads against their limits in the same run: backup against a bare scan, verify against the checksum, restore
-//! against a bare insert. The data are those of the demonstration (300 thousand rows, the same every time); with
-//! `INTERVAULT_BENCH_DB=PATH` also the tables named in `INTERVAULT_BENCH_TABLES` (default `hsplit,hagent`) of that database.
+//! against a bare insert, a few days against a bare delete and insert, a resume against the whole. The data are those of the
+//! demonstration (300 thousand rows, the same every time); with `INTERVAULT_BENCH_DB=PATH` also the tables named in
+//! `INTERVAULT_BENCH_TABLES` (default `hsplit,hagent`) of that database.
 //! Ratios within one run are what counts: machines differ.
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a bench has no interface, and stops at a surprise")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use intervault::backup::{self, Options, ReadBack, Select};
-use intervault::base::monitor::Silent;
+use intervault::base::monitor::{Monitor, Silent, Task};
+use intervault::base::ordered::ordered;
+use intervault::base::position::Position;
 use intervault::base::time::Instant;
 use intervault::check;
+use intervault::column::digest::RowHasher;
 use intervault::column::encode::EncodeOptions;
+use intervault::device::directory::DirectoryDevice;
 use intervault::device::memory::MemoryDevice;
 use intervault::format::block::SetId;
-use intervault::restore;
+use intervault::restore::{self, Keep, Proof, Restore};
 use intervault::schema::catalogue::Catalogue;
 use intervault::schema::range::Request;
 use intervault::store::sqlite::SqliteStore;
-use intervault::volume::set::list_sets;
+use intervault::volume::set::{SetReader, list_sets};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ToSql};
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A database to measure on.
 struct Data {
     name: &'static str,
     path: PathBuf,
     tables: Vec<String>,
-    /// A day that has rows.
-    day: String,
+    /// The days that have rows, ascending.
+    days: Vec<String>,
     rows: u64,
 }
 
@@ -55,11 +61,10 @@ fn measured(name: &'static str, path: PathBuf, tables: &str) -> Data {
         _ => 0,
     };
     let rows = tables.iter().map(count).sum();
-    let day = match one(format!("SELECT row_date FROM {} ORDER BY rowid DESC LIMIT 1", tables[0])) {
-        Value::Text(day) => day,
-        other => format!("{other:?}"),
-    };
-    Data { name, path, tables, day, rows }
+    let mut statement = sql.prepare(&format!("SELECT DISTINCT row_date FROM {} ORDER BY 1", tables[0])).unwrap();
+    let days = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    drop(statement);
+    Data { name, path, tables, days, rows }
 }
 
 fn options(data: &Data, read_back: ReadBack) -> Options {
@@ -101,9 +106,21 @@ fn bare_scan(data: &Data) -> u64 {
     seen
 }
 
-fn request(data: &Data, whole: bool) -> restore::Options {
-    let day = (!whole).then_some(data.day.as_str());
-    restore::Options { request: Request::parse(day, day).unwrap(), jobs: 2, ..restore::Options::new(Instant(0), 0) }
+impl Data {
+    /// So many days in the middle: the first and the last of them.
+    fn middle(&self, days: usize) -> (&str, &str) {
+        let first = self.days.len().saturating_sub(days) / 2;
+        let last = (first + days - 1).min(self.days.len() - 1);
+        (&self.days[first], &self.days[last])
+    }
+}
+
+/// Long after all data, which nobody is writing any more.
+const NOW: Instant = Instant(1 << 40);
+
+fn request(range: Option<(&str, &str)>) -> restore::Options {
+    let (start, stop) = range.unzip();
+    restore::Options { request: Request::parse(start, stop).unwrap(), jobs: 2, ..restore::Options::new(NOW, 0) }
 }
 
 /// A copy of the database with its tables emptied, or as it is.
@@ -135,13 +152,19 @@ impl ToSql for Borrowed<'_> {
     }
 }
 
-/// The limit of a restore: one prepared statement a row, in one transaction, into indexed tables.
-fn bare_insert(data: &Data, into: &Path) {
+/// The limit of a restore: one prepared statement a row, in one transaction, into indexed tables; of some days after their
+/// rows were deleted.
+fn bare_insert(data: &Data, into: &Path, days: Option<(&str, &str)>) {
     let source = Connection::open(&data.path).unwrap();
     let mut to = Connection::open(into).unwrap();
     let change = to.transaction().unwrap();
     for table in &data.tables {
-        let mut read = source.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let these =
+            days.map_or(String::new(), |(first, last)| format!(" WHERE row_date BETWEEN '{first}' AND '{last}'"));
+        if days.is_some() {
+            change.execute(&format!("DELETE FROM {table}{these}"), []).unwrap();
+        }
+        let mut read = source.prepare(&format!("SELECT * FROM {table}{these}")).unwrap();
         let columns = read.column_count();
         let places = vec!["?"; columns].join(",");
         let mut write = change.prepare(&format!("INSERT INTO {table} VALUES ({places})")).unwrap();
@@ -154,6 +177,71 @@ fn bare_insert(data: &Data, into: &Path) {
         }
     }
     change.commit().unwrap();
+}
+
+/// Plans and applies, with an undo set in a folder or without one.
+fn restored(set: &SetReader<'_>, path: &Path, options: &restore::Options, undo: Option<&Path>) -> u64 {
+    let store = SqliteStore::open(path).unwrap();
+    let restore = Restore::new(set, &store, options.clone());
+    let plan = restore.plan().unwrap();
+    let folder = undo.map(|folder| tempfile::tempdir_in(folder).unwrap());
+    let device = folder.as_ref().map(|folder| DirectoryDevice::open(folder.path()).unwrap());
+    let keep = device.as_ref().map(|device| Keep { device, set: SetId([8; 16]) });
+    let report = restore.apply(&plan, keep).unwrap();
+    report.tables.iter().map(|table| table.inserted).sum()
+}
+
+/// The decode side of a restore alone: every chunk read, verified, decoded and hashed, on two threads.
+fn decoded(set: &SetReader<'_>) -> u64 {
+    let mut seen = 0;
+    for section in set.sections() {
+        let table = intervault::section::rows::SectionTable::new(section.number, &section.header).unwrap();
+        ordered(
+            2,
+            section.chunks.len(),
+            1,
+            |_, item, emit| {
+                let payload = set.read_chunk(&section.chunks[item]).unwrap();
+                let rows = table.prove(&mut RowHasher::default(), &payload, Position::default()).unwrap();
+                emit(rows.batch.rows as u64);
+                Ok::<(), ()>(())
+            },
+            |rows| {
+                seen += rows;
+                Ok(())
+            },
+        )
+        .unwrap();
+    }
+    seen
+}
+
+/// Stops once so many rows are in.
+struct StopAfter(u64, AtomicU64);
+
+impl Monitor for StopAfter {
+    fn advance(&self, task: Task, rows: u64, _bytes: u64) {
+        if task == Task::Restore {
+            self.1.fetch_add(rows, Ordering::Relaxed);
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.1.load(Ordering::Relaxed) > self.0
+    }
+}
+
+/// Restores until half of the rows are in, as if the process had ended there.
+fn half(data: &Data, set: &SetReader<'_>, path: &Path, options: &restore::Options) {
+    let (store, stop) = (SqliteStore::open(path).unwrap(), StopAfter(data.rows / 2, AtomicU64::new(0)));
+    let restore = Restore::new(set, &store, options.clone()).watched(&stop);
+    restore.apply(&restore.plan().unwrap(), None).unwrap_err();
+}
+
+fn resumed(set: &SetReader<'_>, path: &Path) {
+    let store = SqliteStore::open(path).unwrap();
+    let unfinished = restore::unfinished(&store).unwrap().unwrap();
+    Restore::new(set, &store, request(None)).resume(&unfinished).unwrap();
 }
 
 fn roads(criterion: &mut Criterion) {
@@ -173,30 +261,72 @@ fn roads(criterion: &mut Criterion) {
         group.bench_function(id("list"), |bench| bench.iter(|| list_sets(&device).unwrap().sets.len()));
         group.bench_function(id("verify"), |bench| bench.iter(|| check::verify(&set, 2, &Silent)));
 
-        let emptied = || target(data, folder.path(), true);
+        group.bench_function(id("decode, two threads"), |bench| bench.iter(|| decoded(&set)));
+    }
+    group.finish();
+}
+
+/// Everything, into emptied tables.
+fn full(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(folder.path());
+    let mut group = criterion.benchmark_group("full");
+    group.sample_size(10);
+    for data in &data {
+        let id = |what: &str| BenchmarkId::new(what, data.name);
+        group.throughput(Throughput::Elements(data.rows));
+        let device = backed_up(data, ReadBack::Skip);
+        let set = list_sets(&device).unwrap().sets.remove(0);
         let size = criterion::BatchSize::PerIteration;
+        let emptied = || target(data, folder.path(), true);
         group.bench_function(id("limit: bare insert"), |bench| {
-            bench.iter_batched(emptied, |path| bare_insert(data, &path), size);
+            bench.iter_batched(emptied, |path| bare_insert(data, &path, None), size);
         });
-        for (what, whole) in [("restore everything", true), ("restore one day", false)] {
-            let made = || target(data, folder.path(), whole);
-            let options = request(data, whole);
+        for (what, proof) in [("restore, proved", Proof::Full), ("restore, counted", Proof::Counts)] {
+            let options = restore::Options { proof, ..request(None) };
             group.bench_function(id(what), |bench| {
-                bench.iter_batched(
-                    made,
-                    |path| {
-                        let store = SqliteStore::open(&path).unwrap();
-                        let restore = restore::Restore::new(&set, &store, options.clone());
-                        let plan = restore.plan().unwrap();
-                        restore.apply(&plan, None).unwrap()
-                    },
-                    size,
-                );
+                bench.iter_batched(emptied, |path| restored(&set, &path, &options, None), size);
+            });
+            // The demonstration's tables are a unit each, of very different size.
+            let options = restore::Options { unit_rows: (data.rows / 20).min(restore::UNIT_ROWS), ..options };
+            let half = || {
+                let path = emptied();
+                half(data, &set, &path, &options);
+                path
+            };
+            group.bench_function(id(&format!("{what}, resumed at half")), |bench| {
+                bench.iter_batched(half, |path| resumed(&set, &path), size);
             });
         }
     }
     group.finish();
 }
 
-criterion_group!(benches, roads);
+/// Some days of full tables. What is restored is what is there, so that the same target serves again.
+fn days(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(folder.path());
+    let mut group = criterion.benchmark_group("days");
+    group.sample_size(10);
+    for data in &data {
+        let device = backed_up(data, ReadBack::Skip);
+        let set = list_sets(&device).unwrap().sets.remove(0);
+        let path = target(data, folder.path(), false);
+        for days in [1, 10] {
+            let (range, id) =
+                (data.middle(days), |what: &str| BenchmarkId::new(format!("{what}, {days} days"), data.name));
+            let options = request(Some(range));
+            group.throughput(Throughput::Elements(restored(&set, &path, &options, None)));
+            group.bench_function(id("limit: bare delete and insert"), |bench| {
+                bench.iter(|| bare_insert(data, &path, Some(range)));
+            });
+            for (what, undo) in [("restore with undo", Some(folder.path())), ("restore without", None)] {
+                group.bench_function(id(what), |bench| bench.iter(|| restored(&set, &path, &options, undo)));
+            }
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, roads, full, days);
 criterion_main!(benches);

@@ -4,7 +4,7 @@
 use super::applied::Applied;
 use super::options::Options;
 use super::plan::position;
-use super::report::{AcdPlan, Speaks};
+use super::report::{AcdPlan, Speaks, cancelled};
 use super::sides::{Cells, Sides};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
@@ -64,7 +64,7 @@ impl MemberSection<'_> {
     /// Reads the key columns of the chunks in a window; those that cannot be read come back with the reason.
     ///
     /// # Errors
-    /// The memory for it is not there; damage is no error here.
+    /// Somebody asked to stop; damage is no error here.
     pub(super) fn read(
         &self,
         window: Option<Span>,
@@ -96,7 +96,7 @@ impl MemberSection<'_> {
                     }
                     Err(reason) => unreadable.push((*chunk, reason)),
                 }
-                Ok(())
+                if monitor.cancelled() { Err(cancelled()) } else { Ok(()) }
             },
         )?;
         let whole = unreadable.is_empty() && chunks.len() == self.view.chunks.len() && self.view.end.is_some();

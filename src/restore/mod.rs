@@ -22,6 +22,7 @@ mod summarise;
 mod target;
 mod undo;
 mod units;
+mod window;
 
 pub use keep::Keep;
 pub use options::{Missing, Options, Proof, Select, UNIT_ROWS};
@@ -68,8 +69,8 @@ impl<'a> Restore<'a> {
     /// read in a snapshot. Nothing is changed.
     ///
     /// # Errors
-    /// The sets have none of the tables asked for; the range engine cannot answer; the store or a device fails. What merely
-    /// forbids applying the plan is in [`RestorePlan::refusals`].
+    /// The sets have none of the tables asked for; the range engine cannot answer; the store or a device fails; somebody asked
+    /// to stop. What merely forbids applying the plan is in [`RestorePlan::refusals`].
     pub fn plan(&self) -> Result<RestorePlan, Error> {
         plan::plan(&self.chain, self.store, &self.options, self.monitor)
     }

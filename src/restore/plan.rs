@@ -2,7 +2,7 @@
 
 use super::applied::Applied;
 use super::drift;
-use super::given::{GivenAcd, MemberSection, Read, given, giving};
+use super::given::{Given, GivenAcd, MemberSection, Read, given, giving};
 use super::guards::Guards;
 use super::options::{Options, Select};
 use super::report::{
@@ -12,10 +12,11 @@ use super::rules::{Refusal, Rule};
 use super::settled::{SettledTable, Settling};
 use super::shortfall::Shortfall;
 use super::sides::{Cells, Sides};
+use super::window;
 use crate::base::monitor::{Monitor, Task};
 use crate::base::position::Position;
 use crate::base::side_by_side::side_by_side;
-use crate::base::time::{Day, Instant, Span};
+use crate::base::time::{Day, Span};
 use crate::error::{Class, Error, ErrorKind};
 use crate::schema::clock::{Clock, ClockKind, Length, RowTimes};
 use crate::schema::grain::{DataType, Grain};
@@ -183,6 +184,15 @@ struct At<'a> {
     sections: &'a [MemberSection<'a>],
     /// The newest section's table.
     table: &'a SectionTable,
+}
+
+/// What was read of both sides of a table.
+struct Looked {
+    reads: Vec<Read>,
+    given: Given,
+    /// The days of the target that were looked at.
+    days: (Option<Day>, Option<Day>),
+    target_sides: BTreeMap<Acd, Side>,
 }
 
 impl<'a> Planner<'a> {
@@ -361,20 +371,21 @@ impl<'a> Planner<'a> {
     ) -> Result<TableAction, Error> {
         let (sections, table) = (at.sections, at.table);
         let name = &table.bound.schema.name;
-        let window = self.window(table.bound.grain);
         let applied = Applied::new(&self.applied, name, self.newest.label().chain);
         let views = sections.iter().map(|section| section.view);
         let cells = Cells::new(&table.bound, views, applied.edges(), self.options);
-        let read = |section: &MemberSection<'_>| section.read(window, &cells, self.options, monitor);
-        let reads = sections.iter().map(read).collect::<Result<Vec<Read>, Error>>()?;
-        let mut given = given(sections, &reads, Some(&applied), window, self.chain.is_alone());
-        given.tell_only(sections, self.acd, self.options.request);
-        self.shortfall.table(sections, &reads, &given, plan);
         let first = mappings.first().cloned().unwrap_or_default();
         let bound_target = bound_target(&table.bound, &target, &first);
-        let held = given.acds.values().flat_map(|acd| &acd.held);
-        let days = self.target_days(table.bound.grain, held, window.is_none());
-        let target_sides = self.target_sides(at.reader, &bound_target, days, &cells)?;
+        let (request, grain) = (self.options.request, table.bound.grain);
+        let window = window::needed(request, grain, sections.iter().map(|section| section.view));
+        let mut looked = self.look(at, &bound_target, &cells, &applied, window, monitor)?;
+        if window.is_some_and(|window| window::is_crossed(window, &looked.target_sides)) {
+            let reached = window::reached(request, grain);
+            looked = self.look(at, &bound_target, &cells, &applied, reached, monitor)?;
+        }
+        let Looked { reads, mut given, days, target_sides } = looked;
+        given.tell_only(sections, self.acd, request);
+        self.shortfall.table(sections, &reads, &given, plan);
         let settled =
             self.settling.table(&table.bound, given.acds.values().map(|acd| &acd.side).chain(target_sides.values()));
         let mut acds = Vec::new();
@@ -433,17 +444,23 @@ impl<'a> Planner<'a> {
         Ok(AcdPlan { acd, held, volume: side, target, settled_until, decision, older, later })
     }
 
-    /// The whole days in question: rows outside them cannot matter. `None`: all of time.
-    fn window(&self, grain: Grain) -> Option<Span> {
-        let Request { start, stop } = self.options.request;
-        if start.is_none() && stop.is_none() {
-            return None;
-        }
-        let reach = reach_days(grain);
-        let first = start.map_or(Instant::MIN, |start| Instant::of_day(start.day().saturating_sub(reach)));
-        let last =
-            stop.map_or(Instant::MAX, |stop| Instant::of_day(stop.day().saturating_add(reach).saturating_add(1)));
-        Span::new(first, last)
+    /// Reads the volumes' rows of a window, and the target's rows that can matter for them.
+    fn look(
+        &self,
+        at: &At<'_>,
+        target: &BoundTable,
+        cells: &Cells,
+        applied: &Applied<'_>,
+        window: Option<Span>,
+        monitor: &dyn Monitor,
+    ) -> Result<Looked, Error> {
+        let read = |section: &MemberSection<'_>| section.read(window, cells, self.options, monitor);
+        let reads = at.sections.iter().map(read).collect::<Result<Vec<Read>, Error>>()?;
+        let given = given(at.sections, &reads, Some(applied), window, self.chain.is_alone());
+        let held = given.acds.values().flat_map(|acd| &acd.held);
+        let days = self.target_days(target.grain, held, window.is_none());
+        let target_sides = self.target_sides(at.reader, target, days, cells)?;
+        Ok(Looked { reads, given, days, target_sides })
     }
 
     /// The days of the target whose rows can matter: those of the request that the set holds, moved apart by the reach.

@@ -23,3 +23,4 @@ mod saved;
 mod scenarios;
 mod support;
 mod undo;
+mod windows;

@@ -56,11 +56,9 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     }
     let mut answer = Answer { name: "plan", before: render::plan_json(&plan, &prospect), saved: None };
     let refused = plan.refusals.iter().map(|refusal| Exit::from(refusal.class)).reduce(Exit::worst);
-    if let Some(saved) = &saved {
-        // What is missing or damaged explains a difference; a rule that is broken now may come of one.
-        if refused.is_none_or(|exit| exit == Exit::NotRestorable) {
-            saved.check(&plan, chain.members(), &store, &work)?;
-        }
+    // What is missing or damaged explains a difference; a rule that is broken now may come of one.
+    if let Some(saved) = saved.as_ref().filter(|_| refused.is_none_or(|exit| exit == Exit::NotRestorable)) {
+        saved.check(&plan, chain.members(), &store, &work)?;
     }
     if let Some(exit) = refused {
         // With --json there is one object, and the refusals stand in it.
@@ -88,8 +86,6 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     let keep = device.as_ref().map(|device| open::new_set().map(|set| Keep { device, set })).transpose()?;
     let done = restore.apply(&plan, keep);
     drop(progress);
-    let kept =
-        |report: &RestoreReport| report.undo.as_ref().map(|undo| Kept { set: undo.set, place: undo.place.clone() });
     Ok(finish(output, options, exit, done, kept, answer))
 }
 
@@ -101,6 +97,11 @@ fn save(options: &RestoreOptions, file: &Path, plan: &SavedPlan, output: &Output
         output.line(&run::plan_saved_text(file, &command));
     }
     Ok(json!({"file": file.display().to_string(), "command": command}))
+}
+
+/// Where a restore kept what it deleted.
+fn kept(report: &RestoreReport) -> Option<Kept> {
+    report.undo.as_ref().map(|undo| Kept { set: undo.set, place: undo.place.clone() })
 }
 
 /// Says how a restore ended, and gives its exit status: `exit` if it did not end early.
