@@ -166,14 +166,17 @@ fn volumes_text(plan: &RestorePlan) -> String {
     sets.map(of_set).collect::<Vec<_>>().join("; ")
 }
 
-/// The days, weeks and months that lie in the range only in part and stay as they are.
+/// The days, weeks and months that lie in the range only in part and stay as they are; those that are to be summarised
+/// again are named there.
 fn partial_periods(plan: &RestorePlan) -> Vec<String> {
     let mut lines = Vec::new();
     for planned in &plan.tables {
         let TableAction::Ranges(ranges) = &planned.action else { continue };
         for acd in &ranges.acds {
             let kept = acd.decision.partial.iter().map(|period| period.span);
-            let kept: Vec<String> = kept.filter(|period| !acd.decision.actual.meets(*period)).map(span).collect();
+            let kept = kept.filter(|period| !acd.decision.actual.meets(*period));
+            let named = |period: &Span| plan.summarise.contains(&(planned.table.clone(), acd.acd, *period));
+            let kept: Vec<String> = kept.filter(|period| !named(period)).map(span).collect();
             if !kept.is_empty() {
                 lines.push(format!("{}, {}: {}", planned.table, acd_words(acd.acd), kept.join("; ")));
             }
