@@ -86,8 +86,8 @@ impl Work<'_> {
         let (state, target) = (snapshot.state()?, self.store.identity());
         if let Some(label) = self.sets.first().map(|set| set.label()) {
             let guards = Guards { state, target, label, last: last.as_ref(), options: self.options };
-            let refusals =
-                guards.refusals(&self.plan.tables).into_iter().chain(guards.switched_on(self.plan.collecting));
+            let tables: Vec<&TablePlan> = self.plan.tables.iter().collect();
+            let refusals = guards.refusals(&tables).into_iter().chain(guards.switched_on(self.plan.collecting));
             refusals.into_iter().next().map_or(Ok(()), |refusal| Err(refusal.error()))?;
         }
         let next = last.as_ref().map_or(0, |run| run.number).saturating_add(1);

@@ -24,10 +24,11 @@ pub(super) struct Guards<'a> {
 }
 
 impl Guards<'_> {
-    /// The rules that are broken. A plan for going on with a run passed them when the run began.
-    pub(super) fn refusals(&self, tables: &[TablePlan]) -> Vec<Refusal> {
+    /// The rules that are broken by changing these tables. A run that is gone on with passed the first two when it began; the
+    /// state of the database may have changed since.
+    pub(super) fn refusals(&self, tables: &[&TablePlan]) -> Vec<Refusal> {
         if self.options.resuming {
-            return Vec::new();
+            return [self.collection(tables), self.single_user(tables)].into_iter().flatten().collect();
         }
         let all = [self.unfinished(), self.version(), self.collection(tables), self.single_user(tables)];
         all.into_iter().flatten().collect()
@@ -53,7 +54,7 @@ impl Guards<'_> {
 
     /// Local data: collection off. Tables that were named one by one may be restored in any state, as with the product
     /// family's own restores.
-    fn collection(&self, tables: &[TablePlan]) -> Option<Refusal> {
+    fn collection(&self, tables: &[&TablePlan]) -> Option<Refusal> {
         let table = self.first_of(tables, &[DataType::Local])?;
         (self.state.collection != Collection::Off).then(|| {
             let what = format!("{table} is local data, which needs collection off; now {}", self.now());
@@ -63,7 +64,7 @@ impl Guards<'_> {
     }
 
     /// All administration data: single-user.
-    fn single_user(&self, tables: &[TablePlan]) -> Option<Refusal> {
+    fn single_user(&self, tables: &[&TablePlan]) -> Option<Refusal> {
         let table = self.first_of(tables, &[DataType::Local, DataType::System, DataType::Acd])?;
         (self.state.mode != Mode::SingleUser).then(|| {
             let what = format!("{table} is administration data, which needs single-user mode; now {}", self.now());
@@ -87,7 +88,7 @@ impl Guards<'_> {
     }
 
     /// The first table of these kinds that would be changed.
-    fn first_of<'t>(&self, tables: &'t [TablePlan], kinds: &[DataType]) -> Option<&'t str> {
+    fn first_of<'t>(&self, tables: &[&'t TablePlan], kinds: &[DataType]) -> Option<&'t str> {
         if matches!(self.options.select, Select::Tables(_)) {
             return None;
         }

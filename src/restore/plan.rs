@@ -88,8 +88,11 @@ pub(super) fn plan(
     shortfall.members(&mut plan);
     planner.left_alone(&mut plan);
     let guards = Guards { state, target: store.identity(), label, last: runs.last(), options };
-    let refusals = guards.refusals(&plan.tables);
-    plan.refusals.extend(refusals);
+    // What is gone on with is judged by the units that are left.
+    if !options.resuming {
+        let refusals = guards.refusals(&plan.tables.iter().collect::<Vec<_>>());
+        plan.refusals.extend(refusals);
+    }
     for set in chain.members() {
         let wrong = set.wrong_volumes().iter().map(VolumeError::to_string);
         let other_copy = |what| format!("{what}; its other copy was read, replace the bad one");

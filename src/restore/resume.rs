@@ -2,6 +2,7 @@
 //! as applied are replaced. A second time there is nothing left to do.
 
 use super::apply::{Todo, Work, unit_report};
+use super::guards::Guards;
 use super::journal;
 use super::options::{Options, Proof};
 use super::plan::plan;
@@ -102,6 +103,11 @@ fn go_on(
     let plan = plan(chain, store, &options, monitor)?;
     let todo = todo(unfinished, &plan)?;
     report.units = todo.iter().map(unit_report).collect();
+    if let Some(label) = sets.first().map(|set| set.label()) {
+        let left: Vec<_> = todo.iter().filter(|unit| !unit.done).map(|unit| unit.rows.table).collect();
+        let guards = Guards { state, target: store.identity(), label, last: None, options: &options };
+        guards.refusals(&left).first().map_or(Ok(()), |refusal| Err(refusal.error()))?;
+    }
     let work = Work { plan: &plan, sets, store, options: &options, monitor };
     work.replace(store.writer()?.as_mut(), run.number, &todo, report)
 }

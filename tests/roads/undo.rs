@@ -8,7 +8,7 @@ use intervault::device::traits::Device;
 use intervault::error::Class;
 use intervault::restore::{self, Keep, Options, Outcome, Restore, RestoreReport, Stopped, UndoOptions, UndoReport};
 use intervault::schema::range::{Policies, Uncovered};
-use intervault::store::control::{RunStatus, UnitStatus};
+use intervault::store::control::{Collection, Mode, RunStatus, UnitStatus};
 use intervault::store::traits::Store;
 use intervault::testing::fault::{FaultDevice, Op};
 use intervault::volume::set::{SetReader, find_set};
@@ -415,4 +415,39 @@ fn rows_without_a_time_cost_the_chunks_that_have_them() {
         with <= without + 2 * each,
         "{chunks} chunks, {without} reads without and {with} with a row without a time"
     );
+}
+
+/// A restore of administration data that ended early goes on in single-user mode only, as it was begun.
+#[test]
+fn a_restore_is_not_resumed_in_a_state_that_forbids_it() {
+    let centre = world();
+    let whole = contents(&centre);
+    let device = backup(&centre);
+    centre.run(RUIN);
+    let (set, store) = (only_set(&device), centre.store());
+    let mut refused = 0;
+    for questions in 0..40 {
+        if restore_onto(&set, &centre, &Options { anew: true, ..options(20) }, None, &StopAfter::new(questions)).is_ok()
+        {
+            break;
+        }
+        let Some(unfinished) = restore::unfinished(&store).unwrap() else { continue };
+        let table =
+            |unit: &intervault::store::control::Unit| unit.table == "synonyms" && unit.status == UnitStatus::Planned;
+        let left = unfinished.units.iter().any(table);
+        centre.state(Collection::On, Mode::MultiUser);
+        let resumed = Restore::new(&set, &store, options(20)).resume(&unfinished);
+        assert_eq!(resumed.is_err(), left, "{questions}");
+        if let Err(stopped) = resumed {
+            assert!(stopped.error.to_string().contains("single-user"), "{stopped}");
+            refused += 1;
+        }
+        centre.state(Collection::On, Mode::SingleUser);
+        if left {
+            Restore::new(&set, &store, options(20)).resume(&unfinished).unwrap();
+        }
+        assert_eq!(contents(&centre), whole);
+        centre.run(RUIN);
+    }
+    assert!(refused > 0);
 }
