@@ -268,7 +268,7 @@ impl Work<'_> {
         let mut inserted = Inserted::default();
         let mut rows = 0u64;
         ordered(
-            self.options.jobs.max(1),
+            self.options.decoders(),
             chunks.len(),
             1,
             |_, item, emit| {

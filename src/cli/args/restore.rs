@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn nothing_that_shapes_a_plan_goes_with_a_saved_one() {
-        let cases: [&[&str]; 15] = [
+        let cases: [&[&str]; 16] = [
             &["--data", "historical"],
             &["--tables", "hsplit"],
             &["--acd", "1"],
