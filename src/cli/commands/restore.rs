@@ -56,11 +56,9 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     }
     let mut answer = Answer { name: "plan", before: render::plan_json(&plan, &prospect), saved: None };
     let refused = plan.refusals.iter().map(|refusal| Exit::from(refusal.class)).reduce(Exit::worst);
-    if let Some(saved) = &saved {
-        // What is missing or damaged explains a difference; a rule that is broken now may come of one.
-        if refused.is_none_or(|exit| exit == Exit::NotRestorable) {
-            saved.check(&plan, chain.members(), &store, &work)?;
-        }
+    // What is missing or damaged explains a difference; a rule that is broken now may come of one.
+    if let Some(saved) = saved.as_ref().filter(|_| refused.is_none_or(|exit| exit == Exit::NotRestorable)) {
+        saved.check(&plan, chain.members(), &store, &work)?;
     }
     if let Some(exit) = refused {
         // With --json there is one object, and the refusals stand in it.
