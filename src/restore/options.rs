@@ -10,7 +10,7 @@ pub const UNIT_ROWS: u64 = 250_000;
 
 /// Threads that decode whole rows side by side, at most. Each holds a chunk or two of up to 8 MiB as the volumes count them, and
 /// several times that while it decodes, hashes or encodes; one writer takes no more than a few give.
-const DECODERS_MAX: usize = 4;
+const DECODERS_MAX: usize = 3;
 
 /// Which sections of the set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
