@@ -80,7 +80,7 @@ impl Work<'_> {
         }
         // Opened before the snapshot, so that it can tell whether what the snapshot sees is still true later.
         let mut writer = self.store.writer()?;
-        let snapshot = self.store.snapshot(self.options.jobs.max(1))?;
+        let snapshot = self.store.snapshot(self.options.decoders())?;
         let last = snapshot.runs()?.pop();
         // The database may have come to another state since the plan was made.
         let (state, target) = (snapshot.state()?, self.store.identity());
@@ -268,7 +268,7 @@ impl Work<'_> {
         let mut inserted = Inserted::default();
         let mut rows = 0u64;
         ordered(
-            self.options.jobs.max(1),
+            self.options.decoders(),
             chunks.len(),
             1,
             |_, item, emit| {

@@ -76,7 +76,7 @@ impl MemberSection<'_> {
         let (mut sides, mut entries) = (Sides::new(cells), Vec::<PieceEntry>::new());
         let (mut readable, mut unreadable) = (Vec::with_capacity(chunks.len()), Vec::new());
         ordered(
-            options.jobs.max(1),
+            options.decoders(),
             chunks.len(),
             2,
             |_, item, emit| {

@@ -97,7 +97,7 @@ impl Keeper<'_> {
         let Some(set) = written else {
             return Err(Error::damage("the undo set just written cannot be read back whole", advice));
         };
-        let proved = verify_set(&set, self.options.jobs, self.monitor);
+        let proved = verify_set(&set, self.options.decoders(), self.monitor);
         match proved.findings.first() {
             Some(finding) => Err(Error::damage(format!("reading back the undo set found: {finding}"), advice)),
             None if proved.rows != rows => {
@@ -153,7 +153,7 @@ impl Keeper<'_> {
         let mut saved = Vec::with_capacity(units.len());
         let mut open: Option<&BoundTable> = None;
         ordered(
-            self.options.jobs.clamp(1, self.snapshot.readers().max(1)),
+            self.options.decoders().min(self.snapshot.readers().max(1)),
             units.len(),
             2,
             |reader, item, emit| {

@@ -8,6 +8,10 @@ use crate::schema::range::{Policies, Request};
 /// that a commit costs next to nothing beside them.
 pub const UNIT_ROWS: u64 = 250_000;
 
+/// Threads that decode whole rows side by side, at most. Each holds a chunk or two of up to 8 MiB as the volumes count them, and
+/// several times that while it decodes, hashes or encodes; one writer takes no more than a few give.
+const DECODERS_MAX: usize = 3;
+
 /// Which sections of the set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Select {
@@ -82,6 +86,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// Threads for work that holds whole rows: as many as asked for, as far as memory stays in bounds.
+    pub(super) fn decoders(&self) -> usize {
+        self.jobs.clamp(1, DECODERS_MAX)
+    }
+
     /// Everything, with the careful answers: refuse what would lose rows, prove all. `now` is the civil time of the target's
     /// switch, `now_unix` the same moment in seconds since 1970-01-01 00:00 UTC.
     #[must_use]

@@ -51,7 +51,7 @@ pub(super) fn plan(
             "put it back with intervault undo, or choose a backup with --set",
         ));
     }
-    let jobs = options.jobs.max(1);
+    let jobs = options.decoders();
     let snapshot = store.snapshot(jobs)?;
     let runs = snapshot.runs()?;
     let state = snapshot.state()?;
