@@ -17,6 +17,7 @@ mod histories;
 #[cfg(target_os = "linux")]
 mod json;
 mod one_backup;
+mod review;
 mod rules;
 #[cfg(target_os = "linux")]
 mod saved;
