@@ -27,11 +27,8 @@ impl Guards<'_> {
     /// The rules that are broken by changing these tables. A run that is gone on with passed the first two when it began; the
     /// state of the database may have changed since.
     pub(super) fn refusals(&self, tables: &[&TablePlan]) -> Vec<Refusal> {
-        if self.options.resuming {
-            return [self.collection(tables), self.single_user(tables)].into_iter().flatten().collect();
-        }
-        let all = [self.unfinished(), self.version(), self.collection(tables), self.single_user(tables)];
-        all.into_iter().flatten().collect()
+        let begun = [self.unfinished(), self.version()].into_iter().flatten().filter(|_| !self.options.resuming);
+        begun.chain(self.of_state(tables)).collect()
     }
 
     fn unfinished(&self) -> Option<Refusal> {
@@ -52,26 +49,18 @@ impl Guards<'_> {
         })
     }
 
-    /// Local data: collection off. Tables that were named one by one may be restored in any state, as with the product
-    /// family's own restores.
-    fn collection(&self, tables: &[&TablePlan]) -> Option<Refusal> {
-        let table = self.first_of(tables, &[DataType::Local])?;
-        (self.state.collection != Collection::Off).then(|| {
-            let what = format!("{table} is local data, which needs collection off; now {}", self.now());
-            let advice = "intervault state --collection off; leave it out with --data, or name it with --tables";
-            Rule::Collection.refusal(what, advice)
-        })
-    }
-
-    /// All administration data: single-user.
-    fn single_user(&self, tables: &[&TablePlan]) -> Option<Refusal> {
-        let table = self.first_of(tables, &[DataType::Local, DataType::System, DataType::Acd])?;
-        (self.state.mode != Mode::SingleUser).then(|| {
-            let what = format!("{table} is administration data, which needs single-user mode; now {}", self.now());
-            let advice =
-                "intervault state --mode single-user; leave such data out with --data, or name it with --tables";
-            Rule::SingleUser.refusal(what, advice)
-        })
+    /// What the state of the target forbids, each rule once.
+    fn of_state(&self, tables: &[&TablePlan]) -> Vec<Refusal> {
+        let mut refusals: Vec<Refusal> = Vec::new();
+        for table in tables.iter().filter(|table| !matches!(table.action, TableAction::Leave(_))) {
+            for refusal in state_refusals(&self.options.select, self.state, table.section.bound.data_type, &table.table)
+            {
+                if !refusals.iter().any(|other| other.rule == refusal.rule) {
+                    refusals.push(refusal);
+                }
+            }
+        }
+        refusals
     }
 
     /// A plan for a target that stands still does not fit one that has begun to collect: it may touch what is being written.
@@ -82,20 +71,26 @@ impl Guards<'_> {
             Rule::Collection.refusal(what, "plan again, or switch it off: intervault state --collection off")
         })
     }
+}
 
-    fn now(&self) -> String {
-        format!("collection is {} and mode is {}", self.state.collection, self.state.mode)
+/// What the state of a database forbids of a table: local data needs collection off, all administration data single-user mode.
+/// Tables that were named one by one may be changed in any state, as with the product family's own restores.
+pub(super) fn state_refusals(select: &Select, state: State, data_type: DataType, table: &str) -> Vec<Refusal> {
+    let administration = matches!(data_type, DataType::Local | DataType::System | DataType::Acd);
+    if matches!(select, Select::Tables(_)) || !administration {
+        return Vec::new();
     }
-
-    /// The first table of these kinds that would be changed.
-    fn first_of<'t>(&self, tables: &[&'t TablePlan], kinds: &[DataType]) -> Option<&'t str> {
-        if matches!(self.options.select, Select::Tables(_)) {
-            return None;
-        }
-        let changed = tables.iter().filter(|table| !matches!(table.action, TableAction::Leave(_)));
-        changed
-            .into_iter()
-            .find(|table| kinds.contains(&table.section.bound.data_type))
-            .map(|table| table.table.as_str())
+    let now = format!("collection is {} and mode is {}", state.collection, state.mode);
+    let mut refusals = Vec::new();
+    if data_type == DataType::Local && state.collection != Collection::Off {
+        let what = format!("{table} is local data, which needs collection off; now {now}");
+        let advice = "intervault state --collection off; leave it out with --data, or name it with --tables";
+        refusals.push(Rule::Collection.refusal(what, advice));
     }
+    if state.mode != Mode::SingleUser {
+        let what = format!("{table} is administration data, which needs single-user mode; now {now}");
+        let advice = "intervault state --mode single-user; leave such data out with --data, or name it with --tables";
+        refusals.push(Rule::SingleUser.refusal(what, advice));
+    }
+    refusals
 }

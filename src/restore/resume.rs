@@ -6,14 +6,14 @@ use super::guards::Guards;
 use super::journal;
 use super::options::{Options, Proof};
 use super::plan::plan;
-use super::report::{RestorePlan, RestoreReport, Stopped, TableAction};
-use super::rules::Rule;
+use super::report::{Outcome, RestorePlan, RestoreReport, Stopped, TableAction, UnitReport};
+use super::rules::{Refusal, Rule};
 use super::target::{UnitRows, changed};
 use super::units::{Part, unit};
 use crate::base::monitor::Monitor;
 use crate::base::time::Span;
 use crate::column::digest::Digest;
-use crate::error::Error;
+use crate::error::{Class, Error};
 use crate::format::block::SetId;
 use crate::schema::grain::Grain;
 use crate::store::control::{Collection, Run, RunStatus, Unit, UnitStatus};
@@ -21,7 +21,7 @@ use crate::store::traits::Store;
 use crate::volume::chain::Chain;
 
 /// A run that ended early.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
     /// Its line in the journal.
     pub run: Run,
@@ -65,7 +65,17 @@ pub(super) fn resume(
     base: &Options,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport, Box<Stopped>> {
-    let mut report = RestoreReport { run: Some(unfinished.run.number), ..RestoreReport::default() };
+    // Until it is known better: whatever goes wrong before the first unit, this is how far the run is.
+    let unit = |line: &Unit| UnitReport {
+        table: line.table.clone(),
+        part: if line.slice == Span::ALL { Part::Whole } else { Part::Slice(line.slice) },
+        outcome: match line.status {
+            UnitStatus::Applied => Outcome::ReplacedBefore,
+            UnitStatus::Planned => Outcome::NotBegun,
+        },
+    };
+    let units = unfinished.units.iter().map(unit).collect();
+    let mut report = RestoreReport { run: Some(unfinished.run.number), units, ..RestoreReport::default() };
     match go_on(unfinished, chain, store, base, monitor, &mut report) {
         Ok(()) => Ok(report),
         Err(error) => Err(Box::new(Stopped { error, report })),
@@ -91,6 +101,12 @@ fn go_on(
     }
     let lock = store.lock()?;
     lock.notice().iter().for_each(|notice| monitor.notice(notice));
+    if super::unfinished(store)?.as_ref() != Some(unfinished) {
+        return Err(Rule::ChangedSincePlan.error(
+            format!("restore {} was gone on with or taken back since this was asked for", run.number),
+            "nothing was changed by this: look at the journal (intervault log), and ask again",
+        ));
+    }
     let options = Options { resuming: true, ..journal::read_options(&run.options, base)? };
     let state = store.snapshot(1)?.state()?;
     if options.collecting == Some(false) && state.collection == Collection::On && base.collecting != Some(false) {
@@ -101,6 +117,11 @@ fn go_on(
     }
     report.proved = options.proof == Proof::Full;
     let plan = plan(chain, store, &options, monitor)?;
+    // Without what cannot be read the plan is another one: say that, not that the target has changed.
+    let unreadable = |refusal: &&Refusal| matches!(refusal.class, Class::Damage | Class::Volume);
+    let unfit = |refusal: &&Refusal| matches!(refusal.rule, Rule::SchemaDrift | Rule::AbsentTable);
+    let refusal = plan.refusals.iter().find(|refusal| unreadable(refusal) || unfit(refusal));
+    refusal.map_or(Ok(()), |refusal| Err(refusal.error()))?;
     let todo = todo(unfinished, &plan)?;
     report.units = todo.iter().map(unit_report).collect();
     if let Some(label) = sets.first().map(|set| set.label()) {

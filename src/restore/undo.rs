@@ -2,6 +2,9 @@
 //! transaction of its own; a slice that has changed since is left alone unless somebody says otherwise.
 
 use super::drift;
+use super::guards::state_refusals;
+use super::journal;
+use super::options::Options;
 use super::plan::position;
 use super::report::cancelled;
 use super::rules::{Refusal, Rule};
@@ -20,7 +23,7 @@ use crate::schema::range::SpanSet;
 use crate::schema::table::{BoundTable, TableSchema};
 use crate::section::pieces::Acd;
 use crate::section::rows::SectionTable;
-use crate::store::control::{KeyRuns, Range, RangeKind, Run, RunStatus, Totals, Unit, UnitStatus};
+use crate::store::control::{KeyRuns, Range, RangeKind, Run, RunStatus, State, Totals, Unit, UnitStatus};
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Replacement, Snapshot, Store};
 use crate::volume::section::{ChunkRef, SectionView};
@@ -134,12 +137,8 @@ pub fn undo_plan(
     let snapshot = store.snapshot(1)?;
     let ranges = snapshot.ranges()?;
     let lines = snapshot.units(run.number)?;
-    if let Some(later) = later(&run, &ranges).filter(|_| !options.force) {
-        return Err(Rule::ReplacedSince.error(
-            format!("restore {} cannot be undone yet: restore {later} has replaced rows there since", run.number),
-            format!("undo restore {later} first, or say --force"),
-        ));
-    }
+    first(&run, &ranges, options)?;
+    let state = snapshot.state()?;
     let mut units = Vec::new();
     let mut refusals = Vec::new();
     monitor.begin(Task::Plan, "comparing the undo set and the target", 0);
@@ -147,6 +146,7 @@ pub fn undo_plan(
         let of_unit = ranges.iter().filter(|range| range.run == run.number && range.unit == line.number);
         let ranges: Vec<Range> = of_unit.cloned().collect();
         let saved = Saved::of(set, &line.table)?;
+        allowed(&run, state, &saved)?;
         let target = saved.target(snapshot.as_ref())?;
         let part = saved.part(&line);
         let rows = UndoRows { saved: &saved, target: &target, part, ranges: &ranges };
@@ -167,20 +167,41 @@ pub fn undo_plan(
     Ok(UndoPlan { run, units, refusals })
 }
 
+/// Refuses what a later restore has to be undone for first.
+fn first(run: &Run, ranges: &[Range], options: &UndoOptions) -> Result<(), Error> {
+    match later(run, ranges).filter(|_| !options.force) {
+        None => Ok(()),
+        Some(later) => Err(Rule::ReplacedSince.error(
+            format!("restore {} cannot be undone yet: restore {later} has replaced rows there since", run.number),
+            format!("undo restore {later} first, or say --force"),
+        )),
+    }
+}
+
+/// Refuses administration data in a state in which a restore may not touch it either.
+fn allowed(run: &Run, state: State, saved: &Saved) -> Result<(), Error> {
+    let base = Options::new(Instant(0), 0);
+    let select = journal::read_options(&run.options, &base)?.select;
+    let table = &saved.section.bound;
+    let refusals = state_refusals(&select, state, table.data_type, &table.schema.name);
+    refusals.first().map_or(Ok(()), |refusal| Err(refusal.error()))
+}
+
 /// A later restore whose ranges meet those of a run, the last one of them.
 fn later(run: &Run, ranges: &[Range]) -> Option<u64> {
     let own = || ranges.iter().filter(|range| range.run == run.number);
-    let mut dated: BTreeMap<(&str, Acd), Vec<Span>> = BTreeMap::new();
+    let of = |range: &Range| (range.table.to_ascii_lowercase(), range.acd);
+    let mut dated: BTreeMap<(String, Acd), Vec<Span>> = BTreeMap::new();
     for range in own().filter(|range| is_dated(range)) {
-        dated.entry((&range.table, range.acd)).or_default().push(range.span);
+        dated.entry(of(range)).or_default().push(range.span);
     }
-    let dated: BTreeMap<(&str, Acd), SpanSet> =
+    let dated: BTreeMap<(String, Acd), SpanSet> =
         dated.into_iter().map(|(of, spans)| (of, SpanSet::from_spans(spans))).collect();
     // Few: one a table and ACD.
     let others: Vec<&Range> = own().filter(|range| !is_dated(range)).collect();
     let meets = |range: &&Range| match range.kind {
         RangeKind::Held | RangeKind::Carried => {
-            let same = dated.get(&(range.table.as_str(), range.acd));
+            let same = dated.get(&of(range));
             same.is_some_and(|spans| spans.meets(range.span))
         }
         RangeKind::Undated | RangeKind::Whole => others.iter().any(|other| same_rows(other, range)),
@@ -196,7 +217,9 @@ const fn is_dated(range: &Range) -> bool {
 /// are replaced alone; rows without a usable time are those of one ACD, which may be none.
 fn same_rows(one: &Range, other: &Range) -> bool {
     let of_all = |range: &Range| range.kind == RangeKind::Whole && range.acd.is_none();
-    one.table == other.table && one.kind == other.kind && (one.acd == other.acd || of_all(one) || of_all(other))
+    one.table.eq_ignore_ascii_case(&other.table)
+        && one.kind == other.kind
+        && (one.acd == other.acd || of_all(one) || of_all(other))
 }
 
 fn the_set_of(run: &Run, set: &SetReader<'_>) -> Result<(), Error> {
@@ -214,6 +237,13 @@ fn the_set_of(run: &Run, set: &SetReader<'_>) -> Result<(), Error> {
 
 const TO_FORCE: &str =
     "--partial takes the other units back and leaves these alone; --force takes these back too, over what is there now";
+
+fn renumbered(table: &str) -> String {
+    format!(
+        "table {table}: its rows have other keys by now (the database was vacuumed or rewritten since), so that those of the \
+         restore cannot be told from those that stayed; restore these rows from a backup"
+    )
+}
 
 fn changed_since(line: &Unit, part: Part) -> String {
     let of = match part {
@@ -239,6 +269,7 @@ pub fn undo(
     the_set_of(&plan.run, set)?;
     let lock = store.lock()?;
     lock.notice().iter().for_each(|notice| monitor.notice(notice));
+    let state = still(plan, store, options)?;
     let mut report = UndoReport { run: plan.run.number, left: plan.units.len() as u64, ..UndoReport::default() };
     let rows = plan.units.iter().map(|unit| unit.put_back).fold(0, u64::saturating_add);
     monitor.begin(Task::Undo, "putting rows back", rows);
@@ -247,10 +278,10 @@ pub fn undo(
         if monitor.cancelled() {
             return Err(cancelled());
         }
-        let work = UndoWork { set, store, options, unit };
+        let work = UndoWork { set, store, options, unit, run: &plan.run, state };
         match work.put_back(&mut report)? {
-            true => report.left = report.left.saturating_sub(1),
-            false => left.push(changed_since(&unit.line, unit.part)),
+            None => report.left = report.left.saturating_sub(1),
+            Some(reason) => left.push(reason),
         }
         monitor.advance(Task::Undo, unit.put_back, 0);
     }
@@ -259,7 +290,7 @@ pub fn undo(
         let more = left.len().saturating_sub(1);
         let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
         let advice = format!(
-            "{} parts were put back and these were left alone; --force puts them back too, over what is there now",
+            "{} parts were put back and these were left alone; --force puts back what has changed, over what is there now",
             report.units
         );
         return Err(Rule::ChangedSince.error(format!("{first}{more}"), advice));
@@ -270,18 +301,37 @@ pub fn undo(
     Ok(report)
 }
 
+/// Refuses a plan that the journal has left behind: the lock was not held when it was made. Gives the state of the target.
+fn still(plan: &UndoPlan, store: &dyn Store, options: &UndoOptions) -> Result<State, Error> {
+    let run = undoable(store, Some(plan.run.number))?;
+    let snapshot = store.snapshot(1)?;
+    let lines = snapshot.units(run.number)?;
+    let applied = lines.iter().filter(|line| line.status == UnitStatus::Applied).rev();
+    if run != plan.run || !applied.eq(plan.units.iter().map(|unit| &unit.line)) {
+        return Err(Rule::ChangedSincePlan.error(
+            format!("restore {} was gone on with or taken back since this was planned", run.number),
+            "nothing was changed by this: plan the undo again",
+        ));
+    }
+    first(&run, &snapshot.ranges()?, options)?;
+    Ok(snapshot.state()?)
+}
+
 struct UndoWork<'a> {
     set: &'a SetReader<'a>,
     store: &'a dyn Store,
     options: &'a UndoOptions,
     unit: &'a UndoUnit,
+    run: &'a Run,
+    state: State,
 }
 
 impl UndoWork<'_> {
-    /// Puts one unit back; false if its ranges have changed since and it was left alone.
-    fn put_back(&self, report: &mut UndoReport) -> Result<bool, Error> {
+    /// Puts one unit back, or says why it was left alone: its ranges have changed since, or nobody can tell its rows.
+    fn put_back(&self, report: &mut UndoReport) -> Result<Option<String>, Error> {
         let line = &self.unit.line;
         let saved = Saved::of(self.set, &line.table)?;
+        allowed(self.run, self.state, &saved)?;
         let mut replacement = self.store.replace()?;
         let Some(schema) = replacement.schema(&line.table)? else { return Err(no_table(&line.table)) };
         let target = saved.fitted(schema)?;
@@ -289,9 +339,11 @@ impl UndoWork<'_> {
         let now = rows.look_in(replacement.as_mut())?;
         let changed = now.digest != digest(line.after);
         if changed && !self.options.force {
-            return Ok(false);
+            return Ok(Some(changed_since(line, self.unit.part)));
         }
-        let (keys, gone) = self.inserted(replacement.as_mut(), &rows, &now)?;
+        let Some((keys, gone)) = self.inserted(replacement.as_mut(), &rows, &now)? else {
+            return Ok(Some(renumbered(&line.table)));
+        };
         let deleted = replacement.delete_runs(&target.schema, &keys)?;
         let mut new_keys = 0u64;
         let saved = rows.prove_saved(self.set, line, &mut |keys, batch| {
@@ -314,32 +366,28 @@ impl UndoWork<'_> {
         report.deleted = report.deleted.saturating_add(deleted);
         report.put_back = report.put_back.saturating_add(line.saved.rows);
         report.new_keys = report.new_keys.saturating_add(new_keys);
-        Ok(true)
+        Ok(None)
     }
 
-    /// The keys of the rows that go, and what these amount to. Where nothing stayed beside the inserted rows all that is in
+    /// The keys of the rows that go, and what these amount to; `None` if nobody can tell. Where nothing stayed beside the inserted rows all that is in
     /// the ranges goes, whatever keys the rows have by now; else the journal's keys must still name the inserted rows.
     fn inserted(
         &self,
         replacement: &mut dyn Replacement,
         rows: &UndoRows<'_>,
         now: &Now,
-    ) -> Result<(KeyRuns, Digest), Error> {
+    ) -> Result<Option<(KeyRuns, Digest)>, Error> {
         let line = &self.unit.line;
         if line.after == line.inserted {
-            return Ok((KeyRuns::of_keys(&now.keys), now.digest));
+            return Ok(Some((KeyRuns::of_keys(&now.keys), now.digest)));
         }
         let named = rows.at(replacement, &line.keys)?;
-        if named == digest(line.inserted) || self.options.force {
-            return Ok((line.keys.clone(), named));
-        }
-        Err(Rule::ChangedSince.error(
-            format!(
-                "table {}: its rows have other keys by now, so that those of the restore cannot be told",
-                line.table
-            ),
-            "the database was vacuumed or rewritten since; restore these rows from a backup",
-        ))
+        // By force what these rows hold may have changed, but they must all be there, in the ranges.
+        let there = || {
+            let here = now.keys.iter().filter(|key| line.keys.holds(**key)).count() as u64;
+            self.options.force && named.rows == line.inserted.rows && here == named.rows
+        };
+        Ok((named == digest(line.inserted) || there()).then(|| (line.keys.clone(), named)))
     }
 }
 
@@ -354,7 +402,7 @@ struct Saved {
 
 impl Saved {
     fn of(set: &SetReader<'_>, table: &str) -> Result<Saved, Error> {
-        let view = set.sections().iter().find(|section| section.header.table == table).cloned();
+        let view = set.sections().iter().find(|section| section.header.table.eq_ignore_ascii_case(table)).cloned();
         let Some(view) = view else {
             return Err(Error::damage(
                 format!("undo set {} has no table {table}", set.label().label),

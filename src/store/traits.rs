@@ -330,7 +330,8 @@ pub trait Replacement {
     /// As [`Replacement::set_state`].
     fn unit_applied(&mut self, unit: &Unit, ranges: &[Range]) -> Result<bool, StoreError>;
 
-    /// Takes back the line of an applied unit, and its ranges. False if there is no such line; then nothing was changed.
+    /// Takes back the line of an applied unit, and its ranges. In a run that has not ended the line says planned again, so that
+    /// going on with the run does it once more. False if there is no such line; then nothing was changed.
     ///
     /// # Errors
     /// As [`Replacement::set_state`].

@@ -292,9 +292,19 @@ impl Control<'_> {
     /// Takes back an applied unit and its ranges; false if there is none.
     pub(super) fn unit_undone(&self, run: u64, unit: u32) -> Result<bool, StoreError> {
         let run = self.whole(run)?;
-        let sql = "DELETE FROM main.intervault_unit WHERE run = ?1 AND number = ?2 AND status = ?3";
-        if self.execute(sql, params![run, unit, UnitStatus::Applied.word()])? == 0 {
-            return Ok(false);
+        let applied = UnitStatus::Applied.word();
+        let again =
+            "UPDATE main.intervault_unit SET status = ?4, inserted_digest = ?5, after = 0, after_digest = ?5, keys = ?6
+                     WHERE run = ?1 AND number = ?2 AND status = ?3
+                       AND (SELECT status FROM main.intervault_restore WHERE number = ?1) = ?7";
+        let (planned, begun) = (UnitStatus::Planned.word(), RunStatus::Begun.word());
+        let no_keys = KeyRuns::default().to_bytes();
+        let planned_again = params![run, unit, applied, planned, hex(&[0; 16]), no_keys, begun];
+        if self.execute(again, planned_again)? == 0 {
+            let sql = "DELETE FROM main.intervault_unit WHERE run = ?1 AND number = ?2 AND status = ?3";
+            if self.execute(sql, params![run, unit, applied])? == 0 {
+                return Ok(false);
+            }
         }
         self.execute("DELETE FROM main.intervault_range WHERE run = ?1 AND unit = ?2", params![run, unit])?;
         Ok(true)
