@@ -399,8 +399,13 @@ pub(super) fn units_of(plan: &RestorePlan, options: &Options) -> Vec<UnitReport>
 }
 
 /// The units of a table. Where its chunks are not in the order of time, each slice reads most of them: then there are fewer
-/// slices.
+/// slices. Rows that bring their own row keys go in together: those of one slice may have the keys of rows that a later slice
+/// deletes.
 pub(super) fn cut(table: &TablePlan, unit_rows: u64) -> Vec<UnitPlan> {
+    let unit_rows = match &table.action {
+        TableAction::Ranges(ranges) if ranges.keyed => u64::MAX,
+        _ => unit_rows,
+    };
     let rows = |chunks: &[(&Source, &ChunkRef)]| {
         chunks.iter().map(|(_, chunk)| u64::from(chunk.entry.rows)).fold(0, u64::saturating_add)
     };

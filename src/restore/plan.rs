@@ -416,7 +416,9 @@ impl<'a> Planner<'a> {
         }
         let list = |buckets: BTreeSet<Bucket>| buckets.into_iter().collect();
         let (unproven, stale, lost) = (list(given.unproven), list(given.stale), list(given.lost));
-        let ranges = RangesPlan { target, bound_target, sources, cells, days, acds, unproven, stale, lost };
+        let key = self.snapshot.key_column(&target)?;
+        let keyed = key.is_some_and(|key| sources.iter().any(|source| source.mapping.columns.contains(&key)));
+        let ranges = RangesPlan { target, bound_target, keyed, sources, cells, days, acds, unproven, stale, lost };
         Ok(TableAction::Ranges(Box::new(ranges)))
     }
 

@@ -123,6 +123,8 @@ pub struct RangesPlan {
     pub target: TableSchema,
     /// The section's table, with the column numbers of the target.
     pub bound_target: BoundTable,
+    /// Whether the rows that go in bring their own row keys. Such a key may be that of any row that goes, whatever its time.
+    pub keyed: bool,
     /// Where the rows that go in come from, the newest set first.
     pub sources: Vec<Source>,
     /// The spans under which rows were counted, and by which the decisions are.

@@ -112,6 +112,15 @@ pub trait Snapshot: Send + Sync {
         Ok(())
     }
 
+    /// Number of the column, from 0, whose values are the row keys of the table themselves, if one is. Rows that go in may
+    /// then meet a row of the table, whatever its time.
+    ///
+    /// # Errors
+    /// The database cannot be read, or the table is not as `table` says.
+    fn key_column(&self, _table: &TableSchema) -> Result<Option<usize>, StoreError> {
+        Ok(None)
+    }
+
     /// Names of all tables, sorted, the database's own ones left out.
     ///
     /// # Errors

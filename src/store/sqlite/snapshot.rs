@@ -124,6 +124,12 @@ impl Snapshot for SqliteSnapshot {
         super::replace::writable(&reader.connection, site, &shape)
     }
 
+    fn key_column(&self, table: &TableSchema) -> Result<Option<usize>, StoreError> {
+        let site = Site::table(&self.path, &table.name);
+        let shape = shape::load_same(&self.idle()?.connection, site, "look at the table", table)?;
+        Ok(shape.rowid_column)
+    }
+
     fn parts(&self, table: &TableSchema, rows: u64) -> Result<Vec<Part>, StoreError> {
         let op = "cut the table into parts";
         let site = Site::table(&self.path, &table.name);
