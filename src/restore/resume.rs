@@ -102,6 +102,12 @@ fn go_on(
     let lock = store.lock()?;
     lock.notice().iter().for_each(|notice| monitor.notice(notice));
     if super::unfinished(store)?.as_ref() != Some(unfinished) {
+        // Somebody else has finished it meanwhile: nothing is left to do.
+        let runs = store.snapshot(1)?.runs()?;
+        if runs.iter().any(|line| line.number == run.number && line.status == RunStatus::Finished) {
+            report.units.iter_mut().for_each(|unit| unit.outcome = Outcome::ReplacedBefore);
+            return Ok(());
+        }
         return Err(Rule::ChangedSincePlan.error(
             format!("restore {} was gone on with or taken back since this was asked for", run.number),
             "nothing was changed by this: look at the journal (intervault log), and ask again",
