@@ -5,10 +5,11 @@ use super::guards::Guards;
 use super::journal::{self, Member};
 use super::keep::{Keep, Keeper};
 use super::options::{Options, Proof, UNIT_ROWS};
-use super::plan::position;
+use super::plan::{last_of, position};
 use super::report::{
     Outcome, RestorePlan, RestoreReport, Source, Stopped, TableAction, TablePlan, TableReport, UnitReport, cancelled,
 };
+use super::rules::Rule;
 use super::target::{Contents, Scan, Seen, Sums, UnitRows, bucket, changed, compare, look, read_again};
 use super::units::{Part, UnitPlan, units};
 use crate::base::monitor::{Monitor, Task};
@@ -81,7 +82,13 @@ impl Work<'_> {
         // Opened before the snapshot, so that it can tell whether what the snapshot sees is still true later.
         let mut writer = self.store.writer()?;
         let snapshot = self.store.snapshot(self.options.decoders())?;
-        let last = snapshot.runs()?.pop();
+        let mut runs = snapshot.runs()?;
+        // What later members were restored into is left alone, and only the journal tells where that is.
+        if last_of(&runs) != self.plan.last {
+            let what = "another restore or undo has been at work in the target since the plan was made";
+            return Err(Rule::ChangedSincePlan.error(what, "plan again"));
+        }
+        let last = runs.pop();
         // The database may have come to another state since the plan was made.
         let (state, target) = (snapshot.state()?, self.store.identity());
         if let Some(label) = self.sets.first().map(|set| set.label()) {

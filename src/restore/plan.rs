@@ -25,7 +25,7 @@ use crate::schema::table::{BoundTable, TableSchema};
 use crate::section::evidence::Bucket;
 use crate::section::pieces::Acd;
 use crate::section::rows::SectionTable;
-use crate::store::control::{Range, Run};
+use crate::store::control::{Range, Run, RunStatus};
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Snapshot, Store};
 use crate::volume::chain::Chain;
@@ -67,7 +67,7 @@ pub(super) fn plan(
         applied: applied_before(snapshot.as_ref(), &runs, options)?,
         shortfall: &shortfall,
     };
-    let mut plan = blank(chain, newest, &planner);
+    let mut plan = RestorePlan { last: last_of(&runs), ..blank(chain, newest, &planner) };
     let tables = planner.selected()?;
     let ends = tables.iter().flatten().filter_map(|section| section.view.end.as_ref());
     let rows = ends.map(|end| end.rows).fold(0, u64::saturating_add);
@@ -121,9 +121,15 @@ fn blank(chain: &Chain<'_>, newest: &SetReader<'_>, planner: &Planner<'_>) -> Re
         volumes: Vec::new(),
         bytes: 0,
         summarise: Vec::new(),
+        last: None,
         notices: Vec::new(),
         refusals: Vec::new(),
     }
+}
+
+/// The last restore in the journal, and what has become of it.
+pub(super) fn last_of(runs: &[Run]) -> Option<(u64, RunStatus)> {
+    runs.last().map(|run| (run.number, run.status))
 }
 
 /// What was restored before, as far as it counts: not what a run that is gone on with put in itself.
