@@ -2,6 +2,7 @@
 #![cfg(all(feature = "cli", feature = "sqlite"))]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at a surprise")]
 
+mod astray;
 mod bad_input;
 #[cfg(target_os = "linux")]
 mod chain_commands;
@@ -17,7 +18,6 @@ mod histories;
 #[cfg(target_os = "linux")]
 mod json;
 mod one_backup;
-mod review;
 mod rules;
 #[cfg(target_os = "linux")]
 mod saved;

@@ -1,4 +1,5 @@
-//! Tries to break the restore engine.
+//! Ways in which a restore, a resume or an undo could be led astray: somebody else comes between, rows get other numbers, the
+//! state of the database changes.
 
 use super::support::*;
 use intervault::base::monitor::{Monitor, Silent};
@@ -6,7 +7,7 @@ use intervault::base::time::Instant;
 use intervault::device::memory::MemoryDevice;
 use intervault::format::block::SetId;
 use intervault::restore::{self, Keep, Options, Restore, RestoreReport, Stopped, UndoOptions, UndoReport};
-use intervault::schema::range::{Carried, Policies, Uncovered};
+use intervault::schema::range::{Policies, Uncovered};
 use intervault::store::control::{Collection, Mode};
 use intervault::volume::set::{SetReader, find_set};
 use std::sync::atomic::{AtomicUsize, Ordering};
