@@ -48,7 +48,7 @@ pub fn run(
 ) -> Result<Report, Error> {
     let began = Clock::now();
     // Held to the end: a restore must not change the database while it is read, nor delete what is not proven to be saved.
-    let database = store.lock()?;
+    let database = store.lock_for_reading()?;
     database.notice().iter().for_each(|notice| monitor.notice(notice));
     let snapshot = store.snapshot(options.jobs.max(1))?;
     snapshot.notices().iter().for_each(|notice| monitor.notice(notice));

@@ -390,7 +390,9 @@ fn scan<T>(
 const fn ended(committed: &Result<(), StoreError>) -> Outcome {
     match committed {
         Ok(()) => Outcome::Replaced,
-        Err(StoreError { kind: StoreErrorKind::Busy | StoreErrorKind::Full, .. }) => Outcome::RolledBack,
+        Err(StoreError { kind: StoreErrorKind::Busy | StoreErrorKind::Full | StoreErrorKind::Refused(_), .. }) => {
+            Outcome::RolledBack
+        }
         Err(_) => Outcome::InDoubt,
     }
 }

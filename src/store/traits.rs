@@ -48,8 +48,17 @@ pub trait Store: Send + Sync {
     /// ends. It keeps nobody out who does not ask for it: those that read, and writers of another make.
     ///
     /// # Errors
-    /// `InUse`, with whose it is.
+    /// `InUse`, with whose it is; `NotPermitted` or `Full` if it cannot be known whether somebody else has it.
     fn lock(&self) -> Result<Box<dyn StoreLock>, StoreError>;
+
+    /// As [`Store::lock`], for work that changes nothing: where it cannot be known whether somebody else has the lock, that
+    /// work goes on without, and [`StoreLock::notice`] says so.
+    ///
+    /// # Errors
+    /// `InUse`, with whose it is.
+    fn lock_for_reading(&self) -> Result<Box<dyn StoreLock>, StoreError> {
+        self.lock()
+    }
 }
 
 /// The lock of a database; given back when it is dropped.
@@ -355,7 +364,7 @@ pub trait Replacement {
     /// Makes everything permanent.
     ///
     /// # Errors
-    /// The database is busy or full: nothing was changed then. It fails otherwise: then nothing was changed or everything,
+    /// The database is busy or full, or a rule of it forbids the change: nothing was changed then. It fails otherwise: then nothing was changed or everything,
     /// which is certain only when the database is opened again.
     fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }

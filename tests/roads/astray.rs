@@ -6,7 +6,7 @@ use intervault::base::monitor::{Monitor, Silent};
 use intervault::base::time::Instant;
 use intervault::device::memory::MemoryDevice;
 use intervault::format::block::SetId;
-use intervault::restore::{self, Keep, Options, Restore, RestoreReport, Stopped, UndoOptions, UndoReport};
+use intervault::restore::{self, Keep, Options, Outcome, Restore, RestoreReport, Stopped, UndoOptions, UndoReport};
 use intervault::schema::range::{Policies, Uncovered};
 use intervault::store::control::{Collection, Mode};
 use intervault::volume::set::{SetReader, find_set};
@@ -374,4 +374,36 @@ fn row_numbers_of_later_slices_are_in_nobodys_way() {
         undo_with(&target, &undo, &UndoOptions::default(), &Silent).unwrap();
         assert_eq!(target.rows("hsplit"), before);
     }
+}
+
+/// The target's rows refer to another table, which SQLite looks at when the change is made permanent.
+#[test]
+fn a_reference_that_leads_nowhere_rolls_back_for_certain() {
+    let source = Centre::new(&[HSPLIT]);
+    source.intervals("2024-03-20", 800, 1200, 30, 2);
+    let device = backup(&source);
+    let table = HSPLIT.replace("acd SMALLINT", "acd SMALLINT REFERENCES centres (acd)");
+    let target =
+        Centre::new(&["CREATE TABLE centres (acd INTEGER PRIMARY KEY); INSERT INTO centres VALUES (1)", &table]);
+    let undo = MemoryDevice::new();
+    let stopped = restore_onto(&only_set(&device), &target, &options(250_000), &undo, &Silent).unwrap_err();
+    assert_eq!(stopped.error.class(), intervault::error::Class::NotRestorable, "{}", stopped.error);
+    let outcomes: Vec<Outcome> = stopped.report.units.iter().map(|unit| unit.outcome).collect();
+    assert_eq!(outcomes, [Outcome::RolledBack]);
+    assert_eq!(target.rows("hsplit"), Vec::<String>::new());
+}
+
+/// Somebody else's lock file cannot be opened: it is not known whether he is at work.
+#[test]
+fn a_lock_that_cannot_be_looked_at_stops_a_restore_but_no_backup() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-03-20", 800, 1200, 30, 1);
+    std::fs::create_dir(centre.folder.path().join(".centre.db.intervault-lock")).unwrap();
+    let device = backup(&centre);
+    centre.run("UPDATE hsplit SET acdcalls = -1");
+    let before = centre.rows("hsplit");
+    let undo = MemoryDevice::new();
+    let stopped = restore_onto(&only_set(&device), &centre, &options(40), &undo, &Silent).unwrap_err();
+    assert_eq!(stopped.error.class(), intervault::error::Class::NotPermitted, "{}", stopped.error);
+    assert_eq!(centre.rows("hsplit"), before);
 }

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::fault::Site;
@@ -20,9 +21,17 @@ impl StoreLock for SqliteLock {
     }
 }
 
-/// Takes the lock of the database at `path`. Where the lock file cannot be made nothing is locked: SQLite could not make
-/// its own journal there either, so that nobody can restore, and reading needs no lock for its own sake.
-pub(super) fn take(path: &Path) -> Result<Box<dyn StoreLock>, StoreError> {
+/// What the lock is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum For {
+    /// The database is only read: that needs no lock for its own sake, and goes on without one.
+    Reading,
+    /// The database is changed: where the lock file cannot be had somebody else may have it, and nothing is changed.
+    Change,
+}
+
+/// Takes the lock of the database at `path`. A file system that knows no locks has none for anybody: then nothing is locked.
+pub(super) fn take(path: &Path, purpose: For) -> Result<Box<dyn StoreLock>, StoreError> {
     let file = lock_path(path);
     let without = |reason: &str| {
         format!(
@@ -30,10 +39,21 @@ pub(super) fn take(path: &Path) -> Result<Box<dyn StoreLock>, StoreError> {
             file.display()
         )
     };
+    let failed = |kind| Err(Site::database(path).fail("lock the database", kind));
     let lock = match LockFile::take(&file, || Ok(())) {
         Ok(lock) => Ok(lock),
         Err(LockFailure::Busy(owner)) => {
-            return Err(Site::database(path).fail("lock the database", StoreErrorKind::InUse(owner)));
+            return failed(StoreErrorKind::InUse(owner));
+        }
+        Err(LockFailure::Io(error)) if purpose == For::Change => {
+            return failed(match error.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreErrorKind::Full,
+                _ => StoreErrorKind::NotPermitted(format!(
+                    "the lock file {} cannot be made or opened ({error}): look whose it is; if no other backup or restore \
+                     of this database runs, remove it, or allow writing to its folder",
+                    file.display()
+                )),
+            });
         }
         Err(LockFailure::Io(error)) => Err(without(&error.to_string())),
         Err(LockFailure::Unknown) => Err(without("its file system knows no locks")),
@@ -60,23 +80,47 @@ mod tests {
         let (database, link) = (place.path().join("stats.db"), place.path().join("link.db"));
         fs::write(&database, b"x").unwrap();
         std::os::unix::fs::symlink(&database, &link).unwrap();
-        let lock = take(&database).unwrap();
+        let lock = take(&database, For::Change).unwrap();
         assert_eq!(lock.notice(), None);
-        let error = take(&link).err().unwrap();
+        let error = take(&link, For::Reading).err().unwrap();
         assert!(matches!(&error.kind, StoreErrorKind::InUse(owner) if owner.contains("process ")), "{error}");
         assert!(place.path().join(".stats.db.intervault-lock").exists());
         drop(lock);
-        drop(take(&link).unwrap());
+        drop(take(&link, For::Reading).unwrap());
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 2);
     }
 
     #[test]
-    fn a_place_that_takes_no_lock_file_is_worked_without_one_and_says_so() {
+    fn a_place_that_takes_no_lock_file_is_read_without_one_and_says_so() {
         let place = tempfile::tempdir().unwrap();
         let database = place.path().join("x".repeat(245));
         fs::write(&database, b"x").unwrap();
-        let lock = take(&database).unwrap();
+        let lock = take(&database, For::Reading).unwrap();
         let notice = lock.notice().unwrap();
         assert!(notice.contains(".intervault-lock") && notice.contains("no other backup or restore"), "{notice}");
+    }
+
+    #[test]
+    fn nothing_is_changed_where_the_lock_file_cannot_be_had() {
+        let place = tempfile::tempdir().unwrap();
+        let database = place.path().join("stats.db");
+        fs::write(&database, b"x").unwrap();
+        let file = place.path().join(".stats.db.intervault-lock");
+        let refused = |obstacle: &str| {
+            let error = take(&database, For::Change).err().unwrap();
+            let StoreErrorKind::NotPermitted(reason) = &error.kind else { panic!("{obstacle}: {error}") };
+            assert!(
+                reason.contains(".stats.db.intervault-lock") && reason.contains("remove it"),
+                "{obstacle}: {reason}"
+            );
+            assert!(take(&database, For::Reading).unwrap().notice().is_some(), "{obstacle}");
+        };
+        fs::create_dir(&file).unwrap();
+        refused("a folder");
+        fs::remove_dir(&file).unwrap();
+        std::os::unix::fs::symlink(&file, &file).unwrap();
+        refused("a link to itself");
+        fs::remove_file(&file).unwrap();
+        assert_eq!(take(&database, For::Change).unwrap().notice(), None);
     }
 }

@@ -134,6 +134,10 @@ impl Store for SqliteStore {
     }
 
     fn lock(&self) -> Result<Box<dyn StoreLock>, StoreError> {
-        lock::take(&self.path)
+        lock::take(&self.path, lock::For::Change)
+    }
+
+    fn lock_for_reading(&self) -> Result<Box<dyn StoreLock>, StoreError> {
+        lock::take(&self.path, lock::For::Reading)
     }
 }
