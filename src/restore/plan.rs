@@ -20,7 +20,7 @@ use crate::base::time::{Day, Span};
 use crate::error::{Class, Error, ErrorKind};
 use crate::schema::clock::{Clock, ClockKind, Length, RowTimes};
 use crate::schema::grain::{DataType, Grain};
-use crate::schema::range::{Carried, Decision, Question, Request, Side, decide, reach_days};
+use crate::schema::range::{Carried, Decision, Question, Request, Side, Uncovered, Undated, decide, reach_days};
 use crate::schema::table::{BoundTable, TableSchema};
 use crate::section::evidence::Bucket;
 use crate::section::pieces::Acd;
@@ -414,6 +414,7 @@ impl<'a> Planner<'a> {
             if let Some(refusal) = acd.decision.refused() {
                 plan.refusals.extend(guard(name, acd, refusal));
             }
+            plan.refusals.extend(undated_guard(name, acd));
         }
         let mut sources = Vec::with_capacity(sections.len());
         for (((section, read), mapping), speaks) in sections.iter().zip(reads).zip(mappings).zip(given.speaks) {
@@ -449,8 +450,13 @@ impl<'a> Planner<'a> {
             policies: self.options.policies,
             settled_until,
         };
-        let decision: Decision =
+        let mut decision: Decision =
             decide(&question).map_err(|error| ErrorKind::Range { table: table.schema.name.clone(), error })?;
+        // Rows without a time cannot be told apart by it: those of the target stay all, or go all.
+        let fewer = decision.undated == Undated::Replace && target.undated > given.side.undated;
+        if fewer && decision.uncovered_policy == Uncovered::Keep {
+            decision.undated = Undated::Leave;
+        }
         let GivenAcd { held, side, older, later, .. } = given;
         Ok(AcdPlan { acd, held, volume: side, target, settled_until, decision, older, later })
     }
@@ -611,7 +617,7 @@ impl<'a> Planner<'a> {
 
 /// What an ACD's decision refuses, a refusal for each rule.
 fn guard(table: &str, acd: &AcdPlan, refusal: crate::schema::range::Refusal) -> impl Iterator<Item = Refusal> {
-    let name = acd.acd.map_or_else(|| "no ACD".to_owned(), |acd| format!("ACD {acd}"));
+    let name = acd_name(acd.acd);
     let advice = "look at the plan, then say --uncovered keep (the target is right) or --uncovered delete (the set is \
                   right; rows across an edge stay even so, with those in whose place nothing can come beside them)";
     let rules = [
@@ -621,6 +627,23 @@ fn guard(table: &str, acd: &AcdPlan, refusal: crate::schema::range::Refusal) -> 
     let at = format!("table {table}, {name}");
     let broken = rules.into_iter().filter(|(_, rows, _)| *rows > 0);
     broken.map(move |(rule, rows, how)| rule.refusal(format!("{at}: {rows} rows in the target {how}"), advice))
+}
+
+/// Refuses to replace rows without a usable time by fewer ones, unless told to.
+fn undated_guard(table: &str, acd: &AcdPlan) -> Option<Refusal> {
+    let (decision, here, there) = (&acd.decision, acd.target.undated, acd.volume.undated);
+    let guarded = decision.undated == Undated::Replace && decision.uncovered_policy == Uncovered::Refuse;
+    (guarded && here > there).then(|| {
+        let name = acd_name(acd.acd);
+        let what = format!("table {table}, {name}: {here} rows without a usable time would be replaced by {there}");
+        let advice = "say --uncovered keep (those of the target stay as they are), --uncovered delete (the set is right), \
+                      or choose a range: such rows are left alone then";
+        Rule::Uncovered.refusal(what, advice)
+    })
+}
+
+fn acd_name(acd: Acd) -> String {
+    acd.map_or_else(|| "no ACD".to_owned(), |acd| format!("ACD {acd}"))
 }
 
 /// Names, each once whatever its case.

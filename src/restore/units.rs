@@ -132,8 +132,13 @@ struct Weight {
 fn slices(ranges: &RangesPlan, rows_max: u64) -> Vec<UnitPlan> {
     let envelopes = ranges.acds.iter().filter_map(|plan| plan.scope().envelope());
     let Some(all) = envelopes.reduce(Span::hull) else { return Vec::new() };
+    let weights = weights(ranges, all);
     let mut cuts = vec![all.start];
-    cuts.extend(borders(weights(ranges, all), all, rows_max));
+    cuts.extend(borders(&weights, all, rows_max));
+    // In the journal all of time stands for the undated rows: no slice may be that.
+    if cuts.len() == 1 && all == Span::ALL {
+        cuts.extend(somewhere(&weights, all));
+    }
     cuts.push(all.stop);
     let spans = cuts.windows(2).filter_map(|pair| Span::new(*pair.first()?, *pair.last()?));
     spans.map(|span| unit(ranges, Part::Slice(span))).collect()
@@ -152,8 +157,20 @@ fn weights(ranges: &RangesPlan, all: Span) -> Vec<Weight> {
     weights
 }
 
+/// An instant that no row lies across; `None` only where the rows lie across each.
+fn somewhere(weights: &[Weight], all: Span) -> Option<Instant> {
+    let mut reach = all.start;
+    for Weight { span, .. } in weights {
+        if span.start >= reach && span.start > all.start {
+            return Some(span.start);
+        }
+        reach = reach.max(span.stop);
+    }
+    if reach == all.start { Some(Instant(0)) } else { (reach < all.stop).then_some(reach) }
+}
+
 /// Where to cut: at midnight if it can be helped, so that no day is looked at twice.
-fn borders(weights: Vec<Weight>, all: Span, rows_max: u64) -> Vec<Instant> {
+fn borders(weights: &[Weight], all: Span, rows_max: u64) -> Vec<Instant> {
     let (mut cuts, mut rows, mut reach) = (Vec::new(), 0u64, all.start);
     for weight in weights {
         let start = weight.span.start;

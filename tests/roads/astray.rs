@@ -191,9 +191,16 @@ fn rows_without_a_time_are_not_lost_unasked() {
     for day in 1..29 {
         target.interval(&format!("03/{day:02}/2024"), 900, 30, 1, day);
     }
-    let plan = plan(&only_set(&device), &target, &restore_options(None, None));
-    let told = plan.refusals.iter().map(|refusal| refusal.to_string()).chain(plan.notices.clone());
-    assert!(told.into_iter().any(|line| line.contains("time")), "28 rows go, 1 comes, and nothing is said");
+    let set = only_set(&device);
+    let refusals = plan(&set, &target, &restore_options(None, None)).refusals;
+    let told = |line: String| line.contains("28 rows without a usable time would be replaced by 1");
+    assert!(refusals.iter().any(|refusal| told(refusal.to_string())), "28 rows go, 1 comes, and nothing is said");
+    let undated = "SELECT count(*) FROM hsplit WHERE row_date NOT LIKE '2024-%'";
+    for (uncovered, left) in [(Uncovered::Keep, 28), (Uncovered::Delete, 1)] {
+        let policies = Policies { uncovered, ..Policies::default() };
+        restore_set(&set, &target, &Options { policies, ..restore_options(None, None) }).unwrap();
+        assert_eq!(target.count(undated), left, "{uncovered:?}");
+    }
 }
 
 /// An undo may not replace administration data where a restore may not.
