@@ -7,7 +7,7 @@ use intervault::base::time::Instant;
 use intervault::device::memory::MemoryDevice;
 use intervault::format::block::SetId;
 use intervault::restore::{self, Keep, Options, Outcome, Restore, RestoreReport, Stopped, UndoOptions, UndoReport};
-use intervault::schema::range::{Policies, Uncovered};
+use intervault::schema::range::{Carried, Policies, Uncovered};
 use intervault::store::control::{Collection, Mode};
 use intervault::volume::set::{SetReader, find_set};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -79,6 +79,24 @@ fn a_resume_after_half_an_undo_restores_all_or_says_no() {
     if let Ok(report) = resumed {
         assert_eq!(centre.rows("hsplit"), whole, "the resume said that it has finished: {report:?}");
     }
+}
+
+/// Days that mean "never" in the first and the last year, with carried rows asked for.
+#[test]
+fn days_at_the_ends_of_time_are_undone() {
+    let centre = Centre::new(&[DSPLIT]);
+    centre.run("INSERT INTO dsplit VALUES ('0001-01-01', 1, 1, 5), ('2024-03-01', 1, 1, 6), ('9999-12-31', 1, 1, 7)");
+    let device = backup(&centre);
+    centre.state(Collection::Off, Mode::SingleUser);
+    centre.run("UPDATE dsplit SET acdcalls = -1; DELETE FROM dsplit WHERE row_date = '9999-12-31'");
+    let before = centre.rows("(SELECT rowid, * FROM dsplit)");
+    let undo = MemoryDevice::new();
+    let policies = Policies { carried: Carried::Insert, ..Policies::default() };
+    let options = Options { policies, ..restore_options(None, None) };
+    restore_onto(&only_set(&device), &centre, &options, &undo, &Silent).unwrap();
+    assert_eq!(centre.count("SELECT count(*) FROM dsplit WHERE acdcalls > 0"), 3);
+    undo_with(&centre, &undo, &UndoOptions::default(), &Silent).unwrap();
+    assert_eq!(centre.rows("(SELECT rowid, * FROM dsplit)"), before);
 }
 
 /// By force, after the rows got other numbers, beside kept rows.
