@@ -54,6 +54,10 @@ pub(super) fn plan(
     let jobs = options.decoders();
     let snapshot = store.snapshot(jobs)?;
     let runs = snapshot.runs()?;
+    // A run without an end may be at work still: then it is somebody else's turn, and nothing ended early.
+    if !options.resuming && runs.last().is_some_and(|run| run.status == RunStatus::Begun) {
+        drop(store.lock_for_reading()?);
+    }
     let state = snapshot.state()?;
     let shortfall = Shortfall { chain, options };
     let planner = Planner {

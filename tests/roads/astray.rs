@@ -9,6 +9,7 @@ use intervault::format::block::SetId;
 use intervault::restore::{self, Keep, Options, Outcome, Restore, RestoreReport, Stopped, UndoOptions, UndoReport};
 use intervault::schema::range::{Carried, Policies, Uncovered};
 use intervault::store::control::{Collection, Mode};
+use intervault::store::traits::Store;
 use intervault::volume::set::{SetReader, find_set};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -431,4 +432,16 @@ fn a_lock_that_cannot_be_looked_at_stops_a_restore_but_no_backup() {
     let stopped = restore_onto(&only_set(&device), &centre, &options(40), &undo, &Silent).unwrap_err();
     assert_eq!(stopped.error.class(), intervault::error::Class::NotPermitted, "{}", stopped.error);
     assert_eq!(centre.rows("hsplit"), before);
+}
+
+/// A run that has no end yet, while its owner is at work and after he died.
+#[test]
+fn a_restore_that_is_at_work_is_not_called_unfinished() {
+    let (centre, device, ..) = half();
+    let (set, store) = (only_set(&device), centre.store());
+    let restore = Restore::new(&set, &store, options(8));
+    let lock = store.lock().unwrap();
+    assert_eq!(restore.plan().unwrap_err().class(), intervault::error::Class::Busy);
+    drop(lock);
+    assert!(restore.plan().unwrap().refusals.iter().any(|refusal| refusal.rule.name() == "unfinished-restore"));
 }
