@@ -54,10 +54,7 @@ pub(super) fn plan(
     let jobs = options.decoders();
     let snapshot = store.snapshot(jobs)?;
     let runs = snapshot.runs()?;
-    // A run without an end may be at work still: then it is somebody else's turn, and nothing ended early.
-    if !options.resuming && runs.last().is_some_and(|run| run.status == RunStatus::Begun) {
-        drop(store.lock_for_reading()?);
-    }
+    at_work(store, runs.last(), options)?;
     let state = snapshot.state()?;
     let shortfall = Shortfall { chain, options };
     let planner = Planner {
@@ -134,6 +131,14 @@ fn blank(chain: &Chain<'_>, newest: &SetReader<'_>, planner: &Planner<'_>) -> Re
 /// The last restore in the journal, and what has become of it.
 pub(super) fn last_of(runs: &[Run]) -> Option<(u64, RunStatus)> {
     runs.last().map(|run| (run.number, run.status))
+}
+
+/// Refuses while a restore is at work: a run without an end is one that ended early only if nobody holds the lock.
+fn at_work(store: &dyn Store, last: Option<&Run>, options: &Options) -> Result<(), Error> {
+    if !options.resuming && last.is_some_and(|run| run.status == RunStatus::Begun) {
+        drop(store.lock_for_reading()?);
+    }
+    Ok(())
 }
 
 /// What was restored before, as far as it counts: not what a run that is gone on with put in itself.

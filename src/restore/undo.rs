@@ -369,7 +369,8 @@ impl UndoWork<'_> {
         Ok(None)
     }
 
-    /// The keys of the rows that go, and what these amount to; `None` if nobody can tell. Where nothing stayed beside the inserted rows all that is in
+    /// The keys of the rows that go, and what these amount to; `None` if nobody can tell. Where nothing stayed beside the
+    /// inserted rows all that is in
     /// the ranges goes, whatever keys the rows have by now; else the journal's keys must still name the inserted rows.
     fn inserted(
         &self,

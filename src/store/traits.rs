@@ -364,7 +364,8 @@ pub trait Replacement {
     /// Makes everything permanent.
     ///
     /// # Errors
-    /// The database is busy or full, or a rule of it forbids the change: nothing was changed then. It fails otherwise: then nothing was changed or everything,
+    /// The database is busy or full, or a rule of it forbids the change: nothing was changed then. It fails otherwise:
+    /// then nothing was changed or everything,
     /// which is certain only when the database is opened again.
     fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }
