@@ -111,7 +111,7 @@ impl Work<'_> {
             let rows: Vec<&UnitRows<'_>> = todo.iter().map(|todo| &todo.rows).collect();
             let (undo, saved) = keeper.keep(keep, &rows)?;
             for (todo, saved) in todo.iter_mut().zip(saved) {
-                (todo.saved, todo.keys) = (Some(saved.rows), Some(saved.keys));
+                (todo.saved, todo.keys) = (Some(saved.rows), saved.keys);
             }
             report.undo = Some(undo);
             report.undo_time = began.elapsed();

@@ -49,6 +49,10 @@ pub(super) struct Keeper<'a> {
     pub(super) run: u64,
 }
 
+/// Runs of row keys that are remembered from saving to deleting, of all units together: 16 bytes each. The rows of units beyond
+/// are read again under the lock.
+const KEY_RUNS_MAX: usize = 1 << 20;
+
 /// The name of the column with the row keys, as long as no column of the table has it.
 const KEY_NAME: &str = "intervault_key";
 
@@ -152,6 +156,7 @@ impl Keeper<'_> {
         let tables = Tables::of(units);
         let mut saved = Vec::with_capacity(units.len());
         let mut open: Option<&BoundTable> = None;
+        let mut room = KEY_RUNS_MAX;
         ordered(
             self.options.decoders().min(self.snapshot.readers().max(1)),
             units.len(),
@@ -177,7 +182,12 @@ impl Keeper<'_> {
                         set.chunk(ChunkContent { rows, columns, bytes, pieces })?;
                         self.monitor.advance(Task::Undo, u64::from(rows), stored);
                     }
-                    Step::End(unit) => saved.push(unit),
+                    Step::End(unit) => {
+                        let runs = unit.keys.as_ref().map_or(0, |keys| keys.iter().count());
+                        let keys = unit.keys.filter(|_| runs <= room);
+                        room = room.saturating_sub(if keys.is_some() { runs } else { 0 });
+                        saved.push(Saved { keys, ..unit });
+                    }
                 }
                 if self.monitor.cancelled() { Err(super::report::cancelled()) } else { Ok(()) }
             },
@@ -223,7 +233,7 @@ impl Keeper<'_> {
             },
         )?;
         unit.check(&seen)?;
-        Ok(Saved { rows: seen.goes, keys: seen.keys })
+        Ok(Saved { rows: seen.goes, keys: Some(seen.keys) })
     }
 }
 
@@ -285,6 +295,6 @@ impl Tables {
 pub(super) struct Saved {
     /// Its rows, keys included.
     pub(super) rows: Digest,
-    /// Their keys.
-    pub(super) keys: KeyRuns,
+    /// Their keys; `None` where the units before it have filled the room for keys.
+    pub(super) keys: Option<KeyRuns>,
 }
