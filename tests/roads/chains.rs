@@ -10,7 +10,7 @@ use intervault::device::traits::Device;
 use intervault::error::{Class, Error};
 use intervault::restore::{self, Keep, Missing, Options, Restore, RestorePlan, RestoreReport, Rule, UndoOptions};
 use intervault::schema::catalogue::Catalogue;
-use intervault::schema::range::{Policies, Uncovered};
+use intervault::schema::range::{Carried, Policies, Uncovered};
 use intervault::testing::chains::write_incremental;
 use intervault::testing::fault::FaultDevice;
 use intervault::verify::set::verify_set;
@@ -332,4 +332,72 @@ fn a_damaged_member_costs_what_only_it_has() {
             );
         }
     }
+}
+
+/// What age took since a member that is missing may have been changed by it: nobody can tell, so it is asked.
+#[test]
+fn what_only_an_older_member_has_is_uncertain_beyond_a_gap() {
+    let centre = Centre::new(&[HSPLIT]);
+    for day in 10..20 {
+        centre.intervals(&format!("2024-03-{day}"), 800, 1000, 30, 1);
+    }
+    let device = backup(&centre);
+    centre.interval("2024-03-11", 1000, 30, 1, 77);
+    incremental(&centre, &device, &backup_options(2));
+    centre.run("DELETE FROM hsplit WHERE row_date < '2024-03-15'");
+    incremental(&centre, &device, &backup_options(3));
+    remove(&device, 2);
+    let target = Centre::new(&[HSPLIT]);
+    let sets = list_sets(&device).unwrap().sets;
+    let store = target.store();
+    let plan =
+        |options: Options| Restore::new(Chain::choose(&sets, Wanted::default()).unwrap(), &store, options).plan();
+    let whole = plan(all()).unwrap();
+    assert_eq!(whole.refusals.iter().map(|refusal| refusal.rule).collect::<Vec<_>>(), [Rule::MissingMember]);
+    assert!(ranges(&whole, "hsplit").stale.is_empty() && ranges(&whole, "hsplit").lost.is_empty());
+    // Where the newest member reaches it is certain.
+    let certain = Options { policies: all().policies, ..restore_options(Some("2024-03-15 08:00"), None) };
+    assert_eq!(plan(certain).unwrap().refusals, []);
+    restore_chain(&device, &target, &Options { missing: Missing::Partial, ..all() }).unwrap();
+    assert_eq!(target.count("SELECT count(*) FROM hsplit"), 40);
+}
+
+/// A row that reaches past midnight comes with its day, though the next day's bucket is in another member.
+#[test]
+fn a_row_past_midnight_comes_with_its_own_bucket() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-03-10", 800, 1000, 30, 1);
+    centre.interval("2024-03-10", 2330, 60, 1, 5);
+    centre.intervals("2024-03-11", 800, 1000, 30, 1);
+    let device = backup(&centre);
+    centre.interval("2024-03-10", 1000, 30, 1, 77);
+    incremental(&centre, &device, &backup_options(2));
+    let target = Centre::new(&[HSPLIT]);
+    restore_member(&device, 1, &target, &all());
+    assert_eq!(target.count("SELECT count(*) FROM hsplit WHERE starttime = 2330"), 1);
+    assert_eq!(target.count("SELECT count(*) FROM hsplit"), 6);
+}
+
+/// Carried rows of an older member stay out where a later one was restored, though the target has nothing there.
+#[test]
+fn carried_rows_do_not_come_back_behind_a_later_member() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-03-10", 800, 1000, 30, 1);
+    let device = MemoryDevice::new();
+    backup_with(&centre, &device, &backup::Options { now: at("2024-03-10 09:50"), ..backup_options(1) });
+    centre.run("DELETE FROM hsplit WHERE starttime = 930");
+    centre.intervals("2024-03-10", 1000, 1200, 30, 1);
+    incremental(&centre, &device, &backup_options(2));
+    let target = Centre::new(&[HSPLIT]);
+    let carried = |mut options: Options| {
+        options.policies.carried = Carried::Insert;
+        options
+    };
+    restore_member(&device, 1, &target, &all());
+    restore_member(&device, 0, &target, &carried(all()));
+    assert_eq!(target.rows("hsplit"), centre.rows("hsplit"));
+    // They do come where nothing was restored before.
+    let target = Centre::new(&[HSPLIT]);
+    restore_member(&device, 0, &target, &carried(all()));
+    assert_eq!(target.count("SELECT count(*) FROM hsplit WHERE starttime = 930"), 1);
 }
