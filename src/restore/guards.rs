@@ -24,11 +24,10 @@ pub(super) struct Guards<'a> {
 }
 
 impl Guards<'_> {
-    /// The rules that are broken by changing these tables. A run that is gone on with passed the first two when it began; the
-    /// state of the database may have changed since.
+    /// The rules that are broken by changing these tables.
     pub(super) fn refusals(&self, tables: &[&TablePlan]) -> Vec<Refusal> {
-        let begun = [self.unfinished(), self.version()].into_iter().flatten().filter(|_| !self.options.resuming);
-        begun.chain(self.of_state(tables)).collect()
+        let begun = [self.unfinished(), self.version()].into_iter().flatten();
+        begun.chain(of_state(&self.options.select, self.state, tables)).collect()
     }
 
     fn unfinished(&self) -> Option<Refusal> {
@@ -49,20 +48,6 @@ impl Guards<'_> {
         })
     }
 
-    /// What the state of the target forbids, each rule once.
-    fn of_state(&self, tables: &[&TablePlan]) -> Vec<Refusal> {
-        let mut refusals: Vec<Refusal> = Vec::new();
-        for table in tables.iter().filter(|table| !matches!(table.action, TableAction::Leave(_))) {
-            for refusal in state_refusals(&self.options.select, self.state, table.section.bound.data_type, &table.table)
-            {
-                if !refusals.iter().any(|other| other.rule == refusal.rule) {
-                    refusals.push(refusal);
-                }
-            }
-        }
-        refusals
-    }
-
     /// A plan for a target that stands still does not fit one that has begun to collect: it may touch what is being written.
     pub(super) fn switched_on(&self, planned: bool) -> Option<Refusal> {
         let switched_on = self.state.collection == Collection::On && !planned && self.options.collecting != Some(false);
@@ -71,6 +56,19 @@ impl Guards<'_> {
             Rule::Collection.refusal(what, "plan again, or switch it off: intervault state --collection off")
         })
     }
+}
+
+/// What the state of a database forbids of the tables that are changed, each rule once.
+pub(super) fn of_state(select: &Select, state: State, tables: &[&TablePlan]) -> Vec<Refusal> {
+    let mut refusals: Vec<Refusal> = Vec::new();
+    for table in tables.iter().filter(|table| !matches!(table.action, TableAction::Leave(_))) {
+        for refusal in state_refusals(select, state, table.section.bound.data_type, &table.table) {
+            if !refusals.iter().any(|other| other.rule == refusal.rule) {
+                refusals.push(refusal);
+            }
+        }
+    }
+    refusals
 }
 
 /// What the state of a database forbids of a table: local data needs collection off, all administration data single-user mode.

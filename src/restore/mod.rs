@@ -72,7 +72,7 @@ impl<'a> Restore<'a> {
     /// The sets have none of the tables asked for; the range engine cannot answer; the store or a device fails; somebody asked
     /// to stop. What merely forbids applying the plan is in [`RestorePlan::refusals`].
     pub fn plan(&self) -> Result<RestorePlan, Error> {
-        plan::plan(&self.chain, self.store, &self.options, self.monitor)
+        plan::plan(&self.chain, self.store, &self.options, None, self.monitor)
     }
 
     /// The units that [`Restore::apply`] would cut a plan into, in order, none of them begun.
@@ -85,7 +85,8 @@ impl<'a> Restore<'a> {
     /// are looked at again, then rows are deleted, inserted, read again and compared with the volumes, and the journal gets
     /// its line. With `keep` the rows that go are first saved on an undo set, which is synced and read back.
     ///
-    /// Memory does not grow with the rows but for the keys of those that a unit deletes or inserts.
+    /// Memory does not grow with the rows but for the keys of those that a unit deletes or inserts, and, where carried rows of
+    /// events go in too, a count for each of their seconds.
     ///
     /// # Errors
     /// The plan is refused; another backup or restore is at work; rows of a unit are no longer those that the plan saw (plan

@@ -81,8 +81,6 @@ pub struct Options {
     pub other_version: bool,
     /// Whether a set may replace ranges into which a later one of its chain was restored before.
     pub older_wins: bool,
-    /// Whether the plan is for going on with a run: its guards were passed when it began.
-    pub resuming: bool,
 }
 
 impl Options {
@@ -112,7 +110,6 @@ impl Options {
             anew: false,
             other_version: false,
             older_wins: false,
-            resuming: false,
         }
     }
 }

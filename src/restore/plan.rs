@@ -34,11 +34,13 @@ use crate::volume::section::{ChunkRef, SectionView};
 use crate::volume::set::SetReader;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// As [`super::Restore::plan`].
+/// As [`super::Restore::plan`]; `going_on`: the number of the run that is gone on with. What that run put in itself does not
+/// count, and its guards are judged by the units that are left, elsewhere.
 pub(super) fn plan(
     chain: &Chain<'_>,
     store: &dyn Store,
     options: &Options,
+    going_on: Option<u64>,
     monitor: &dyn Monitor,
 ) -> Result<RestorePlan, Error> {
     let Some(&newest) = chain.members().first() else {
@@ -54,7 +56,8 @@ pub(super) fn plan(
     let jobs = options.decoders();
     let snapshot = store.snapshot(jobs)?;
     let runs = snapshot.runs()?;
-    at_work(store, runs.last(), options)?;
+    let last = runs.last().filter(|_| going_on.is_none());
+    at_work(store, last)?;
     let state = snapshot.state()?;
     let shortfall = Shortfall { chain, options };
     let planner = Planner {
@@ -65,7 +68,7 @@ pub(super) fn plan(
         acd: one_acd(newest, options)?,
         same_server: label.source_server == store.identity().server,
         settling: Settling::new(options, state),
-        applied: applied_before(snapshot.as_ref(), &runs, options)?,
+        applied: applied_before(snapshot.as_ref(), options, going_on)?,
         shortfall: &shortfall,
     };
     let mut plan = RestorePlan { last: last_of(&runs), ..blank(chain, newest, &planner) };
@@ -88,9 +91,8 @@ pub(super) fn plan(
     shortfall.sets(&mut plan);
     shortfall.members(&mut plan);
     planner.left_alone(&mut plan);
-    let guards = Guards { state, target: store.identity(), label, last: runs.last(), options };
-    // What is gone on with is judged by the units that are left.
-    if !options.resuming {
+    if going_on.is_none() {
+        let guards = Guards { state, target: store.identity(), label, last, options };
         let refusals = guards.refusals(&plan.tables.iter().collect::<Vec<_>>());
         plan.refusals.extend(refusals);
     }
@@ -134,19 +136,18 @@ pub(super) fn last_of(runs: &[Run]) -> Option<(u64, RunStatus)> {
 }
 
 /// Refuses while a restore is at work: a run without an end is one that ended early only if nobody holds the lock.
-fn at_work(store: &dyn Store, last: Option<&Run>, options: &Options) -> Result<(), Error> {
-    if !options.resuming && last.is_some_and(|run| run.status == RunStatus::Begun) {
+fn at_work(store: &dyn Store, last: Option<&Run>) -> Result<(), Error> {
+    if last.is_some_and(|run| run.status == RunStatus::Begun) {
         drop(store.lock_for_reading()?);
     }
     Ok(())
 }
 
 /// What was restored before, as far as it counts: not what a run that is gone on with put in itself.
-fn applied_before(snapshot: &dyn Snapshot, runs: &[Run], options: &Options) -> Result<Vec<Range>, Error> {
+fn applied_before(snapshot: &dyn Snapshot, options: &Options, own: Option<u64>) -> Result<Vec<Range>, Error> {
     if options.older_wins {
         return Ok(Vec::new());
     }
-    let own = runs.last().filter(|_| options.resuming).map(|run| run.number);
     let mut ranges = snapshot.ranges()?;
     ranges.retain(|range| Some(range.run) != own);
     Ok(ranges)

@@ -2,7 +2,7 @@
 //! as applied are replaced. A second time there is nothing left to do.
 
 use super::apply::{Todo, Work, unit_report};
-use super::guards::Guards;
+use super::guards::of_state;
 use super::journal;
 use super::options::{Options, Proof};
 use super::plan::plan;
@@ -113,7 +113,7 @@ fn go_on(
             "nothing was changed by this: look at the journal (intervault log), and ask again",
         ));
     }
-    let options = Options { resuming: true, ..journal::read_options(&run.options, base)? };
+    let options = journal::read_options(&run.options, base)?;
     let state = store.snapshot(1)?.state()?;
     if options.collecting == Some(false) && state.collection == Collection::On && base.collecting != Some(false) {
         return Err(Rule::Collection.error(
@@ -122,7 +122,7 @@ fn go_on(
         ));
     }
     report.proved = options.proof == Proof::Full;
-    let plan = plan(chain, store, &options, monitor)?;
+    let plan = plan(chain, store, &options, Some(run.number), monitor)?;
     // Without what cannot be read the plan is another one: say that, not that the target has changed.
     let unreadable = |refusal: &&Refusal| matches!(refusal.class, Class::Damage | Class::Volume);
     let unfit = |refusal: &&Refusal| matches!(refusal.rule, Rule::SchemaDrift | Rule::AbsentTable);
@@ -130,11 +130,9 @@ fn go_on(
     refusal.map_or(Ok(()), |refusal| Err(refusal.error()))?;
     let todo = todo(unfinished, &plan)?;
     report.units = todo.iter().map(unit_report).collect();
-    if let Some(label) = sets.first().map(|set| set.label()) {
-        let left: Vec<_> = todo.iter().filter(|unit| !unit.done).map(|unit| unit.rows.table).collect();
-        let guards = Guards { state, target: store.identity(), label, last: None, options: &options };
-        guards.refusals(&left).first().map_or(Ok(()), |refusal| Err(refusal.error()))?;
-    }
+    // The state may have changed since the run began.
+    let left: Vec<_> = todo.iter().filter(|unit| !unit.done).map(|unit| unit.rows.table).collect();
+    of_state(&options.select, state, &left).first().map_or(Ok(()), |refusal| Err(refusal.error()))?;
     let work = Work { plan: &plan, sets, store, options: &options, monitor };
     work.replace(store.writer()?.as_mut(), run.number, &todo, report)
 }

@@ -4,8 +4,8 @@ use super::given::{Given, MemberSection, Read};
 use super::options::{Missing, Options};
 use super::report::{RangesPlan, RestorePlan, TableAction};
 use super::rules::Rule;
-use crate::base::time::civil_of_day;
 use crate::error::Class;
+use crate::schema::range::date_text;
 use crate::section::evidence::Bucket;
 use crate::volume::chain::{Chain, Gap};
 use crate::volume::section::{SectionSource, SectionView};
@@ -181,14 +181,10 @@ fn buckets(buckets: &BTreeSet<Bucket>) -> String {
 /// The first days of buckets, for people: the first and the last of them; `None` if there is none.
 fn days(buckets: &BTreeSet<Bucket>) -> Option<String> {
     let days: BTreeSet<i32> = buckets.iter().filter_map(|(_, day)| *day).collect();
-    let text = |day: i32| {
-        let (year, month, day) = civil_of_day(day);
-        format!("{year:04}-{month:02}-{day:02}")
-    };
     match (days.first(), days.last()) {
         _ if buckets.is_empty() => None,
-        (Some(first), Some(last)) if first == last => Some(text(*first)),
-        (Some(first), Some(last)) => Some(format!("{} to {}", text(*first), text(*last))),
+        (Some(first), Some(last)) if first == last => Some(date_text(*first)),
+        (Some(first), Some(last)) => Some(format!("{} to {}", date_text(*first), date_text(*last))),
         _ => Some("rows without a usable time".to_owned()),
     }
 }

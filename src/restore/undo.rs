@@ -4,7 +4,7 @@
 use super::drift;
 use super::guards::state_refusals;
 use super::journal;
-use super::options::Options;
+use super::options::{Options, Select};
 use super::plan::position;
 use super::report::cancelled;
 use super::rules::{Refusal, Rule};
@@ -138,7 +138,7 @@ pub fn undo_plan(
     let ranges = snapshot.ranges()?;
     let lines = snapshot.units(run.number)?;
     first(&run, &ranges, options)?;
-    let state = snapshot.state()?;
+    allowed(&run, snapshot.state()?, set, &lines)?;
     let mut units = Vec::new();
     let mut refusals = Vec::new();
     monitor.begin(Task::Plan, "comparing the undo set and the target", 0);
@@ -146,7 +146,6 @@ pub fn undo_plan(
         let of_unit = ranges.iter().filter(|range| range.run == run.number && range.unit == line.number);
         let ranges: Vec<Range> = of_unit.cloned().collect();
         let saved = Saved::of(set, &line.table)?;
-        allowed(&run, state, &saved)?;
         let target = saved.target(snapshot.as_ref())?;
         let part = saved.part(&line);
         let rows = UndoRows { saved: &saved, target: &target, part, ranges: &ranges };
@@ -178,13 +177,18 @@ fn first(run: &Run, ranges: &[Range], options: &UndoOptions) -> Result<(), Error
     }
 }
 
-/// Refuses administration data in a state in which a restore may not touch it either.
-fn allowed(run: &Run, state: State, saved: &Saved) -> Result<(), Error> {
-    let base = Options::new(Instant(0), 0);
-    let select = journal::read_options(&run.options, &base)?.select;
-    let table = &saved.section.bound;
-    let refusals = state_refusals(&select, state, table.data_type, &table.schema.name);
-    refusals.first().map_or(Ok(()), |refusal| Err(refusal.error()))
+/// Refuses administration data in a state in which a restore may not touch it either. Options that cannot be read let nothing
+/// through, and stop no undo.
+fn allowed(run: &Run, state: State, set: &SetReader<'_>, lines: &[Unit]) -> Result<(), Error> {
+    let options = journal::read_options(&run.options, &Options::new(Instant(0), 0));
+    let select = options.map_or(Select::All, |options| options.select);
+    let applied = lines.iter().filter(|line| line.status == UnitStatus::Applied);
+    for table in applied.map(|line| line.table.as_str()).collect::<BTreeSet<_>>() {
+        let data_type = Saved::of(set, table)?.section.bound.data_type;
+        let refusals = state_refusals(&select, state, data_type, table);
+        refusals.first().map_or(Ok(()), |refusal| Err(refusal.error()))?;
+    }
+    Ok(())
 }
 
 /// A later restore whose ranges meet those of a run, the last one of them.
@@ -269,7 +273,7 @@ pub fn undo(
     the_set_of(&plan.run, set)?;
     let lock = store.lock()?;
     lock.notice().iter().for_each(|notice| monitor.notice(notice));
-    let state = still(plan, store, options)?;
+    still(plan, set, store, options)?;
     let mut report = UndoReport { run: plan.run.number, left: plan.units.len() as u64, ..UndoReport::default() };
     let rows = plan.units.iter().map(|unit| unit.put_back).fold(0, u64::saturating_add);
     monitor.begin(Task::Undo, "putting rows back", rows);
@@ -278,7 +282,7 @@ pub fn undo(
         if monitor.cancelled() {
             return Err(cancelled());
         }
-        let work = UndoWork { set, store, options, unit, run: &plan.run, state };
+        let work = UndoWork { set, store, options, unit };
         match work.put_back(&mut report)? {
             None => report.left = report.left.saturating_sub(1),
             Some(reason) => left.push(reason),
@@ -301,8 +305,8 @@ pub fn undo(
     Ok(report)
 }
 
-/// Refuses a plan that the journal has left behind: the lock was not held when it was made. Gives the state of the target.
-fn still(plan: &UndoPlan, store: &dyn Store, options: &UndoOptions) -> Result<State, Error> {
+/// Refuses a plan that the journal has left behind: the lock was not held when it was made.
+fn still(plan: &UndoPlan, set: &SetReader<'_>, store: &dyn Store, options: &UndoOptions) -> Result<(), Error> {
     let run = undoable(store, Some(plan.run.number))?;
     let snapshot = store.snapshot(1)?;
     let lines = snapshot.units(run.number)?;
@@ -314,7 +318,7 @@ fn still(plan: &UndoPlan, store: &dyn Store, options: &UndoOptions) -> Result<St
         ));
     }
     first(&run, &snapshot.ranges()?, options)?;
-    Ok(snapshot.state()?)
+    allowed(&run, snapshot.state()?, set, &lines)
 }
 
 struct UndoWork<'a> {
@@ -322,8 +326,6 @@ struct UndoWork<'a> {
     store: &'a dyn Store,
     options: &'a UndoOptions,
     unit: &'a UndoUnit,
-    run: &'a Run,
-    state: State,
 }
 
 impl UndoWork<'_> {
@@ -331,7 +333,6 @@ impl UndoWork<'_> {
     fn put_back(&self, report: &mut UndoReport) -> Result<Option<String>, Error> {
         let line = &self.unit.line;
         let saved = Saved::of(self.set, &line.table)?;
-        allowed(self.run, self.state, &saved)?;
         let mut replacement = self.store.replace()?;
         let Some(schema) = replacement.schema(&line.table)? else { return Err(no_table(&line.table)) };
         let target = saved.fitted(schema)?;

@@ -2,56 +2,15 @@
 //! state of the database changes.
 
 use super::support::*;
-use intervault::base::monitor::{Monitor, Silent};
+use super::undo::{StopAfter, options, restore_onto, undo_watched};
+use intervault::base::monitor::Silent;
 use intervault::base::time::Instant;
 use intervault::device::memory::MemoryDevice;
-use intervault::format::block::SetId;
-use intervault::restore::{self, Keep, Options, Outcome, Restore, RestoreReport, Stopped, UndoOptions, UndoReport};
+use intervault::restore::{self, Options, Outcome, Restore, UndoOptions};
 use intervault::schema::range::{Carried, Policies, Uncovered};
 use intervault::store::control::{Collection, Mode};
 use intervault::store::traits::Store;
-use intervault::volume::set::{SetReader, find_set};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-struct StopAfter(AtomicUsize);
-
-impl Monitor for StopAfter {
-    fn cancelled(&self) -> bool {
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
-    }
-}
-
-fn options(unit_rows: u64) -> Options {
-    let policies = Policies { uncovered: Uncovered::Delete, ..Policies::default() };
-    Options { unit_rows, policies, ..restore_options(None, None) }
-}
-
-fn restore_onto(
-    set: &SetReader<'_>,
-    centre: &Centre,
-    options: &Options,
-    undo: &MemoryDevice,
-    monitor: &dyn Monitor,
-) -> Result<RestoreReport, Box<Stopped>> {
-    let store = centre.store();
-    let restore = Restore::new(set, &store, options.clone());
-    let plan = restore.plan().unwrap();
-    assert_eq!(plan.refusals, []);
-    restore.watched(monitor).apply(&plan, Some(Keep { device: undo, set: set_id(0xAA) }))
-}
-
-fn undo_with(
-    centre: &Centre,
-    device: &MemoryDevice,
-    options: &UndoOptions,
-    monitor: &dyn Monitor,
-) -> Result<UndoReport, intervault::error::Error> {
-    let store = centre.store();
-    let run = restore::undoable(&store, options.run)?;
-    let set = find_set(device, SetId(run.undo.unwrap().set)).unwrap().unwrap();
-    let plan = restore::undo_plan(&set, &store, options, &Silent)?;
-    restore::undo(&plan, &set, &store, options, monitor)
-}
+use intervault::volume::set::find_set;
 
 /// The target writes the table's name in capitals, as SQLite allows.
 #[test]
@@ -64,8 +23,8 @@ fn a_table_in_other_capitals_is_undone() {
     target.run("UPDATE hsplit SET acdcalls = -1");
     let before = target.rows("(SELECT rowid, * FROM hsplit)");
     let undo = MemoryDevice::new();
-    restore_onto(&only_set(&device), &target, &options(40), &undo, &Silent).unwrap();
-    undo_with(&target, &undo, &UndoOptions::default(), &Silent).unwrap();
+    restore_onto(&only_set(&device), &target, &options(40), Some(&undo), &Silent).unwrap();
+    undo_watched(&target, &undo, &UndoOptions::default(), &Silent).unwrap();
     assert_eq!(target.rows("(SELECT rowid, * FROM hsplit)"), before);
 }
 
@@ -73,7 +32,7 @@ fn a_table_in_other_capitals_is_undone() {
 #[test]
 fn a_resume_after_half_an_undo_restores_all_or_says_no() {
     let (centre, device, undo, whole, _) = half();
-    undo_with(&centre, &undo, &UndoOptions::default(), &StopAfter(AtomicUsize::new(1))).unwrap_err();
+    undo_watched(&centre, &undo, &UndoOptions::default(), &StopAfter::new(1)).unwrap_err();
     let store = centre.store();
     let unfinished = restore::unfinished(&store).unwrap().unwrap();
     let resumed = Restore::new(&only_set(&device), &store, options(8)).resume(&unfinished);
@@ -94,9 +53,9 @@ fn days_at_the_ends_of_time_are_undone() {
     let undo = MemoryDevice::new();
     let policies = Policies { carried: Carried::Insert, ..Policies::default() };
     let options = Options { policies, ..restore_options(None, None) };
-    restore_onto(&only_set(&device), &centre, &options, &undo, &Silent).unwrap();
+    restore_onto(&only_set(&device), &centre, &options, Some(&undo), &Silent).unwrap();
     assert_eq!(centre.count("SELECT count(*) FROM dsplit WHERE acdcalls > 0"), 3);
-    undo_with(&centre, &undo, &UndoOptions::default(), &Silent).unwrap();
+    undo_watched(&centre, &undo, &UndoOptions::default(), &Silent).unwrap();
     assert_eq!(centre.rows("(SELECT rowid, * FROM dsplit)"), before);
 }
 
@@ -113,14 +72,15 @@ fn a_forced_undo_of_renumbered_rows_loses_no_kept_row() {
     let undo = MemoryDevice::new();
     let policies = Policies { uncovered: Uncovered::Keep, ..Policies::default() };
     let options = Options { policies, ..restore_options(None, None) };
-    restore_onto(&only_set(&device), &centre, &options, &undo, &Silent).unwrap();
+    restore_onto(&only_set(&device), &centre, &options, Some(&undo), &Silent).unwrap();
     centre.run(
         "CREATE TABLE other AS SELECT * FROM hsplit ORDER BY starttime DESC; \
         DELETE FROM hsplit; INSERT INTO hsplit SELECT * FROM other; DROP TABLE other",
     );
     // Nobody can tell the rows of the restore from those that stayed: nothing is changed, and it is said.
     let restored = centre.rows("hsplit");
-    let error = undo_with(&centre, &undo, &UndoOptions { force: true, ..UndoOptions::default() }, &Silent).unwrap_err();
+    let error =
+        undo_watched(&centre, &undo, &UndoOptions { force: true, ..UndoOptions::default() }, &Silent).unwrap_err();
     assert!(error.to_string().contains("other keys by now"), "{error}");
     assert_eq!(centre.rows("hsplit"), restored);
     assert_ne!(restored, before);
@@ -137,8 +97,8 @@ fn a_long_row_across_the_edge_does_not_stop_a_restore() {
     target.interval("2024-03-19", 801, 1440, 1, 9);
     target.interval("2024-03-18", 801, 2880, 1, 9);
     let undo = MemoryDevice::new();
-    restore_onto(&only_set(&device), &target, &options(40), &undo, &Silent).unwrap();
-    undo_with(&target, &undo, &UndoOptions::default(), &Silent).unwrap();
+    restore_onto(&only_set(&device), &target, &options(40), Some(&undo), &Silent).unwrap();
+    undo_watched(&target, &undo, &UndoOptions::default(), &Silent).unwrap();
     let _ = Instant::MIN;
 }
 
@@ -155,7 +115,7 @@ fn a_resume_needs_the_mode_that_the_restore_needed() {
     loop {
         let undo = MemoryDevice::new();
         let stopped =
-            restore_onto(&set, &centre, &Options { anew: true, ..options(8) }, &undo, &StopAfter(AtomicUsize::new(at)));
+            restore_onto(&set, &centre, &Options { anew: true, ..options(8) }, Some(&undo), &StopAfter::new(at));
         assert!(at < 300, "{:?}", stopped.map_err(|stopped| stopped.error));
         assert!(stopped.is_err());
         if restore::unfinished(&centre.store()).unwrap().is_some() {
@@ -230,9 +190,9 @@ fn an_undo_needs_the_mode_that_the_restore_needed() {
     let device = backup(&centre);
     centre.run("UPDATE synonyms SET value = 'x'");
     let undo = MemoryDevice::new();
-    restore_onto(&only_set(&device), &centre, &options(8), &undo, &Silent).unwrap();
+    restore_onto(&only_set(&device), &centre, &options(8), Some(&undo), &Silent).unwrap();
     centre.state(Collection::On, Mode::MultiUser);
-    assert!(undo_with(&centre, &undo, &UndoOptions::default(), &Silent).is_err());
+    assert!(undo_watched(&centre, &undo, &UndoOptions::default(), &Silent).is_err());
 }
 
 /// Rows without a declared key got other numbers beside kept rows: that unit cannot be taken back, the other one can.
@@ -248,25 +208,24 @@ fn a_partial_undo_leaves_out_the_renumbered_unit_only() {
     let undo = MemoryDevice::new();
     let policies = Policies { uncovered: Uncovered::Keep, ..Policies::default() };
     let options = Options { policies, ..restore_options(None, None) };
-    restore_onto(&only_set(&device), &centre, &options, &undo, &Silent).unwrap();
+    restore_onto(&only_set(&device), &centre, &options, Some(&undo), &Silent).unwrap();
     centre.run(
         "CREATE TABLE other AS SELECT * FROM hsplit ORDER BY starttime DESC; DELETE FROM hsplit; \
         INSERT INTO hsplit SELECT * FROM other; DROP TABLE other",
     );
-    undo_with(&centre, &undo, &UndoOptions::default(), &Silent).unwrap_err();
+    undo_watched(&centre, &undo, &UndoOptions::default(), &Silent).unwrap_err();
     assert_eq!(centre.count("SELECT acdcalls FROM dsplit"), -1, "dsplit was not taken back because of hsplit");
 }
 
-/// The guards cannot be switched off by a public field.
+/// What the plan refuses is refused by who applies it all the same.
 #[test]
-fn nobody_passes_the_guards_by_saying_that_he_resumes() {
+fn the_guards_hold_for_whoever_applies_a_plan() {
     let centre = Centre::new(&[SYNONYMS]);
     centre.run("INSERT INTO synonyms VALUES (1, 'split', 'one', '1', '')");
     let device = backup(&centre);
     centre.run("UPDATE synonyms SET value = 'x'");
     centre.state(Collection::On, Mode::MultiUser);
-    let options = Options { resuming: true, ..restore_options(None, None) };
-    let done = restore_set(&only_set(&device), &centre, &options);
+    let done = restore_set(&only_set(&device), &centre, &restore_options(None, None));
     assert!(done.is_err(), "administration data was replaced in multi-user mode");
 }
 
@@ -284,7 +243,7 @@ fn a_resume_names_damage_as_damage() {
     loop {
         let undo = MemoryDevice::new();
         let set = only_set(&device);
-        restore_onto(&set, &centre, &Options { anew: true, ..options(8) }, &undo, &StopAfter(AtomicUsize::new(at)))
+        restore_onto(&set, &centre, &Options { anew: true, ..options(8) }, Some(&undo), &StopAfter::new(at))
             .unwrap_err();
         if restore::unfinished(&centre.store()).unwrap().is_some() {
             break;
@@ -334,7 +293,7 @@ fn half() -> (Centre, MemoryDevice, MemoryDevice, Vec<String>, Vec<String>) {
         centre.run("DROP TABLE IF EXISTS intervault_restore; DROP TABLE IF EXISTS intervault_unit; \
             DROP TABLE IF EXISTS intervault_range; DROP TABLE IF EXISTS intervault_state; UPDATE hsplit SET acdcalls = -1");
         let undo = MemoryDevice::new();
-        restore_onto(&only_set(&device), &centre, &options(8), &undo, &StopAfter(AtomicUsize::new(at))).unwrap_err();
+        restore_onto(&only_set(&device), &centre, &options(8), Some(&undo), &StopAfter::new(at)).unwrap_err();
         if restore::unfinished(&centre.store()).unwrap().is_some_and(|run| run.applied() == 3) {
             return (centre, device, undo, whole, ruined);
         }
@@ -353,7 +312,7 @@ fn an_undo_planned_before_a_resume_takes_all_back_or_nothing() {
     let unfinished = restore::unfinished(&store).unwrap().unwrap();
     Restore::new(&set, &store, options(8)).resume(&unfinished).unwrap();
     let undone = restore::undo(&plan, &kept, &store, &UndoOptions::default(), &Silent);
-    let again = undo_with(&centre, &undo, &UndoOptions::default(), &Silent);
+    let again = undo_watched(&centre, &undo, &UndoOptions::default(), &Silent);
     assert_eq!(centre.rows("hsplit"), ruined, "{undone:?}, then {again:?}");
 }
 
@@ -364,7 +323,7 @@ fn a_resume_asked_before_an_undo_restores_all_or_nothing() {
     let set = only_set(&device);
     let store = centre.store();
     let unfinished = restore::unfinished(&store).unwrap().unwrap();
-    undo_with(&centre, &undo, &UndoOptions::default(), &Silent).unwrap();
+    undo_watched(&centre, &undo, &UndoOptions::default(), &Silent).unwrap();
     let resumed = Restore::new(&set, &store, options(8)).resume(&unfinished);
     let now = centre.rows("hsplit");
     assert!(now == whole || now == ruined, "neither all nor nothing: {resumed:?}");
@@ -394,10 +353,10 @@ fn row_numbers_of_later_slices_are_in_nobodys_way() {
         let device = backup(&source);
         let before = target.rows("hsplit");
         let undo = MemoryDevice::new();
-        restore_onto(&only_set(&device), &target, &options(unit_rows), &undo, &Silent)
+        restore_onto(&only_set(&device), &target, &options(unit_rows), Some(&undo), &Silent)
             .unwrap_or_else(|stopped| panic!("units of {unit_rows} rows: {}", stopped.error));
         assert_eq!(target.rows("hsplit"), source.rows("hsplit"));
-        undo_with(&target, &undo, &UndoOptions::default(), &Silent).unwrap();
+        undo_watched(&target, &undo, &UndoOptions::default(), &Silent).unwrap();
         assert_eq!(target.rows("hsplit"), before);
     }
 }
@@ -412,7 +371,7 @@ fn a_reference_that_leads_nowhere_rolls_back_for_certain() {
     let target =
         Centre::new(&["CREATE TABLE centres (acd INTEGER PRIMARY KEY); INSERT INTO centres VALUES (1)", &table]);
     let undo = MemoryDevice::new();
-    let stopped = restore_onto(&only_set(&device), &target, &options(250_000), &undo, &Silent).unwrap_err();
+    let stopped = restore_onto(&only_set(&device), &target, &options(250_000), Some(&undo), &Silent).unwrap_err();
     assert_eq!(stopped.error.class(), intervault::error::Class::NotRestorable, "{}", stopped.error);
     let outcomes: Vec<Outcome> = stopped.report.units.iter().map(|unit| unit.outcome).collect();
     assert_eq!(outcomes, [Outcome::RolledBack]);
@@ -429,7 +388,7 @@ fn a_lock_that_cannot_be_looked_at_stops_a_restore_but_no_backup() {
     centre.run("UPDATE hsplit SET acdcalls = -1");
     let before = centre.rows("hsplit");
     let undo = MemoryDevice::new();
-    let stopped = restore_onto(&only_set(&device), &centre, &options(40), &undo, &Silent).unwrap_err();
+    let stopped = restore_onto(&only_set(&device), &centre, &options(40), Some(&undo), &Silent).unwrap_err();
     assert_eq!(stopped.error.class(), intervault::error::Class::NotPermitted, "{}", stopped.error);
     assert_eq!(centre.rows("hsplit"), before);
 }

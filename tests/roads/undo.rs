@@ -50,12 +50,12 @@ fn contents(centre: &Centre) -> Vec<String> {
     ["hsplit", "dsplit", "synonyms"].iter().flat_map(|table| centre.rows(table)).collect()
 }
 
-fn options(unit_rows: u64) -> Options {
+pub fn options(unit_rows: u64) -> Options {
     let policies = Policies { uncovered: Uncovered::Delete, ..Policies::default() };
     Options { unit_rows, policies, ..restore_options(None, None) }
 }
 
-fn restore_onto(
+pub fn restore_onto(
     set: &SetReader<'_>,
     centre: &Centre,
     options: &Options,
@@ -75,11 +75,20 @@ pub fn undo_with(
     device: &MemoryDevice,
     options: &UndoOptions,
 ) -> Result<UndoReport, intervault::error::Error> {
+    undo_watched(centre, device, options, &Silent)
+}
+
+pub fn undo_watched(
+    centre: &Centre,
+    device: &MemoryDevice,
+    options: &UndoOptions,
+    monitor: &dyn Monitor,
+) -> Result<UndoReport, intervault::error::Error> {
     let store = centre.store();
     let run = restore::undoable(&store, options.run)?;
     let set = find_set(device, intervault::format::block::SetId(run.undo.unwrap().set)).unwrap().unwrap();
     let plan = restore::undo_plan(&set, &store, options, &Silent)?;
-    restore::undo(&plan, &set, &store, options, &Silent)
+    restore::undo(&plan, &set, &store, options, monitor)
 }
 
 /// Asks to stop once so many questions whether to stop were asked.
@@ -450,4 +459,18 @@ fn a_restore_is_not_resumed_in_a_state_that_forbids_it() {
         centre.run(RUIN);
     }
     assert!(refused > 0);
+}
+
+/// What a run was asked for may be written by another release: that stops a resume, never an undo.
+#[test]
+fn a_run_whose_options_cannot_be_read_is_undone() {
+    let centre = world();
+    let device = backup(&centre);
+    centre.run(RUIN);
+    let ruined = keyed(&centre);
+    let undo = MemoryDevice::new();
+    restore_onto(&only_set(&device), &centre, &options(40), Some(&undo), &Silent).unwrap();
+    centre.run("UPDATE intervault_restore SET options = 'version = 9'");
+    undo_with(&centre, &undo, &UndoOptions::default()).unwrap();
+    assert_eq!(keyed(&centre), ruined);
 }
