@@ -14,6 +14,8 @@ pub mod demo;
 pub mod device;
 pub mod error;
 pub mod format;
+#[cfg(feature = "cli")]
+pub mod history;
 pub mod lock_file;
 pub mod restore;
 pub mod schema;
