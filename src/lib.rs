@@ -17,6 +17,7 @@ pub mod format;
 #[cfg(feature = "cli")]
 pub mod history;
 pub mod lock_file;
+pub mod prune;
 pub mod restore;
 pub mod schema;
 pub mod section;

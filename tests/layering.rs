@@ -24,6 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("restore", ENGINE),
     ("check", ENGINE),
     ("inspect", ENGINE),
+    ("prune", ENGINE),
     ("demo", &["base", "error"]),
     ("cli", SHELL),
     ("bin", &["cli"]),
@@ -35,7 +36,7 @@ const ENGINE: &[&str] =
 
 const SHELL: &[&str] = &[
     "base", "history", "column", "format", "schema", "device", "volume", "store", "error", "section", "verify",
-    "backup", "restore", "check", "inspect", "demo",
+    "backup", "restore", "check", "inspect", "prune", "demo",
 ];
 
 /// Foreign crates and parts of `std` that only some places may name, as prefixes of the path below `src/`.

@@ -19,14 +19,19 @@ use std::time::Instant as Clock;
 #[derive(Debug)]
 pub struct Job {
     entry: RefCell<Entry>,
+    journal: Option<Journal>,
+    system: String,
 }
+
+/// Name of the system in labels, where no configuration says another.
+const SYSTEM: &str = "CMS";
 
 impl Job {
     /// A job of this kind that begins now.
     #[must_use]
     pub fn new(kind: Kind) -> Job {
         let unix = jiff::Timestamp::now().as_second();
-        Job { entry: RefCell::new(Entry::begun(kind, unix, &stamp(unix))) }
+        Job { entry: RefCell::new(Entry::begun(kind, unix, &stamp(unix))), journal: None, system: SYSTEM.to_owned() }
     }
 
     /// With the database that it works on.
@@ -41,6 +46,19 @@ impl Job {
     pub fn devices(self, devices: &[DevicePath]) -> Job {
         self.note(|entry| entry.devices = devices.iter().map(device_name).collect());
         self
+    }
+
+    /// With the name of the system, where one is configured.
+    #[must_use]
+    pub fn system(mut self, system: Option<&str>) -> Job {
+        self.system = system.unwrap_or(SYSTEM).to_owned();
+        self
+    }
+
+    /// Name of the system in labels.
+    #[must_use]
+    pub fn system_name(&self) -> &str {
+        &self.system
     }
 
     /// Puts something into the line.
@@ -82,6 +100,15 @@ impl Job {
         self.note(|entry| entry.message = Some(failure.message.clone()));
     }
 
+    /// Writes down what is known so far: before something is begun that must be known of if this process does not end it.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn checkpoint(&self) -> Result<(), Failure> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        Ok(journal.append(&mut self.entry.borrow_mut())?)
+    }
+
     /// Does the work, and writes into the history that it began and how it ended.
     ///
     /// # Errors
@@ -92,20 +119,42 @@ impl Job {
         output: &Output,
         work: impl FnOnce(&Job) -> Result<Exit, Failure>,
     ) -> Result<Exit, Failure> {
-        let Some(journal) = journal else { return work(&self) };
+        self.run_then(journal, output, work, |_, done| done)
+    }
+
+    /// The same, and then something that knows how it ended, whose answer is the answer.
+    ///
+    /// # Errors
+    /// Those of `then`.
+    pub fn run_then(
+        mut self,
+        journal: Option<&Journal>,
+        output: &Output,
+        work: impl FnOnce(&Job) -> Result<Exit, Failure>,
+        then: impl FnOnce(&Entry, Result<Exit, Failure>) -> Result<Exit, Failure>,
+    ) -> Result<Exit, Failure> {
+        self.journal = journal.cloned();
         let began = Clock::now();
-        let _at_work = self.begin(journal).unwrap_or_else(|error| {
-            warn(output, &error);
-            None
+        let _at_work = journal.and_then(|journal| {
+            self.begin(journal).unwrap_or_else(|error| {
+                warn(output, &error);
+                None
+            })
         });
         let done = work(&self);
         let mut entry = self.entry.into_inner();
         end(&mut entry, &done, interrupt::asked());
         entry.seconds = Some(began.elapsed().as_secs_f64());
-        if let Err(error) = journal.append(&mut entry) {
+        if let Some(error) = journal.and_then(|journal| journal.append(&mut entry).err()) {
             warn(output, &error);
         }
-        done
+        then(&entry, done)
+    }
+
+    /// The line as it is so far.
+    #[must_use]
+    pub fn entry(&self) -> Entry {
+        self.entry.borrow().clone()
     }
 
     fn begin(&self, journal: &Journal) -> Result<Option<RunLock>, HistoryError> {

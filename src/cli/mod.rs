@@ -4,10 +4,13 @@
 pub mod args;
 pub mod br_check;
 pub mod commands;
+pub mod config;
 pub mod exit;
 pub mod failure;
+pub mod hooks;
 pub mod interrupt;
 pub mod job;
+pub mod metrics;
 pub mod output;
 pub mod parse;
 pub mod place;
@@ -18,13 +21,15 @@ pub mod render;
 use crate::base::monitor::Task;
 use crate::history::entry::Kind;
 use crate::history::journal::Journal;
-use args::{BrCheckArgs, CheckWork, Cli, Command, LogOptions};
-use clap::Parser;
+use args::{BackupOptions, BrCheckArgs, CheckWork, Cli, Command, LogOptions, Undo};
+use clap::{CommandFactory as _, Parser};
+use config::Config;
 use exit::Exit;
 use failure::Failure;
 use interrupt::Left;
 use job::Job;
 use output::{Output, Style};
+use parse::DevicePath;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -39,20 +44,31 @@ fn settle_memory() {
 #[must_use]
 pub fn main() -> ExitCode {
     settle_memory();
-    let (cli, output) = match start::<Cli>(std::env::args_os().collect(), |cli| cli.global.style()) {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let config = Config::of_process(config::given(&arguments));
+    let command = match &config {
+        Ok(config) => config.defaults(Cli::command()),
+        Err(_) => Cli::command(),
+    };
+    let (cli, output) = match start::<Cli>(command, arguments, config.as_ref().err(), |cli| cli.global.style()) {
         Ok(started) => started,
         Err(code) => return code,
     };
     interrupt::explain(left_behind(&cli.command));
-    let around = Around { history: place::Hints::of_process(cli.state_dir.as_deref(), None).journal() };
-    end(&output, dispatch(&cli.command, &around, &output))
+    let done = config.and_then(|config| {
+        let hints = place::Hints::of_process(cli.state_dir.as_deref(), config.state.as_deref());
+        dispatch(&cli.command, &Around { history: hints.journal(), config }, &output)
+    });
+    end(&output, done)
 }
 
 /// `br_check`, with the arguments and streams of this process.
 #[must_use]
 pub fn br_check() -> ExitCode {
     settle_memory();
-    let (args, output) = match start::<BrCheckArgs>(std::env::args_os().collect(), |args| args.global.style()) {
+    let arguments = std::env::args_os().collect();
+    let (args, output) = match start::<BrCheckArgs>(BrCheckArgs::command(), arguments, None, |args| args.global.style())
+    {
         Ok(started) => started,
         Err(code) => return code,
     };
@@ -76,10 +92,14 @@ const fn left_behind(command: &Command) -> Left {
             after: "every unit is wholly as it was or wholly put back; the same command goes on with the rest",
             changes: Some(Task::Undo),
         },
+        Command::Prune(_) => Left::always("sets that were removed are gone; the same command goes on with the rest"),
         Command::State(_) => Left::always("the state is as it was, unless the answer says otherwise"),
-        Command::Check(_) | Command::Status(_) | Command::Label(_) | Command::Catalogue(_) | Command::Log(_) => {
-            Left::always("nothing was changed")
-        }
+        Command::Check(_)
+        | Command::Status(_)
+        | Command::Devices(_)
+        | Command::Label(_)
+        | Command::Catalogue(_)
+        | Command::Log(_) => Left::always("nothing was changed"),
         Command::Demo(_) | Command::Gen(_) => Left::always("what was made so far stays where it is"),
     }
 }
@@ -89,11 +109,15 @@ const fn left_behind(command: &Command) -> Left {
 pub(in crate::cli) struct Around {
     /// The history, none if none is kept; or why nobody knows where it is.
     history: Result<Option<Journal>, Failure>,
+    /// The configuration.
+    config: Config,
 }
 
 impl Around {
-    /// No history is kept.
-    pub(in crate::cli) const NOTHING: Around = Around { history: Ok(None) };
+    /// No history is kept, nothing is configured.
+    pub(in crate::cli) fn nothing() -> Around {
+        Around { history: Ok(None), config: Config::default() }
+    }
 
     /// The history for work that goes on without one.
     fn journal(&self, output: &Output) -> Option<&Journal> {
@@ -120,51 +144,121 @@ impl Around {
 /// something, or proves something, is written into the history.
 fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit, Failure> {
     let journal = |wanted: bool| if wanted { around.journal(output) } else { None };
+    let config = &around.config;
     match command {
         Command::Backup(args) => {
-            let options = args.options()?;
-            let job = Job::new(Kind::Backup).database(&options.database).devices(std::slice::from_ref(&options.to));
-            job.run(journal(!options.dry_run), output, |job| commands::backup::run(&options, job, output))
+            let mut options = args.options()?;
+            options.to = config.device(&options.to);
+            backup(&options, around, output)
         }
         Command::Restore(args) => {
-            let options = args.options()?;
+            let mut options = args.options()?;
+            config.devices(&mut options.from);
+            if let Undo::On(device) = &mut options.undo {
+                *device = config.device(device);
+            }
             let looks = options.dry_run || options.save_plan.is_some();
             let job = Job::new(Kind::Restore).database(&options.database).devices(&options.from);
             job.run(journal(!looks), output, |job| commands::restore::run(&options, job, output))
         }
         Command::Undo(args) => {
-            let options = args.options();
+            let mut options = args.options();
+            config.devices(&mut options.from);
             let job = Job::new(Kind::Undo).database(&options.database).devices(&options.from);
             job.run(journal(!options.dry_run), output, |job| commands::undo::run(&options, job, output))
         }
         Command::State(args) => commands::state::run(&args.options(), output),
-        Command::Status(args) => commands::status::run(&args.options(), around.wanted()?, output),
+        Command::Status(args) => {
+            let mut options = args.options();
+            config.devices(&mut options.devices);
+            commands::status::run(&options, around.wanted()?, output)
+        }
         Command::Log(args) => match args.options() {
             LogOptions::Restores(options) => commands::log::run(&options, output),
             LogOptions::History(options) => commands::log::history(&options, around.wanted()?, output),
         },
         Command::Check(args) => {
-            let options = args.options();
+            let mut options = args.options();
+            config.devices(&mut options.devices);
             let job = Job::new(Kind::Check).devices(&options.devices);
             let proves = options.work == CheckWork::Verify;
             job.run(journal(proves), output, |job| commands::check::run(&options, job, output))
         }
-        Command::Label(args) => commands::label::run(&args.options(), output),
+        Command::Prune(args) => {
+            let mut options = args.options()?;
+            config.devices(&mut options.devices);
+            let (job, looks) = (Job::new(Kind::Prune).devices(&options.devices), options.dry_run);
+            let history = around.journal(output);
+            let work = |job: &Job| commands::prune::run(&options, history, job, output);
+            job.run(if looks { None } else { history }, output, work)
+        }
+        Command::Devices(_) => commands::devices::run(config, output),
+        Command::Label(args) => {
+            let mut options = args.options();
+            let named = config.device(&DevicePath::Path(options.subject.clone().into()));
+            options.subject = named.path().to_str().unwrap_or(&options.subject).to_owned();
+            commands::label::run(&options, output)
+        }
         Command::Catalogue(args) => commands::catalogue::run(&args.options(), output),
         Command::Demo(args) => commands::demo::run(&args.options(), output),
         Command::Gen(args) => commands::generate::run(&args.dir, output),
     }
 }
 
-/// Reads the arguments. What clap answers itself (help, version, a wrong command line) ends the process.
-fn start<A: Parser>(arguments: Vec<OsString>, style: impl Fn(&A) -> Style) -> Result<(A, Output), ExitCode> {
+/// A backup, with the hooks around it.
+fn backup(options: &BackupOptions, around: &Around, output: &Output) -> Result<Exit, Failure> {
+    let config = &around.config;
+    let job = Job::new(Kind::Backup).database(&options.database).devices(std::slice::from_ref(&options.to));
+    let job = job.system(config.system.as_deref());
+    if options.dry_run {
+        return job.run(None, output, |job| commands::backup::run(options, job, output));
+    }
+    let work = |job: &Job| {
+        hooks::run(&config.before, "before", &job.entry())?;
+        commands::backup::run(options, job, output)
+    };
+    let journal = around.journal(output);
+    job.run_then(journal, output, work, |entry, done| {
+        if let (Some(path), Some(journal)) = (&config.metrics, journal) {
+            let written = commands::status::figures(journal, path);
+            written.unwrap_or_else(|failure| output.warning(&failure.message));
+        }
+        let after = hooks::run(&config.after, "after", entry);
+        match (done, after) {
+            (done, Ok(())) => done,
+            (Ok(exit), Err(failure)) => {
+                output.warning(&failure.message);
+                Ok(exit.worst(Exit::Warnings))
+            }
+            (Err(first), Err(failure)) => {
+                output.warning(&failure.message);
+                Err(first)
+            }
+        }
+    })
+}
+
+/// Reads the arguments. What clap answers itself (help, version, a wrong command line) ends the process; where the
+/// configuration is wrong too, that is said, since it may be what is missing.
+fn start<A: Parser>(
+    command: clap::Command,
+    arguments: Vec<OsString>,
+    wrong: Option<&Failure>,
+    style: impl Fn(&A) -> Style,
+) -> Result<(A, Output), ExitCode> {
     let json = arguments.iter().any(|argument| argument == "--json");
-    match A::try_parse_from(arguments) {
+    let matches = command.try_get_matches_from(arguments);
+    match matches.and_then(|matches| A::from_arg_matches(&matches)) {
         Ok(args) => {
             let output = Output::of_process(style(&args));
             Ok((args, output))
         }
         Err(error) => {
+            if let Some(failure) = wrong.filter(|_| error.use_stderr()) {
+                let output = Output::of_process(Style { json, ..Style::default() });
+                output.failure(failure);
+                return Err(output.finish(failure.exit).into());
+            }
             // A reader that went away before it saw the help changes nothing.
             drop(error.print());
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };

@@ -10,7 +10,7 @@ pub const LINE_BYTES_MAX: usize = 64 << 10;
 /// Longest text in a line, in characters; longer ones are cut.
 const TEXT_CHARS_MAX: usize = 1_000;
 /// Most texts in a list of a line; further ones are left out.
-const LIST_MAX: usize = 200;
+pub const LIST_MAX: usize = 500;
 
 /// What was at work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -314,6 +314,8 @@ mod tests {
             label: Some(long),
             devices: many,
             removed: vec!["0".repeat(32); 1_000],
+            proved: vec!["0".repeat(32); 1_000],
+            faulty: vec!["0".repeat(32); 1_000],
             ..full()
         };
         let line = entry.to_line();

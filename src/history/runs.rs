@@ -86,6 +86,19 @@ pub fn completed_on(runs: &[Run], day: &str) -> usize {
     runs.iter().filter(|run| run.is_good_backup()).filter(ended).count()
 }
 
+/// The sets of which the last word is that a check has found damage in them.
+#[must_use]
+pub fn faulty(runs: &[Run]) -> BTreeSet<String> {
+    let mut faulty = BTreeSet::new();
+    for Run { entry, .. } in runs {
+        entry.proved.iter().for_each(|set| {
+            faulty.remove(set);
+        });
+        faulty.extend(entry.faulty.iter().cloned());
+    }
+    faulty
+}
+
 /// The sets of which the last word is that they were read back or checked, and proved whole.
 #[must_use]
 pub fn proved(runs: &[Run]) -> BTreeSet<String> {
@@ -154,6 +167,9 @@ mod tests {
         let (first, second, third) = (check(3, &["c"], &["a"]), check(4, &["a"], &[]), check(5, &[], &["c"]));
         assert_eq!(at(&[backup.clone(), failed.clone()]), ["a"]);
         assert_eq!(at(&[backup.clone(), failed.clone(), first.clone()]), ["c"]);
-        assert_eq!(at(&[backup, failed, first, second, third]), ["a"]);
+        let all = [backup, failed, first, second, third];
+        assert_eq!(at(&all), ["a"]);
+        let broken = |entries: &[Entry]| faulty(&runs(entries, |_| false)).into_iter().collect::<Vec<_>>();
+        assert_eq!((broken(&all[..3]), broken(&all)), (vec!["a".to_owned()], vec!["c".to_owned()]));
     }
 }

@@ -11,6 +11,8 @@ mod chains;
 mod collecting;
 #[cfg(target_os = "linux")]
 mod commands;
+#[cfg(target_os = "linux")]
+mod configured;
 mod copies;
 #[cfg(target_os = "linux")]
 mod dialogue;
@@ -18,6 +20,8 @@ mod histories;
 #[cfg(target_os = "linux")]
 mod json;
 mod one_backup;
+#[cfg(target_os = "linux")]
+mod prune;
 mod rules;
 #[cfg(target_os = "linux")]
 mod saved;

@@ -2,6 +2,7 @@
 
 use crate::cli::parse::{self, DatabaseUrl, DevicePath};
 use clap::Args;
+use std::path::PathBuf;
 
 /// Arguments of `status`.
 #[derive(Debug, Clone, Args)]
@@ -33,6 +34,9 @@ pub struct StatusArgs {
     /// Judge the age of the last finished backup: a number with s, m, h, d or w, such as 26h
     #[arg(long, value_name = "AGE", value_parser = age)]
     pub max_age: Option<u64>,
+    /// Write figures of the last backups into this file, for Prometheus
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
     /// Write the sets on the devices into the history that are not in it; the history that was is kept beside it
     #[arg(long, requires = "devices")]
     pub rebuild: bool,
@@ -49,6 +53,8 @@ pub struct StatusOptions {
     pub database: Option<DatabaseUrl>,
     /// The age that the last finished backup may have, in seconds.
     pub max_age: Option<u64>,
+    /// File for figures of the last backups.
+    pub metrics: Option<PathBuf>,
     /// Whether the history is rebuilt from the devices first.
     pub rebuild: bool,
 }
@@ -62,6 +68,7 @@ impl StatusArgs {
             chain: self.chain || !self.devices.is_empty(),
             database: self.database.clone(),
             max_age: self.max_age,
+            metrics: self.metrics.clone(),
             rebuild: self.rebuild,
         }
     }

@@ -4,16 +4,18 @@
 mod backup;
 mod history;
 mod journal;
+mod prune;
 mod restore;
 mod small;
 
 pub use backup::{BackupArgs, BackupOptions, Selection};
 pub use history::{HistoryOptions, LogArgs, LogOptions, RestoresOptions, StatusArgs, StatusOptions, age};
 pub use journal::{StateArgs, StateOptions, UndoArgs, UndoOptions};
+pub use prune::{PruneArgs, PruneOptions};
 pub use restore::{Carried, PartialPeriods, ProofLevel, RestoreArgs, RestoreOptions, Uncovered, Undo};
 pub use small::{
     BrCheckArgs, BrDevice, CatalogueArgs, CatalogueOptions, CheckArgs, CheckOptions, CheckWork, DemoArgs, DemoOptions,
-    GenArgs, LabelArgs, LabelOptions,
+    DevicesArgs, GenArgs, LabelArgs, LabelOptions,
 };
 
 use super::failure::Failure;
@@ -46,6 +48,9 @@ pub struct Cli {
     /// /var/lib/intervault, for others ~/.local/state/intervault]
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+    /// Configuration: devices by name, hooks, defaults [default: INTERVAULT_CONFIG, else /etc/intervault.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// The command.
     #[command(subcommand)]
     pub command: Command,
@@ -93,6 +98,10 @@ pub enum Command {
     Log(LogArgs),
     /// List what is on volumes, or prove that they can be read
     Check(CheckArgs),
+    /// Remove old sets by rules of keeping
+    Prune(PruneArgs),
+    /// List the devices of the configuration
+    Devices(DevicesArgs),
     /// Say whose volumes these are, or what a label means
     Label(LabelArgs),
     /// Print the table catalogue in force

@@ -15,9 +15,6 @@ use crate::device::directory::DirectoryDevice;
 use crate::error::ErrorKind;
 use crate::store::traits::Store;
 
-/// Name of the system in labels.
-const SYSTEM: &str = "CMS";
-
 /// Runs it.
 ///
 /// # Errors
@@ -38,7 +35,7 @@ pub fn run(options: &BackupOptions, job: &Job, output: &Output) -> Result<Exit, 
         now: now.civil,
         now_unix: now.unix,
         set: open::new_set()?,
-        system: SYSTEM.to_owned(),
+        system: job.system_name().to_owned(),
         encode: EncodeOptions::default(),
     };
     if options.dry_run {

@@ -82,7 +82,7 @@ impl Steps<'_> {
         self.output.line(&format!("$ intervault {}\n", text::escape(&typed.join(" "))));
         let cli = Cli::try_parse_from(std::iter::once("intervault").chain(words.iter().copied()))
             .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-        match dispatch(&cli.command, &Around::NOTHING, self.output)? {
+        match dispatch(&cli.command, &Around::nothing(), self.output)? {
             Exit::Done => Ok(()),
             exit => Err(Failure::new(exit, format!("intervault {} ended with status {}", words[0], exit.code()))),
         }

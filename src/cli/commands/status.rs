@@ -7,6 +7,7 @@ use crate::cli::args::StatusOptions;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::job::{civil_stamp, database_name, stamp};
+use crate::cli::metrics;
 use crate::cli::output::Output;
 use crate::cli::parse::{self, DevicePath};
 use crate::cli::render::status::{self as render, ChainView, Member, Status};
@@ -16,6 +17,7 @@ use crate::history::runs::{self, Run, State, completed_on, runs};
 use crate::volume::lineage::{Family, families};
 use crate::volume::set::SetReader;
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// Seconds by which a clock may be behind without a word.
 const AHEAD_MAX: i64 = 300;
@@ -46,6 +48,9 @@ pub fn run(options: &StatusOptions, journal: &Journal, output: &Output) -> Resul
         Some(found) => (Some(chains(found, &device, &other, &runs)), newest(&found.sets)),
         None => (options.chain.then(Vec::new), None),
     };
+    if let Some(path) = &options.metrics {
+        metrics::write(path, &metrics::text(&runs, now))?;
+    }
     let last = runs.iter().rev().find(|run| run.is_good_backup());
     let last_unix = match options.devices.as_slice() {
         [] => last.map(|run| run.entry.ended_unix.unwrap_or(run.entry.began_unix)),
@@ -77,6 +82,15 @@ pub fn run(options: &StatusOptions, journal: &Journal, output: &Output) -> Resul
         output.warning(&format!("{}: {}", bad.name, bad.reason));
     }
     Ok(found.iter().flat_map(|found| &found.unreadable).map(|bad| Exit::from(bad.class)).fold(exit, Exit::worst))
+}
+
+/// Writes the figures of the backups in a history.
+///
+/// # Errors
+/// The history cannot be read, or the file not be written.
+pub fn figures(journal: &Journal, path: &Path) -> Result<(), Failure> {
+    let runs = runs(&journal.read()?.entries, |run| journal.is_at_work(run));
+    metrics::write(path, &metrics::text(&runs, jiff::Timestamp::now().as_second()))
 }
 
 /// The exit status for an age.
