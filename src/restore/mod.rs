@@ -85,8 +85,8 @@ impl<'a> Restore<'a> {
     /// are looked at again, then rows are deleted, inserted, read again and compared with the volumes, and the journal gets
     /// its line. With `keep` the rows that go are first saved on an undo set, which is synced and read back.
     ///
-    /// Memory does not grow with the rows but for the keys of those that a unit deletes or inserts, and, where carried rows of
-    /// events go in too, a count for each of their seconds.
+    /// Memory does not grow with the rows but for the keys of those that a unit deletes or inserts. Events are counted by
+    /// slots, but one by one where no catalog says what is held, where carried ones go in, and, with these, in a damaged set.
     ///
     /// # Errors
     /// The plan is refused; another backup or restore is at work; rows of a unit are no longer those that the plan saw (plan
