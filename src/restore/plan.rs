@@ -5,6 +5,7 @@ use super::drift;
 use super::given::{Given, GivenAcd, MemberSection, Read, given, giving};
 use super::guards::Guards;
 use super::options::{Options, Select};
+use super::payloads::Sources;
 use super::report::{
     AcdPlan, MemberPlan, RangesPlan, RestorePlan, Source, TableAction, TablePlan, VolumeNeed, WholePlan,
 };
@@ -37,12 +38,13 @@ use std::collections::{BTreeMap, BTreeSet};
 /// As [`super::Restore::plan`]; `going_on`: the number of the run that is gone on with. What that run put in itself does not
 /// count, and its guards are judged by the units that are left, elsewhere.
 pub(super) fn plan(
-    chain: &Chain<'_>,
+    sources: &Sources<'_>,
     store: &dyn Store,
     options: &Options,
     going_on: Option<u64>,
     monitor: &dyn Monitor,
 ) -> Result<RestorePlan, Error> {
+    let chain = sources.chain;
     let Some(&newest) = chain.members().first() else {
         return Err(Error::nothing("there is no set to restore from", "give a device that holds one"));
     };
@@ -61,6 +63,7 @@ pub(super) fn plan(
     let state = snapshot.state()?;
     let shortfall = Shortfall { chain, options };
     let planner = Planner {
+        sources,
         chain,
         newest,
         snapshot: snapshot.as_ref(),
@@ -184,6 +187,7 @@ fn needs(chain: &Chain<'_>, plan: &mut RestorePlan) {
 }
 
 struct Planner<'a> {
+    sources: &'a Sources<'a>,
     chain: &'a Chain<'a>,
     newest: &'a SetReader<'a>,
     snapshot: &'a dyn Snapshot,
@@ -238,7 +242,7 @@ impl<'a> Planner<'a> {
                     first.is_some_and(|first| first.eq_ignore_ascii_case(&view.header.table))
                 };
                 let table = SectionTable::new(view.number, &view.header)?;
-                let section = MemberSection { member, set, view, table };
+                let section = MemberSection { member, set, payloads: self.sources.payloads, view, table };
                 match tables.iter_mut().find(same) {
                     Some(sections) => sections.push(section),
                     None => tables.push(vec![section]),
