@@ -38,13 +38,12 @@ use std::collections::{BTreeMap, BTreeSet};
 /// As [`super::Restore::plan`]; `going_on`: the number of the run that is gone on with. What that run put in itself does not
 /// count, and its guards are judged by the units that are left, elsewhere.
 pub(super) fn plan(
-    sources: &Sources<'_>,
+    sources @ Sources { chain, .. }: &Sources<'_>,
     store: &dyn Store,
     options: &Options,
     going_on: Option<u64>,
     monitor: &dyn Monitor,
 ) -> Result<RestorePlan, Error> {
-    let chain = sources.chain;
     let Some(&newest) = chain.members().first() else {
         return Err(Error::nothing("there is no set to restore from", "give a device that holds one"));
     };

@@ -80,7 +80,8 @@ impl Now {
         let ahead = self.civil.0.saturating_sub(self.unix);
         (ahead > AHEAD_MAX).then(|| {
             let hours = ahead / 3_600;
-            format!("the time given with --now is {hours} hours ahead of UTC on this machine: intervals that are not over yet may count as complete")
+            let what = format!("the time given with --now is {hours} hours ahead of UTC on this machine");
+            format!("{what}: intervals that are not over yet may count as complete")
         })
     }
 }
