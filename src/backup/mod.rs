@@ -3,10 +3,12 @@
 
 mod capacity;
 pub(crate) mod cutoff;
+mod files;
 mod plan;
 mod report;
 mod run;
 
+pub use files::{FileTree, PlannedTree, TreeReport};
 pub use plan::{Gap, Gaps, Options, Plan, PlannedTable, ReadBack, Select, plan};
 pub use report::{Report, TableReport};
 pub use run::{check_volume_size, run};

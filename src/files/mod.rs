@@ -8,6 +8,7 @@ pub mod beneath;
 pub mod entry;
 pub mod error;
 pub mod name;
+pub mod order;
 pub mod owners;
 pub mod pattern;
 pub mod read;

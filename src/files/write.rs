@@ -14,6 +14,7 @@ use rustix::fs::{
     futimens, linkat, mkdirat, renameat, renameat_with, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::{Errno, pwrite};
+use std::collections::HashSet;
 use std::path::Path;
 
 /// How files are written.
@@ -55,6 +56,8 @@ pub struct Writer {
     options: WriteOptions,
     owners: Owners,
     open: Option<Filling>,
+    /// Folders that were made because something lies in them; their own row may follow.
+    led: HashSet<Vec<u8>>,
     /// Folders whose permissions and times are still to be set, in order.
     folders: Vec<(Vec<u8>, Meta, [u32; 2])>,
     temporary: u64,
@@ -90,31 +93,11 @@ impl Writer {
             options,
             owners: Owners::of_this_system(),
             open: None,
+            led: HashSet::new(),
             folders: Vec::new(),
             temporary: 0,
             written: Written::default(),
         })
-    }
-
-    /// Why something of this kind cannot be written under this path, as far as can be told beforehand.
-    #[must_use]
-    pub fn conflict(&mut self, path: &[u8], kind: Kind) -> Option<FilesError> {
-        let refused = |why: &str| Some(FilesError::refused("write", path, why));
-        if let Some(fault) = fault(path) {
-            return refused(fault);
-        }
-        let there = match self.beneath.stat(path) {
-            Ok(None) => return None,
-            Ok(Some(stat)) => FileType::from_raw_mode(stat.st_mode),
-            Err(error) => return Some(error),
-        };
-        match (kind, there) {
-            (Kind::Folder, FileType::Directory) => None,
-            (Kind::Folder, _) => refused("something that is no folder has its name"),
-            (_, FileType::Directory) => refused("a folder has its name"),
-            _ if self.options.overwrite => None,
-            _ => refused("it is there already"),
-        }
     }
 
     /// Writes one row under this path below the folder. The rows of a file come one after the other.
@@ -158,7 +141,7 @@ impl Writer {
             Err(Errno::EXIST) => {
                 // It must be a real one; a link to one is refused here.
                 self.beneath.folder(path)?;
-                false
+                self.led.remove(path)
             }
             Err(error) => return Err(FilesError::system("make folder", path, error)),
         };
@@ -178,7 +161,8 @@ impl Writer {
                 let made = mkdirat(self.beneath.folder(&path)?, name, Mode::from_raw_mode(LEADING));
                 path = join(&path, name);
                 match made {
-                    Ok(()) | Err(Errno::EXIST) => {}
+                    Ok(()) => drop(self.led.insert(path.clone())),
+                    Err(Errno::EXIST) => {}
                     Err(error) => return Err(FilesError::system("make folder", &path, error)),
                 }
             }
@@ -365,6 +349,27 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.give_up();
+    }
+}
+
+/// Why something of this kind cannot be written under this path below a folder, as far as can be told beforehand.
+#[must_use]
+pub fn conflict(beneath: &mut Beneath, overwrite: bool, path: &[u8], kind: Kind) -> Option<FilesError> {
+    let refused = |why: &str| Some(FilesError::refused("write", path, why));
+    if let Some(fault) = fault(path) {
+        return refused(fault);
+    }
+    let there = match beneath.stat(path) {
+        Ok(None) => return None,
+        Ok(Some(stat)) => FileType::from_raw_mode(stat.st_mode),
+        Err(error) => return Some(error),
+    };
+    match (kind, there) {
+        (Kind::Folder, FileType::Directory) => None,
+        (Kind::Folder, _) => refused("something that is no folder has its name"),
+        (_, FileType::Directory) => refused("a folder has its name"),
+        _ if overwrite => None,
+        _ => refused("it is there already"),
     }
 }
 
