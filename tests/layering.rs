@@ -17,7 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("volume", &["base", "format", "device"]),
     ("store", &["base", "lock_file", "column", "schema"]),
     ("files", &["base", "column", "schema"]),
-    ("section", &["base", "column", "format", "schema"]),
+    ("section", &["base", "column", "format", "schema", "files"]),
     ("verify", &["base", "column", "format", "schema", "device", "volume", "section"]),
     ("error", &["base", "column", "format", "schema", "device", "volume", "store", "files"]),
     ("backup", ENGINE),

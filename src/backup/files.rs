@@ -72,7 +72,8 @@ impl FileTree {
             return Err(ErrorKind::Options("a file tree needs a path".to_owned()).into());
         }
         if placed(&named).is_none() || named.len() > crate::base::limits::NAME_BYTES_MAX as usize {
-            let text = format!("{path}: give its path without .. and with at most 1024 bytes: it is restored under that name");
+            let text =
+                format!("{path}: give its path without .. and with at most 1024 bytes: it is restored under that name");
             return Err(ErrorKind::Options(text).into());
         }
         Ok(FileTree { path: named, data_type: DataType::Custom, include: Vec::new(), exclude: Vec::new() })
@@ -313,7 +314,10 @@ impl Sink<'_, '_> {
         let content = ChunkContent { rows, columns, bytes, pieces };
         self.set.chunk(content).map_err(|error| match error {
             VolumeError::CapacityTooSmall { capacity, needed } => Error::refused(
-                format!("file tree {}: a piece needs volumes of {needed} bytes, and they have {capacity}", self.report.table),
+                format!(
+                    "file tree {}: a piece needs volumes of {needed} bytes, and they have {capacity}",
+                    self.report.table
+                ),
                 "begin again with a larger volume size",
             ),
             error => error.into(),
