@@ -2,12 +2,12 @@
 
 use super::plan::Gap;
 use super::report::TableReport;
+use super::run::clip;
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered_from;
 use crate::column::digest::RowHasher;
 use crate::column::encode::{EncodeOptions, Encoder, Related};
 use crate::error::{Error, ErrorKind};
-use crate::files::entry::State;
 use crate::files::error::{FilesError, FilesErrorKind};
 use crate::files::name::{PATH_BYTES_MAX, placed};
 use crate::files::owners::Owners;
@@ -15,6 +15,7 @@ use crate::files::pattern::Filter;
 use crate::files::read::{Count, Noted, Part, Parts, Reader, Tally, count};
 use crate::files::rows::{PIECE_BYTES_MAX, Row, Rows, table};
 use crate::files::walk::{Source, Walk};
+use crate::format::block::block_len;
 use crate::format::record::encode_record;
 use crate::schema::clock::RowTimes;
 use crate::schema::grain::DataType;
@@ -25,7 +26,8 @@ use crate::section::table::to_record;
 use crate::volume::error::VolumeError;
 use crate::volume::set_writer::{ChunkContent, SetWriter};
 use std::collections::HashSet;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 /// Results of one part that may wait to be written.
@@ -121,8 +123,16 @@ pub struct TreeReport {
 
 /// How many paths of a tree the catalog on the volumes names.
 const LISTED_MAX: usize = 100;
+/// Most bytes of such names and reasons.
+const LISTED_BYTES_MAX: u64 = 1 << 20;
 
 impl TreeReport {
+    /// Whether a person should look at it: something could not be read, or not as it was.
+    #[must_use]
+    pub const fn warns(&self) -> bool {
+        self.tally.troubles.count > 0
+    }
+
     /// What of the tree is not on the volumes, or not as it was: the first paths by name, then how many more there are.
     #[must_use]
     pub fn gaps(&self) -> Vec<Gap> {
@@ -188,7 +198,7 @@ impl TreeJob<'_> {
         let workers = self.jobs.max(1);
         let desks: Vec<Mutex<Desk<'_>>> =
             (0..workers).map(|_| Mutex::new(self.desk(&table, Reader::new(&source, &owners, piece)))).collect();
-        let mut sink = Sink { set, waiting: None, report: blank(&tree.path), tally: Tally::default() };
+        let mut sink = Sink { set, waiting: None, report: TableReport { table: tree.path.clone(), ..TableReport::default() }, tally: Tally::default() };
         ordered_from(
             workers,
             AHEAD,
@@ -225,19 +235,6 @@ impl TreeJob<'_> {
 fn piece_bytes(room: Option<u64>) -> usize {
     let fits = room.map_or(u64::MAX, |room| room.saturating_sub(ROW_ROOM).max(PIECE_BYTES_MIN));
     fits.min(PIECE_BYTES_MAX as u64) as usize
-}
-
-fn blank(tree: &str) -> TableReport {
-    TableReport {
-        table: tree.to_owned(),
-        rows: 0,
-        carried: 0,
-        undated: 0,
-        buckets: 0,
-        decoded_bytes: 0,
-        stored_bytes: 0,
-        held: Vec::new(),
-    }
 }
 
 /// What one thread works with.
@@ -334,7 +331,28 @@ impl Sink<'_, '_> {
     }
 }
 
-/// Whether a person should look at what became of the trees.
-pub(super) fn warn(trees: &[TreeReport]) -> bool {
-    trees.iter().any(|tree| tree.tally.troubles.count > 0 || tree.tally.state != State::Sound)
+/// Folders by device and number, as far as they are there.
+pub(super) fn identities(folders: &[PathBuf]) -> HashSet<(u64, u64)> {
+    let there = folders.iter().flat_map(std::fs::metadata);
+    there.map(|folder| (folder.dev(), folder.ino())).collect()
+}
+
+/// What the catalog on the volumes says of files that are not on them, as far as there is room: names and reasons.
+pub(super) fn listed(trees: &[TreeReport], volume_size: Option<u64>) -> Vec<(String, String)> {
+    let room = volume_size.map_or(LISTED_BYTES_MAX, |size| LISTED_BYTES_MAX.min(size / 8));
+    let mut taken = 0u64;
+    let pairs = trees.iter().flat_map(TreeReport::gaps).map(|gap| (clip(&gap.name), clip(&gap.reason)));
+    let fits = |(name, reason): &(String, String)| {
+        taken = taken.saturating_add(name.len() as u64).saturating_add(reason.len() as u64).saturating_add(16);
+        taken <= room
+    };
+    pairs.take_while(fits).collect()
+}
+
+/// Bytes of a section's header and of a chunk with the smallest piece of a file.
+pub(super) fn smallest(tree: &FileTree) -> Result<u64, Error> {
+    let header = encode_record(&to_record(&table(&tree.path, tree.data_type), false, &Cutoffs::default()))?.len();
+    // Half a volume is what a chunk may take.
+    let chunk = PIECE_BYTES_MIN.saturating_add(ROW_ROOM).saturating_mul(2);
+    Ok((block_len(header) as u64).saturating_add(chunk))
 }
