@@ -1,11 +1,13 @@
 //! What a backup is asked to do.
 
+use super::files::FileTree;
 use crate::base::limits::CHUNK_DECODED_TARGET;
 use crate::base::time::Instant;
 use crate::column::encode::EncodeOptions;
 use crate::format::block::SetId;
 use crate::format::label::data_types;
 use crate::schema::grain::DataType;
+use std::path::PathBuf;
 
 /// What to back up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +25,6 @@ impl Select {
         match self {
             Select::Data(data) => data,
             Select::Tables(_) => &[],
-        }
-    }
-
-    pub(super) fn bits(&self) -> u32 {
-        match self {
-            Select::Data(data) => data.iter().map(|data_type| data_type.bit()).fold(0, |bits, bit| bits | bit),
-            Select::Tables(_) => data_types::SPECIFIC,
         }
     }
 }
@@ -66,6 +61,10 @@ pub struct Incremental {
 pub struct Options {
     /// What to back up.
     pub select: Select,
+    /// File trees beside what is selected; those that the table catalogue lists need not be named. Each is written whole.
+    pub trees: Vec<FileTree>,
+    /// Folders that no tree includes: where the backup itself is written.
+    pub skip: Vec<PathBuf>,
     /// All of it, or what changed.
     pub kind: Kind,
     /// Only the rows of this ACD; tables without an ACD column are left out.
@@ -95,6 +94,8 @@ impl Options {
     pub fn new(now: Instant, now_unix: i64, set: SetId) -> Options {
         Options {
             select: Select::Data(DataType::ALL.to_vec()),
+            trees: Vec::new(),
+            skip: Vec::new(),
             kind: Kind::Full,
             acd: None,
             volume_size: None,
@@ -106,6 +107,25 @@ impl Options {
             system: "CMS".to_owned(),
             encode: EncodeOptions::default(),
         }
+    }
+
+    /// The data types of the label: those selected, and custom data where there are file trees besides.
+    pub(super) fn data(&self) -> Vec<DataType> {
+        let selected = self.select.data();
+        let besides = |kind: &DataType| *kind == DataType::Custom && !self.trees.is_empty() && !self.is_specific();
+        DataType::ALL.into_iter().filter(|kind| selected.contains(kind) || besides(kind)).collect()
+    }
+
+    /// The same as bits of [`data_types`].
+    pub(super) fn bits(&self) -> u32 {
+        match self.is_specific() {
+            true => data_types::SPECIFIC,
+            false => self.data().iter().map(|data_type| data_type.bit()).fold(0, |bits, bit| bits | bit),
+        }
+    }
+
+    const fn is_specific(&self) -> bool {
+        matches!(self.select, Select::Tables(_))
     }
 
     /// Bytes in memory at which a chunk is cut: several fit a volume.

@@ -5,6 +5,7 @@
 mod applied;
 mod apply;
 mod drift;
+mod files;
 mod given;
 mod guards;
 mod journal;
@@ -25,6 +26,7 @@ mod undo;
 mod units;
 mod window;
 
+pub use files::{FilesOptions, FilesPlan, FilesReport, FilesRestore, FilesStopped, TreePlan};
 pub use keep::Keep;
 pub use options::{Missing, Options, Proof, Select, UNIT_ROWS};
 pub use report::{
