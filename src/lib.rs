@@ -15,6 +15,8 @@ pub mod device;
 pub mod error;
 pub mod files;
 pub mod format;
+#[cfg(feature = "cli")]
+pub mod history;
 pub mod lock_file;
 pub mod restore;
 pub mod schema;

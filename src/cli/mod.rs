@@ -7,18 +7,23 @@ pub mod commands;
 pub mod exit;
 pub mod failure;
 pub mod interrupt;
+pub mod job;
 pub mod output;
 pub mod parse;
+pub mod place;
 pub mod progress;
 pub mod prompt;
 pub mod render;
 
 use crate::base::monitor::Task;
-use args::{BrCheckArgs, Cli, Command};
+use crate::history::entry::Kind;
+use crate::history::journal::Journal;
+use args::{BrCheckArgs, CheckWork, Cli, Command, LogOptions};
 use clap::Parser;
 use exit::Exit;
 use failure::Failure;
 use interrupt::Left;
+use job::Job;
 use output::{Output, Style};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -39,7 +44,8 @@ pub fn main() -> ExitCode {
         Err(code) => return code,
     };
     interrupt::explain(left_behind(&cli.command));
-    end(&output, dispatch(&cli.command, &output))
+    let around = Around { history: place::Hints::of_process(cli.state_dir.as_deref(), None).journal() };
+    end(&output, dispatch(&cli.command, &around, &output))
 }
 
 /// `br_check`, with the arguments and streams of this process.
@@ -71,22 +77,78 @@ const fn left_behind(command: &Command) -> Left {
             changes: Some(Task::Undo),
         },
         Command::State(_) => Left::always("the state is as it was, unless the answer says otherwise"),
-        Command::Check(_) | Command::Label(_) | Command::Catalogue(_) | Command::Log(_) => {
+        Command::Check(_) | Command::Status(_) | Command::Label(_) | Command::Catalogue(_) | Command::Log(_) => {
             Left::always("nothing was changed")
         }
         Command::Demo(_) | Command::Gen(_) => Left::always("what was made so far stays where it is"),
     }
 }
 
-/// Options first, then the work: what is wrong with the command line is said before anything is opened.
-fn dispatch(command: &Command, output: &Output) -> Result<Exit, Failure> {
+/// What the commands of one process share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct Around {
+    /// The history, none if none is kept; or why nobody knows where it is.
+    history: Result<Option<Journal>, Failure>,
+}
+
+impl Around {
+    /// No history is kept.
+    pub(in crate::cli) const NOTHING: Around = Around { history: Ok(None) };
+
+    /// The history for work that goes on without one.
+    fn journal(&self, output: &Output) -> Option<&Journal> {
+        match &self.history {
+            Ok(journal) => journal.as_ref(),
+            Err(failure) => {
+                output.warning(&format!("no history is kept: {failure}; {}", failure.hint));
+                None
+            }
+        }
+    }
+
+    /// The history for a command that is about it.
+    fn wanted(&self) -> Result<&Journal, Failure> {
+        let journal = self.history.as_ref().map_err(Clone::clone)?.as_ref();
+        journal.ok_or_else(|| {
+            let message = "no history is kept: INTERVAULT_STATE is set and empty";
+            Failure::new(Exit::Nothing, message).hint("unset it, or say with --state-dir where the history is")
+        })
+    }
+}
+
+/// Options first, then the work: what is wrong with the command line is said before anything is opened. What changes
+/// something, or proves something, is written into the history.
+fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit, Failure> {
+    let journal = |wanted: bool| if wanted { around.journal(output) } else { None };
     match command {
-        Command::Backup(args) => commands::backup::run(&args.options(), output),
-        Command::Restore(args) => commands::restore::run(&args.options()?, output),
-        Command::Undo(args) => commands::undo::run(&args.options(), output),
+        Command::Backup(args) => {
+            let options = args.options();
+            let job = Job::new(Kind::Backup).database(&options.database).devices(std::slice::from_ref(&options.to));
+            job.run(journal(!options.dry_run), output, |job| commands::backup::run(&options, job, output))
+        }
+        Command::Restore(args) => {
+            let options = args.options()?;
+            let looks = options.dry_run || options.save_plan.is_some();
+            let job = Job::new(Kind::Restore).database(&options.database).devices(&options.from);
+            job.run(journal(!looks), output, |job| commands::restore::run(&options, job, output))
+        }
+        Command::Undo(args) => {
+            let options = args.options();
+            let job = Job::new(Kind::Undo).database(&options.database).devices(&options.from);
+            job.run(journal(!options.dry_run), output, |job| commands::undo::run(&options, job, output))
+        }
         Command::State(args) => commands::state::run(&args.options(), output),
-        Command::Log(args) => commands::log::run(&args.options(), output),
-        Command::Check(args) => commands::check::run(&args.options(), output),
+        Command::Status(args) => commands::status::run(&args.options(), around.wanted()?, output),
+        Command::Log(args) => match args.options() {
+            LogOptions::Restores(options) => commands::log::run(&options, output),
+            LogOptions::History(options) => commands::log::history(&options, around.wanted()?, output),
+        },
+        Command::Check(args) => {
+            let options = args.options();
+            let job = Job::new(Kind::Check).devices(&options.devices);
+            let proves = options.work == CheckWork::Verify;
+            job.run(journal(proves), output, |job| commands::check::run(&options, job, output))
+        }
         Command::Label(args) => commands::label::run(&args.options(), output),
         Command::Catalogue(args) => commands::catalogue::run(&args.options(), output),
         Command::Demo(args) => commands::demo::run(&args.options(), output),

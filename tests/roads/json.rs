@@ -50,6 +50,8 @@ fn answers() -> Vec<Value> {
     let case = Case::troubled();
     let (url, from) = (case.url(), case.device());
     let undo = case.centre.folder.path().join("undo").display().to_string();
+    let state = case.centre.folder.path().join("state").display().to_string();
+    json(&["check", &from, "--verify", "--state-dir", &state], 0);
     let restore = ["restore", "--database", &url, "--from", &from, "--data", "historical", "--undo", &undo];
     let range = ["--start", "2024-03-02 09:00", "--stop", "2024-03-06 23:59", "--partial-periods", "keep"];
     let mut answers = vec![
@@ -58,6 +60,8 @@ fn answers() -> Vec<Value> {
         json(&[&restore[..], &range, &["--uncovered", "delete", "--yes"]].concat(), 0),
         json(&[&restore[..], &["--uncovered", "keep", "--save-plan", &format!("{undo}.plan")]].concat(), 0),
         json(&["log", "--database", &url], 0),
+        json(&["log", "--state-dir", &state], 0),
+        json(&["status", "--chain", &from, "--state-dir", &state], 0),
         json(&["log", "--database", &url, "--run", "1"], 0),
         json(&["restore", "--database", &url, "--from", &from, "--resume", "--yes"], 0),
         json(&["undo", "--database", &url, "--from", &undo, "--yes"], 0),

@@ -23,6 +23,8 @@ mod rules;
 #[cfg(target_os = "linux")]
 mod saved;
 mod scenarios;
+#[cfg(target_os = "linux")]
+mod status;
 mod support;
 mod undo;
 mod windows;

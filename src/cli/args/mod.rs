@@ -2,12 +2,14 @@
 //! without opening anything is found here.
 
 mod backup;
+mod history;
 mod journal;
 mod restore;
 mod small;
 
 pub use backup::{BackupArgs, BackupOptions, Selection};
-pub use journal::{LogArgs, LogOptions, StateArgs, StateOptions, UndoArgs, UndoOptions};
+pub use history::{HistoryOptions, LogArgs, LogOptions, RestoresOptions, StatusArgs, StatusOptions, age};
+pub use journal::{StateArgs, StateOptions, UndoArgs, UndoOptions};
 pub use restore::{Carried, PartialPeriods, ProofLevel, RestoreArgs, RestoreOptions, Uncovered, Undo};
 pub use small::{
     BrCheckArgs, BrDevice, CatalogueArgs, CatalogueOptions, CheckArgs, CheckOptions, CheckWork, DemoArgs, DemoOptions,
@@ -16,6 +18,7 @@ pub use small::{
 
 use super::output::{Color, Style};
 use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
 
 /// What every exit status means, for the end of help pages.
 pub const EXIT_STATUS: &str = "\
@@ -38,6 +41,10 @@ pub struct Cli {
     /// What every command understands.
     #[command(flatten)]
     pub global: GlobalArgs,
+    /// Folder of the history of backups and restores [default: INTERVAULT_STATE, else $XDG_STATE_HOME/intervault, for root
+    /// /var/lib/intervault, for others ~/.local/state/intervault]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
     /// The command.
     #[command(subcommand)]
     pub command: Command,
@@ -79,7 +86,9 @@ pub enum Command {
     Undo(UndoArgs),
     /// Show or set whether rows are collected, and who may work
     State(StateArgs),
-    /// Show the restores of a database
+    /// Show the last backup, errors, what is at work, and the chains on devices
+    Status(StatusArgs),
+    /// Show the history of backups and restores, or the restores of one database
     Log(LogArgs),
     /// List what is on volumes, or prove that they can be read
     Check(CheckArgs),

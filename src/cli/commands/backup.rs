@@ -5,6 +5,7 @@ use crate::backup::{Backup, Incremental, Kind, Options, ReadBack, Select};
 use crate::cli::args::{BackupOptions, Selection};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::job::Job;
 use crate::cli::output::Output;
 use crate::cli::parse::DevicePath;
 use crate::cli::progress::Progress;
@@ -19,7 +20,7 @@ const SYSTEM: &str = "CMS";
 ///
 /// # Errors
 /// The database or the device cannot be used, or what was written cannot be read back.
-pub fn run(options: &BackupOptions, output: &Output) -> Result<Exit, Failure> {
+pub fn run(options: &BackupOptions, job: &Job, output: &Output) -> Result<Exit, Failure> {
     let now = open::now(options.now)?;
     now.doubt().iter().for_each(|doubt| output.warning(doubt));
     let store = open::database(&options.database)?;
@@ -47,6 +48,7 @@ pub fn run(options: &BackupOptions, output: &Output) -> Result<Exit, Failure> {
         }
         _ => Failure::from(error),
     })?;
+    job.written(&report.set, report.verified);
     let exit = if report.gaps.warn() { Exit::Warnings } else { Exit::Done };
     if output.json() {
         output.object("intervault/backup", exit, &render::report_json(&report, &now));

@@ -2,9 +2,11 @@
 
 pub mod backup;
 pub mod check;
+pub mod history;
 pub mod journal;
 pub mod json;
 pub mod restore;
 pub mod run;
+pub mod status;
 pub mod text;
 pub mod undo;
