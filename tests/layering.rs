@@ -17,9 +17,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("device", &["base", "lock_file"]),
     ("volume", &["base", "format", "device"]),
     ("store", &["base", "lock_file", "column", "schema"]),
-    ("section", &["base", "column", "format", "schema"]),
+    ("files", &["base", "column", "schema"]),
+    ("section", &["base", "column", "format", "schema", "files"]),
     ("verify", &["base", "column", "format", "schema", "device", "volume", "section"]),
-    ("error", &["base", "column", "format", "schema", "device", "volume", "store"]),
+    ("error", &["base", "column", "format", "schema", "device", "volume", "store", "files"]),
     ("backup", ENGINE),
     ("restore", ENGINE),
     ("check", ENGINE),
@@ -32,11 +33,11 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// What the operations stand on; they never import each other.
 const ENGINE: &[&str] =
-    &["base", "column", "format", "schema", "device", "volume", "store", "error", "section", "verify"];
+    &["base", "column", "format", "schema", "device", "volume", "store", "files", "error", "section", "verify"];
 
 const SHELL: &[&str] = &[
-    "base", "history", "column", "format", "schema", "device", "volume", "store", "error", "section", "verify",
-    "backup", "restore", "check", "inspect", "prune", "demo",
+    "base", "history", "column", "format", "schema", "device", "volume", "store", "files", "error", "section",
+    "verify", "backup", "restore", "check", "inspect", "prune", "demo",
 ];
 
 /// Foreign crates and parts of `std` that only some places may name, as prefixes of the path below `src/`.
@@ -44,6 +45,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("bincode", &["format/codec.rs"]),
     ("rusqlite", &["store/sqlite", "demo/"]),
     ("memmap2", &["device/map.rs"]),
+    ("globset", &["files/pattern.rs"]),
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),
     ("clap_mangen", &["cli/"]),
@@ -67,6 +69,7 @@ const OUTSIDE_WORLD: &[&str] = &[
     "device/",
     "volume/",
     "store/",
+    "files/",
     "backup/",
     "restore/",
     "check/",

@@ -1,87 +1,18 @@
 //! What a backup will write: which tables, and which of those selected it cannot.
 
-use crate::base::limits::{CHUNK_DECODED_TARGET, CHUNK_ROWS_MAX};
-use crate::base::time::Instant;
-use crate::column::encode::EncodeOptions;
+use super::base::Parent;
+use super::files::{FileTree, PlannedTree, identities, plan as plan_tree};
+use super::options::{Kind, Options, Select};
+use super::report::Compared;
+use crate::base::limits::CHUNK_ROWS_MAX;
 use crate::column::logical::LogicalType;
 use crate::error::Error;
-use crate::format::block::SetId;
-use crate::format::label::data_types;
 use crate::schema::catalogue::{Catalogue, Entry};
 use crate::schema::grain::{DataType, Grain};
 use crate::schema::label_text::LabelText;
 use crate::schema::table::{BoundTable, TableSchema};
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Part, Snapshot};
-
-/// What to back up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Select {
-    /// Everything of these data types that the table catalogue lists.
-    Data(Vec<DataType>),
-    /// These tables and nothing else. Tables that the catalogue does not list are written as custom data, whole.
-    Tables(Vec<String>),
-}
-
-impl Select {
-    /// The data types as the label carries them; empty for specific tables.
-    #[must_use]
-    pub fn data(&self) -> &[DataType] {
-        match self {
-            Select::Data(data) => data,
-            Select::Tables(_) => &[],
-        }
-    }
-
-    fn bits(&self) -> u32 {
-        match self {
-            Select::Data(data) => data.iter().map(|data_type| data_type.bit()).fold(0, |bits, bit| bits | bit),
-            Select::Tables(_) => data_types::SPECIFIC,
-        }
-    }
-}
-
-/// Whether the volumes are read back and proved before the backup is called done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ReadBack {
-    /// They are.
-    #[default]
-    Verify,
-    /// They are not: exit status 0 then means written and synced only.
-    Skip,
-}
-
-/// How to back up.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// What to back up.
-    pub select: Select,
-    /// Only the rows of this ACD; tables without an ACD column are left out.
-    pub acd: Option<i64>,
-    /// Capacity of a volume in bytes; `None`: not bounded.
-    pub volume_size: Option<u64>,
-    /// Whether to read back.
-    pub read_back: ReadBack,
-    /// Threads that read and encode, at least 1.
-    pub jobs: usize,
-    /// The civil time at the source, which decides whether the newest interval is complete.
-    pub now: Instant,
-    /// The same moment, in seconds since 1970-01-01 00:00 UTC.
-    pub now_unix: i64,
-    /// Identity of the new set: random. Two sets must never share one.
-    pub set: SetId,
-    /// System name in the label.
-    pub system: String,
-    /// How columns are encoded.
-    pub encode: EncodeOptions,
-}
-
-impl Options {
-    /// Bytes in memory at which a chunk is cut: several fit a volume.
-    pub(super) fn chunk_bytes(&self) -> u64 {
-        CHUNK_DECODED_TARGET.min(self.volume_size.map_or(u64::MAX, |size| size / 4))
-    }
-}
 
 /// One table that will be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,17 +23,23 @@ pub struct PlannedTable {
     pub rows: u64,
     /// The parts in which it is read, in row order.
     pub parts: Vec<Part>,
+    /// How it compares with what the chain had, in the plan of an incremental backup; `None` as in a report.
+    pub compared: Option<Compared>,
 }
 
 /// What a backup will write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub struct BackupPlan {
     /// The tables, in catalogue order.
     pub tables: Vec<PlannedTable>,
+    /// The file trees: those that were named, then those of the catalogue.
+    pub trees: Vec<PlannedTree>,
     /// What of the selection a restore will not bring back.
     pub gaps: Gaps,
-    /// Bits of [`data_types`] for the label.
+    /// Bits of [`crate::format::label::data_types`] for the label.
     pub data_types: u32,
+    /// The set that it builds on, if it is incremental.
+    pub parent: Option<Parent>,
 }
 
 /// What of the selection is not on the volumes, or is there but does not come back from them as it is.
@@ -163,12 +100,14 @@ pub(super) fn chunk_rows(schema: &TableSchema, bytes: u64) -> u64 {
 /// # Errors
 /// A specific table does not exist; a table lacks the columns that the catalogue names; nothing that was selected exists;
 /// the store fails.
-pub fn plan(snapshot: &dyn Snapshot, catalogue: &Catalogue, options: &Options) -> Result<Plan, Error> {
-    let mut plan = Plan { tables: Vec::new(), gaps: Gaps::default(), data_types: options.select.bits() };
+pub(super) fn plan(snapshot: &dyn Snapshot, catalogue: &Catalogue, options: &Options) -> Result<BackupPlan, Error> {
+    let (tables, gaps, data_types) = (Vec::new(), Gaps::default(), options.bits());
+    let mut plan = BackupPlan { tables, trees: Vec::new(), gaps, data_types, parent: None };
+    named_trees(&mut plan, options)?;
     for entry in &selected(snapshot, catalogue, &options.select, &mut plan.gaps)? {
         add(&mut plan, snapshot, entry, options)?;
     }
-    if plan.tables.is_empty() && plan.gaps.left_out.is_empty() {
+    if plan.tables.is_empty() && plan.trees.is_empty() && plan.gaps.left_out.is_empty() {
         return Err(Error::nothing(
             format!("none of the {} selected tables exists in this database", plan.gaps.absent.len()),
             "check the database and the table catalogue (intervault catalogue)",
@@ -207,15 +146,9 @@ fn selected(
     })
 }
 
-fn add(plan: &mut Plan, snapshot: &dyn Snapshot, entry: &Entry, options: &Options) -> Result<(), Error> {
+fn add(plan: &mut BackupPlan, snapshot: &dyn Snapshot, entry: &Entry, options: &Options) -> Result<(), Error> {
     if entry.is_path() {
-        let there = std::path::Path::new(&entry.name).symlink_metadata().is_ok();
-        if there {
-            plan.gaps.leave_out(&entry.name, "files are not backed up by this release", true);
-        } else {
-            plan.gaps.absent.push(entry.name.clone());
-        }
-        return Ok(());
+        return listed_tree(plan, entry, options);
     }
     let Some(schema) = snapshot.schema(&entry.name)? else {
         if matches!(options.select, Select::Tables(_)) {
@@ -235,10 +168,48 @@ fn add(plan: &mut Plan, snapshot: &dyn Snapshot, entry: &Entry, options: &Option
     if let Some(gap) = not_restorable(snapshot, &schema)? {
         plan.gaps.not_restorable.push(gap);
     }
-    let parts =
-        snapshot.parts(&table.schema, chunk_rows(&table.schema, options.chunk_bytes()).saturating_mul(PART_CHUNKS))?;
+    let chunks = match options.kind {
+        Kind::Full => PART_CHUNKS,
+        // Small parts: of those with a changed bucket little else is read again.
+        Kind::Incremental(_) => 1,
+    };
+    let rows = chunk_rows(&table.schema, options.chunk_bytes()).saturating_mul(chunks);
+    let parts = snapshot.parts(&table.schema, rows)?;
     let rows = parts.iter().map(|part| part.rows).fold(0, u64::saturating_add);
-    plan.tables.push(PlannedTable { table, rows, parts });
+    plan.tables.push(PlannedTable { table, rows, parts, compared: None });
+    Ok(())
+}
+
+/// The trees that were named.
+fn named_trees(plan: &mut BackupPlan, options: &Options) -> Result<(), Error> {
+    let skip = identities(&options.skip);
+    for tree in &options.trees {
+        if plan.trees.iter().any(|planned| planned.tree.path == tree.path) {
+            continue;
+        }
+        let planned = plan_tree(tree, &skip)?;
+        plan.trees.push(planned.ok_or_else(|| {
+            Error::nothing(format!("there is no file or folder {}", tree.path), "check the spelling of the path")
+        })?);
+    }
+    Ok(())
+}
+
+/// A path that the catalogue lists. One that is not there is listed as absent, one that cannot be read is left out.
+fn listed_tree(plan: &mut BackupPlan, entry: &Entry, options: &Options) -> Result<(), Error> {
+    let tree = FileTree { data_type: entry.data_type, ..FileTree::new(&entry.name)? };
+    if plan.trees.iter().any(|planned| planned.tree.path == tree.path) {
+        return Ok(());
+    }
+    if options.acd.is_some() {
+        plan.gaps.leave_out(&entry.name, "files belong to no ACD, and only one ACD was selected", true);
+        return Ok(());
+    }
+    match plan_tree(&tree, &identities(&options.skip)) {
+        Ok(Some(planned)) => plan.trees.push(planned),
+        Ok(None) => plan.gaps.absent.push(entry.name.clone()),
+        Err(error) => plan.gaps.leave_out(&entry.name, &error.to_string(), true),
+    }
     Ok(())
 }
 
@@ -260,9 +231,9 @@ pub(super) fn label_text(options: &Options, number: u32) -> LabelText {
         system: options.system.clone(),
         day: options.now.day(),
         number,
-        data: options.select.data().to_vec(),
+        data: options.data(),
         acd: options.acd,
-        incremental: false,
+        incremental: options.kind != Kind::Full,
         volume: 1,
     }
 }

@@ -7,10 +7,12 @@ use super::interrupt;
 use super::output::Output;
 use super::parse::{DatabaseUrl, DevicePath};
 use super::render::text::escape;
-use crate::base::time::Instant;
+use crate::backup::Parent;
+use crate::base::time::{Day, Instant};
 use crate::format::label::LabelRecord;
 use crate::history::entry::{Entry, Event, Kind, Outcome};
 use crate::history::journal::{HistoryError, Journal, RunLock};
+use crate::schema::label_text::last_of_day;
 use crate::volume::set_writer::SetSummary;
 use std::cell::RefCell;
 use std::time::Instant as Clock;
@@ -74,14 +76,22 @@ impl Job {
         self.note(|entry| label_into(entry, label));
     }
 
-    /// What a backup wrote. The chain is that of a full set unless [`Job::set`] said otherwise.
-    pub fn written(&self, set: &SetSummary, verified: bool) {
+    /// The highest number of a backup of this day in the history: a device that was changed since may not know of it.
+    #[must_use]
+    pub fn last_number(&self, day: Day) -> u32 {
+        // A history that cannot be read was told of when the line was begun.
+        let reading = self.journal.as_ref().and_then(|journal| journal.read().ok()).unwrap_or_default();
+        let backups = reading.entries.iter().filter(|entry| entry.kind == Kind::Backup);
+        last_of_day(backups.filter_map(|entry| entry.label.as_deref()), day)
+    }
+
+    /// What a backup wrote, and what that builds on.
+    pub fn written(&self, set: &SetSummary, parent: Option<&Parent>, verified: bool) {
         self.note(|entry| {
-            let id = set.set.to_string();
-            if entry.set.as_ref() != Some(&id) {
-                (entry.chain, entry.member) = (Some(id.clone()), Some(0));
-            }
-            entry.set = Some(id);
+            entry.set = Some(set.set.to_string());
+            entry.chain = Some(parent.map_or(set.set, |parent| parent.chain).to_string());
+            entry.parent = parent.map(|parent| parent.set.to_string());
+            entry.member = Some(parent.map_or(0, |parent| parent.sequence.saturating_add(1)));
             entry.label = Some(set.label.clone());
             entry.rows = Some(set.rows);
             entry.bytes = Some(set.bytes);

@@ -147,8 +147,9 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
     let config = &around.config;
     match command {
         Command::Backup(args) => {
-            let mut options = args.options()?;
+            let mut options = args.options();
             options.to = config.device(&options.to);
+            config.devices(&mut options.base);
             backup(&options, around, output)
         }
         Command::Restore(args) => {

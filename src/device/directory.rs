@@ -176,6 +176,10 @@ impl FileSink {
 }
 
 impl VolumeSink for FileSink {
+    fn readable(&self) -> bool {
+        true
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Result<(), DeviceError> {
         self.file.write_all(bytes).map_err(|error| self.failed("append to", error))
     }

@@ -2,14 +2,14 @@
 //! state, with a member missing.
 
 use super::commands::{Case, json, run};
-use super::support::*;
-use intervault::backup::{self, Select};
+use super::support::restore_options;
 use intervault::device::directory::DirectoryDevice;
 use intervault::device::joined::JoinedDevice;
 use intervault::device::traits::Device;
-use intervault::schema::catalogue::Catalogue;
+use intervault::restore::{self, Outcome, Restore};
 use intervault::schema::grain::DataType;
-use intervault::testing::chains::write_incremental;
+use intervault::schema::range::{Policies, Uncovered};
+use intervault::volume::chain::{Chain, Wanted};
 use intervault::volume::set::list_sets;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -45,16 +45,11 @@ impl Chained {
     }
 
     fn incremental(&mut self, sequence: u32) {
-        let open = |sequence| Box::new(DirectoryDevice::for_writing(self.folder(sequence)).unwrap());
-        let before = JoinedDevice::new((0..sequence).map(|before| open(before) as Box<dyn Device>).collect());
-        let mut sets = list_sets(&before).unwrap().sets;
-        sets.sort_by_key(|set| std::cmp::Reverse(set.label().sequence));
-        let select = Select::Data(vec![DataType::Historical, DataType::Acd]);
-        let options = backup::Options { select, ..backup_options(sequence as u8) };
-        std::fs::create_dir(self.folder(sequence)).unwrap();
-        let onto = open(sequence);
-        let before: Vec<_> = sets.iter().collect();
-        write_incremental(&self.case.centre.store(), &Catalogue::builtin(), onto.as_ref(), &options, &before).unwrap();
+        let (url, to) = (self.case.url(), self.folder(sequence));
+        let mut words = vec!["backup", "--database", &url, "--to", &to, "--data", "historical,acd", "--incremental"];
+        let before: Vec<String> = (0..sequence).map(|before| self.folder(before)).collect();
+        words.extend(before.iter().flat_map(|folder| ["--base", folder]));
+        run(&words, 0);
         self.states.push(self.case.contents());
     }
 
@@ -205,4 +200,38 @@ fn a_chain_is_saved_in_a_plan_and_applied_with_just_its_members() {
     run(&["backup", "--database", &url, "--to", &chain.folder(0), "--data", "historical"], 0);
     apply(&[2, 0, 1], 0);
     assert_eq!(chain.case.contents(), chain.states[2]);
+}
+
+/// A restore of a chain that stopped between its units is finished by the command, with just the sets that it was of.
+#[test]
+fn a_chain_that_stopped_is_finished_with_just_its_members() {
+    let chain = Chained::new();
+    chain.ruin();
+    let devices = (0..3).map(|at| Box::new(DirectoryDevice::open(chain.folder(at)).unwrap()) as Box<dyn Device>);
+    let joined = JoinedDevice::new(devices.collect());
+    let sets = list_sets(&joined).unwrap().sets;
+    let store = chain.case.centre.store();
+    let policies = Policies { uncovered: Uncovered::Delete, ..Policies::default() };
+    let select = restore::Select::Data(vec![DataType::Historical]);
+    let options = restore::Options { policies, select, unit_rows: 1, ..restore_options(None, None) };
+    let stop = super::undo::StopAfter::new(0);
+    let restore = Restore::new(Chain::choose(&sets, Wanted::default()).unwrap(), &store, options);
+    let plan = restore.plan().unwrap();
+    let stopped = restore.watched(&stop).apply(&plan, None).unwrap_err();
+    assert!(stopped.report.count(Outcome::NotBegun) >= 2, "{:?}", stopped.report.units);
+    assert_ne!(chain.case.contents(), chain.states[2]);
+    let (_, said) = chain.run(&[0, 2], &["--resume", "--yes"], 2);
+    assert!(said.contains("--resume"), "what was asked for is in the journal: {said}");
+    let resume = |sequences: &[u32], status| {
+        let mut words = vec!["restore".to_owned(), "--database".to_owned(), chain.case.url()];
+        words.extend(sequences.iter().flat_map(|sequence| ["--from".to_owned(), chain.folder(*sequence)]));
+        words.extend(["--resume".to_owned(), "--yes".to_owned()]);
+        run(&words.iter().map(String::as_str).collect::<Vec<_>>(), status)
+    };
+    let (_, said) = resume(&[0, 2], 5);
+    assert!(said.contains("which is not on") && said.contains("intervault undo"), "{said}");
+    resume(&[2, 1, 0], 0);
+    assert_eq!(chain.case.contents(), chain.states[2]);
+    let (said, _) = resume(&[2, 1, 0], 0);
+    assert!(said.contains("no restore to finish"), "{said}");
 }

@@ -4,19 +4,16 @@
 use super::commands::{json, run};
 use super::support::*;
 use intervault::backup::{self, Select};
-use intervault::base::monitor::Silent;
 use intervault::base::time::Instant;
 use intervault::device::directory::DirectoryDevice;
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
 use intervault::format::block::SetId;
 use intervault::prune::{Condition, Known, Rules, facts, plan, remove};
-use intervault::schema::catalogue::Catalogue;
 use intervault::schema::grain::DataType;
-use intervault::testing::chains::write_incremental;
 use intervault::testing::fault::{Fault, FaultDevice, Op};
 use intervault::testing::sets::{Sample, write_sample};
-use intervault::volume::set::{SetReader, list_sets};
+use intervault::volume::set::list_sets;
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -67,18 +64,14 @@ impl Nights {
 
     fn full(&mut self) {
         let options = self.next();
-        backup::run(&self.centre.store(), &Catalogue::builtin(), &self.device(), &options, &Silent).unwrap();
+        backup_onto(&self.centre, &self.device(), &options).unwrap();
     }
 
     /// An incremental set on the last one.
     fn incremental(&mut self) {
-        let options = self.next();
-        let device = self.device();
-        let sets = list_sets(&device).unwrap().sets;
-        let mut before: Vec<&SetReader<'_>> = sets.iter().collect();
-        before.sort_by_key(|set| std::cmp::Reverse(set.label().created_unix));
-        let full = before.iter().position(|set| !set.label().incremental).unwrap();
-        write_incremental(&self.centre.store(), &Catalogue::builtin(), &device, &options, &before[..=full]).unwrap();
+        let kind = backup::Kind::Incremental(backup::Incremental::default());
+        let options = backup::Options { kind, ..self.next() };
+        backup_onto(&self.centre, &self.device(), &options).unwrap();
     }
 
     fn prune(&self, more: &[&str], status: i32) -> Value {

@@ -234,6 +234,33 @@ fn a_lost_history_is_made_up_from_the_volumes() {
 }
 
 #[test]
+fn the_number_of_the_day_is_that_of_the_history_where_the_device_knows_less() {
+    let told = Told::new();
+    let now = ["--now", "2026-11-21 18:00", "--database", &told.case.url(), "--data", "historical"];
+    let label = |to: &str, more: &[&str]| {
+        let words = [&["backup", "--to", &told.folder(to)], &now[..], more].concat();
+        told.json(&words, 0)["label"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(label("one", &[]), "CMS-261121-01-XXHX-00-F-01");
+    assert_eq!(label("one", &["--incremental"]), "CMS-261121-02-XXHX-00-I-01");
+    assert_eq!(label("two", &[]), "CMS-261121-03-XXHX-00-F-01");
+    let runs = told.json(&["log"], 0)["runs"].clone();
+    assert_eq!(
+        (&runs[1]["member"], &runs[1]["parent"], &runs[1]["chain"]),
+        (&1.into(), &runs[0]["set"], &runs[0]["set"])
+    );
+    assert_eq!((&runs[2]["member"], &runs[2]["chain"]), (&0.into(), &runs[2]["set"]));
+    // Where the history was lost the device still knows.
+    std::fs::remove_dir_all(&told.state).unwrap();
+    assert_eq!(label("one", &[]), "CMS-261121-03-XXHX-00-F-01");
+    let label_99 = Some("CMS-261121-99-XXHX-00-F-01".to_owned());
+    told.journal().append(&mut Entry { label: label_99, ..Entry::begun(Kind::Backup, 0, "") }).unwrap();
+    let words = ["backup", "--to", &told.folder("three"), "--now", "2026-11-21 18:00", "--database", &told.case.url()];
+    let specific = told.json(&[&words[..], &["--tables", "hsplit"]].concat(), 0);
+    assert_eq!(specific["label"], "CMS-261121-100-XXXX-00-F-01");
+}
+
+#[test]
 fn a_backup_that_is_killed_is_told_as_interrupted() {
     let told = Told::new();
     let pipe = told.case.centre.folder.path().join("pipe.toml");

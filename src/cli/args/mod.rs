@@ -18,7 +18,6 @@ pub use small::{
     DevicesArgs, GenArgs, LabelArgs, LabelOptions,
 };
 
-use super::failure::Failure;
 use super::output::{Color, Style};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -111,11 +110,6 @@ pub enum Command {
     /// Write shell completions and manual pages
     #[command(hide = true)]
     Gen(GenArgs),
-}
-
-/// An option that is known but that this release does not have.
-fn later(option: &str, given: bool) -> Result<(), Failure> {
-    if given { Err(Failure::usage(format!("{option} is not in this release"))) } else { Ok(()) }
 }
 
 /// Worker threads: as asked, or as many as the machine has, at most 16.

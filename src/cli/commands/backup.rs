@@ -1,7 +1,7 @@
 //! `intervault backup`: backs up, reads back, prints the label and what was left out.
 
-use super::open;
-use crate::backup::{self, Options, ReadBack, Select};
+use super::open::{self, Now};
+use crate::backup::{Backup, Incremental, Kind, Options, ReadBack, Select};
 use crate::cli::args::{BackupOptions, Selection};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -10,10 +10,8 @@ use crate::cli::output::Output;
 use crate::cli::parse::DevicePath;
 use crate::cli::progress::Progress;
 use crate::cli::render::backup as render;
-use crate::column::encode::EncodeOptions;
 use crate::device::directory::DirectoryDevice;
 use crate::error::ErrorKind;
-use crate::store::traits::Store;
 
 /// Runs it.
 ///
@@ -21,26 +19,18 @@ use crate::store::traits::Store;
 /// The database or the device cannot be used, or what was written cannot be read back.
 pub fn run(options: &BackupOptions, job: &Job, output: &Output) -> Result<Exit, Failure> {
     let now = open::now(options.now)?;
+    now.doubt().iter().for_each(|doubt| output.warning(doubt));
     let store = open::database(&options.database)?;
     let catalogue = open::catalogue(options.catalogue.as_deref())?;
-    let work = Options {
-        select: match &options.selection {
-            Selection::Data(data) => Select::Data(data.clone()),
-            Selection::Tables(tables) => Select::Tables(tables.clone()),
-        },
-        acd: options.acd,
-        volume_size: options.volume_size,
-        read_back: if options.verify { ReadBack::Verify } else { ReadBack::Skip },
-        jobs: options.jobs,
-        now: now.civil,
-        now_unix: now.unix,
-        set: open::new_set()?,
-        system: job.system_name().to_owned(),
-        encode: EncodeOptions::default(),
-    };
+    let work = work(options, job, &now)?;
+    let DevicePath::Path(folder) = &options.to;
+    let device = DirectoryDevice::for_writing(folder)?;
+    let others = options.base.iter().map(open::volumes).collect::<Result<Vec<_>, _>>()?;
+    let progress = Progress::new(output);
+    let backup = Backup::new(&store, &catalogue, &device, work).watched(&progress);
+    let backup = others.iter().fold(backup, |backup, other| backup.based_on(other.as_ref()));
     if options.dry_run {
-        let plan = backup::plan(store.snapshot(1)?.as_ref(), &catalogue, &work)?;
-        backup::check_volume_size(&plan, store.identity(), &work)?;
+        let plan = backup.plan()?;
         let exit = if plan.gaps.warn() { Exit::Warnings } else { Exit::Done };
         if output.json() {
             output.object("intervault/backup-plan", exit, &render::plan_json(&plan, &now));
@@ -49,16 +39,13 @@ pub fn run(options: &BackupOptions, job: &Job, output: &Output) -> Result<Exit, 
         }
         return Ok(exit);
     }
-    let DevicePath::Path(folder) = &options.to;
-    let device = DirectoryDevice::for_writing(folder)?;
-    let done = backup::run(&store, &catalogue, &device, &work, &Progress::new(output));
-    let report = done.map_err(|error| match error.kind() {
+    let report = backup.run().map_err(|error| match error.kind() {
         ErrorKind::Cancelled => {
             Failure::from(error).hint("what was written so far is no whole set: take the backup again")
         }
         _ => Failure::from(error),
     })?;
-    job.written(&report.set, report.verified);
+    job.written(&report.set, report.parent.as_ref(), report.verified);
     let exit = if report.gaps.warn() { Exit::Warnings } else { Exit::Done };
     if output.json() {
         output.object("intervault/backup", exit, &render::report_json(&report, &now));
@@ -72,4 +59,25 @@ pub fn run(options: &BackupOptions, job: &Job, output: &Output) -> Result<Exit, 
         output.warning(&format!("backed up, but this release cannot restore it: {}: {}", gap.name, gap.reason));
     }
     Ok(exit)
+}
+
+/// What the engine is asked to do.
+fn work(options: &BackupOptions, job: &Job, now: &Now) -> Result<Options, Failure> {
+    Ok(Options {
+        select: match &options.selection {
+            Selection::Data(data) => Select::Data(data.clone()),
+            Selection::Tables(tables) => Select::Tables(tables.clone()),
+        },
+        kind: match options.incremental {
+            true => Kind::Incremental(Incremental { set: options.set.clone() }),
+            false => Kind::Full,
+        },
+        acd: options.acd,
+        volume_size: options.volume_size,
+        read_back: if options.verify { ReadBack::Verify } else { ReadBack::Skip },
+        jobs: options.jobs,
+        system: job.system_name().to_owned(),
+        number_after: job.last_number(now.civil.day()),
+        ..Options::new(now.civil, now.unix, open::new_set()?)
+    })
 }
