@@ -198,7 +198,12 @@ impl TreeJob<'_> {
         let workers = self.jobs.max(1);
         let desks: Vec<Mutex<Desk<'_>>> =
             (0..workers).map(|_| Mutex::new(self.desk(&table, Reader::new(&source, &owners, piece)))).collect();
-        let mut sink = Sink { set, waiting: None, report: TableReport { table: tree.path.clone(), ..TableReport::default() }, tally: Tally::default() };
+        let mut sink = Sink {
+            set,
+            waiting: None,
+            report: TableReport { table: tree.path.clone(), ..TableReport::default() },
+            tally: Tally::default(),
+        };
         ordered_from(
             workers,
             AHEAD,

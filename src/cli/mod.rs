@@ -81,8 +81,11 @@ const fn left_behind(command: &Command) -> Left {
 /// Options first, then the work: what is wrong with the command line is said before anything is opened.
 fn dispatch(command: &Command, output: &Output) -> Result<Exit, Failure> {
     match command {
-        Command::Backup(args) => commands::backup::run(&args.options(), output),
-        Command::Restore(args) => commands::restore::run(&args.options()?, output),
+        Command::Backup(args) => commands::backup::run(&args.options()?, output),
+        Command::Restore(args) => match args.files_options() {
+            Some(options) => commands::files::run(&options, output),
+            None => commands::restore::run(&args.options()?, output),
+        },
         Command::Undo(args) => commands::undo::run(&args.options(), output),
         Command::State(args) => commands::state::run(&args.options(), output),
         Command::Log(args) => commands::log::run(&args.options(), output),

@@ -2,11 +2,13 @@
 //! without opening anything is found here.
 
 mod backup;
+mod files;
 mod journal;
 mod restore;
 mod small;
 
 pub use backup::{BackupArgs, BackupOptions, Selection};
+pub use files::{FilesToArgs, FilesToOptions, TreeArgs, trees};
 pub use journal::{LogArgs, LogOptions, StateArgs, StateOptions, UndoArgs, UndoOptions};
 pub use restore::{Carried, PartialPeriods, ProofLevel, RestoreArgs, RestoreOptions, Uncovered, Undo};
 pub use small::{

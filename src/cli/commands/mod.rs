@@ -5,6 +5,8 @@ pub mod catalogue;
 mod chain;
 pub mod check;
 pub mod demo;
+pub mod file_sets;
+pub mod files;
 pub mod generate;
 pub mod label;
 pub mod log;
