@@ -14,6 +14,12 @@ mod commands;
 mod copies;
 #[cfg(target_os = "linux")]
 mod dialogue;
+#[cfg(target_os = "linux")]
+mod files;
+#[cfg(target_os = "linux")]
+mod files_commands;
+#[cfg(target_os = "linux")]
+mod files_hostile;
 mod histories;
 mod incremental;
 #[cfg(target_os = "linux")]
