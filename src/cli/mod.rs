@@ -147,21 +147,27 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
     let config = &around.config;
     match command {
         Command::Backup(args) => {
-            let mut options = args.options();
+            let mut options = args.options()?;
             options.to = config.device(&options.to);
             config.devices(&mut options.base);
             backup(&options, around, output)
         }
-        Command::Restore(args) => {
-            let mut options = args.options()?;
-            config.devices(&mut options.from);
-            if let Undo::On(device) = &mut options.undo {
-                *device = config.device(device);
+        Command::Restore(args) => match args.files_options() {
+            Some(mut options) => {
+                config.devices(&mut options.from);
+                commands::files::run(&options, output)
             }
-            let looks = options.dry_run || options.save_plan.is_some();
-            let job = Job::new(Kind::Restore).database(&options.database).devices(&options.from);
-            job.run(journal(!looks), output, |job| commands::restore::run(&options, job, output))
-        }
+            None => {
+                let mut options = args.options()?;
+                config.devices(&mut options.from);
+                if let Undo::On(device) = &mut options.undo {
+                    *device = config.device(device);
+                }
+                let looks = options.dry_run || options.save_plan.is_some();
+                let job = Job::new(Kind::Restore).database(&options.database).devices(&options.from);
+                job.run(journal(!looks), output, |job| commands::restore::run(&options, job, output))
+            }
+        },
         Command::Undo(args) => {
             let mut options = args.options();
             config.devices(&mut options.from);
@@ -209,7 +215,11 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
 /// A backup, with the hooks around it.
 fn backup(options: &BackupOptions, around: &Around, output: &Output) -> Result<Exit, Failure> {
     let config = &around.config;
-    let job = Job::new(Kind::Backup).database(&options.database).devices(std::slice::from_ref(&options.to));
+    let job = Job::new(Kind::Backup).devices(std::slice::from_ref(&options.to));
+    let job = match &options.database {
+        Some(database) => job.database(database),
+        None => job,
+    };
     let job = job.system(config.system.as_deref());
     if options.dry_run {
         return job.run(None, output, |job| commands::backup::run(options, job, output));

@@ -26,6 +26,7 @@ use crate::schema::table::{BoundTable, TableSchema};
 use crate::section::evidence::Bucket;
 use crate::section::pieces::Acd;
 use crate::section::rows::SectionTable;
+use crate::section::table::is_tree;
 use crate::store::control::{Range, Run, RunStatus};
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Snapshot, Store};
@@ -327,6 +328,9 @@ impl<'a> Planner<'a> {
     /// Why a section is left alone whatever the target looks like.
     fn reason_to_leave(&self, section: &SectionView, table: &SectionTable, plan: &mut RestorePlan) -> Option<String> {
         let (name, data_type) = (&table.bound.schema.name, table.bound.data_type);
+        if is_tree(&section.header) {
+            return Some("it is a file tree; its files are restored with --files-to".to_owned());
+        }
         if data_type == DataType::Local && !self.same_server {
             let server = &self.newest.label().source_server;
             let what = format!("{name} is local data of {server}, which only that server may have");

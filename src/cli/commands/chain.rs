@@ -17,7 +17,20 @@ pub(super) fn chosen<'a>(
     device: &dyn Device,
     options: &RestoreOptions,
 ) -> Result<Chain<'a>, Error> {
-    let wanted = Wanted { set: options.set.as_deref(), stop_at: options.stop_at.as_deref() };
+    wanted(sets, device, options.set.as_deref(), options.stop_at.as_deref())
+}
+
+/// The same by the names of sets.
+///
+/// # Errors
+/// As [`chosen`].
+pub(super) fn wanted<'a>(
+    sets: &'a [SetReader<'a>],
+    device: &dyn Device,
+    set: Option<&str>,
+    stop_at: Option<&str>,
+) -> Result<Chain<'a>, Error> {
+    let wanted = Wanted { set, stop_at };
     Chain::choose(sets, wanted).map_err(|error| match error {
         ChainError::NoSuchSet(set) => Error::nothing(
             format!("no set {} on {}", escape(&set), device.describe()),
