@@ -14,6 +14,7 @@ mod commands;
 mod copies;
 #[cfg(target_os = "linux")]
 mod dialogue;
+mod eyes;
 mod histories;
 #[cfg(target_os = "linux")]
 mod json;
