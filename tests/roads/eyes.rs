@@ -7,7 +7,7 @@ use intervault::backup;
 use intervault::base::monitor::{Monitor, Silent};
 use intervault::device::memory::MemoryDevice;
 use intervault::restore::{self, Options, Restore, RestoreReport, Stopped, UndoOptions};
-use intervault::schema::range::{Carried, Policies, Request, Uncovered};
+use intervault::schema::range::{Carried, Policies, Uncovered};
 use intervault::volume::set::list_sets;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -236,32 +236,6 @@ fn rows_at_both_ends_of_time_are_cut_in_finite_time() {
     assert!(units.is_ok(), "cutting the plan into units does not end");
 }
 
-/// What a journal line or a saved plan says of times may be any number.
-#[test]
-fn no_time_in_a_journal_line_is_too_odd() {
-    let centre = Centre::new(&[HSPLIT, DSPLIT]);
-    for day in 10..13 {
-        centre.intervals(&format!("2024-03-{day}"), 800, 1200, 30, 1);
-        centre.run(&format!("INSERT INTO dsplit VALUES ('2024-03-{day}', 1, 1, {day})"));
-    }
-    let device = backup(&centre);
-    centre.run("UPDATE hsplit SET acdcalls = -1");
-    one_unit(&centre, &device, &options(8), None);
-    let line: String = centre.sql().query_row("SELECT options FROM intervault_restore", [], |row| row.get(0)).unwrap();
-    for (start, stop) in [(i64::MAX, i64::MIN), (i64::MIN, i64::MIN + 1), (i64::MAX - 1, i64::MAX)] {
-        for now in [i64::MIN, 0, i64::MAX] {
-            // The line is TOML: what is said twice is an error of its own.
-            let mut odd: String =
-                line.lines().filter(|line| !line.starts_with("now")).map(|l| format!("{l}\n")).collect();
-            odd.push_str(&format!("start = {start}\nstop = {stop}\nnow = {now}\n"));
-            let changed = "UPDATE intervault_restore SET options = ?1";
-            assert_eq!(centre.sql().execute(changed, [&odd]).unwrap(), 1);
-            let resumed = resume(&centre, &device, restore_options(None, None));
-            assert!(resumed.is_err(), "{odd}");
-        }
-    }
-}
-
 /// A restore that is at work did not end early, whoever asks.
 #[cfg(target_os = "linux")]
 #[test]
@@ -293,34 +267,6 @@ fn a_restore_that_is_at_work_is_not_offered_to_be_finished() {
     let _lock = store.lock().unwrap();
     let (out, err) = run(&["restore", "--database", &url, "--from", &from, "--resume", "--dry-run"], 6);
     assert!(!out.contains("ended early"), "{out}{err}");
-}
-
-/// Ranges of a request at the ends of time.
-#[test]
-fn requests_at_the_ends_of_time_are_answered() {
-    use intervault::base::time::Instant;
-    let centre = Centre::new(&[HSPLIT, DSPLIT, WSPLIT, MSPLIT]);
-    for day in 10..13 {
-        centre.intervals(&format!("2024-03-{day}"), 800, 1200, 30, 1);
-        centre.run(&format!("INSERT INTO dsplit VALUES ('2024-03-{day}', 1, 1, {day})"));
-    }
-    centre.run("INSERT INTO wsplit VALUES ('2024-03-10', 1, 1, 7); INSERT INTO msplit VALUES ('2024-03-01', 1, 1, 7)");
-    let device = backup(&centre);
-    let set = only_set(&device);
-    let store = centre.store();
-    let ends = [i64::MIN, i64::MIN + 1, Instant::MIN.0, 0, Instant::MAX.0, i64::MAX - 1, i64::MAX];
-    for start in ends {
-        for stop in ends.into_iter().filter(|stop| *stop > start) {
-            let request = Request { start: Some(Instant(start)), stop: Some(Instant(stop)) };
-            for now in [Instant(i64::MIN), later(), Instant(i64::MAX)] {
-                let options = Options { request, now, ..restore_options(None, None) };
-                let restore = Restore::new(&set, &store, options);
-                if let Ok(plan) = restore.plan() {
-                    let _ = restore.units(&plan);
-                }
-            }
-        }
-    }
 }
 
 /// The plan of an old member was shown when an older one lay over the newest in the target. Before somebody says yes that one is
@@ -425,58 +371,6 @@ fn a_partial_undo_leaves_out_the_table_that_is_gone_only() {
     );
 }
 
-/// A run that stopped is set aside for another one; both are taken back, one after the other.
-#[test]
-fn a_run_that_was_set_aside_is_undone_after_the_one_that_came_instead() {
-    let centre = Centre::new(&[HSPLIT]);
-    for day in 10..14 {
-        centre.intervals(&format!("2024-03-{day}"), 800, 1200, 30, 1);
-    }
-    let device = backup(&centre);
-    centre.run("UPDATE hsplit SET acdcalls = -1; DELETE FROM hsplit WHERE row_date = '2024-03-11' AND starttime > 900");
-    let before = centre.rows("(SELECT rowid, * FROM hsplit)");
-    let (first, second) = (MemoryDevice::new(), MemoryDevice::new());
-    one_unit(&centre, &device, &options(8), Some(&first));
-    let anew = Options { anew: true, ..options(8) };
-    restore_onto(&only_set(&device), &centre, &anew, Some(&second), &Silent).unwrap();
-    undo_watched(&centre, &second, &UndoOptions::default(), &Silent).unwrap();
-    undo_watched(&centre, &first, &UndoOptions { run: Some(1), ..UndoOptions::default() }, &Silent).unwrap();
-    assert_eq!(centre.rows("(SELECT rowid, * FROM hsplit)"), before);
-}
-
-/// The number of threads changes neither rows nor their numbers nor the journal.
-#[test]
-fn threads_change_nothing() {
-    let world = |centre: &Centre| {
-        for day in 10..20 {
-            for acd in [1, 2] {
-                centre.intervals(&format!("2024-03-{day}"), 800, 1200, 30, acd);
-                centre.run(&format!("INSERT INTO dsplit VALUES ('2024-03-{day}', {acd}, 1, {day})"));
-            }
-        }
-        centre.interval("never", 900, 30, 1, 7);
-        centre.run(
-            "INSERT INTO wsplit VALUES ('2024-03-10', 1, 1, 7); INSERT INTO msplit VALUES ('2024-03-01', 1, 1, 7)",
-        );
-    };
-    let source = Centre::new(&[HSPLIT, DSPLIT, WSPLIT, MSPLIT]);
-    world(&source);
-    let device = backup(&source);
-    let mut ends = Vec::new();
-    for jobs in [1, 2, 16] {
-        let target = Centre::new(&[HSPLIT, DSPLIT, WSPLIT, MSPLIT]);
-        world(&target);
-        target.run("UPDATE hsplit SET acdcalls = -1 WHERE acd = 2; DELETE FROM dsplit WHERE row_date = '2024-03-12'");
-        let undo = MemoryDevice::new();
-        let options = Options { jobs, ..options(20) };
-        restore_onto(&only_set(&device), &target, &options, Some(&undo), &Silent).unwrap();
-        let tables = ["hsplit", "dsplit", "wsplit", "msplit", "intervault_unit", "intervault_range"];
-        let rows = tables.iter().flat_map(|table| target.rows(&format!("(SELECT rowid, * FROM {table})")));
-        ends.push(rows.collect::<Vec<_>>());
-    }
-    assert!(ends.windows(2).all(|pair| pair[0] == pair[1]));
-}
-
 /// A later row has the number of one row that goes back: that one gets another, and all others get theirs.
 #[test]
 fn one_number_that_is_taken_costs_one_row_its_number() {
@@ -496,4 +390,65 @@ fn one_number_that_is_taken_costs_one_row_its_number() {
     centre.interval("2024-03-12", 800, 30, 1, 1);
     let report = undo_watched(&centre, &undo, &UndoOptions::default(), &Silent).unwrap();
     assert_eq!((report.put_back, report.new_keys), (200_000, 1));
+}
+
+/// One chunk of the undo set is damaged: what is of other tables can be taken back all the same.
+#[test]
+fn a_partial_undo_leaves_out_the_unit_whose_rows_cannot_be_read_only() {
+    use intervault::device::traits::Device;
+    use intervault::volume::set::find_set;
+    for damaged in ["hsplit", "dsplit"] {
+        let centre = Centre::new(&[HSPLIT, DSPLIT]);
+        centre.intervals("2024-03-20", 800, 1000, 30, 1);
+        centre.run("INSERT INTO dsplit VALUES ('2024-03-20', 1, 1, 10)");
+        let device = backup(&centre);
+        centre.run("UPDATE hsplit SET acdcalls = -1; UPDATE dsplit SET acdcalls = -1");
+        let undo = MemoryDevice::new();
+        restore_onto(&only_set(&device), &centre, &options(250_000), Some(&undo), &Silent).unwrap();
+        let entry = {
+            let set = find_set(&undo, set_id(0xAA)).unwrap().unwrap();
+            let section = set.sections().iter().find(|section| section.header.table == damaged).unwrap();
+            section.chunks[0].entry
+        };
+        let name = undo.list().unwrap().remove(0);
+        let mut bytes = undo.remove(&name).unwrap();
+        bytes[(entry.offset + u64::from(entry.bytes) / 2) as usize] ^= 4;
+        undo.insert(&name, bytes);
+        let undone = undo_watched(&centre, &undo, &UndoOptions::default(), &Silent).map_err(|error| error.to_string());
+        let other = if damaged == "hsplit" { "dsplit" } else { "hsplit" };
+        let left = centre.count(&format!("SELECT count(*) FROM {other} WHERE acdcalls <> -1"));
+        assert_eq!(left, 0, "{other} was not taken back because of {damaged}: {undone:?}");
+    }
+}
+
+/// The plan of an old member was made, to begin anew, when a restore of a later one had ended early. Before somebody says yes
+/// that one goes on for a unit, and ends early again.
+#[test]
+fn a_plan_made_before_a_resume_that_stopped_does_not_bring_its_day_back() {
+    use intervault::volume::chain::Chain;
+    let source = Centre::new(&[HSPLIT]);
+    for day in 10..14 {
+        source.intervals(&format!("2024-03-{day}"), 800, 1000, 30, 1);
+    }
+    let device = backup(&source);
+    source.run("UPDATE hsplit SET acdcalls = 777 WHERE row_date > '2024-03-10'");
+    super::chains::incremental(&source, &device, &backup_options(2));
+    let target = Centre::new(&[HSPLIT]);
+    for day in 10..14 {
+        target.intervals(&format!("2024-03-{day}"), 800, 1000, 30, 1);
+    }
+    let sets = list_sets(&device).unwrap().sets;
+    let member = |sequence| sets.iter().find(|set| set.label().sequence == sequence).unwrap();
+    let late = "SELECT count(*) FROM hsplit WHERE acdcalls = 777";
+    restore_onto(member(1), &target, &options(4), None, &stop_at(&target, 1)).unwrap_err();
+    assert_eq!(target.count(late), 4);
+    let store = target.store();
+    let full = Restore::new(member(0), &store, Options { anew: true, ..options(40) });
+    let plan = full.plan().unwrap();
+    let unfinished = restore::unfinished(&store).unwrap().unwrap();
+    let stop = stop_at(&target, 2);
+    let resumed = Restore::new(Chain::alone(member(1)), &store, options(4)).watched(&stop).resume(&unfinished);
+    assert_eq!((target.count(late), resumed.is_err()), (8, true), "{resumed:?}");
+    let applied = full.apply(&plan, None);
+    assert_eq!(target.count(late), 8, "the older member brought a stale day back: {applied:?}");
 }
