@@ -16,6 +16,7 @@ mod configured;
 mod copies;
 #[cfg(target_os = "linux")]
 mod dialogue;
+mod eyes;
 #[cfg(target_os = "linux")]
 mod files;
 #[cfg(target_os = "linux")]
