@@ -10,6 +10,7 @@ use source::{block_end, code, files, line_of};
 const LAYERS: &[(&str, &[&str])] = &[
     ("base", &[]),
     ("lock_file", &[]),
+    ("history", &["base", "lock_file"]),
     ("column", &["base"]),
     ("format", &["base"]),
     ("schema", &["base", "column"]),
@@ -24,6 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("restore", ENGINE),
     ("check", ENGINE),
     ("inspect", ENGINE),
+    ("prune", ENGINE),
     ("demo", &["base", "error"]),
     ("cli", SHELL),
     ("bin", &["cli"]),
@@ -34,8 +36,8 @@ const ENGINE: &[&str] =
     &["base", "column", "format", "schema", "device", "volume", "store", "files", "error", "section", "verify"];
 
 const SHELL: &[&str] = &[
-    "base", "column", "format", "schema", "device", "volume", "store", "files", "error", "section", "verify", "backup",
-    "restore", "check", "inspect", "demo",
+    "base", "history", "column", "format", "schema", "device", "volume", "store", "files", "error", "section",
+    "verify", "backup", "restore", "check", "inspect", "prune", "demo",
 ];
 
 /// Foreign crates and parts of `std` that only some places may name, as prefixes of the path below `src/`.
@@ -54,12 +56,16 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("std::env", &["cli/", "bin/", "demo/"]),
     ("std::fs", OUTSIDE_WORLD),
     ("std::net", OUTSIDE_WORLD),
-    ("std::thread", &["base/aside.rs", "base/ordered.rs", "store/", "backup/", "restore/", "check/", "cli/"]),
+    (
+        "std::thread",
+        &["base/aside.rs", "base/ordered.rs", "store/", "backup/", "restore/", "check/", "history/", "cli/"],
+    ),
 ];
 
 /// Modules that are not pure: those that may touch files and the network.
 const OUTSIDE_WORLD: &[&str] = &[
     "lock_file.rs",
+    "history/",
     "device/",
     "volume/",
     "store/",

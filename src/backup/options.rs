@@ -83,6 +83,8 @@ pub struct Options {
     pub set: SetId,
     /// System name in the label.
     pub system: String,
+    /// The highest number of the day that a label has which the devices may not know of, from a history; 0 if none.
+    pub number_after: u32,
     /// How columns are encoded.
     pub encode: EncodeOptions,
 }
@@ -105,6 +107,7 @@ impl Options {
             now_unix,
             set,
             system: "CMS".to_owned(),
+            number_after: 0,
             encode: EncodeOptions::default(),
         }
     }

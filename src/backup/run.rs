@@ -232,10 +232,10 @@ impl<'a> Backup<'a> {
         Base::find(&self.devices(), &source, wanted, &tables).map(Some)
     }
 
-    /// One more than the highest number among the sets of this day that the devices hold.
+    /// One more than the highest number among the sets of this day that the devices hold, or that the options know of.
     fn number_of_the_day(&self) -> Result<u32, Error> {
         let day = self.options.now.day();
-        let mut last = 0;
+        let mut last = self.options.number_after;
         for device in self.devices() {
             let labels = match labels(device) {
                 Err(VolumeError::Device(DeviceError { kind: DeviceErrorKind::NotFound, .. })) => continue,

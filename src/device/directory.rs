@@ -123,6 +123,12 @@ impl Device for DirectoryDevice {
         Ok(Box::new(FileSink { file, partial, place, directory: self.path.clone() }))
     }
 
+    fn remove(&self, name: &str) -> Result<(), DeviceError> {
+        let place = self.file("remove", name)?;
+        let removed = fs::remove_file(&place).and_then(|()| File::open(&self.path)?.sync_all());
+        removed.map_err(|error| DeviceError { op: "remove", place, kind: error.into() })
+    }
+
     fn lock(&self) -> Result<Box<dyn WriteLock>, DeviceError> {
         Ok(Box::new(DirectoryLock::take(&self.path)?))
     }

@@ -2,7 +2,7 @@
 //! state, with a member missing.
 
 use super::commands::{Case, json, run};
-use super::support::*;
+use super::support::restore_options;
 use intervault::device::directory::DirectoryDevice;
 use intervault::device::joined::JoinedDevice;
 use intervault::device::traits::Device;
@@ -16,14 +16,14 @@ use std::path::PathBuf;
 
 /// A centre with a full backup, and two incremental ones each in a folder of its own: a late row on the 2nd and the days 5
 /// and 6 in the first, a late row on the 3rd in the second.
-struct Chained {
-    case: Case,
+pub struct Chained {
+    pub case: Case,
     /// What the tables held when each set was written, the full one first.
-    states: Vec<Vec<String>>,
+    pub states: Vec<Vec<String>>,
 }
 
 impl Chained {
-    fn new() -> Chained {
+    pub fn new() -> Chained {
         let case = Case::new();
         let mut chained = Chained { states: vec![case.contents()], case };
         chained.case.centre.interval("2024-03-02", 1200, 30, 1, 77);
@@ -36,7 +36,7 @@ impl Chained {
         chained
     }
 
-    fn folder(&self, sequence: u32) -> String {
+    pub fn folder(&self, sequence: u32) -> String {
         let folder: PathBuf = match sequence {
             0 => self.case.device().into(),
             _ => self.case.centre.folder.path().join(format!("incremental-{sequence}")),

@@ -51,6 +51,10 @@ fn answers() -> Vec<Value> {
     let case = Case::troubled();
     let (url, from) = (case.url(), case.device());
     let undo = case.centre.folder.path().join("undo").display().to_string();
+    let config = case.centre.folder.path().join("intervault.toml").display().to_string();
+    std::fs::write(&config, format!("[devices]\nmonday = '{from}'\n")).unwrap();
+    let state = case.centre.folder.path().join("state").display().to_string();
+    json(&["check", &from, "--verify", "--state-dir", &state], 0);
     let restore = ["restore", "--database", &url, "--from", &from, "--data", "historical", "--undo", &undo];
     let range = ["--start", "2024-03-02 09:00", "--stop", "2024-03-06 23:59", "--partial-periods", "keep"];
     let mut answers = vec![
@@ -59,6 +63,9 @@ fn answers() -> Vec<Value> {
         json(&[&restore[..], &range, &["--uncovered", "delete", "--yes"]].concat(), 0),
         json(&[&restore[..], &["--uncovered", "keep", "--save-plan", &format!("{undo}.plan")]].concat(), 0),
         json(&["log", "--database", &url], 0),
+        json(&["log", "--state-dir", &state], 0),
+        json(&["prune", &from, "--keep-last", "1", "--dry-run", "--state-dir", &state], 0),
+        json(&["status", "--chain", &from, "--state-dir", &state], 0),
         json(&["log", "--database", &url, "--run", "1"], 0),
         json(&["restore", "--database", &url, "--from", &from, "--resume", "--yes"], 0),
         json(&["undo", "--database", &url, "--from", &undo, "--yes"], 0),
@@ -66,8 +73,10 @@ fn answers() -> Vec<Value> {
         json(&["state", "--database", &url], 0),
         json(&["check", &from, &undo, "--verify"], 0),
         json(&["label", &from], 0),
+        json(&["label", &from, "--sticker"], 0),
         json(&["label", "CMS-031024-01-LSAC-00-F-02"], 0),
         json(&["catalogue"], 0),
+        json(&["devices", "--config", &config], 0),
     ];
     answers.push(case.backup.clone());
     answers.extend(answers_of_files());

@@ -11,6 +11,8 @@ mod chains;
 mod collecting;
 #[cfg(target_os = "linux")]
 mod commands;
+#[cfg(target_os = "linux")]
+mod configured;
 mod copies;
 #[cfg(target_os = "linux")]
 mod dialogue;
@@ -25,10 +27,14 @@ mod incremental;
 #[cfg(target_os = "linux")]
 mod json;
 mod one_backup;
+#[cfg(target_os = "linux")]
+mod prune;
 mod rules;
 #[cfg(target_os = "linux")]
 mod saved;
 mod scenarios;
+#[cfg(target_os = "linux")]
+mod status;
 mod support;
 mod undo;
 mod windows;

@@ -4,6 +4,7 @@ use super::open;
 use crate::cli::args::UndoOptions;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::job::Job;
 use crate::cli::output::Output;
 use crate::cli::parse;
 use crate::cli::progress::Progress;
@@ -27,12 +28,13 @@ use std::time::Instant;
 ///
 /// # Errors
 /// There is no such restore, its undo set is not there, rows have changed since, nobody said yes.
-pub fn run(options: &UndoOptions, output: &Output) -> Result<Exit, Failure> {
+pub fn run(options: &UndoOptions, job: &Job, output: &Output) -> Result<Exit, Failure> {
     let now = open::now(None)?;
     let store = open::database(&options.database)?;
     let run = restore::undoable(&store, options.run)?;
     let device = device(options, &run)?;
     let set = set_of(&run, &device)?;
+    job.set(set.label());
     let work = restore::UndoOptions { run: Some(run.number), force: options.force, now_unix: now.unix };
     let progress = Progress::new(output);
     let plan = restore::undo_plan(&set, &store, &work, &progress)?;
@@ -57,6 +59,7 @@ pub fn run(options: &UndoOptions, output: &Output) -> Result<Exit, Failure> {
     let rows = |rows: u64| counted(rows, "row", "rows");
     if !options.yes && !confirm(output, &format!("Delete {} and put back {}?", rows(delete), rows(put_back)))? {
         output.notice("Nothing was changed.");
+        job.declined();
         return Ok(Exit::Failed);
     }
     let began = Instant::now();
@@ -73,6 +76,8 @@ pub fn run(options: &UndoOptions, output: &Output) -> Result<Exit, Failure> {
             Taken { report: so_far(&plan, &store)?, time, stopped }
         }
     };
+    job.note(|entry| entry.rows = Some(taken.report.deleted.saturating_add(taken.report.put_back)));
+    taken.stopped.iter().for_each(|failure| job.failed(failure));
     let exit = taken.stopped.as_ref().map_or(exit, |failure| failure.exit);
     if output.json() {
         answer(output, exit, planned, Some(render::report_json(&taken)));
