@@ -139,6 +139,13 @@ impl Config {
         name.and_then(|name| self.devices.get(name)).unwrap_or(device).clone()
     }
 
+    /// What is backed up, and where to, if both are configured.
+    #[must_use]
+    pub fn backup(&self) -> Option<(DatabaseUrl, DevicePath)> {
+        let device = self.default_device.as_ref().and_then(|name| self.devices.get(name));
+        self.database.clone().zip(device.cloned())
+    }
+
     /// The same for several.
     pub fn devices(&self, devices: &mut [DevicePath]) {
         devices.iter_mut().for_each(|device| *device = self.device(device));
@@ -154,7 +161,7 @@ impl Config {
         let commands: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
         let mut command = command;
         for name in commands {
-            let makes = matches!(name.as_str(), "backup" | "schedule");
+            let makes = name == "backup";
             let of_backup = |value: &Option<OsString>| value.clone().filter(|_| makes);
             let values =
                 [("catalogue", catalogue.clone()), ("database", of_backup(&database)), ("to", of_backup(&device))];

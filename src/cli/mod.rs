@@ -31,6 +31,7 @@ use job::Job;
 use output::{Output, Style};
 use parse::DevicePath;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Lets the allocator keep the memory of one chunk for the next. Columns come and go by the hundred; the GNU allocator gives
@@ -57,7 +58,7 @@ pub fn main() -> ExitCode {
     interrupt::explain(left_behind(&cli.command));
     let done = config.and_then(|config| {
         let hints = place::Hints::of_process(cli.state_dir.as_deref(), config.state.as_deref());
-        dispatch(&cli.command, &Around { history: hints.journal(), config }, &output)
+        dispatch(&cli.command, &Around { history: hints.journal(), config, state_dir: cli.state_dir.clone() }, &output)
     });
     end(&output, done)
 }
@@ -93,6 +94,7 @@ const fn left_behind(command: &Command) -> Left {
             changes: Some(Task::Undo),
         },
         Command::Prune(_) => Left::always("sets that were removed are gone; the same command goes on with the rest"),
+        Command::Schedule(_) => Left::always("the units that were written so far stay"),
         Command::State(_) => Left::always("the state is as it was, unless the answer says otherwise"),
         Command::Check(_)
         | Command::Status(_)
@@ -111,12 +113,14 @@ pub(in crate::cli) struct Around {
     history: Result<Option<Journal>, Failure>,
     /// The configuration.
     config: Config,
+    /// `--state-dir`.
+    state_dir: Option<PathBuf>,
 }
 
 impl Around {
     /// No history is kept, nothing is configured.
     pub(in crate::cli) fn nothing() -> Around {
-        Around { history: Ok(None), config: Config::default() }
+        Around { history: Ok(None), config: Config::default(), state_dir: None }
     }
 
     /// The history for work that goes on without one.
@@ -193,6 +197,9 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
             let work = |job: &Job| commands::prune::run(&options, history, job, output);
             job.run(if looks { None } else { history }, output, work)
         }
+        Command::Schedule(args) => {
+            commands::schedule::run(&args.options(config.backup())?, config, around.state_dir.as_deref(), output)
+        }
         Command::Devices(_) => commands::devices::run(config, output),
         Command::Label(args) => {
             let mut options = args.options();
@@ -220,7 +227,7 @@ fn backup(options: &BackupOptions, around: &Around, output: &Output) -> Result<E
     };
     let journal = around.journal(output);
     job.run_then(journal, output, work, |entry, done| {
-        if let (Some(path), Some(journal)) = (&config.metrics, journal) {
+        if let (Some(path), Some(journal)) = (options.metrics.as_ref().or(config.metrics.as_ref()), journal) {
             let written = commands::status::figures(journal, path);
             written.unwrap_or_else(|failure| output.warning(&failure.message));
         }

@@ -28,6 +28,8 @@ mod rules;
 mod saved;
 mod scenarios;
 #[cfg(target_os = "linux")]
+mod schedule;
+#[cfg(target_os = "linux")]
 mod status;
 mod support;
 mod undo;

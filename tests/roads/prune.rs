@@ -203,9 +203,9 @@ fn a_removal_that_ends_at_any_step_leaves_nothing_that_looks_complete() {
         let device = FaultDevice::new(whole.copy(), 1);
         device.fail_nth(Op::Remove, step, Fault::Io);
         // The order of these two is not on the volumes: both were begun in one second.
-        let mut known = Known::default();
-        known.order =
+        let order =
             list_sets(&device).unwrap().sets.iter().map(|set| (set.set_id(), u64::from(set.set_id() != old))).collect();
+        let mut known = Known { order, ..Known::default() };
         let sets = list_sets(&device).unwrap().sets;
         let judged = plan(facts(&sets, &known, |_| 1), &rules, i64::MAX, 0);
         let set = sets.iter().find(|set| set.set_id() == old).unwrap();
