@@ -47,9 +47,9 @@ pub fn main() -> ExitCode {
     settle_memory();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let config = Config::of_process(config::given(&arguments));
-    let command = match &config {
-        Ok(config) => config.defaults(Cli::command()),
-        Err(_) => Cli::command(),
+    let (command, arguments) = match &config {
+        Ok(config) => (config.defaults(Cli::command()), config.completed(arguments)),
+        Err(_) => (Cli::command(), arguments),
     };
     let (cli, output) = match start::<Cli>(command, arguments, config.as_ref().err(), |cli| cli.global.style()) {
         Ok(started) => started,
@@ -151,21 +151,28 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
     let config = &around.config;
     match command {
         Command::Backup(args) => {
-            let mut options = args.options();
+            let mut options = args.options()?;
             options.to = config.device(&options.to);
             config.devices(&mut options.base);
             backup(&options, around, output)
         }
-        Command::Restore(args) => {
-            let mut options = args.options()?;
-            config.devices(&mut options.from);
-            if let Undo::On(device) = &mut options.undo {
-                *device = config.device(device);
+        Command::Restore(args) => match args.files_options() {
+            Some(mut options) => {
+                config.devices(&mut options.from);
+                let job = Job::new(Kind::Restore).devices(&options.from);
+                job.run(journal(!options.dry_run), output, |job| commands::files::run(&options, job, output))
             }
-            let looks = options.dry_run || options.save_plan.is_some();
-            let job = Job::new(Kind::Restore).database(&options.database).devices(&options.from);
-            job.run(journal(!looks), output, |job| commands::restore::run(&options, job, output))
-        }
+            None => {
+                let mut options = args.options()?;
+                config.devices(&mut options.from);
+                if let Undo::On(device) = &mut options.undo {
+                    *device = config.device(device);
+                }
+                let looks = options.dry_run || options.save_plan.is_some();
+                let job = Job::new(Kind::Restore).database(&options.database).devices(&options.from);
+                job.run(journal(!looks), output, |job| commands::restore::run(&options, job, output))
+            }
+        },
         Command::Undo(args) => {
             let mut options = args.options();
             config.devices(&mut options.from);
@@ -216,7 +223,11 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
 /// A backup, with the hooks around it.
 fn backup(options: &BackupOptions, around: &Around, output: &Output) -> Result<Exit, Failure> {
     let config = &around.config;
-    let job = Job::new(Kind::Backup).database(&options.database).devices(std::slice::from_ref(&options.to));
+    let job = Job::new(Kind::Backup).devices(std::slice::from_ref(&options.to));
+    let job = match &options.database {
+        Some(database) => job.database(database),
+        None => job,
+    };
     let job = job.system(config.system.as_deref());
     if options.dry_run {
         return job.run(None, output, |job| commands::backup::run(options, job, output));

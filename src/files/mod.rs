@@ -13,5 +13,6 @@ pub mod owners;
 pub mod pattern;
 pub mod read;
 pub mod rows;
+pub mod sets;
 pub mod walk;
 pub mod write;

@@ -392,7 +392,7 @@ fn changed(entry: &Entry, file: BorrowedFd<'_>, read: u64, tally: &mut Tally) ->
         format!("it shrank from {} to {read} bytes while it was read", entry.size)
     } else if now > entry.size {
         format!("it grew from {} to {now} bytes while it was read; the first {read} are kept", entry.size)
-    } else if (stat.st_mtime, stat.st_mtime_nsec as u64) != (entry.meta.mtime, u64::from(entry.meta.nanos)) {
+    } else if (stat.st_mtime, i128::from(stat.st_mtime_nsec)) != (entry.meta.mtime, i128::from(entry.meta.nanos)) {
         "it was changed while it was read".to_owned()
     } else if (stat.st_dev, stat.st_ino) != entry.identity {
         "another file took its place while it was read".to_owned()

@@ -181,18 +181,12 @@ impl<'a> Row<'a> {
 }
 
 /// Rows of a tree being put together. The bytes of a piece go into [`Rows::data`] before its row is pushed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Rows {
     bytes: [Strings; 4],
     numbers: [Vec<i64>; 11],
     /// The contents, of which the last bytes are those of the next row.
     data: Strings,
-}
-
-impl Default for Rows {
-    fn default() -> Rows {
-        Rows { bytes: Default::default(), numbers: Default::default(), data: Strings::default() }
-    }
 }
 
 impl Rows {

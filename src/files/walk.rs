@@ -188,7 +188,7 @@ impl Walk {
 
     fn meet(&mut self, path: Vec<u8>, included: bool, root: bool) {
         if let Some(fault) = fault(&path) {
-            return self.ready.push_back(Met::LeftOut(path, fault.to_owned()));
+            return self.ready.push_back(Met::Trouble(FilesError::refused("keep", &path, fault)));
         }
         let stat = match self.source.stat(&path) {
             Ok(Some(stat)) => stat,

@@ -173,7 +173,7 @@ impl Writer {
     /// A name that nothing of the tree is likely to have.
     fn temporary(&mut self) -> Vec<u8> {
         self.temporary = self.temporary.saturating_add(1);
-        format!(".intervault-{}-{}.part", std::process::id(), self.temporary).into_bytes()
+        format!(".intervault-{}-{}.part", rustix::process::getpid().as_raw_nonzero(), self.temporary).into_bytes()
     }
 
     fn piece(&mut self, path: &[u8], row: &Row<'_>) -> Result<(), FilesError> {

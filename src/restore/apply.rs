@@ -6,13 +6,14 @@ use super::journal::{self, Member};
 use super::keep::{Keep, Keeper};
 use super::options::{Options, Proof, UNIT_ROWS};
 use super::payloads::{Payloads, Sources};
-use super::plan::{last_of, position};
+use super::plan::position;
 use super::report::{
     Outcome, RestorePlan, RestoreReport, Source, Stopped, TableAction, TablePlan, TableReport, UnitReport, cancelled,
 };
 use super::rules::Rule;
+use super::settled::Settled;
 use super::target::{Contents, Scan, Seen, Sums, UnitRows, bucket, changed, compare, look, read_again};
-use super::units::{Part, UnitPlan, units};
+use super::units::{Part, UnitPlan, mark, units};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
 use crate::base::time::{Instant, Span};
@@ -87,7 +88,7 @@ impl Work<'_> {
         let snapshot = self.store.snapshot(self.options.decoders())?;
         let mut runs = snapshot.runs()?;
         // What later members were restored into is left alone, and only the journal tells where that is.
-        if last_of(&runs) != self.plan.last {
+        if journal::state(&runs, &snapshot.ranges()?) != self.plan.journal {
             let what = "another restore or undo has been at work in the target since the plan was made";
             return Err(Rule::ChangedSincePlan.error(what, "plan again"));
         }
@@ -167,6 +168,7 @@ impl Work<'_> {
             options: journal::write_options(
                 &Options { collecting: Some(self.plan.collecting), ..self.options.clone() },
                 &self.sets.iter().map(|set| set.set_id()).collect::<Vec<_>>(),
+                Some(&Settled::of(self.plan)),
             )?,
             status: RunStatus::Begun,
         };
@@ -230,6 +232,9 @@ impl Work<'_> {
         let mut replacement = writer.begin()?;
         let mut contents = Contents::new(unit);
         let seen = look_again(replacement.as_mut(), todo, &mut contents)?;
+        if seen.keys.rows() != todo.plan.delete {
+            return Err(changed(&unit.table.table, unit.part));
+        }
         let deleted = delete(replacement.as_mut(), unit, target, &seen)?;
         let Inserted { keys, by_bucket } = self.insert(replacement.as_mut(), todo, target)?;
         report.apply_time += began.elapsed();
@@ -427,7 +432,8 @@ pub(super) fn cut(table: &TablePlan, unit_rows: u64) -> Vec<UnitPlan> {
     loop {
         let plan = units(table, rows_max);
         let read = plan.iter().map(|unit| rows(&chunks(table, unit.part))).fold(0, u64::saturating_add);
-        if plan.len() <= 2 || read <= once.saturating_mul(2).saturating_add(UNIT_ROWS) {
+        // Undated rows have a unit of their own, and all of time is cut in two whatever is in it.
+        if plan.len() <= 3 || rows_max == u64::MAX || read <= once.saturating_mul(2).saturating_add(UNIT_ROWS) {
             return plan;
         }
         rows_max = rows_max.saturating_mul(2);
@@ -454,6 +460,7 @@ pub(super) fn planned(todo: &Todo<'_>) -> Unit {
         deleted: delete,
         inserted: Totals { rows: insert, digest: [0; 16] },
         saved: todo.saved.map(totals).unwrap_or_default(),
+        after: Totals { rows: 0, digest: mark(todo.rows.table, part) },
         ..Unit::planned(0, todo.number, &todo.rows.table.table, part.span())
     }
 }

@@ -119,12 +119,13 @@ impl<'a> UnitRows<'a> {
                 Some(Undated::Insert) => Fate::Stays,
                 Some(Undated::Leave) | None => Fate::Outside,
             },
-            (Part::Slice(_), When::Dated(span)) => {
+            (Part::Slice(slice), When::Dated(span)) => {
                 let (Some(scope), Some(plan)) = (self.scopes.get(&row.acd), plan()) else { return Fate::Outside };
                 let cell = self.cell(row.acd, span);
+                // A slice ends where no row that the plan saw lies across: what does came later.
                 if !scope.meets(cell) {
                     Fate::Outside
-                } else if plan.decision.deletes(cell) {
+                } else if slice.holds(cell) && plan.decision.deletes(cell) {
                     Fate::Goes
                 } else if scope.holds(span) {
                     Fate::Stays

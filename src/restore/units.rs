@@ -1,6 +1,7 @@
 //! Cuts the plan of a table into units: slices of time that no row lies across, each replaced in one transaction. Pure.
 
 use super::report::{AcdPlan, RangesPlan, TableAction, TablePlan};
+use crate::base::checksum::blake3;
 use crate::base::time::{Day, Instant, Span};
 use crate::schema::grain::Grain;
 use crate::schema::range::{Side, Slot, SpanSet, Undated};
@@ -83,6 +84,44 @@ fn changed(ranges: &RangesPlan, slice: Span) -> (u64, u64) {
     let sum = |rows: &dyn Fn(&AcdPlan) -> u64| ranges.acds.iter().map(rows).fold(0, u64::saturating_add);
     let insert = |plan: &AcdPlan| within(&plan.decision.insert).saturating_add(within(&plan.decision.carried_in));
     (sum(&|plan| within(&plan.decision.delete)), sum(&insert))
+}
+
+/// A mark of a unit: of the target's rows that its decision rests on, as the plan counts them, and of the decision. A plan that
+/// is made later and has another mark for it would do something else.
+pub(super) fn mark(table: &TablePlan, part: Part) -> [u8; 16] {
+    let mut numbers: Vec<i64> = Vec::new();
+    let whole = |rows: u64| i64::try_from(rows).unwrap_or(i64::MAX);
+    match &table.action {
+        TableAction::Leave(_) => {}
+        TableAction::Whole(plan) => numbers.extend([whole(plan.delete), whole(plan.insert)]),
+        TableAction::Ranges(ranges) => {
+            for plan in &ranges.acds {
+                numbers.extend([i64::from(plan.acd.is_some()), plan.acd.unwrap_or(0)]);
+                let decision = &plan.decision;
+                match part {
+                    Part::Slice(slice) => {
+                        let scope = plan.scope().intersection(&SpanSet::from(slice));
+                        let target = looked_at(&plan.target, &scope);
+                        let lists = [target.slots(), &decision.delete, &decision.insert, &decision.carried_in];
+                        for list in lists {
+                            let within = list.iter().filter(|slot| slot.span.meets(slice));
+                            let before = numbers.len();
+                            numbers.extend(within.flat_map(|at| [at.span.start.0, at.span.stop.0, whole(at.rows)]));
+                            numbers.push(whole(numbers.len().saturating_sub(before) as u64));
+                        }
+                    }
+                    Part::Undated | Part::Whole => {
+                        let rows = [plan.target.undated, plan.volume.undated].map(whole);
+                        numbers.extend([decision.undated as i64, rows[0], rows[1]]);
+                    }
+                }
+            }
+        }
+    }
+    let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+    let mut mark = [0; 16];
+    mark.iter_mut().zip(blake3(&bytes)).for_each(|(to, from)| *to = from);
+    mark
 }
 
 impl AcdPlan {

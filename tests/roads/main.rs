@@ -16,6 +16,12 @@ mod configured;
 mod copies;
 #[cfg(target_os = "linux")]
 mod dialogue;
+#[cfg(target_os = "linux")]
+mod files;
+#[cfg(target_os = "linux")]
+mod files_commands;
+#[cfg(target_os = "linux")]
+mod files_hostile;
 mod histories;
 mod incremental;
 #[cfg(target_os = "linux")]

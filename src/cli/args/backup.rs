@@ -1,7 +1,10 @@
 //! `intervault backup`.
 
+use super::files::TreeArgs;
 use super::jobs;
+use crate::backup::FileTree;
 use crate::base::time::Instant;
+use crate::cli::failure::Failure;
 use crate::cli::parse::{self, DatabaseUrl, DevicePath};
 use crate::schema::grain::DataType;
 use clap::Args;
@@ -50,6 +53,9 @@ Examples:
     intervault backup --database sqlite:/var/cms/history.db --to /backup/monday --incremental
   The same onto a folder of its own; those that it builds on are elsewhere:
     intervault backup --database sqlite:history.db --to /backup/tuesday --base /backup/monday --incremental
+  Files beside the tables, or alone:
+    intervault backup --database sqlite:history.db --to /backup/monday --files /cms/db/ext --exclude '*.tmp'
+    intervault backup --files / --cmsadm --to /backup/system
   What would be backed up:
     intervault backup --database sqlite:history.db --to /backup/monday --dry-run
 
@@ -59,22 +65,23 @@ that are not as the newest set of the chain lists them, and tables without time 
 The database stays in use meanwhile. The volumes are read back before the backup is called done.")]
 pub struct BackupArgs {
     /// The database: sqlite:PATH
-    #[arg(long, value_name = "URL", value_parser = parse::database)]
-    pub database: DatabaseUrl,
+    #[arg(long, value_name = "URL", value_parser = parse::database, required_unless_present_any = ["files", "file_sets"])]
+    pub database: Option<DatabaseUrl>,
     /// Where the volumes go: a folder, made if it is not there
     #[arg(long, value_name = "DEVICE", value_parser = parse::device)]
     pub to: DevicePath,
     /// Kinds of data: local, system, acd, historical, custom [default: all of them]
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = data_type, conflicts_with = "tables")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = data_type, conflicts_with = "tables",
+        requires = "database")]
     pub data: Vec<DataType>,
     /// Specific tables instead of kinds of data
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse::table)]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse::table, requires = "database")]
     pub tables: Vec<String>,
     /// Back up all rows [default]
     #[arg(long, conflicts_with = "incremental")]
     pub full: bool,
     /// Back up what changed since the newest backup of this database, on DEVICE or where --base says
-    #[arg(long, conflicts_with = "tables")]
+    #[arg(long, conflicts_with = "tables", requires = "database")]
     pub incremental: bool,
     /// Another device with backups to build on; may be given several times
     #[arg(long, value_name = "DEVICE", value_parser = parse::device, requires = "incremental")]
@@ -83,8 +90,12 @@ pub struct BackupArgs {
     #[arg(long, value_name = "SET", value_parser = parse::set, requires = "incremental")]
     pub set: Option<String>,
     /// One ACD only; tables without an ACD column are left out
-    #[arg(long, value_name = "N", value_parser = parse::acd, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = parse::acd, allow_negative_numbers = true,
+        requires = "database")]
     pub acd: Option<i64>,
+    /// Files
+    #[command(flatten)]
+    pub trees: TreeArgs,
     /// Begin another volume at this size, such as 64MiB or 1.5G [default: one volume]
     #[arg(long, value_name = "SIZE", value_parser = parse::size)]
     pub volume_size: Option<u64>,
@@ -112,8 +123,12 @@ pub struct BackupArgs {
 /// What a backup is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupOptions {
-    /// The source.
-    pub database: DatabaseUrl,
+    /// The source; `None` for files alone.
+    pub database: Option<DatabaseUrl>,
+    /// File trees to back up too.
+    pub trees: Vec<FileTree>,
+    /// A file of named file sets, which are backed up instead of all else.
+    pub file_sets: Option<PathBuf>,
     /// Where the volumes go.
     pub to: DevicePath,
     /// What is backed up.
@@ -144,10 +159,14 @@ pub struct BackupOptions {
 
 impl BackupArgs {
     /// The options.
-    #[must_use]
-    pub fn options(&self) -> BackupOptions {
-        BackupOptions {
+    ///
+    /// # Errors
+    /// A path cannot be the name of a file tree.
+    pub fn options(&self) -> Result<BackupOptions, Failure> {
+        Ok(BackupOptions {
             database: self.database.clone(),
+            trees: self.trees.trees()?,
+            file_sets: self.trees.file_sets.clone(),
             to: self.to.clone(),
             selection: Selection::of(&self.data, &self.tables),
             incremental: self.incremental,
@@ -161,7 +180,7 @@ impl BackupArgs {
             jobs: jobs(self.jobs),
             metrics: self.metrics.clone(),
             dry_run: self.dry_run,
-        }
+        })
     }
 }
 
@@ -174,7 +193,7 @@ mod tests {
     fn read(line: &str) -> Result<BackupOptions, String> {
         let line = format!("intervault backup --database sqlite:a.db --to /b {line}");
         match Cli::try_parse_from(line.split_whitespace()) {
-            Ok(Cli { command: Command::Backup(args), .. }) => Ok(args.options()),
+            Ok(Cli { command: Command::Backup(args), .. }) => args.options().map_err(|failure| failure.message),
             Ok(_) => Err("another command".to_owned()),
             Err(error) => Err(error.to_string()),
         }

@@ -2,6 +2,7 @@
 //! without opening anything is found here.
 
 mod backup;
+mod files;
 mod history;
 mod journal;
 mod prune;
@@ -10,6 +11,7 @@ mod schedule;
 mod small;
 
 pub use backup::{BackupArgs, BackupOptions, Selection};
+pub use files::{FilesToArgs, FilesToOptions, TreeArgs, trees};
 pub use history::{HistoryOptions, LogArgs, LogOptions, RestoresOptions, StatusArgs, StatusOptions, age};
 pub use journal::{StateArgs, StateOptions, UndoArgs, UndoOptions};
 pub use prune::{PruneArgs, PruneOptions};

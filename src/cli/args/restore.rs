@@ -1,6 +1,7 @@
 //! `intervault restore`.
 
 use super::backup::{Selection, data_type};
+use super::files::{FilesToArgs, FilesToOptions};
 use super::jobs;
 use crate::base::time::Instant;
 use crate::cli::failure::Failure;
@@ -77,6 +78,9 @@ Examples:
     intervault restore --database sqlite:history.db --from /backup/monday --tables synonyms,agroups
   The state of an earlier set, where a full backup and its incremental ones lie in one folder:
     intervault restore --database sqlite:history.db --from /backup --stop-at CMS-031024-02-H-00-I-01
+  Files, into a folder; all of them, or what a pattern matches:
+    intervault restore --from /backup/monday --files-to /tmp/looked-at
+    intervault restore --from /backup/monday --files-to / --files '/cms/db/ext/*' --overwrite-files
   Save the plan to look at, and apply exactly that later:
     intervault restore --database sqlite:history.db --from /backup/monday --start 2003-10-23 --save-plan outage.plan
     intervault restore --database sqlite:history.db --from /backup/monday --plan outage.plan
@@ -90,8 +94,8 @@ What is deleted is first saved in an undo set, beside the database unless told o
 Rows are replaced unit by unit, a slice of a table in each transaction. Ctrl-C stops before the next unit, all consistent.")]
 pub struct RestoreArgs {
     /// The database: sqlite:PATH
-    #[arg(long, value_name = "URL", value_parser = parse::database)]
-    pub database: DatabaseUrl,
+    #[arg(long, value_name = "URL", value_parser = parse::database, required_unless_present = "files_to")]
+    pub database: Option<DatabaseUrl>,
     /// Where the volumes are: a folder, or one volume; may be given more than once, for the sets of a chain and for copies of
     /// the same volumes
     #[arg(long, value_name = "DEVICE", value_parser = parse::device, required = true)]
@@ -139,6 +143,9 @@ pub struct RestoreArgs {
     /// Where volumes are missing or damaged, restore what is proven whole without them
     #[arg(long)]
     pub partial: bool,
+    /// Files
+    #[command(flatten)]
+    pub files: FilesToArgs,
     /// Show the plan, and stop
     #[arg(long)]
     pub dry_run: bool,
@@ -233,6 +240,25 @@ pub struct RestoreOptions {
 }
 
 impl RestoreArgs {
+    /// The options, if files are restored and no tables.
+    #[must_use]
+    pub fn files_options(&self) -> Option<FilesToOptions> {
+        let files = &self.files;
+        Some(FilesToOptions {
+            from: self.from.clone(),
+            folder: files.files_to.clone()?,
+            choose: files.files.clone(),
+            overwrite: files.overwrite_files,
+            owners: files.owners,
+            set: self.set.clone(),
+            stop_at: self.stop_at.clone(),
+            partial: self.partial,
+            jobs: jobs(self.jobs),
+            dry_run: self.dry_run,
+            yes: self.yes,
+        })
+    }
+
     /// The options.
     ///
     /// # Errors
@@ -246,7 +272,7 @@ impl RestoreArgs {
         })?;
         let all = self.data.is_empty() && self.tables.is_empty();
         Ok(RestoreOptions {
-            database: self.database.clone(),
+            database: self.database.clone().ok_or_else(|| Failure::usage("--database is missing"))?,
             from: self.from.clone(),
             selection: (!all).then(|| Selection::of(&self.data, &self.tables)),
             acd: self.acd,

@@ -14,7 +14,7 @@ Examples:
     intervault schedule --database sqlite:/var/cms/history.db --to /backup/nightly
   Written, with a monthly backup of files, then switched on:
     intervault schedule /etc/systemd/system --database sqlite:/var/cms/history.db --to /backup/nightly \\
-        --files-to /backup/files
+        --files-to /backup/files --files /cms/db/ext
     systemctl daemon-reload && systemctl enable --now intervault-full.timer intervault-incremental.timer
   On the second server: put the newest chain back each night; rows that the first one lacks stay:
     intervault schedule /etc/systemd/system --restore-onto sqlite:/var/cms/history.db --from /mnt/first/nightly \\
@@ -35,6 +35,9 @@ pub struct ScheduleArgs {
     /// Where the volumes of custom data and files go, once a month: a device of their own
     #[arg(long, value_name = "DEVICE", value_parser = parse::device)]
     pub files_to: Option<DevicePath>,
+    /// A folder with all that lies in it, or a file, to back up with them; may be given more than once
+    #[arg(long, value_name = "PATH", requires = "files_to")]
+    pub files: Vec<PathBuf>,
     /// The database that the newest chain is restored onto each night: sqlite:PATH
     #[arg(long, value_name = "URL", value_parser = parse::database, requires_all = ["from", "uncovered"])]
     pub restore_onto: Option<DatabaseUrl>,
@@ -125,6 +128,8 @@ pub struct NightlyBackup {
     pub to: DevicePath,
     /// Where those of files go.
     pub files_to: Option<DevicePath>,
+    /// The files and folders that go there beside the custom data.
+    pub files: Vec<PathBuf>,
 }
 
 /// What `schedule` is asked to write.
@@ -160,7 +165,12 @@ impl ScheduleArgs {
     pub fn options(&self, configured: Option<(DatabaseUrl, DevicePath)>) -> Result<ScheduleOptions, Failure> {
         let configured = configured.filter(|_| self.restore_onto.is_none());
         let backup = self.database.clone().zip(self.to.clone()).or(configured);
-        let backup = backup.map(|(database, to)| NightlyBackup { database, to, files_to: self.files_to.clone() });
+        let backup = backup.map(|(database, to)| NightlyBackup {
+            database,
+            to,
+            files_to: self.files_to.clone(),
+            files: self.files.clone(),
+        });
         let restore = match (self.restore_onto.clone(), self.from.clone(), self.uncovered) {
             (Some(_), Some(_), Some(Uncovered::Refuse)) => {
                 return Err(Failure::usage(

@@ -1,7 +1,7 @@
 //! `intervault backup`: backs up, reads back, prints the label and what was left out.
 
 use super::open::{self, Now};
-use crate::backup::{Backup, Incremental, Kind, Options, ReadBack, Select};
+use crate::backup::{Backup, BackupReport, Gap, Incremental, Kind, Options, ReadBack, Select, TreeReport};
 use crate::cli::args::{BackupOptions, Selection};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -12,32 +12,69 @@ use crate::cli::progress::Progress;
 use crate::cli::render::backup as render;
 use crate::device::directory::DirectoryDevice;
 use crate::error::ErrorKind;
+use crate::store::none::NoDatabase;
+use crate::store::traits::Store;
+use serde_json::Value;
+
+/// What a backup, or the plan of one, answers.
+pub(super) struct Answer {
+    /// Name of the JSON object.
+    schema: &'static str,
+    pub(super) exit: Exit,
+    pub(super) json: Value,
+    pub(super) text: String,
+    warnings: Vec<String>,
+}
+
+impl Answer {
+    /// Says what a person should look at.
+    pub(super) fn warn(&self, output: &Output) {
+        self.warnings.iter().for_each(|warning| output.warning(warning));
+    }
+}
 
 /// Runs it.
 ///
 /// # Errors
 /// The database or the device cannot be used, or what was written cannot be read back.
 pub fn run(options: &BackupOptions, job: &Job, output: &Output) -> Result<Exit, Failure> {
+    if let Some(file) = &options.file_sets {
+        return super::file_sets::run(options, file, job, output);
+    }
+    let answer = answer(options, job.system_name(), job, output)?;
+    if output.json() {
+        output.object(answer.schema, answer.exit, &answer.json);
+    } else {
+        output.line(answer.text.trim_end());
+    }
+    answer.warn(output);
+    Ok(answer.exit)
+}
+
+/// Backs up, or plans it; `system` begins the label.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn answer(options: &BackupOptions, system: &str, job: &Job, output: &Output) -> Result<Answer, Failure> {
     let now = open::now(options.now)?;
     now.doubt().iter().for_each(|doubt| output.warning(doubt));
-    let store = open::database(&options.database)?;
+    let store: Box<dyn Store> = match &options.database {
+        Some(url) => Box::new(open::database(url)?),
+        None => Box::new(NoDatabase::new()),
+    };
     let catalogue = open::catalogue(options.catalogue.as_deref())?;
-    let work = work(options, job, &now)?;
     let DevicePath::Path(folder) = &options.to;
+    let work = Options { skip: vec![folder.clone()], ..work(options, system, job, &now)? };
     let device = DirectoryDevice::for_writing(folder)?;
     let others = options.base.iter().map(open::volumes).collect::<Result<Vec<_>, _>>()?;
     let progress = Progress::new(output);
-    let backup = Backup::new(&store, &catalogue, &device, work).watched(&progress);
+    let backup = Backup::new(store.as_ref(), &catalogue, &device, work).watched(&progress);
     let backup = others.iter().fold(backup, |backup, other| backup.based_on(other.as_ref()));
     if options.dry_run {
         let plan = backup.plan()?;
         let exit = if plan.gaps.warn() { Exit::Warnings } else { Exit::Done };
-        if output.json() {
-            output.object("intervault/backup-plan", exit, &render::plan_json(&plan, &now));
-        } else {
-            output.line(render::plan_text(&plan, &now).trim_end());
-        }
-        return Ok(exit);
+        let (json, text) = (render::plan_json(&plan, &now), render::plan_text(&plan, &now));
+        return Ok(Answer { schema: "intervault/backup-plan", exit, json, text, warnings: Vec::new() });
     }
     let report = backup.run().map_err(|error| match error.kind() {
         ErrorKind::Cancelled => {
@@ -46,25 +83,31 @@ pub fn run(options: &BackupOptions, job: &Job, output: &Output) -> Result<Exit, 
         _ => Failure::from(error),
     })?;
     job.written(&report.set, report.parent.as_ref(), report.verified);
-    let exit = if report.gaps.warn() { Exit::Warnings } else { Exit::Done };
-    if output.json() {
-        output.object("intervault/backup", exit, &render::report_json(&report, &now));
-    } else {
-        output.line(render::report_text(&report, &now).trim_end());
-    }
-    for gap in report.gaps.left_out.iter().filter(|gap| gap.warns) {
-        output.warning(&format!("left out: {}: {}", gap.name, gap.reason));
-    }
-    for gap in report.gaps.not_restorable.iter().filter(|gap| gap.warns) {
-        output.warning(&format!("backed up, but this release cannot restore it: {}: {}", gap.name, gap.reason));
-    }
-    Ok(exit)
+    let warns = report.gaps.warn() || report.trees.iter().any(TreeReport::warns);
+    let exit = if warns { Exit::Warnings } else { Exit::Done };
+    let (json, text) = (render::report_json(&report, &now), render::report_text(&report, &now));
+    Ok(Answer { schema: "intervault/backup", exit, json, text, warnings: warnings(&report) })
+}
+
+fn warnings(report: &BackupReport) -> Vec<String> {
+    let warned = |gaps: &[Gap], what: &str| {
+        let gaps = gaps.iter().filter(|gap| gap.warns);
+        gaps.map(|gap| format!("{what}{}: {}", gap.name, gap.reason)).collect::<Vec<_>>()
+    };
+    let files: Vec<Gap> = report.trees.iter().flat_map(TreeReport::gaps).collect();
+    [
+        warned(&report.gaps.left_out, "left out: "),
+        warned(&report.gaps.not_restorable, "backed up, but this release cannot restore it: "),
+        warned(&files, ""),
+    ]
+    .concat()
 }
 
 /// What the engine is asked to do.
-fn work(options: &BackupOptions, job: &Job, now: &Now) -> Result<Options, Failure> {
+fn work(options: &BackupOptions, system: &str, job: &Job, now: &Now) -> Result<Options, Failure> {
     Ok(Options {
         select: match &options.selection {
+            _ if options.database.is_none() => Select::Data(Vec::new()),
             Selection::Data(data) => Select::Data(data.clone()),
             Selection::Tables(tables) => Select::Tables(tables.clone()),
         },
@@ -72,11 +115,12 @@ fn work(options: &BackupOptions, job: &Job, now: &Now) -> Result<Options, Failur
             true => Kind::Incremental(Incremental { set: options.set.clone() }),
             false => Kind::Full,
         },
+        trees: options.trees.clone(),
         acd: options.acd,
         volume_size: options.volume_size,
         read_back: if options.verify { ReadBack::Verify } else { ReadBack::Skip },
         jobs: options.jobs,
-        system: job.system_name().to_owned(),
+        system: system.to_owned(),
         number_after: job.last_number(now.civil.day()),
         ..Options::new(now.civil, now.unix, open::new_set()?)
     })

@@ -20,11 +20,29 @@ pub(super) fn chosen<'a>(
     device: &dyn Device,
     options: &RestoreOptions,
 ) -> Result<Chain<'a>, Error> {
-    let set = match options.set.as_deref() {
-        Some(parse::NEWEST) => Some(newest(sets, device, options)?.to_string()),
+    let bits = match &options.selection {
+        Some(Selection::Data(data)) => data.iter().map(|data| data.bit()).fold(0, |bits, bit| bits | bit),
+        Some(Selection::Tables(_)) | None => u32::MAX,
+    };
+    wanted(sets, device, options.set.as_deref(), options.stop_at.as_deref(), bits)
+}
+
+/// The same by the names of sets; `bits` are the kinds of data of which the newest set has any.
+///
+/// # Errors
+/// As [`chosen`].
+pub(super) fn wanted<'a>(
+    sets: &'a [SetReader<'a>],
+    device: &dyn Device,
+    set: Option<&str>,
+    stop_at: Option<&str>,
+    bits: u32,
+) -> Result<Chain<'a>, Error> {
+    let set = match set {
+        Some(parse::NEWEST) => Some(newest(sets, device, bits)?.to_string()),
         set => set.map(str::to_owned),
     };
-    let wanted = Wanted { set: set.as_deref(), stop_at: options.stop_at.as_deref() };
+    let wanted = Wanted { set: set.as_deref(), stop_at };
     Chain::choose(sets, wanted).map_err(|error| match error {
         ChainError::NoSuchSet(set) => Error::nothing(
             format!("no set {} on {}", escape(&set), device.describe()),
@@ -46,11 +64,7 @@ pub(super) fn chosen<'a>(
 ///
 /// # Errors
 /// There is none (exit status 10); sets of several databases are there (9).
-fn newest(sets: &[SetReader<'_>], device: &dyn Device, options: &RestoreOptions) -> Result<SetId, Error> {
-    let bits = match &options.selection {
-        Some(Selection::Data(data)) => data.iter().map(|data| data.bit()).fold(0, |bits, bit| bits | bit),
-        Some(Selection::Tables(_)) | None => u32::MAX,
-    };
+fn newest(sets: &[SetReader<'_>], device: &dyn Device, bits: u32) -> Result<SetId, Error> {
     let mut sources = BTreeSet::new();
     let mut last = None;
     for family in families(sets) {

@@ -6,6 +6,8 @@ mod chain;
 pub mod check;
 pub mod demo;
 pub mod devices;
+pub mod file_sets;
+pub mod files;
 pub mod generate;
 pub mod label;
 pub mod log;

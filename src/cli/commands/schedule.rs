@@ -133,7 +133,10 @@ impl<'a> Common<'a> {
             one("incremental", incremental, &backup.to, &["--data", NIGHTLY_DATA, "--incremental"])?,
         ];
         if let Some(to) = &backup.files_to {
-            tasks.push(one("files", files, to, &["--data", "custom", "--full"])?);
+            let paths = backup.files.iter().map(|path| whole(path)).collect::<Result<Vec<_>, _>>()?;
+            let mut words = vec!["--data", "custom", "--full"];
+            words.extend(paths.iter().flat_map(|path| ["--files", path]));
+            tasks.push(one("files", files, to, &words)?);
         }
         Ok(tasks)
     }

@@ -3,7 +3,7 @@
 use super::json::SpanBody;
 use super::restore::acd_text;
 use super::text::{bytes, count, counted, escape, span, table};
-use crate::check::{AcdOutline, SetOutline, TableOutline, Unreadable, short};
+use crate::check::{AcdOutline, SetOutline, TableOutline, TreeOutline, Unreadable, short};
 use crate::cli::exit::Exit;
 use crate::format::block::SetId;
 use crate::format::label::LabelRecord;
@@ -100,8 +100,19 @@ fn table_line(outline: &TableOutline) -> Vec<String> {
         count(outline.buckets),
         bytes(outline.bytes),
         acds(&outline.acds),
-        held.map_or_else(String::new, span),
+        match outline.tree {
+            Some(tree) => tree_words(tree),
+            None => held.map_or_else(String::new, span),
+        },
     ]
+}
+
+/// What a file tree holds.
+fn tree_words(tree: TreeOutline) -> String {
+    match tree.totals {
+        Some((files, size)) => format!("{} of {}", counted(files, "file", "files"), bytes(size)),
+        None => "files, its end is not here".to_owned(),
+    }
 }
 
 fn acds(acds: &[AcdOutline]) -> String {
@@ -166,6 +177,9 @@ fn table_json(outline: &TableOutline) -> Value {
         "chunks": outline.chunks,
         "buckets": outline.buckets,
         "bytes": outline.bytes,
+        "files": outline.tree.map(|tree| json!({
+            "count": tree.totals.map(|(files, _)| files), "bytes": tree.totals.map(|(_, bytes)| bytes),
+        })),
         "acds": outline.acds.iter().map(|acd| json!({
             "acd": acd.acd, "rows": acd.rows, "carried": acd.carried,
             "held": acd.held.iter().map(|span| SpanBody::from(*span)).collect::<Vec<_>>(),

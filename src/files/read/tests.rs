@@ -194,8 +194,8 @@ fn names_that_are_no_text_and_paths_at_the_limit_come_as_they_are() {
     }
     let (batches, tally) = read_with(folder.path(), 4_096, || ());
     assert_eq!(contents(&batches)[odd], b"odd");
-    assert_eq!((tally.folders, tally.left_out.count), (17, 1));
-    assert_eq!(tally.left_out.first[0].1, "it is longer than 4096 bytes");
+    assert_eq!((tally.folders, tally.troubles.count), (17, 1));
+    assert_eq!(tally.troubles.first[0].1, "cannot keep it: it is longer than 4096 bytes");
 }
 
 #[test]
