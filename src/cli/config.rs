@@ -139,31 +139,63 @@ impl Config {
         name.and_then(|name| self.devices.get(name)).unwrap_or(device).clone()
     }
 
+    /// What is backed up, and where to, if both are configured.
+    #[must_use]
+    pub fn backup(&self) -> Option<(DatabaseUrl, DevicePath)> {
+        let device = self.default_device.as_ref().and_then(|name| self.devices.get(name));
+        self.database.clone().zip(device.cloned())
+    }
+
     /// The same for several.
     pub fn devices(&self, devices: &mut [DevicePath]) {
         devices.iter_mut().for_each(|device| *device = self.device(device));
     }
 
-    /// The command line with what the configuration says as defaults: what is backed up and where to, and the table
-    /// catalogue. What is restored, and onto what, is always typed.
+    /// The command line with the table catalogue of the configuration as a default.
     #[must_use]
     pub fn defaults(&self, command: Command) -> Command {
-        let catalogue = self.catalogue.as_ref().map(|path| path.as_os_str().to_owned());
-        let database = self.database.as_ref().map(|url| OsString::from(url.to_string()));
-        let device = self.default_device.as_ref().map(OsString::from);
+        let Some(catalogue) = &self.catalogue else { return command };
         let commands: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_owned()).collect();
-        let mut command = command;
-        for name in commands {
-            let makes = matches!(name.as_str(), "backup" | "schedule");
-            let of_backup = |value: &Option<OsString>| value.clone().filter(|_| makes);
-            let values =
-                [("catalogue", catalogue.clone()), ("database", of_backup(&database)), ("to", of_backup(&device))];
-            for (argument, value) in values {
-                let Some(value) = value else { continue };
-                command = command.mut_subcommand(&name, |sub| with_default(sub, argument, value));
-            }
+        commands.iter().fold(command, |command, name| {
+            command.mut_subcommand(name, |sub| with_default(sub, "catalogue", catalogue.as_os_str().to_owned()))
+        })
+    }
+
+    /// The arguments with what a backup lacks: the database, unless files are named, and the device. They are added as if they
+    /// were typed, since other arguments ask whether they are. What is restored, and onto what, is always typed.
+    #[must_use]
+    pub fn completed(&self, mut arguments: Vec<OsString>) -> Vec<OsString> {
+        let given = |name: &str| arguments.iter().any(|argument| is_option(argument, name));
+        let (files, database, to) = (given("--files") || given("--file-sets"), given("--database"), given("--to"));
+        if subcommand(&arguments) != Some(OsStr::new("backup")) || given("--") {
+            return arguments;
         }
-        command
+        if let Some(url) = self.database.as_ref().filter(|_| !files && !database) {
+            arguments.extend(["--database".into(), url.to_string().into()]);
+        }
+        if let Some(name) = self.default_device.as_ref().filter(|_| !to) {
+            arguments.extend(["--to".into(), name.into()]);
+        }
+        arguments
+    }
+}
+
+/// Whether an argument is this option, with or without a value in the same word.
+fn is_option(argument: &OsStr, name: &str) -> bool {
+    argument == name
+        || argument.to_str().and_then(|word| word.strip_prefix(name)).is_some_and(|rest| rest.starts_with('='))
+}
+
+/// The first argument that is neither an option nor the value of one that stands before commands.
+fn subcommand(arguments: &[OsString]) -> Option<&OsStr> {
+    let mut arguments = arguments.iter().skip(1);
+    loop {
+        let argument = arguments.next()?;
+        if ["--config", "--state-dir", "--color"].iter().any(|option| argument == option) {
+            arguments.next()?;
+        } else if !argument.to_str().is_some_and(|word| word.starts_with('-')) {
+            return Some(argument);
+        }
     }
 }
 
@@ -355,7 +387,8 @@ after = [["/bin/true"], ["/bin/echo", "done"]]
     fn defaults_fill_what_a_backup_lacks_and_nothing_of_a_restore() {
         let config = read(ALL).unwrap();
         let parse = |line: &str| {
-            let matches = config.defaults(Cli::command()).try_get_matches_from(line.split(' '));
+            let words = config.completed(line.split(' ').map(OsString::from).collect());
+            let matches = config.defaults(Cli::command()).try_get_matches_from(words);
             matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| error.to_string())
         };
         let Commands::Backup(args) = parse("intervault backup").unwrap().command else { panic!("no backup") };
@@ -367,6 +400,13 @@ after = [["/bin/true"], ["/bin/echo", "done"]]
             panic!("no backup")
         };
         assert_eq!(args.options().unwrap().to, DevicePath::Path("/x".into()));
+        let database = |line: &str| match parse(line).unwrap().command {
+            Commands::Backup(args) => args.options().unwrap().database,
+            _ => panic!("no backup"),
+        };
+        assert_eq!(database("intervault --color never backup --data historical"), config.database.clone());
+        assert_eq!(database("intervault backup --files /etc"), None);
+        assert!(parse("intervault label backup").is_ok());
         assert!(parse("intervault restore --from /x").unwrap_err().contains("--database"));
         assert!(parse("intervault restore --database sqlite:x").unwrap_err().contains("--from"));
         config.defaults(Cli::command()).debug_assert();

@@ -31,6 +31,7 @@ use job::Job;
 use output::{Output, Style};
 use parse::DevicePath;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Lets the allocator keep the memory of one chunk for the next. Columns come and go by the hundred; the GNU allocator gives
@@ -46,9 +47,9 @@ pub fn main() -> ExitCode {
     settle_memory();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let config = Config::of_process(config::given(&arguments));
-    let command = match &config {
-        Ok(config) => config.defaults(Cli::command()),
-        Err(_) => Cli::command(),
+    let (command, arguments) = match &config {
+        Ok(config) => (config.defaults(Cli::command()), config.completed(arguments)),
+        Err(_) => (Cli::command(), arguments),
     };
     let (cli, output) = match start::<Cli>(command, arguments, config.as_ref().err(), |cli| cli.global.style()) {
         Ok(started) => started,
@@ -57,7 +58,7 @@ pub fn main() -> ExitCode {
     interrupt::explain(left_behind(&cli.command));
     let done = config.and_then(|config| {
         let hints = place::Hints::of_process(cli.state_dir.as_deref(), config.state.as_deref());
-        dispatch(&cli.command, &Around { history: hints.journal(), config }, &output)
+        dispatch(&cli.command, &Around { history: hints.journal(), config, state_dir: cli.state_dir.clone() }, &output)
     });
     end(&output, done)
 }
@@ -93,6 +94,7 @@ const fn left_behind(command: &Command) -> Left {
             changes: Some(Task::Undo),
         },
         Command::Prune(_) => Left::always("sets that were removed are gone; the same command goes on with the rest"),
+        Command::Schedule(_) => Left::always("the units that were written so far stay"),
         Command::State(_) => Left::always("the state is as it was, unless the answer says otherwise"),
         Command::Check(_)
         | Command::Status(_)
@@ -111,12 +113,14 @@ pub(in crate::cli) struct Around {
     history: Result<Option<Journal>, Failure>,
     /// The configuration.
     config: Config,
+    /// `--state-dir`.
+    state_dir: Option<PathBuf>,
 }
 
 impl Around {
     /// No history is kept, nothing is configured.
     pub(in crate::cli) fn nothing() -> Around {
-        Around { history: Ok(None), config: Config::default() }
+        Around { history: Ok(None), config: Config::default(), state_dir: None }
     }
 
     /// The history for work that goes on without one.
@@ -152,22 +156,23 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
             config.devices(&mut options.base);
             backup(&options, around, output)
         }
-        Command::Restore(args) if args.files_options().is_some() => {
-            let Some(mut options) = args.files_options() else { return Ok(Exit::Usage) };
-            config.devices(&mut options.from);
-            let job = Job::new(Kind::Restore).devices(&options.from);
-            job.run(journal(!options.dry_run), output, |_| commands::files::run(&options, output))
-        }
-        Command::Restore(args) => {
-            let mut options = args.options()?;
-            config.devices(&mut options.from);
-            if let Undo::On(device) = &mut options.undo {
-                *device = config.device(device);
+        Command::Restore(args) => match args.files_options() {
+            Some(mut options) => {
+                config.devices(&mut options.from);
+                let job = Job::new(Kind::Restore).devices(&options.from);
+                job.run(journal(!options.dry_run), output, |job| commands::files::run(&options, job, output))
             }
-            let looks = options.dry_run || options.save_plan.is_some();
-            let job = Job::new(Kind::Restore).database(&options.database).devices(&options.from);
-            job.run(journal(!looks), output, |job| commands::restore::run(&options, job, output))
-        }
+            None => {
+                let mut options = args.options()?;
+                config.devices(&mut options.from);
+                if let Undo::On(device) = &mut options.undo {
+                    *device = config.device(device);
+                }
+                let looks = options.dry_run || options.save_plan.is_some();
+                let job = Job::new(Kind::Restore).database(&options.database).devices(&options.from);
+                job.run(journal(!looks), output, |job| commands::restore::run(&options, job, output))
+            }
+        },
         Command::Undo(args) => {
             let mut options = args.options();
             config.devices(&mut options.from);
@@ -198,6 +203,9 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
             let history = around.journal(output);
             let work = |job: &Job| commands::prune::run(&options, history, job, output);
             job.run(if looks { None } else { history }, output, work)
+        }
+        Command::Schedule(args) => {
+            commands::schedule::run(&args.options(config.backup())?, config, around.state_dir.as_deref(), output)
         }
         Command::Devices(_) => commands::devices::run(config, output),
         Command::Label(args) => {
@@ -241,8 +249,11 @@ fn one_backup(
         let done = commands::backup::run(options, job, output)?;
         Ok(answer.insert(done).exit)
     };
-    let exit =
-        if options.dry_run { job.run(None, output, &mut backup)? } else { hooked(job, around, output, &mut backup)? };
+    let exit = if options.dry_run {
+        job.run(None, output, &mut backup)?
+    } else {
+        hooked(job, options.metrics.as_deref(), around, output, &mut backup)?
+    };
     let mut answer = answer.ok_or_else(|| Failure::new(exit, "the backup gave no answer"))?;
     answer.exit = exit;
     Ok(answer)
@@ -251,6 +262,7 @@ fn one_backup(
 /// A backup that is written, with its line in the history.
 fn hooked(
     job: Job,
+    metrics: Option<&std::path::Path>,
     around: &Around,
     output: &Output,
     backup: &mut dyn FnMut(&Job) -> Result<Exit, Failure>,
@@ -262,7 +274,7 @@ fn hooked(
     };
     let journal = around.journal(output);
     job.run_then(journal, output, work, |entry, done| {
-        if let (Some(path), Some(journal)) = (&config.metrics, journal) {
+        if let (Some(path), Some(journal)) = (metrics.or(config.metrics.as_deref()), journal) {
             let written = commands::status::figures(journal, path);
             written.unwrap_or_else(|failure| output.warning(&failure.message));
         }

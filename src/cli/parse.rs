@@ -144,11 +144,17 @@ pub fn acd(text: &str) -> Result<i64, String> {
     text.parse().map_err(|_| format!("{text:?} is no ACD: write its number, or leave it out for all ACDs"))
 }
 
-/// Reads what names a set: its label, its id or the beginning of that.
+/// The word that names the newest set of the chain that was begun last.
+pub const NEWEST: &str = "newest";
+
+/// Reads what names a set: its label, its id or the beginning of that, or [`NEWEST`].
 ///
 /// # Errors
 /// It is neither.
 pub fn set(text: &str) -> Result<String, String> {
+    if text == NEWEST {
+        return Ok(text.to_owned());
+    }
     // A label has hyphens and an id none.
     let label = text.contains('-') && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic());
     if label { Ok(text.to_owned()) } else { set_id(text).map_err(|error| format!("{error}, or its label")) }

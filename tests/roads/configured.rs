@@ -161,6 +161,11 @@ fn figures_are_written_where_they_are_wanted() {
     };
     assert!(value("age_seconds") < 600.0 && value("size_bytes") > 1_000.0 && value("rows") > 70.0, "{figures}");
     assert_eq!((value("verified"), value("last_ok"), value("volumes")), (1.0, 1.0, 1.0));
+    let other = site.file("other.prom");
+    site.run(&["backup", "--metrics", &other.display().to_string()], 0);
+    assert!(std::fs::read_to_string(&other).unwrap().contains("intervault_backup_last_ok{"));
+    let (_, err) = site.run(&["backup", "--metrics", "/no/such/x.prom"], 0);
+    assert!(err.contains("warning: cannot write the figures"), "{err}");
     let (_, err) = site.run(&["status", "--metrics", "/no/such/x.prom"], 10);
     assert!(err.contains("cannot write the figures"), "{err}");
 }

@@ -35,6 +35,8 @@ mod rules;
 mod saved;
 mod scenarios;
 #[cfg(target_os = "linux")]
+mod schedule;
+#[cfg(target_os = "linux")]
 mod status;
 mod support;
 mod undo;

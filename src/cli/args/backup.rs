@@ -112,6 +112,9 @@ pub struct BackupArgs {
     /// Worker threads [default: as the machine has, at most 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
+    /// Write figures of the last backups into this file afterwards, for Prometheus [default: as configured]
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
     /// Say what would be backed up, and stop
     #[arg(long)]
     pub dry_run: bool,
@@ -148,6 +151,8 @@ pub struct BackupOptions {
     pub now: Option<Instant>,
     /// Worker threads, from 1.
     pub jobs: usize,
+    /// File for figures of the last backups.
+    pub metrics: Option<PathBuf>,
     /// Whether to stop before anything is written.
     pub dry_run: bool,
 }
@@ -173,6 +178,7 @@ impl BackupArgs {
             catalogue: self.catalogue.clone(),
             now: self.now,
             jobs: jobs(self.jobs),
+            metrics: self.metrics.clone(),
             dry_run: self.dry_run,
         })
     }

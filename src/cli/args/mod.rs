@@ -7,6 +7,7 @@ mod history;
 mod journal;
 mod prune;
 mod restore;
+mod schedule;
 mod small;
 
 pub use backup::{BackupArgs, BackupOptions, Selection};
@@ -15,6 +16,7 @@ pub use history::{HistoryOptions, LogArgs, LogOptions, RestoresOptions, StatusAr
 pub use journal::{StateArgs, StateOptions, UndoArgs, UndoOptions};
 pub use prune::{PruneArgs, PruneOptions};
 pub use restore::{Carried, PartialPeriods, ProofLevel, RestoreArgs, RestoreOptions, Uncovered, Undo};
+pub use schedule::{NightlyBackup, NightlyRestore, ScheduleArgs, ScheduleOptions};
 pub use small::{
     BrCheckArgs, BrDevice, CatalogueArgs, CatalogueOptions, CheckArgs, CheckOptions, CheckWork, DemoArgs, DemoOptions,
     DevicesArgs, GenArgs, LabelArgs, LabelOptions,
@@ -101,6 +103,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Remove old sets by rules of keeping
     Prune(PruneArgs),
+    /// Write timers for systemd: backups of a week, nightly restores
+    Schedule(ScheduleArgs),
     /// List the devices of the configuration
     Devices(DevicesArgs),
     /// Say whose volumes these are, or what a label means

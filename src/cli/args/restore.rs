@@ -109,8 +109,8 @@ pub struct RestoreArgs {
     /// One ACD only
     #[arg(long, value_name = "N", value_parser = parse::acd, allow_negative_numbers = true)]
     pub acd: Option<i64>,
-    /// The set whose state is wanted, with those before it in its chain: its label, its id or the beginning of it [default:
-    /// the newest, if there is one chain only]
+    /// The set whose state is wanted, with those before it in its chain: its label, its id or the beginning of it, or
+    /// `newest` for the last whole set of the chain that was begun last [default: the newest, if there is one chain only]
     #[arg(long, value_name = "SET", value_parser = parse::set)]
     pub set: Option<String>,
     /// An earlier state of the chain: up to this set, named in the same way; implies --older-wins
@@ -197,7 +197,7 @@ pub struct RestoreOptions {
     pub selection: Option<Selection>,
     /// One ACD, or all.
     pub acd: Option<i64>,
-    /// The set's label, or 4 to 32 hexadecimal digits of its id, small letters.
+    /// The set's label, or 4 to 32 hexadecimal digits of its id, small letters; or `newest`.
     pub set: Option<String>,
     /// A set of the same chain up to which it is restored, named likewise.
     pub stop_at: Option<String>,

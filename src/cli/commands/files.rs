@@ -5,11 +5,13 @@ use crate::check;
 use crate::cli::args::FilesToOptions;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::job::Job;
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
 use crate::cli::prompt::confirm;
 use crate::cli::render::files as render;
 use crate::cli::render::text::counted;
+use crate::format::label::data_types::CUSTOM;
 use crate::restore::{FilesOptions, FilesPlan, FilesReport, FilesRestore};
 
 /// Paths that are named in warnings before the rest is only counted.
@@ -20,10 +22,11 @@ const NAMED: usize = 20;
 /// # Errors
 /// The set has no files, or not those that were chosen; the volumes are damaged or not all there; something is in the way; the
 /// folder cannot be written.
-pub fn run(options: &FilesToOptions, output: &Output) -> Result<Exit, Failure> {
+pub fn run(options: &FilesToOptions, job: &Job, output: &Output) -> Result<Exit, Failure> {
     let device = open::all_volumes(&options.from)?;
     let sets = check::readable(&device)?;
-    let chain = chain::wanted(&sets, &device, options.set.as_deref(), options.stop_at.as_deref())?;
+    let chain = chain::wanted(&sets, &device, options.set.as_deref(), options.stop_at.as_deref(), CUSTOM)?;
+    chain.members().iter().take(1).for_each(|newest| job.set(newest.label()));
     let work = FilesOptions {
         choose: options.choose.clone(),
         overwrite: options.overwrite,
@@ -59,12 +62,14 @@ pub fn run(options: &FilesToOptions, output: &Output) -> Result<Exit, Failure> {
     let question = format!("Write {} and replace those that are there?", counted(files, "file", "files"));
     if options.overwrite && !options.yes && !confirm(output, &question)? {
         output.notice("Nothing was written.");
+        job.declined();
         return Ok(Exit::Failed);
     }
     let (report, stopped) = match restore.apply(&plan) {
         Ok(report) => (report, None),
         Err(stopped) => (stopped.report, Some(Failure::from(stopped.error))),
     };
+    stopped.iter().for_each(|failure| job.failed(failure));
     drop(progress);
     if report.written.troubles.count > 0 {
         exit = exit.worst(Exit::Warnings);

@@ -17,6 +17,7 @@ mod rebuild;
 pub mod restore;
 pub mod resume;
 mod saved;
+pub mod schedule;
 pub mod state;
 pub mod status;
 pub mod undo;

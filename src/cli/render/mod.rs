@@ -13,3 +13,4 @@ pub mod status;
 pub mod sticker;
 pub mod text;
 pub mod undo;
+pub mod units;
