@@ -16,6 +16,7 @@ mod copies;
 mod dialogue;
 mod histories;
 mod incremental;
+mod incremental_since;
 #[cfg(target_os = "linux")]
 mod json;
 mod one_backup;
