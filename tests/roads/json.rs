@@ -81,6 +81,9 @@ fn answers() -> Vec<Value> {
     ];
     answers.push(case.backup.clone());
     answers.extend(answers_of_files());
+    let again = ["backup", "--database", &url, "--to", &from, "--data", "historical,acd", "--incremental"];
+    answers.push(json(&[&again[..], &["--dry-run"]].concat(), 0));
+    answers.push(json(&[&again[..], &["--changed-since", "last"]].concat(), 0));
     answers
 }
 

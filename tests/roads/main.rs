@@ -25,6 +25,7 @@ mod files_commands;
 mod files_hostile;
 mod histories;
 mod incremental;
+mod incremental_since;
 #[cfg(target_os = "linux")]
 mod json;
 mod one_backup;

@@ -107,7 +107,7 @@ fn work(options: &BackupOptions, job: &Job, now: &Now) -> Result<Options, Failur
             Selection::Tables(tables) => Select::Tables(tables.clone()),
         },
         kind: match options.incremental {
-            true => Kind::Incremental(Incremental { set: options.set.clone() }),
+            true => Kind::Incremental(Incremental { set: options.set.clone(), changed_since: options.changed_since }),
             false => Kind::Full,
         },
         trees: options.trees.clone(),
