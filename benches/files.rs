@@ -8,10 +8,8 @@ use intervault::backup::{Backup, FileTree, Options, ReadBack, Select};
 use intervault::base::time::Instant;
 use intervault::device::directory::DirectoryDevice;
 use intervault::format::block::SetId;
-use intervault::restore::{FilesOptions, FilesRestore};
 use intervault::schema::catalogue::Catalogue;
 use intervault::store::none::NoDatabase;
-use intervault::volume::set::list_sets;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -114,16 +112,6 @@ fn backup(data: &Data, folder: &Path, read_back: ReadBack) -> u64 {
     report.set.bytes
 }
 
-fn restore(volumes: &Path, target: &Path) {
-    let device = DirectoryDevice::open(volumes).unwrap();
-    let mut sets = list_sets(&device).unwrap().sets;
-    let set = sets.remove(0);
-    let options = FilesOptions { jobs: 2, ..FilesOptions::default() };
-    let restore = FilesRestore::new(&set, target, options);
-    restore.apply(&restore.plan().unwrap()).unwrap();
-    fs::remove_dir_all(target).unwrap();
-}
-
 fn trees(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     for data in data(folder.path()) {
@@ -139,17 +127,7 @@ fn trees(criterion: &mut Criterion) {
             let id = BenchmarkId::new(name, data.name);
             group.bench_function(id, |bencher| bencher.iter(|| backup(&data, folder.path(), read_back)));
         }
-        let volumes = folder.path().join("kept");
-        let device = DirectoryDevice::for_writing(&volumes).unwrap();
-        let trees = vec![FileTree::new(data.path.to_str().unwrap()).unwrap()];
-        let options =
-            Options { select: Select::Data(Vec::new()), trees, jobs: 2, ..Options::new(Instant(0), 0, SetId([8; 16])) };
-        Backup::new(&NoDatabase::new(), &Catalogue::default(), &device, options).run().unwrap();
-        let target = folder.path().join("target");
-        let id = BenchmarkId::new("restore, proved first", data.name);
-        group.bench_function(id, |bencher| bencher.iter(|| restore(&volumes, &target)));
         group.finish();
-        fs::remove_dir_all(&volumes).unwrap();
     }
 }
 

@@ -207,6 +207,49 @@ mod tests {
         }
     }
 
+    /// Numbers that look random and are the same every time.
+    fn random(state: &mut u64, below: usize) -> usize {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*state >> 33) as usize % below
+    }
+
+    /// Whatever is accepted, no path goes through something that is no folder, and no path comes twice.
+    #[test]
+    fn no_rows_that_are_accepted_lead_through_a_link() {
+        const PATHS: [&str; 9] = ["", "..", "a", "a/b", "a/b/c", "a/c", "a-b", "b", "b/a"];
+        let (mut state, mut accepted, mut most) = (7, 0, 0);
+        for _ in 0..60_000 {
+            let (mut order, mut seen) = (Order::default(), Vec::<(&str, Kind)>::new());
+            let mut at = 0;
+            for _ in 0..7 {
+                if random(&mut state, 16) == 0 {
+                    order.gap();
+                }
+                let kind = [Kind::Folder, Kind::Folder, Kind::Folder, Kind::Link, Kind::OtherName, Kind::File];
+                let kind = kind[random(&mut state, 6)];
+                let piece = if kind == Kind::File { random(&mut state, 2) as u64 } else { 0 };
+                let last = kind != Kind::File || random(&mut state, 3) > 0;
+                let given = Row { link: b"a", ..row(kind, PATHS[at], piece, last) };
+                let Ok(place) = order.look(&given) else { break };
+                accepted += 1;
+                if place == Place::First {
+                    let path = PATHS[at];
+                    assert_ne!(path, "..");
+                    assert!(seen.iter().all(|(known, _)| *known != path), "{path} twice in {seen:?}");
+                    let through = seen
+                        .iter()
+                        .find(|(known, kind)| *kind != Kind::Folder && within(path.as_bytes(), known.as_bytes()));
+                    assert_eq!(through, None, "{path} after {seen:?}");
+                    seen.push((path, kind));
+                    most = most.max(seen.len());
+                }
+                // Mostly one of the next, which are in order; sometimes any.
+                at = if random(&mut state, 8) == 0 { random(&mut state, 9) } else { at + random(&mut state, 3) }.min(8);
+            }
+        }
+        assert!(accepted > 50_000 && most >= 6, "{accepted} rows, at most {most} paths");
+    }
+
     #[test]
     fn where_rows_are_missing_torn_files_are_told_and_links_still_lead_nowhere() {
         let mut order = Order::default();

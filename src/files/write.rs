@@ -126,14 +126,26 @@ impl Writer {
         }
         match row.kind {
             Kind::File => self.piece(path, row),
-            Kind::Folder => self.folder(path, row),
+            Kind::Folder => self.folder(path, row, self.options.overwrite),
             Kind::Link => self.link(path, row),
             Kind::OtherName => Err(FilesError::refused("write", path, "the first name of the file is not given")),
             Kind::Totals => Ok(()),
         }
     }
 
-    fn folder(&mut self, path: &[u8], row: &Row<'_>) -> Result<(), FilesError> {
+    /// Makes a folder that leads to something that is restored, and is not restored itself: one that is there keeps what it has.
+    ///
+    /// # Errors
+    /// As [`Writer::row`].
+    pub fn leading(&mut self, path: &[u8], row: &Row<'_>) -> Result<(), FilesError> {
+        match fault(path) {
+            Some(fault) => Err(FilesError::refused("write", path, fault)),
+            None => self.folder(path, row, false),
+        }
+    }
+
+    /// `mend`: whether a folder that is there already gets the permissions and the time of the row.
+    fn folder(&mut self, path: &[u8], row: &Row<'_>, mend: bool) -> Result<(), FilesError> {
         let Some((folder, name)) = split(path) else { return Ok(()) };
         self.lead(folder)?;
         let made = match mkdirat(self.beneath.folder(folder)?, name, Mode::from_raw_mode(OWN)) {
@@ -146,8 +158,7 @@ impl Writer {
             Err(error) => return Err(FilesError::system("make folder", path, error)),
         };
         self.written.folders = self.written.folders.saturating_add(1);
-        // A folder of somebody else keeps what it has.
-        if made || self.options.overwrite {
+        if made || mend {
             self.folders.push((path.to_vec(), row.meta, self.here(row)));
         }
         Ok(())

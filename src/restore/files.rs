@@ -548,7 +548,7 @@ impl Put<'_, '_> {
         }
         for (path, batch) in std::mem::take(&mut self.leading) {
             let row = Row::of(&batch, 0).map_err(|why| self.tree.odd(why))?;
-            self.writer.row(&join_places(&self.tree.place, &path), &row)?;
+            self.writer.leading(&join_places(&self.tree.place, &path), &row)?;
         }
         let path = join_places(&self.tree.place, row.path);
         match row.kind {

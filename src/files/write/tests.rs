@@ -168,6 +168,27 @@ fn what_is_there_stays_unless_told_and_until_the_new_one_is_whole() {
 }
 
 #[test]
+fn a_folder_that_only_leads_somewhere_keeps_what_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o7777;
+    for (overwrite, leading, expected) in
+        [(false, true, 0o711), (true, true, 0o711), (false, false, 0o711), (true, false, 0o640)]
+    {
+        let _there = fs::create_dir(folder.path().join("there"));
+        fs::set_permissions(folder.path().join("there"), fs::Permissions::from_mode(0o711)).unwrap();
+        let mut writer = writer(folder.path(), overwrite);
+        let row = row(Kind::Folder, b"");
+        let made = if leading { writer.leading(b"there", &row) } else { writer.row(b"there", &row) };
+        made.unwrap();
+        writer.leading(b"new", &row).unwrap();
+        assert!(writer.leading(b"../new", &row).is_err());
+        writer.finish().unwrap();
+        assert_eq!((mode("there"), mode("new")), (expected, 0o640), "{overwrite} {leading}");
+        fs::remove_dir(folder.path().join("new")).unwrap();
+    }
+}
+
+#[test]
 fn a_file_whose_pieces_are_not_all_there_is_not_written() {
     let folder = tempfile::tempdir().unwrap();
     let first = Row { last: false, ..row(Kind::File, b"a") };
