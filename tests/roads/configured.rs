@@ -144,7 +144,7 @@ fn a_configuration_that_is_wrong_is_said_before_anything_is_done() {
     }
     let (_, err) = run(&["status", "--config", "/no/such"], 10);
     assert!(err.contains("cannot read the configuration /no/such"), "{err}");
-    run(&["label", "CMS-031024-01-LSAC-00-F-02", "--config="], 0);
+    run(&["label", "CMS-031024-01-LSAC-00-F-02"], 0);
 }
 
 #[test]
