@@ -30,6 +30,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+/// Threads, at most: each holds some copies of a part of 2 MiB.
+const WORKERS_MAX: usize = 8;
 /// Results of one part that may wait to be written.
 const AHEAD: usize = 1;
 /// Room that a row takes beside its piece: paths, and what surrounds them.
@@ -195,7 +197,7 @@ impl TreeJob<'_> {
         let source = Source::open(Path::new(&tree.path))?;
         let mut parts = Parts::new(&source, Walk::new(source.clone(), tree.filter()?, self.skip.clone()), piece);
         let owners = Owners::of_this_system();
-        let workers = self.jobs.max(1);
+        let workers = self.jobs.clamp(1, WORKERS_MAX);
         let desks: Vec<Mutex<Desk<'_>>> =
             (0..workers).map(|_| Mutex::new(self.desk(&table, Reader::new(&source, &owners, piece)))).collect();
         let mut sink = Sink {

@@ -393,7 +393,7 @@ after = [["/bin/true"], ["/bin/echo", "done"]]
         };
         let Commands::Backup(args) = parse("intervault backup").unwrap().command else { panic!("no backup") };
         let options = args.options().unwrap();
-        assert_eq!(options.database, config.database.clone());
+        assert_eq!(options.database, config.database);
         assert_eq!(config.device(&options.to), DevicePath::Path("/backup/nightly".into()));
         assert_eq!(options.catalogue, config.catalogue);
         let Commands::Backup(args) = parse("intervault backup --to /x --database sqlite:y").unwrap().command else {

@@ -223,25 +223,61 @@ fn restore(args: &RestoreArgs, around: &Around, output: &Output) -> Result<Exit,
     job.run(journal(looks), output, |job| commands::restore::run(&options, job, output))
 }
 
-/// A backup, with the hooks around it.
+/// A backup, or those of several file sets.
 fn backup(options: &BackupOptions, around: &Around, output: &Output) -> Result<Exit, Failure> {
+    let Some(file) = &options.file_sets else {
+        let answer = one_backup(options, None, around, output)?;
+        answer.give(output);
+        return Ok(answer.exit);
+    };
+    commands::file_sets::run(options, file, output, |mut options, name| {
+        options.to = around.config.device(&options.to);
+        one_backup(&options, Some(name), around, output)
+    })
+}
+
+/// A backup, with the hooks around it; `system` begins the label, where the configuration's name for it is not meant.
+fn one_backup(
+    options: &BackupOptions,
+    system: Option<&str>,
+    around: &Around,
+    output: &Output,
+) -> Result<commands::backup::Answer, Failure> {
     let config = &around.config;
     let job = Job::new(Kind::Backup).devices(std::slice::from_ref(&options.to));
-    let job = match &options.database {
-        Some(database) => job.database(database),
-        None => job,
+    let job = job.system(system.or(config.system.as_deref()));
+    let job = options.database.iter().fold(job, Job::database);
+    let mut answer = None;
+    let mut backup = |job: &Job| {
+        let done = commands::backup::run(options, job, output)?;
+        Ok(answer.insert(done).exit)
     };
-    let job = job.system(config.system.as_deref());
-    if options.dry_run {
-        return job.run(None, output, |job| commands::backup::run(options, job, output));
-    }
+    let exit = if options.dry_run {
+        job.run(None, output, &mut backup)?
+    } else {
+        hooked(job, options.metrics.as_deref(), around, output, &mut backup)?
+    };
+    let mut answer = answer.ok_or_else(|| Failure::new(exit, "the backup gave no answer"))?;
+    answer.exit = exit;
+    Ok(answer)
+}
+
+/// A backup that is written, with its line in the history.
+fn hooked(
+    job: Job,
+    metrics: Option<&std::path::Path>,
+    around: &Around,
+    output: &Output,
+    backup: &mut dyn FnMut(&Job) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let config = &around.config;
     let work = |job: &Job| {
         hooks::run(&config.before, "before", &job.entry())?;
-        commands::backup::run(options, job, output)
+        backup(job)
     };
     let journal = around.journal(output);
     job.run_then(journal, output, work, |entry, done| {
-        if let (Some(path), Some(journal)) = (options.metrics.as_ref().or(config.metrics.as_ref()), journal) {
+        if let (Some(path), Some(journal)) = (metrics.or(config.metrics.as_deref()), journal) {
             let written = commands::status::figures(journal, path);
             written.unwrap_or_else(|failure| output.warning(&failure.message));
         }

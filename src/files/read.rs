@@ -12,8 +12,8 @@ use rustix::fs::{SeekFrom, fstat, seek};
 use rustix::io::{Errno, pread};
 use std::sync::Arc;
 
-/// Bytes of content at which a part is cut.
-const PART_BYTES: u64 = 2 << 20;
+/// Pieces of full length in a part.
+const PART_PIECES: u64 = 2;
 /// Entries at which a part is cut.
 const PART_ENTRIES: usize = 2_048;
 /// Holes of shorter files are read as zeros.
@@ -147,9 +147,10 @@ impl Parts {
             return None;
         }
         let (mut part, mut bytes) = (Part::default(), 0u64);
-        while bytes < PART_BYTES && part.jobs.len() < PART_ENTRIES {
+        let room = self.piece.saturating_mul(PART_PIECES);
+        while bytes < room && part.jobs.len() < PART_ENTRIES {
             if let Some(big) = &mut self.big {
-                let cuts = big.take(PART_BYTES.saturating_sub(bytes));
+                let cuts = big.take(room.saturating_sub(bytes));
                 bytes = cuts.iter().fold(bytes, |sum, cut| sum.saturating_add(u64::from(cut.bytes).max(1)));
                 let ended = cuts.last().is_some_and(|cut| cut.last);
                 part.jobs.push(Job::Pieces(Arc::clone(&big.open), cuts));
@@ -179,7 +180,7 @@ impl Parts {
     }
 
     fn is_big(&self, entry: &Entry) -> bool {
-        entry.kind == Kind::File && (entry.size > PART_BYTES || is_sparse(entry))
+        entry.kind == Kind::File && (entry.size > self.piece.saturating_mul(PART_PIECES) || is_sparse(entry))
     }
 }
 

@@ -32,7 +32,8 @@ fn fields(value: &Value, path: &str, out: &mut BTreeSet<String>) {
         Value::Array(items) => items.iter().for_each(|item| fields(item, &format!("{path}[]"), out)),
         Value::Object(object) => {
             let span = object.len() == 2 && object.contains_key("from") && object.contains_key("until");
-            if path == "parts" || (span && path != "plan.request") {
+            // What is under `backup` is the object of that command.
+            if matches!(path, "parts" | "sets[].backup") || (span && path != "plan.request") {
                 return;
             }
             for (name, value) in object {
@@ -79,7 +80,41 @@ fn answers() -> Vec<Value> {
         json(&["devices", "--config", &config], 0),
     ];
     answers.push(case.backup.clone());
+    answers.extend(answers_of_files());
+    let again = ["backup", "--database", &url, "--to", &from, "--data", "historical,acd", "--incremental"];
+    answers.push(json(&[&again[..], &["--dry-run"]].concat(), 0));
+    answers.push(json(&[&again[..], &["--changed-since", "last"]].concat(), 0));
     answers
+}
+
+/// Answers that speak of files.
+fn answers_of_files() -> Vec<Value> {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let long = folder.path().join("tree").join("n".repeat(200));
+    std::fs::create_dir_all(&long).unwrap();
+    std::os::unix::net::UnixListener::bind(at("tree/socket")).unwrap();
+    let tree = std::fs::File::create(at("tree/file")).unwrap();
+    drop(tree);
+    // A path in the tree that is longer than the format takes, so that there is trouble to be told.
+    let mut beneath = intervault::files::beneath::Beneath::open(&long).unwrap();
+    let mut path = Vec::new();
+    for _ in 0..20 {
+        let name = "n".repeat(200);
+        let mode = rustix::fs::Mode::from_raw_mode(0o755);
+        rustix::fs::mkdirat(beneath.folder(&path).unwrap(), name.as_str(), mode).unwrap();
+        path = intervault::files::name::join(&path, name.as_bytes());
+    }
+    std::fs::write(at("sets.toml"), format!("[[file_set]]\nname = \"all\"\npaths = [{:?}]\n", at("tree"))).unwrap();
+    let (volumes, out) = (at("volumes"), at("out"));
+    vec![
+        json(&["backup", "--files", &at("tree"), "--to", &volumes, "--dry-run"], 0),
+        json(&["backup", "--files", &at("tree"), "--to", &volumes], 3),
+        json(&["check", &volumes], 0),
+        json(&["restore", "--from", &volumes, "--files-to", &out], 0),
+        json(&["restore", "--from", &volumes, "--files-to", &out], 9),
+        json(&["backup", "--file-sets", &at("sets.toml"), "--to", &at("others")], 3),
+    ]
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod configured;
 mod copies;
 #[cfg(target_os = "linux")]
 mod dialogue;
+mod eyes;
 #[cfg(target_os = "linux")]
 mod files;
 #[cfg(target_os = "linux")]
@@ -24,6 +25,7 @@ mod files_commands;
 mod files_hostile;
 mod histories;
 mod incremental;
+mod incremental_since;
 #[cfg(target_os = "linux")]
 mod json;
 mod one_backup;

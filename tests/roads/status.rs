@@ -238,8 +238,8 @@ fn the_number_of_the_day_is_that_of_the_history_where_the_device_knows_less() {
     let told = Told::new();
     let now = ["--now", "2026-11-21 18:00", "--database", &told.case.url(), "--data", "historical"];
     let label = |to: &str, more: &[&str]| {
-        let onto = told.folder(to);
-        let words = [&["backup", "--to", &onto], &now[..], more].concat();
+        let folder = told.folder(to);
+        let words = [&["backup", "--to", &folder], &now[..], more].concat();
         told.json(&words, 0)["label"].as_str().unwrap().to_owned()
     };
     assert_eq!(label("one", &[]), "CMS-261121-01-XXHX-00-F-01");

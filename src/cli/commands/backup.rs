@@ -17,45 +17,40 @@ use crate::store::traits::Store;
 use serde_json::Value;
 
 /// What a backup, or the plan of one, answers.
-pub(super) struct Answer {
+pub struct Answer {
     /// Name of the JSON object.
     schema: &'static str,
-    pub(super) exit: Exit,
-    pub(super) json: Value,
-    pub(super) text: String,
+    /// The exit status.
+    pub exit: Exit,
+    /// For programs.
+    pub json: Value,
+    /// For people.
+    pub text: String,
     warnings: Vec<String>,
 }
 
 impl Answer {
+    /// Gives the whole answer.
+    pub fn give(&self, output: &Output) {
+        if output.json() {
+            output.object(self.schema, self.exit, &self.json);
+        } else {
+            output.line(self.text.trim_end());
+        }
+        self.warn(output);
+    }
+
     /// Says what a person should look at.
-    pub(super) fn warn(&self, output: &Output) {
+    pub fn warn(&self, output: &Output) {
         self.warnings.iter().for_each(|warning| output.warning(warning));
     }
 }
 
-/// Runs it.
+/// Backs up, or plans it.
 ///
 /// # Errors
 /// The database or the device cannot be used, or what was written cannot be read back.
-pub fn run(options: &BackupOptions, job: &Job, output: &Output) -> Result<Exit, Failure> {
-    if let Some(file) = &options.file_sets {
-        return super::file_sets::run(options, file, job, output);
-    }
-    let answer = answer(options, job.system_name(), job, output)?;
-    if output.json() {
-        output.object(answer.schema, answer.exit, &answer.json);
-    } else {
-        output.line(answer.text.trim_end());
-    }
-    answer.warn(output);
-    Ok(answer.exit)
-}
-
-/// Backs up, or plans it; `system` begins the label.
-///
-/// # Errors
-/// As [`run`].
-pub(super) fn answer(options: &BackupOptions, system: &str, job: &Job, output: &Output) -> Result<Answer, Failure> {
+pub fn run(options: &BackupOptions, job: &Job, output: &Output) -> Result<Answer, Failure> {
     let now = open::now(options.now)?;
     now.doubt().iter().for_each(|doubt| output.warning(doubt));
     let store: Box<dyn Store> = match &options.database {
@@ -64,7 +59,7 @@ pub(super) fn answer(options: &BackupOptions, system: &str, job: &Job, output: &
     };
     let catalogue = open::catalogue(options.catalogue.as_deref())?;
     let DevicePath::Path(folder) = &options.to;
-    let work = Options { skip: vec![folder.clone()], ..work(options, system, job, &now)? };
+    let work = Options { skip: vec![folder.clone()], ..work(options, job, &now)? };
     let device = DirectoryDevice::for_writing(folder)?;
     let others = options.base.iter().map(open::volumes).collect::<Result<Vec<_>, _>>()?;
     let progress = Progress::new(output);
@@ -104,7 +99,7 @@ fn warnings(report: &BackupReport) -> Vec<String> {
 }
 
 /// What the engine is asked to do.
-fn work(options: &BackupOptions, system: &str, job: &Job, now: &Now) -> Result<Options, Failure> {
+fn work(options: &BackupOptions, job: &Job, now: &Now) -> Result<Options, Failure> {
     Ok(Options {
         select: match &options.selection {
             _ if options.database.is_none() => Select::Data(Vec::new()),
@@ -112,7 +107,7 @@ fn work(options: &BackupOptions, system: &str, job: &Job, now: &Now) -> Result<O
             Selection::Tables(tables) => Select::Tables(tables.clone()),
         },
         kind: match options.incremental {
-            true => Kind::Incremental(Incremental { set: options.set.clone() }),
+            true => Kind::Incremental(Incremental { set: options.set.clone(), changed_since: options.changed_since }),
             false => Kind::Full,
         },
         trees: options.trees.clone(),
@@ -120,7 +115,7 @@ fn work(options: &BackupOptions, system: &str, job: &Job, now: &Now) -> Result<O
         volume_size: options.volume_size,
         read_back: if options.verify { ReadBack::Verify } else { ReadBack::Skip },
         jobs: options.jobs,
-        system: system.to_owned(),
+        system: job.system_name().to_owned(),
         number_after: job.last_number(now.civil.day()),
         ..Options::new(now.civil, now.unix, open::new_set()?)
     })

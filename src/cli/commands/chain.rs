@@ -70,7 +70,7 @@ fn newest(sets: &[SetReader<'_>], device: &dyn Device, bits: u32) -> Result<SetI
     for family in families(sets) {
         let fits =
             |set: &&&SetReader<'_>| joins(set.label()) && set.label().data_types & bits != 0 && set.is_complete();
-        let Some(set) = family.members.iter().filter(fits).last() else { continue };
+        let Some(set) = family.members.iter().rfind(fits) else { continue };
         let label = set.label();
         sources.insert((&label.source_store, &label.source_server, &label.source_database));
         last = Some(set.set_id());

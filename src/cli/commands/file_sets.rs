@@ -1,10 +1,9 @@
 //! `intervault backup --file-sets`: the named sets of files that are meant for this server, each onto volumes of its own.
 
-use super::backup::{Answer, answer};
+use super::backup::Answer;
 use crate::cli::args::{BackupOptions, trees};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::job::Job;
 use crate::cli::output::Output;
 use crate::cli::parse;
 use crate::cli::render::text::escape;
@@ -12,11 +11,17 @@ use crate::files::sets::{FileSet, FileSets};
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Runs it: all sets, one after the other; one that fails does not keep the others from being written.
+/// Runs it: all sets, one after the other, each by `backup` with its options and its name. One that fails does not keep the
+/// others from being written.
 ///
 /// # Errors
 /// The file cannot be read or makes no sense, or no set is meant for this server.
-pub fn run(options: &BackupOptions, file: &Path, job: &Job, output: &Output) -> Result<Exit, Failure> {
+pub fn run(
+    options: &BackupOptions,
+    file: &Path,
+    output: &Output,
+    mut backup: impl FnMut(BackupOptions, &str) -> Result<Answer, Failure>,
+) -> Result<Exit, Failure> {
     let name = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|error| {
         let exit = match error.kind() {
@@ -34,7 +39,7 @@ pub fn run(options: &BackupOptions, file: &Path, job: &Job, output: &Output) -> 
     }
     let (mut exit, mut bodies) = (Exit::Done, Vec::new());
     for set in meant {
-        let done = one(options, set, job, output);
+        let done = one(options, set).and_then(|options| backup(options, &set.name));
         exit = exit.worst(done.as_ref().map_or_else(|failure| failure.exit, |answer| answer.exit));
         let body = match done {
             Ok(answer) => {
@@ -60,13 +65,15 @@ pub fn run(options: &BackupOptions, file: &Path, job: &Job, output: &Output) -> 
     Ok(exit)
 }
 
-fn one(options: &BackupOptions, set: &FileSet, job: &Job, output: &Output) -> Result<Answer, Failure> {
+/// What is backed up of a set, and where.
+fn one(options: &BackupOptions, set: &FileSet) -> Result<BackupOptions, Failure> {
     let to = set.to.as_deref().map(parse::device).transpose();
     let to = to.map_err(|error| Failure::usage(format!("to: {error}")))?;
-    let options = BackupOptions {
+    Ok(BackupOptions {
+        // One that is configured is not meant.
+        database: None,
         trees: trees(&set.paths, &set.include, &set.exclude, set.cmsadm)?,
         to: to.unwrap_or_else(|| options.to.clone()),
         ..options.clone()
-    };
-    answer(&options, &set.name, job, output)
+    })
 }

@@ -28,12 +28,14 @@ pub fn outline_text(outline: &SetOutline) -> String {
         (false, false, false) => format!("incomplete: {missing}"),
         (false, false, true) => format!("incomplete: it was never finished, and {missing}"),
     };
+    // Files alone come from no database.
+    let source = format!("{} {}", label.source_store, label.source_database);
+    let source = source.trim_end();
     let mut out = format!(
-        "{} (set {})\n  from {} {} on {}, {}\n  {} here, {state}{}\n\n",
+        "{} (set {})\n  from {} on {}, {}\n  {} here, {state}{}\n\n",
         escape(&label.label),
         short(label.set()),
-        escape(&label.source_store),
-        escape(&label.source_database),
+        escape(source),
         escape(&label.source_server),
         crate::base::time::Instant(label.created_civil),
         counted(outline.volumes.len() as u64, "volume", "volumes"),
