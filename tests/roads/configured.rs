@@ -3,6 +3,7 @@
 
 use super::commands::{Case, json, run};
 use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 /// A centre with a configuration.
@@ -25,6 +26,8 @@ impl Site {
             site.case.device()
         );
         std::fs::write(site.file("intervault.toml"), text).unwrap();
+        // Whatever this machine grants to new files: a configuration with hooks is nobody else's to write.
+        std::fs::set_permissions(site.file("intervault.toml"), std::fs::Permissions::from_mode(0o644)).unwrap();
         std::fs::create_dir(site.file("nightly")).unwrap();
         site
     }
