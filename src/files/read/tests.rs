@@ -1,3 +1,5 @@
+//! Trees that are read: their order, holes, links, and what changes meanwhile.
+
 use super::*;
 use crate::column::batch::Batch;
 use crate::files::pattern::Filter;

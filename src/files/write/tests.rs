@@ -1,3 +1,5 @@
+//! Trees that are written: nothing leaves the folder, and what was there stays unless asked.
+
 use super::*;
 use crate::files::entry::State;
 use std::fs;
