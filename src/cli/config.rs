@@ -11,6 +11,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 
@@ -128,6 +129,12 @@ impl Config {
         let folder = absolute.parent().unwrap_or(Path::new("/")).to_owned();
         let config = parse_text(&text, &folder);
         let config = config.map_err(|wrong| Failure::usage(format!("the configuration {name}: {wrong}")))?;
+        let owner = [0, rustix::process::geteuid().as_raw()].contains(&found.uid());
+        if !(config.before.is_empty() && config.after.is_empty()) && (!owner || found.mode() & 0o022 != 0) {
+            let message = format!("the configuration {name} names programs to run, and others may write to it");
+            return Err(Failure::new(Exit::NotPermitted, message)
+                .hint("make it belong to root, and take the right to write from others"));
+        }
         Ok(Config { path: Some(absolute), ..config })
     }
 
@@ -367,6 +374,25 @@ after = [["/bin/true"], ["/bin/echo", "done"]]
         assert_eq!(exit(&file), Exit::Usage);
         std::fs::write(&file, [0xFF]).unwrap();
         assert_eq!(exit(&file), Exit::Failed);
+    }
+
+    #[test]
+    fn programs_are_run_for_nobody_else() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("own.toml");
+        let read = |text: &str, mode| {
+            std::fs::write(&file, text).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            Config::read(&file)
+        };
+        let hooks = "[hooks]\nafter = [['/bin/true']]\n";
+        assert_eq!(read(hooks, 0o644).unwrap().after.len(), 1);
+        for mode in [0o664, 0o646] {
+            let failure = read(hooks, mode).unwrap_err();
+            assert!(failure.exit == Exit::NotPermitted && failure.message.contains("others may write"), "{failure}");
+        }
+        assert!(read("system = 'A'", 0o666).is_ok(), "it runs nothing");
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub mod render;
 use crate::base::monitor::Task;
 use crate::history::entry::Kind;
 use crate::history::journal::Journal;
-use args::{BackupOptions, BrCheckArgs, CheckWork, Cli, Command, LogOptions, Undo};
+use args::{BackupOptions, BrCheckArgs, CheckWork, Cli, Command, LogOptions, RestoreArgs, Undo};
 use clap::{CommandFactory as _, Parser};
 use config::Config;
 use exit::Exit;
@@ -156,23 +156,7 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
             config.devices(&mut options.base);
             backup(&options, around, output)
         }
-        Command::Restore(args) => match args.files_options() {
-            Some(mut options) => {
-                config.devices(&mut options.from);
-                let job = Job::new(Kind::Restore).devices(&options.from);
-                job.run(journal(!options.dry_run), output, |job| commands::files::run(&options, job, output))
-            }
-            None => {
-                let mut options = args.options()?;
-                config.devices(&mut options.from);
-                if let Undo::On(device) = &mut options.undo {
-                    *device = config.device(device);
-                }
-                let looks = options.dry_run || options.save_plan.is_some();
-                let job = Job::new(Kind::Restore).database(&options.database).devices(&options.from);
-                job.run(journal(!looks), output, |job| commands::restore::run(&options, job, output))
-            }
-        },
+        Command::Restore(args) => restore(args, around, output),
         Command::Undo(args) => {
             let mut options = args.options();
             config.devices(&mut options.from);
@@ -218,6 +202,25 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
         Command::Demo(args) => commands::demo::run(&args.options(), output),
         Command::Gen(args) => commands::generate::run(&args.dir, output),
     }
+}
+
+/// A restore of tables, or of files.
+fn restore(args: &RestoreArgs, around: &Around, output: &Output) -> Result<Exit, Failure> {
+    let journal = |looks: bool| if looks { None } else { around.journal(output) };
+    let config = &around.config;
+    if let Some(mut options) = args.files_options() {
+        config.devices(&mut options.from);
+        let job = Job::new(Kind::Restore).devices(&options.from);
+        return job.run(journal(options.dry_run), output, |job| commands::files::run(&options, job, output));
+    }
+    let mut options = args.options()?;
+    config.devices(&mut options.from);
+    if let Undo::On(device) = &mut options.undo {
+        *device = config.device(device);
+    }
+    let looks = options.dry_run || options.save_plan.is_some();
+    let job = Job::new(Kind::Restore).database(&options.database).devices(&options.from);
+    job.run(journal(looks), output, |job| commands::restore::run(&options, job, output))
 }
 
 /// A backup, or those of several file sets.

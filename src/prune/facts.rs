@@ -127,9 +127,76 @@ fn group(family: &Family<'_>) -> String {
     let mut group = format!("{} {} {:?}", source.join(" "), label.data_types, label.acd);
     if label.is_undo() {
         group.push_str(" undo");
-    } else if label.data_types == data_types::SPECIFIC {
+    } else if [data_types::SPECIFIC, data_types::CUSTOM].contains(&label.data_types) {
+        // Such sets are of what somebody chose: other tables, or the trees of another file set, are another matter.
         let tables: BTreeSet<&str> = first.sections().iter().map(|section| section.header.table.as_str()).collect();
         group.push_str(&format!(" {tables:?}"));
     }
     group
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::memory::MemoryDevice;
+    use crate::format::label::LabelRecord;
+    use crate::testing::sets::{sample_header, sample_label};
+    use crate::volume::set::list_sets;
+    use crate::volume::set_writer::{SetOptions, SetWriter};
+
+    fn write(device: &MemoryDevice, label: LabelRecord, tables: &[&str]) {
+        let mut set = SetWriter::create(device, label, &SetOptions { volume_size: None }).unwrap();
+        for table in tables {
+            set.begin_section(sample_header(table)).unwrap();
+            set.end_section(Vec::new()).unwrap();
+        }
+        set.finish(Vec::new(), Vec::new()).unwrap();
+    }
+
+    #[test]
+    fn what_somebody_chose_is_judged_beside_its_like_only() {
+        let device = MemoryDevice::new();
+        let label = |seed, data_types| LabelRecord { data_types, ..sample_label(seed) };
+        let of = [
+            (1, data_types::SPECIFIC, vec!["a", "b"]),
+            (2, data_types::SPECIFIC, vec!["b", "a"]),
+            (3, data_types::SPECIFIC, vec!["a"]),
+            (4, data_types::CUSTOM, vec!["/etc"]),
+            (5, data_types::CUSTOM, vec!["/srv"]),
+            (6, data_types::HISTORICAL, vec!["a"]),
+            (7, data_types::HISTORICAL, vec!["a", "b"]),
+            (8, data_types::HISTORICAL | data_types::ACD, vec!["a"]),
+        ];
+        for (seed, data_types, tables) in &of {
+            write(&device, label(*seed, *data_types), tables);
+        }
+        write(&device, LabelRecord { source_database: "other".to_owned(), ..label(9, data_types::HISTORICAL) }, &["a"]);
+        write(&device, LabelRecord { purpose: 1, ..label(10, data_types::HISTORICAL) }, &["a"]);
+        write(&device, LabelRecord { acd: Some(2), ..label(11, data_types::HISTORICAL) }, &["a"]);
+        let sets = list_sets(&device).unwrap().sets;
+        let facts = facts(&sets, &Known::default(), |_| 1);
+        let group = |seed| &facts.iter().find(|facts| facts.set == sample_label(seed).set()).unwrap().group;
+        assert_eq!(group(1), group(2));
+        assert_eq!(group(6), group(7));
+        let groups: BTreeSet<&String> = facts.iter().map(|facts| &facts.group).collect();
+        assert_eq!(groups.len(), facts.len() - 2, "{groups:?}");
+    }
+
+    #[test]
+    fn the_last_volume_comes_first_and_history_speaks_for_sets() {
+        let device = MemoryDevice::new();
+        let sample = crate::testing::sets::Sample::default();
+        let written = crate::testing::sets::write_sample(&device, &sample, Some(4_000)).unwrap();
+        let sets = list_sets(&device).unwrap().sets;
+        let set = written.set;
+        let only = |known: &Known| facts(&sets, known, |_| 10).remove(0);
+        let plain = only(&Known::default());
+        let numbers: Vec<u32> = plain.volumes.iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, (1..=written.volumes.len() as u32).rev().collect::<Vec<_>>());
+        assert_eq!((plain.bytes, plain.condition), (10 * numbers.len() as u64, Condition::Good));
+        let known =
+            Known { order: [(set, 7)].into(), verified: [set].into(), faulty: [set].into(), going: [set].into() };
+        let told = only(&known);
+        assert_eq!((told.order, told.verified, told.condition), (Some(7), true, Condition::Damaged));
+    }
 }
