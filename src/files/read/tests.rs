@@ -1,3 +1,5 @@
+//! Trees as rows: files of every length, holes, files that change or vanish meanwhile, odd names.
+
 use super::*;
 use crate::column::batch::Batch;
 use crate::files::pattern::Filter;

@@ -1,3 +1,5 @@
+//! Rows as files: what comes with them, what is in the way, and that nothing leads out.
+
 use super::*;
 use crate::files::entry::State;
 use std::fs;
