@@ -136,6 +136,10 @@ fn what_cannot_be_kept_is_named_harmlessly_and_the_rest_is_written() {
 fn the_volumes_are_not_backed_up_into_themselves() {
     let yard = Yard::new();
     let inside = yard.path("tree/volumes");
+    let (said, _) = run(&["backup", "--files", &yard.path("tree"), "--to", &inside, "--dry-run"], 0);
+    assert!(said.contains("3 files of "), "{said}");
+    let (said, _) = run(&["backup", "--files", &yard.path("tree"), "--to", &inside], 0);
+    assert!(said.contains("  left out: volumes: this backup is written there\n"), "{said}");
     for _ in 0..2 {
         let done = json(&["backup", "--files", &yard.path("tree"), "--to", &inside], 0);
         assert_eq!(done["trees"][0]["files"], 3);

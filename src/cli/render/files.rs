@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
 
+/// Paths that are named for people before the rest is counted.
+const SHOWN: usize = 8;
 /// Paths of a kind that are named in a JSON answer; the rest is counted.
 const NAMED: usize = 1_000;
 
@@ -52,6 +54,9 @@ pub fn tree_text(tree: &TreeReport) -> String {
         }
     }
     out.push('\n');
+    for line in named(&tally.left_out, SHOWN) {
+        let _written = writeln!(out, "  left out: {}", escape(&line));
+    }
     out
 }
 

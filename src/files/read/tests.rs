@@ -1,4 +1,4 @@
-//! Trees that are read: their order, holes, links, and what changes meanwhile.
+//! Trees as rows: files of every length, holes, files that change or vanish meanwhile, odd names.
 
 use super::*;
 use crate::column::batch::Batch;

@@ -1,4 +1,4 @@
-//! Trees that are written: nothing leaves the folder, and what was there stays unless asked.
+//! Rows as files: what comes with them, what is in the way, and that nothing leads out.
 
 use super::*;
 use crate::files::entry::State;
