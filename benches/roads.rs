@@ -72,6 +72,7 @@ fn options(data: &Data, read_back: ReadBack) -> Options {
         select: Select::Tables(data.tables.clone()),
         acd: None,
         volume_size: None,
+        retain_until: None,
         read_back,
         jobs: 2,
         now: Instant::MAX,

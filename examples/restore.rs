@@ -143,6 +143,7 @@ fn backup_options() -> Result<backup::Options, Box<dyn Error>> {
         select: backup::Select::Data(vec![DataType::Historical]),
         acd: None,
         volume_size: None,
+        retain_until: None,
         read_back: backup::ReadBack::Verify,
         jobs: 2,
         now,

@@ -76,7 +76,7 @@ pub fn run(
     drop(snapshot);
     let write_time = began.elapsed();
     let began = Clock::now();
-    let verified = options.read_back == ReadBack::Verify;
+    let verified = options.read_back == ReadBack::Verify && device.reads_back();
     if verified {
         read_back(device, options, &tables, monitor)?;
     }
@@ -127,7 +127,7 @@ fn label(source: &StoreIdentity, options: &Options, plan: &Plan, number: u32) ->
         capacity: options.volume_size.unwrap_or(0),
         device_record: 0,
         predecessor: None,
-        retain_until: None,
+        retain_until: options.retain_until,
         software: concat!("intervault ", env!("CARGO_PKG_VERSION")).to_owned(),
         purpose: purpose::BACKUP,
         chain: options.set.0,

@@ -34,7 +34,7 @@ fn settle_memory() {
 #[must_use]
 pub fn main() -> ExitCode {
     settle_memory();
-    let (cli, output) = match start::<Cli>(std::env::args_os().collect(), |cli| cli.global.style()) {
+    let (cli, output) = match start::<Cli>(std::env::args_os().collect(), Cli::style) {
         Ok(started) => started,
         Err(code) => return code,
     };

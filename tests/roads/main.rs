@@ -13,6 +13,8 @@ mod collecting;
 mod commands;
 mod copies;
 #[cfg(target_os = "linux")]
+mod devices;
+#[cfg(target_os = "linux")]
 mod dialogue;
 mod histories;
 #[cfg(target_os = "linux")]

@@ -123,6 +123,7 @@ pub fn backup_options(number: u8) -> backup::Options {
         select: backup::Select::Data(intervault::schema::grain::DataType::ALL.to_vec()),
         acd: None,
         volume_size: None,
+        retain_until: None,
         read_back: backup::ReadBack::Verify,
         jobs: 2,
         now: later(),

@@ -16,6 +16,7 @@ pub use small::{
 
 use super::failure::Failure;
 use super::output::{Color, Style};
+use super::parse::DevicePath;
 use clap::{Args, Parser, Subcommand};
 
 /// What every exit status means, for the end of help pages.
@@ -65,7 +66,7 @@ impl GlobalArgs {
     /// How the command is to speak.
     #[must_use]
     pub const fn style(&self) -> Style {
-        Style { json: self.json, quiet: self.quiet, no_progress: self.no_progress, color: self.color }
+        Style { json: self.json, quiet: self.quiet, no_progress: self.no_progress, color: self.color, aside: false }
     }
 }
 
@@ -93,6 +94,16 @@ pub enum Command {
     /// Write shell completions and manual pages
     #[command(hide = true)]
     Gen(GenArgs),
+}
+
+impl Cli {
+    /// How the command is to speak: aside, where volumes go to standard output.
+    #[must_use]
+    pub fn style(&self) -> Style {
+        let aside =
+            matches!(&self.command, Command::Backup(args) if args.to.contains(&DevicePath::Pipe) && !args.dry_run);
+        Style { aside, ..self.global.style() }
+    }
 }
 
 /// An option that is known but that this release does not have.

@@ -20,7 +20,7 @@ Examples:
 
 Exit status 4: damage was found; the findings name volume, block, table and range.")]
 pub struct CheckArgs {
-    /// Folders of volumes, or single volumes; several are looked at together
+    /// Folders of volumes, single volumes, tapes (tape:PATH), or - for standard input; several are looked at together
     #[arg(value_name = "DEVICE", value_parser = parse::device, required = true)]
     pub devices: Vec<DevicePath>,
     /// List what is on them (the default)
@@ -78,7 +78,7 @@ Examples:
   What does a label mean?
     intervault label CMS-031024-01-LSAC-00-F-01")]
 pub struct LabelArgs {
-    /// A folder of volumes, one volume, or a label
+    /// A folder of volumes, one volume, tape:PATH, - for standard input, or a label
     #[arg(value_name = "DEVICE|LABEL")]
     pub subject: String,
 }

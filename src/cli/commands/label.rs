@@ -6,7 +6,7 @@ use crate::cli::args::LabelOptions;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::parse::DevicePath;
+use crate::cli::parse::{self, DevicePath};
 use crate::cli::render::text;
 use crate::schema::label_text::LabelText;
 use serde::Serialize;
@@ -28,7 +28,12 @@ struct Explained {
 pub fn run(options: &LabelOptions, output: &Output) -> Result<Exit, Failure> {
     let path = Path::new(&options.subject);
     if path.exists() {
-        return volumes(path, output);
+        return volumes(&DevicePath::Path(path.to_owned()), output);
+    }
+    if let Ok(device) = parse::device(&options.subject)
+        && !matches!(device, DevicePath::Path(_))
+    {
+        return volumes(&device, output);
     }
     let label: LabelText = options.subject.parse().map_err(|error| {
         let message = format!("there is no {} and {error}", text::escape(&options.subject));
@@ -45,9 +50,9 @@ pub fn run(options: &LabelOptions, output: &Output) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The labels of the volumes at a path.
-fn volumes(path: &Path, output: &Output) -> Result<Exit, Failure> {
-    let device = open::volumes(&DevicePath::Path(path.to_owned()))?;
+/// The labels of the volumes on a device.
+fn volumes(device: &DevicePath, output: &Output) -> Result<Exit, Failure> {
+    let device = open::volumes(device)?;
     let found = check::find(device.as_ref(), None)?;
     let exit = found.unreadable.iter().map(|bad| Exit::from(bad.class)).fold(Exit::Done, Exit::worst);
     let mut rows = Vec::new();

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod generate;
 pub mod label;
 pub mod log;
+mod media;
 pub mod open;
 pub mod restore;
 pub mod resume;
