@@ -15,7 +15,9 @@ use intervault::check;
 use intervault::column::digest::RowHasher;
 use intervault::column::encode::EncodeOptions;
 use intervault::device::directory::DirectoryDevice;
+use intervault::device::error::DeviceError;
 use intervault::device::memory::MemoryDevice;
+use intervault::device::traits::{Device, VolumeSink, VolumeSource};
 use intervault::format::block::SetId;
 use intervault::restore::{self, Keep, Proof, Restore};
 use intervault::schema::catalogue::Catalogue;
@@ -26,6 +28,7 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ToSql};
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A database to measure on.
@@ -192,6 +195,57 @@ fn restored(set: &SetReader<'_>, path: &Path, options: &restore::Options, undo: 
     report.tables.iter().map(|table| table.inserted).sum()
 }
 
+/// Counts the bytes that are read.
+struct Counted {
+    device: MemoryDevice,
+    read: Arc<AtomicU64>,
+}
+
+struct CountedSource {
+    source: Box<dyn VolumeSource>,
+    read: Arc<AtomicU64>,
+}
+
+impl Device for Counted {
+    fn describe(&self) -> String {
+        self.device.describe()
+    }
+
+    fn list(&self) -> Result<Vec<String>, DeviceError> {
+        self.device.list()
+    }
+
+    fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {
+        Ok(Box::new(CountedSource { source: self.device.open(name)?, read: Arc::clone(&self.read) }))
+    }
+
+    fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
+        self.device.create(name)
+    }
+}
+
+impl VolumeSource for CountedSource {
+    fn len(&self) -> u64 {
+        self.source.len()
+    }
+
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
+        self.read.fetch_add(buffer.len() as u64, Ordering::Relaxed);
+        self.source.read_at(at, buffer)
+    }
+}
+
+/// Says which part of the set's bytes a restore reads, its catalog and every second reading counted.
+fn say_bytes_read(data: &Data, days: usize, path: &Path, options: &restore::Options) {
+    let device = Counted { device: backed_up(data, ReadBack::Skip), read: Arc::default() };
+    let all: u64 = device.list().unwrap().iter().map(|name| device.size(name).unwrap()).sum();
+    let set = list_sets(&device).unwrap().sets.remove(0);
+    restored(&set, path, options, None);
+    let read = device.read.load(Ordering::Relaxed);
+    let percent = read as f64 * 100.0 / all as f64;
+    eprintln!("{}, {days} days: {read} of {all} bytes of the set were read, {percent:.1} %", data.name);
+}
+
 /// The decode side of a restore alone: every chunk read, verified, decoded and hashed, on two threads.
 fn decoded(set: &SetReader<'_>) -> u64 {
     let mut seen = 0;
@@ -317,6 +371,7 @@ fn days(criterion: &mut Criterion) {
             let (range, id) =
                 (data.middle(days), |what: &str| BenchmarkId::new(format!("{what}, {days} days"), data.name));
             let options = request(Some(range));
+            say_bytes_read(data, days, &path, &options);
             group.throughput(Throughput::Elements(restored(&set, &path, &options, None)));
             group.bench_function(id("limit: bare delete and insert"), |bench| {
                 bench.iter(|| bare_insert(data, &path, Some(range)));

@@ -5,6 +5,7 @@ use super::guards::Guards;
 use super::journal::{self, Member};
 use super::keep::{Keep, Keeper};
 use super::options::{Options, Proof, UNIT_ROWS};
+use super::payloads::{Payloads, Sources};
 use super::plan::{last_of, position};
 use super::report::{
     Outcome, RestorePlan, RestoreReport, Source, Stopped, TableAction, TablePlan, TableReport, UnitReport, cancelled,
@@ -30,13 +31,14 @@ use std::time::Instant as Clock;
 /// As [`super::Restore::apply`].
 pub(super) fn apply(
     plan: &RestorePlan,
-    sets: &[&SetReader<'_>],
+    sources: &Sources<'_>,
     store: &dyn Store,
     options: &Options,
     keep: Option<Keep<'_>>,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport, Box<Stopped>> {
-    let work = Work { plan, sets, store, options, monitor };
+    let Sources { chain, payloads } = *sources;
+    let work = Work { plan, sets: chain.members(), payloads, store, options, monitor };
     let mut report = RestoreReport { proved: options.proof == Proof::Full, ..RestoreReport::default() };
     match work.run(keep, &mut report) {
         Ok(()) => Ok(report),
@@ -62,6 +64,7 @@ pub(super) struct Todo<'a> {
 pub(super) struct Work<'a> {
     pub(super) plan: &'a RestorePlan,
     pub(super) sets: &'a [&'a SetReader<'a>],
+    pub(super) payloads: &'a Payloads,
     pub(super) store: &'a dyn Store,
     pub(super) options: &'a Options,
     pub(super) monitor: &'a dyn Monitor,
@@ -281,7 +284,8 @@ impl Work<'_> {
             |_, item, emit| {
                 let Some((source, chunk)) = chunks.get(item) else { return Ok(()) };
                 let Some(set) = self.sets.get(source.member) else { return Ok(()) };
-                let rows = read(set, source, chunk, name)?;
+                let payload = self.payloads.read(set, chunk)?;
+                let rows = proved(&payload, source, chunk, name)?;
                 let picked = pick(rows, |row| source.gives(row) && unit.inserts(row));
                 emit((picked, *source, u64::from(chunk.entry.bytes)));
                 Ok::<(), Error>(())
@@ -479,9 +483,8 @@ fn note(report: &mut RestoreReport, table: &str, deleted: u64, inserted: u64, bu
     }
 }
 
-fn read(set: &SetReader<'_>, source: &Source, chunk: &ChunkRef, table: &str) -> Result<ChunkRows, Error> {
-    let payload = set.read_chunk(chunk)?;
-    source.section.prove(&mut RowHasher::default(), &payload, position(chunk)).map_err(|error| {
+fn proved(payload: &[u8], source: &Source, chunk: &ChunkRef, table: &str) -> Result<ChunkRows, Error> {
+    source.section.prove(&mut RowHasher::default(), payload, position(chunk)).map_err(|error| {
         Error::damage(
             format!("table {table}: {error}"),
             "this part was rolled back; check the set (intervault check DEVICE --verify) and use another copy",

@@ -3,6 +3,7 @@
 
 use super::applied::Applied;
 use super::options::Options;
+use super::payloads::Payloads;
 use super::plan::position;
 use super::report::{AcdPlan, Speaks, cancelled};
 use super::sides::{Cells, Sides};
@@ -28,6 +29,8 @@ pub(super) struct MemberSection<'a> {
     pub(super) member: usize,
     /// The set.
     pub(super) set: &'a SetReader<'a>,
+    /// The chunks that were read before.
+    pub(super) payloads: &'a Payloads,
     /// Its section.
     pub(super) view: &'a SectionView,
     /// The section's table.
@@ -112,7 +115,7 @@ impl MemberSection<'_> {
     }
 
     fn read_keys(&self, chunk: &ChunkRef) -> Result<ChunkRows, Unread> {
-        let payload = self.set.read_chunk(chunk).map_err(|error| Unread {
+        let payload = self.payloads.read(self.set, chunk).map_err(|error| Unread {
             absent: matches!(error, VolumeError::MissingVolumes { .. } | VolumeError::WrongVolume { .. }),
             reason: error.to_string(),
         })?;

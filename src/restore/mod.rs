@@ -10,6 +10,7 @@ mod guards;
 mod journal;
 mod keep;
 mod options;
+mod payloads;
 mod plan;
 mod report;
 mod resume;
@@ -40,6 +41,7 @@ use crate::base::monitor::{Monitor, Silent};
 use crate::error::Error;
 use crate::store::traits::Store;
 use crate::volume::chain::Chain;
+use payloads::{Payloads, Sources};
 
 /// A restore: from where, onto what, how.
 ///
@@ -50,13 +52,15 @@ pub struct Restore<'a> {
     store: &'a dyn Store,
     options: Options,
     monitor: &'a dyn Monitor,
+    payloads: Payloads,
 }
 
 impl<'a> Restore<'a> {
     /// A restore of a set, or of a chain of sets, that nobody watches. Nothing is read yet.
     #[must_use]
     pub fn new(from: impl Into<Chain<'a>>, store: &'a dyn Store, options: Options) -> Restore<'a> {
-        Restore { chain: from.into(), store, options, monitor: &Silent }
+        let payloads = Payloads::default();
+        Restore { chain: from.into(), store, options, monitor: &Silent, payloads }
     }
 
     /// The same with somebody who is told how far it is and can stop it.
@@ -66,13 +70,26 @@ impl<'a> Restore<'a> {
     }
 
     /// Says what the restore would do. Every chunk that it would use is read and its checksums are verified; the target is
-    /// read in a snapshot. Nothing is changed.
+    /// read in a snapshot. Nothing is changed. What fits stays in memory for [`Restore::apply`]
+    /// ([`Restore::remembering`]).
     ///
     /// # Errors
     /// The sets have none of the tables asked for; the range engine cannot answer; the store or a device fails; somebody asked
     /// to stop. What merely forbids applying the plan is in [`RestorePlan::refusals`].
     pub fn plan(&self) -> Result<RestorePlan, Error> {
-        plan::plan(&self.chain, self.store, &self.options, None, self.monitor)
+        self.payloads.clear();
+        plan::plan(&self.sources(), self.store, &self.options, None, self.monitor)
+    }
+
+    /// The same with so many bytes of chunks kept from [`Restore::plan`] for [`Restore::apply`], so that these are not read
+    /// again: 16 MiB unless said otherwise, 0 for none.
+    #[must_use]
+    pub fn remembering(self, bytes: usize) -> Restore<'a> {
+        Restore { payloads: Payloads::new(bytes), ..self }
+    }
+
+    fn sources(&self) -> Sources<'_> {
+        Sources { chain: &self.chain, payloads: &self.payloads }
     }
 
     /// The units that [`Restore::apply`] would cut a plan into, in order, none of them begun.
@@ -85,8 +102,8 @@ impl<'a> Restore<'a> {
     /// are looked at again, then rows are deleted, inserted, read again and compared with the volumes, and the journal gets
     /// its line. With `keep` the rows that go are first saved on an undo set, which is synced and read back.
     ///
-    /// Memory does not grow with the rows but for the keys of those that a unit deletes or inserts, and, where carried rows of
-    /// events go in too, a count for each of their seconds.
+    /// Memory does not grow with the rows but for the keys of those that a unit deletes or inserts. Events are counted by
+    /// slots, but one by one where no catalog says what is held, where carried ones go in, and, with these, in a damaged set.
     ///
     /// # Errors
     /// The plan is refused; another backup or restore is at work; rows of a unit are no longer those that the plan saw (plan
@@ -94,7 +111,7 @@ impl<'a> Restore<'a> {
     /// store or the undo device fails; somebody asked to stop. The report says which units are replaced; all others are as
     /// they were.
     pub fn apply(&self, plan: &RestorePlan, keep: Option<Keep<'_>>) -> Result<RestoreReport, Box<Stopped>> {
-        apply::apply(plan, self.chain.members(), self.store, &self.options, keep, self.monitor)
+        apply::apply(plan, &self.sources(), self.store, &self.options, keep, self.monitor)
     }
 
     /// Goes on with a run that ended early, with the options in its line of the journal; of the options given here only
@@ -104,6 +121,6 @@ impl<'a> Restore<'a> {
     /// As [`Restore::apply`]; the sets are not those of the run; the target's rows of a unit that is still to be replaced are
     /// no longer those that the run saw.
     pub fn resume(&self, unfinished: &Unfinished) -> Result<RestoreReport, Box<Stopped>> {
-        resume::resume(unfinished, &self.chain, self.store, &self.options, self.monitor)
+        resume::resume(unfinished, &self.sources(), self.store, &self.options, self.monitor)
     }
 }

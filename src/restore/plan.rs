@@ -5,6 +5,7 @@ use super::drift;
 use super::given::{Given, GivenAcd, MemberSection, Read, given, giving};
 use super::guards::Guards;
 use super::options::{Options, Select};
+use super::payloads::Sources;
 use super::report::{
     AcdPlan, MemberPlan, RangesPlan, RestorePlan, Source, TableAction, TablePlan, VolumeNeed, WholePlan,
 };
@@ -37,7 +38,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// As [`super::Restore::plan`]; `going_on`: the number of the run that is gone on with. What that run put in itself does not
 /// count, and its guards are judged by the units that are left, elsewhere.
 pub(super) fn plan(
-    chain: &Chain<'_>,
+    sources @ Sources { chain, .. }: &Sources<'_>,
     store: &dyn Store,
     options: &Options,
     going_on: Option<u64>,
@@ -61,6 +62,7 @@ pub(super) fn plan(
     let state = snapshot.state()?;
     let shortfall = Shortfall { chain, options };
     let planner = Planner {
+        sources,
         chain,
         newest,
         snapshot: snapshot.as_ref(),
@@ -184,6 +186,7 @@ fn needs(chain: &Chain<'_>, plan: &mut RestorePlan) {
 }
 
 struct Planner<'a> {
+    sources: &'a Sources<'a>,
     chain: &'a Chain<'a>,
     newest: &'a SetReader<'a>,
     snapshot: &'a dyn Snapshot,
@@ -214,6 +217,15 @@ struct Looked {
     target_sides: BTreeMap<Acd, Side>,
 }
 
+impl Looked {
+    /// Whether not all that the catalogs list could be read and proved.
+    fn is_less_than_listed(&self) -> bool {
+        let Given { unproven, stale, lost, .. } = &self.given;
+        let unread = self.reads.iter().any(|read| !read.unreadable.is_empty() || !read.evidence.unproven.is_empty());
+        unread || !(unproven.is_empty() && stale.is_empty() && lost.is_empty())
+    }
+}
+
 impl<'a> Planner<'a> {
     /// The sections asked for, by table in the order of the newest set that has it; of each table the newest first.
     fn selected(&self) -> Result<Vec<Vec<MemberSection<'a>>>, Error> {
@@ -229,7 +241,7 @@ impl<'a> Planner<'a> {
                     first.is_some_and(|first| first.eq_ignore_ascii_case(&view.header.table))
                 };
                 let table = SectionTable::new(view.number, &view.header)?;
-                let section = MemberSection { member, set, view, table };
+                let section = MemberSection { member, set, payloads: self.sources.payloads, view, table };
                 match tables.iter_mut().find(same) {
                     Some(sections) => sections.push(section),
                     None => tables.push(vec![section]),
@@ -392,15 +404,21 @@ impl<'a> Planner<'a> {
         let name = &table.bound.schema.name;
         let applied = Applied::new(&self.applied, name, self.newest.label().chain);
         let views = sections.iter().map(|section| section.view);
-        let cells = Cells::new(&table.bound, views, applied.edges(), self.options);
+        let mut cells = Cells::new(&table.bound, views, applied.edges(), self.options);
         let first = mappings.first().cloned().unwrap_or_default();
         let bound_target = bound_target(&table.bound, &target, &first);
         let (request, grain) = (self.options.request, table.bound.grain);
-        let window = window::needed(request, grain, sections.iter().map(|section| section.view));
+        let mut window = window::needed(request, grain, sections.iter().map(|section| section.view));
         let mut looked = self.look(at, &bound_target, &cells, &applied, window, monitor)?;
         if window.is_some_and(|window| window::is_crossed(window, &looked.target_sides)) {
-            let reached = window::reached(request, grain);
-            looked = self.look(at, &bound_target, &cells, &applied, reached, monitor)?;
+            window = window::reached(request, grain);
+            looked = self.look(at, &bound_target, &cells, &applied, window, monitor)?;
+        }
+        // Rows that the catalog holds and that are not proven may go in one by one, wherever they are.
+        if self.options.policies.carried == Carried::Insert && cells.counts_by_catalog() && looked.is_less_than_listed()
+        {
+            cells = Cells::default();
+            looked = self.look(at, &bound_target, &cells, &applied, window, monitor)?;
         }
         let Looked { reads, mut given, days, target_sides } = looked;
         given.tell_only(sections, self.acd, request);

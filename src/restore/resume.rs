@@ -5,6 +5,7 @@ use super::apply::{Todo, Work, unit_report};
 use super::guards::of_state;
 use super::journal;
 use super::options::{Options, Proof};
+use super::payloads::Sources;
 use super::plan::plan;
 use super::report::{Outcome, RestorePlan, RestoreReport, Stopped, TableAction, UnitReport};
 use super::rules::{Refusal, Rule};
@@ -18,7 +19,6 @@ use crate::format::block::SetId;
 use crate::schema::grain::Grain;
 use crate::store::control::{Collection, Run, RunStatus, Unit, UnitStatus};
 use crate::store::traits::Store;
-use crate::volume::chain::Chain;
 
 /// A run that ended early.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub fn unfinished(store: &dyn Store) -> Result<Option<Unfinished>, Error> {
 /// As [`super::Restore::resume`].
 pub(super) fn resume(
     unfinished: &Unfinished,
-    chain: &Chain<'_>,
+    sources: &Sources<'_>,
     store: &dyn Store,
     base: &Options,
     monitor: &dyn Monitor,
@@ -76,7 +76,7 @@ pub(super) fn resume(
     };
     let units = unfinished.units.iter().map(unit).collect();
     let mut report = RestoreReport { run: Some(unfinished.run.number), units, ..RestoreReport::default() };
-    match go_on(unfinished, chain, store, base, monitor, &mut report) {
+    match go_on(unfinished, sources, store, base, monitor, &mut report) {
         Ok(()) => Ok(report),
         Err(error) => Err(Box::new(Stopped { error, report })),
     }
@@ -84,14 +84,14 @@ pub(super) fn resume(
 
 fn go_on(
     unfinished: &Unfinished,
-    chain: &Chain<'_>,
+    sources: &Sources<'_>,
     store: &dyn Store,
     base: &Options,
     monitor: &dyn Monitor,
     report: &mut RestoreReport,
 ) -> Result<(), Error> {
     let run = &unfinished.run;
-    let sets = chain.members();
+    let sets = sources.chain.members();
     if !sets.iter().map(|set| set.set_id()).eq(unfinished.sets.iter().copied()) {
         let ids: Vec<String> = unfinished.sets.iter().map(SetId::to_string).collect();
         return Err(Error::wanted(
@@ -122,7 +122,7 @@ fn go_on(
         ));
     }
     report.proved = options.proof == Proof::Full;
-    let plan = plan(chain, store, &options, Some(run.number), monitor)?;
+    let plan = plan(sources, store, &options, Some(run.number), monitor)?;
     // Without what cannot be read the plan is another one: say that, not that the target has changed.
     let unreadable = |refusal: &&Refusal| matches!(refusal.class, Class::Damage | Class::Volume);
     let unfit = |refusal: &&Refusal| matches!(refusal.rule, Rule::SchemaDrift | Rule::AbsentTable);
@@ -133,7 +133,7 @@ fn go_on(
     // The state may have changed since the run began.
     let left: Vec<_> = todo.iter().filter(|unit| !unit.done).map(|unit| unit.rows.table).collect();
     of_state(&options.select, state, &left).first().map_or(Ok(()), |refusal| Err(refusal.error()))?;
-    let work = Work { plan: &plan, sets, store, options: &options, monitor };
+    let work = Work { plan: &plan, sets, payloads: sources.payloads, store, options: &options, monitor };
     work.replace(store.writer()?.as_mut(), run.number, &todo, report)
 }
 

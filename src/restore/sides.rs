@@ -2,9 +2,11 @@
 
 use super::options::Options;
 use crate::base::time::{Instant, Span};
+use crate::format::catalog::BucketEntry;
+use crate::format::section::HeldEntry;
 use crate::schema::clock::{RowWhen, When};
 use crate::schema::grain::Grain;
-use crate::schema::range::{Carried, Side, Slot, event_slot};
+use crate::schema::range::{Carried, Side, Slot, SpanSet, event_slot};
 use crate::schema::table::BoundTable;
 use crate::section::chain::cuts;
 use crate::section::pieces::Acd;
@@ -16,8 +18,9 @@ use std::collections::{BTreeMap, HashMap};
 /// touched: its events lie on either side. For other grains every span is its own.
 ///
 /// Edges must be known before the rows are read, and they are if a catalog says what is held: parts that turn out to be
-/// unreadable take out whole days. Without a catalog, and where rows that are not held may go in (each only where no row
-/// of its own second stands), events are counted by their own spans.
+/// unreadable take out whole days. Without a catalog events are counted by their own spans. So are those of slots with rows
+/// that are not held, if such rows may go in: each does only where no row of its own second stands. Where they are is known
+/// from the catalog too, as long as all that was listed could be read ([`Cells::counts_by_catalog`]).
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cells {
     /// Minutes of a slot, if whole slots are counted.
@@ -26,6 +29,8 @@ pub(super) struct Cells {
     edges: Vec<Instant>,
     /// Those of one ACD besides, ascending.
     edges_of: BTreeMap<Acd, Vec<Instant>>,
+    /// Time in which rows that are not held are judged one by one.
+    loose: BTreeMap<Acd, SpanSet>,
 }
 
 impl Cells {
@@ -37,17 +42,26 @@ impl Cells {
         applied: impl Iterator<Item = (Acd, Instant)>,
         options: &Options,
     ) -> Cells {
-        if table.grain != Grain::Event || options.policies.carried != Carried::Leave {
+        if table.grain != Grain::Event {
             return Cells::default();
         }
         let mut edges: Vec<(Acd, Instant)> = applied.collect();
+        let mut loose = BTreeMap::new();
         for section in sections {
             let by_catalog = section.end.as_ref().filter(|_| section.source == SectionSource::Catalog);
             let Some(end) = by_catalog else { return Cells::default() };
             edges.extend(cuts(&section.buckets, end));
+            if options.policies.carried == Carried::Insert {
+                add_loose(&mut loose, &section.buckets, &end.held);
+            }
         }
         let asked = [options.request.start, options.request.stop, options.settled_until];
-        Cells::cut(table.event_slot_minutes, asked.into_iter().flatten(), edges)
+        Cells { loose, ..Cells::cut(table.event_slot_minutes, asked.into_iter().flatten(), edges) }
+    }
+
+    /// Whether whole slots are counted on the word of a catalog.
+    pub(super) const fn counts_by_catalog(&self) -> bool {
+        self.slot_minutes.is_some()
     }
 
     /// Slots of some minutes, cut at these edges.
@@ -75,7 +89,23 @@ impl Cells {
             edges.get(next).is_some_and(|edge| *edge < slot.stop)
         };
         let own = self.edges_of.get(&acd).is_some_and(|edges| cut_by(edges));
-        if own || cut_by(&self.edges) || !slot.holds(span) { span } else { slot }
+        let loose = self.loose.get(&acd).is_some_and(|loose| loose.meets(slot));
+        if own || loose || cut_by(&self.edges) || !slot.holds(span) { span } else { slot }
+    }
+}
+
+/// Adds the time in which a section has carried rows and holds nothing.
+fn add_loose(loose: &mut BTreeMap<Acd, SpanSet>, buckets: &[BucketEntry], held: &[HeldEntry]) {
+    let span = |start: i64, stop: i64| Span::new(Instant(start), Instant(stop));
+    let mut carried: BTreeMap<Acd, Vec<Span>> = BTreeMap::new();
+    for bucket in buckets.iter().filter(|bucket| bucket.carried > 0 && bucket.day.is_some()) {
+        carried.entry(bucket.acd).or_default().extend(span(bucket.first, bucket.stop));
+    }
+    for (acd, carried) in carried {
+        let own = held.iter().filter(|held| held.acd == acd).filter_map(|held| span(held.start, held.stop));
+        let more = SpanSet::from_spans(carried).minus(&SpanSet::from_spans(own));
+        let all = loose.entry(acd).or_insert(SpanSet::EMPTY);
+        *all = all.union(&more);
     }
 }
 
@@ -164,6 +194,7 @@ mod tests {
         held: Vec<(i64, i64)>,
         settled_until: Option<i64>,
         uncovered: Uncovered,
+        carried: Carried,
     }
 
     impl World {
@@ -176,8 +207,10 @@ mod tests {
             let minutes = prop_oneof![Just(30_u32), Just(15), Just(7), Just(1_440), Just(1)];
             let unit = prop_oneof![3 => Just(1_i64), 1 => Just(60), 1 => Just(86_400)];
             let told = prop_oneof![Just(Uncovered::Refuse), Just(Uncovered::Delete), Just(Uncovered::Keep)];
+            let told = (told, prop_oneof![Just(Carried::Leave), Just(Carried::Insert)]);
             let world = (unit, minutes, rows(), rows(), rows(), (edge(), edge()), held, edge(), told);
-            world.prop_map(|(unit, slot_minutes, both, volume, target, request, held, settled_until, uncovered)| {
+            world.prop_map(|(unit, slot_minutes, both, volume, target, request, held, settled_until, told)| {
+                let (uncovered, carried) = told;
                 let whole = |rows: Vec<i64>| both.iter().copied().chain(rows).map(|at| at - at % unit).collect();
                 let held = held.into_iter().filter(|(one, other)| one != other);
                 let request = match request {
@@ -193,6 +226,7 @@ mod tests {
                     held: held.map(|(one, other)| (one.min(other), one.max(other))).collect(),
                     settled_until,
                     uncovered,
+                    carried,
                 }
             })
         }
@@ -204,7 +238,42 @@ mod tests {
         fn cells(&self) -> Cells {
             let edges = [self.request.0, self.request.1, self.settled_until];
             let held = self.held.iter().flat_map(|(start, stop)| [(ACD, Instant(*start)), (ACD, Instant(*stop))]);
-            Cells::cut(self.slot_minutes, edges.into_iter().flatten().map(Instant), held)
+            let mut loose = BTreeMap::new();
+            if self.carried == Carried::Insert {
+                add_loose(&mut loose, &self.buckets(), &self.entries());
+            }
+            Cells { loose, ..Cells::cut(self.slot_minutes, edges.into_iter().flatten().map(Instant), held) }
+        }
+
+        fn entries(&self) -> Vec<HeldEntry> {
+            self.held.iter().map(|(start, stop)| HeldEntry { acd: ACD, start: *start, stop: *stop }).collect()
+        }
+
+        /// The buckets of a catalog: a row that is not held is a carried one.
+        fn buckets(&self) -> Vec<BucketEntry> {
+            let held = SpanSet::from_spans(
+                self.held.iter().map(|(start, stop)| Span { start: Instant(*start), stop: Instant(*stop) }),
+            );
+            let mut days: BTreeMap<i32, BucketEntry> = BTreeMap::new();
+            for span in self.volume.iter().map(|at| self.span(*at)) {
+                let day = span.start.day();
+                let (first, stop) = (span.start.0, span.stop.0);
+                let blank = BucketEntry {
+                    acd: ACD,
+                    day: Some(day),
+                    pieces: 1,
+                    rows: 0,
+                    carried: 0,
+                    first,
+                    stop,
+                    digest: [0; 16],
+                };
+                let bucket = days.entry(day).or_insert(blank);
+                (bucket.first, bucket.stop) = (bucket.first.min(first), bucket.stop.max(stop));
+                let count = if held.holds(span) { &mut bucket.rows } else { &mut bucket.carried };
+                *count += 1;
+            }
+            days.into_values().collect()
         }
 
         /// Fates, rows uncovered, kept, left out, going and coming, and the thinner slots. `None`: there is no answer.
@@ -229,7 +298,7 @@ mod tests {
                 policies: Policies {
                     uncovered: self.uncovered,
                     partial_periods: PartialPeriods::Keep,
-                    carried: Carried::Leave,
+                    carried: self.carried,
                 },
                 settled_until: self.settled_until.map(Instant),
             });
@@ -274,6 +343,32 @@ mod tests {
         let day = Span { start: Instant(7_200), stop: Instant(7_200 + 86_400) };
         assert_eq!(cells.of(ACD, day), day);
         assert_eq!(Cells::default().of(ACD, second(7_200)), second(7_200));
+    }
+
+    /// Sixty days of events, one a second, carried rows in the last slots only: nothing else is counted by the second.
+    #[test]
+    fn carried_rows_are_counted_one_by_one_and_no_others() {
+        let held = [HeldEntry { acd: ACD, start: 0, stop: 60 * 86_400 - 1_800 }];
+        let bucket = |day: i32| {
+            let (first, stop) = (i64::from(day) * 86_400, i64::from(day + 1) * 86_400);
+            let carried = if day == 59 { 1_800 } else { 0 };
+            BucketEntry {
+                acd: ACD,
+                day: Some(day),
+                pieces: 1,
+                rows: 86_400 - carried,
+                carried,
+                first,
+                stop,
+                digest: [0; 16],
+            }
+        };
+        let mut loose = BTreeMap::new();
+        add_loose(&mut loose, &(0..60).map(bucket).collect::<Vec<_>>(), &held);
+        let cells = Cells { loose, ..Cells::cut(30, [], [(ACD, Instant(held[0].stop))]) };
+        let cell = |at: i64| cells.of(ACD, Span { start: Instant(at), stop: Instant(at + 1) });
+        let distinct: std::collections::BTreeSet<Span> = (0..60 * 86_400).step_by(60).map(cell).collect();
+        assert_eq!(distinct.len(), 60 * 48 - 1 + 30);
     }
 
     /// A day of events, one a second: what is counted must not grow with them.

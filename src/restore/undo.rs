@@ -93,16 +93,21 @@ pub struct UndoReport {
     pub new_keys: u64,
 }
 
-/// The run that an undo would take back: as asked, or the last one that is not undone.
+/// The run that an undo would take back: as asked, or the last one. That it was undone before does not make the one before it
+/// the last: somebody who asks twice does not mean two.
 ///
 /// # Errors
 /// There is none, it is undone already, or its rows were not kept; the journal cannot be read.
 pub fn undoable(store: &dyn Store, run: Option<u64>) -> Result<Run, Error> {
     let runs = store.snapshot(1)?.runs()?;
     let advice = "look at the journal: intervault_restore in the database";
+    let mut before = None;
     let found = match run {
         Some(number) => runs.into_iter().find(|run| run.number == number),
-        None => runs.into_iter().rev().find(|run| run.status != RunStatus::Undone),
+        None => {
+            before = runs.iter().rev().find(|run| run.status != RunStatus::Undone).map(|run| run.number);
+            runs.into_iter().next_back()
+        }
     };
     let Some(found) = found else {
         let what = run.map_or_else(
@@ -113,7 +118,11 @@ pub fn undoable(store: &dyn Store, run: Option<u64>) -> Result<Run, Error> {
     };
     let number = found.number;
     if found.status == RunStatus::Undone {
-        return Err(Error::nothing(format!("restore {number} is undone already"), advice));
+        let what = format!("restore {number} is undone already");
+        return Err(match before {
+            Some(before) => Error::nothing(what, format!("to take back the one before it too, say --run {before}")),
+            None => Error::nothing(what, advice),
+        });
     }
     if found.undo.is_none() {
         let what = format!("restore {number} kept nothing of what it deleted (--no-undo)");

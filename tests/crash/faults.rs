@@ -314,7 +314,7 @@ fn a_single_read_fails() {
         if let Some(passes) = fail {
             device.fail_nth(Op::Read, passes, fault::Fault::Io);
         }
-        let restore = Restore::new(&set, &store, options());
+        let restore = Restore::new(&set, &store, options()).remembering(0);
         let plan = restore.plan();
         let planned = device.count(Op::Read);
         let keep = Keep { device: &folder.undo_device(), set: set_id(0xAA) };
@@ -357,6 +357,29 @@ fn a_volume_changes_after_the_plan() {
         ended_between_units(&bench, folder, &stopped, what);
         true
     });
+}
+
+/// What the plan has read and verified is not asked of the volumes again.
+#[test]
+fn a_volume_that_goes_after_the_plan_is_not_missed_if_all_of_it_is_remembered() {
+    let bench = Bench::new(Journal::Delete);
+    let bits = bits(&bench.start.volumes());
+    for changed in [false, true] {
+        bench.with(&bench.start, "pulled", |folder| {
+            let device = in_memory(&folder.volumes());
+            let (store, set) = (folder.store(), only_set(&device));
+            let restore = Restore::new(&set, &store, options());
+            let plan = restore.plan().unwrap();
+            match changed {
+                true => bits.iter().for_each(|(name, bit)| device.flip(name, *bit)),
+                false => pull(&device),
+            }
+            restore.apply(&plan, None).unwrap();
+            assert_eq!(folder.keyed(), bench.truth.after);
+            // A new plan looks at the volumes again.
+            assert!(restore.plan().is_err() || !restore.plan().unwrap().refusals.is_empty());
+        });
+    }
 }
 
 /// The rows that were saved cannot be read, or are not those, or somebody asks to stop: whole units are put back, and the

@@ -120,6 +120,17 @@ impl Bench {
     }
 }
 
+/// Of what is left of a restore some units are replaced and some are not; the rows that arrive meanwhile belong to none.
+#[test]
+fn scenario_12_new_rows_arrive_while_a_killed_restore_goes_on_or_back() {
+    for journal in [Journal::Delete, Journal::Wal] {
+        let bench = Bench::new(journal);
+        let half = bench.half();
+        bench.with(&half, "on", |folder| bench.truth.goes_on(folder, true, "resumed"));
+        bench.with(&half, "back", |folder| bench.truth.goes_back(folder, true, "undone"));
+    }
+}
+
 #[test]
 fn a_restore_with_a_rollback_journal() {
     let bench = Bench::new(Journal::Delete);

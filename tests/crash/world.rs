@@ -189,7 +189,8 @@ impl Folder {
         let begun = |error: Error| Box::new(Stopped { error, report: RestoreReport::default() });
         let store = self.store();
         let set = only_set(volumes);
-        let restore = Restore::new(&set, &store, options.clone());
+        // Small as it is, all of the set would be remembered, and no read of a unit could fail.
+        let restore = Restore::new(&set, &store, options.clone()).remembering(0);
         let plan = restore.plan().map_err(begun)?;
         assert_eq!(plan.refusals, []);
         let keep = undo.map(|(device, number)| Keep { device, set: set_id(number) });

@@ -7,9 +7,12 @@ use intervault::backup::{self, Select};
 use intervault::device::directory::DirectoryDevice;
 use intervault::device::joined::JoinedDevice;
 use intervault::device::traits::Device;
+use intervault::restore::{self, Outcome, Restore};
 use intervault::schema::catalogue::Catalogue;
 use intervault::schema::grain::DataType;
+use intervault::schema::range::{Policies, Uncovered};
 use intervault::testing::chains::write_incremental;
+use intervault::volume::chain::{Chain, Wanted};
 use intervault::volume::set::list_sets;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -205,4 +208,38 @@ fn a_chain_is_saved_in_a_plan_and_applied_with_just_its_members() {
     run(&["backup", "--database", &url, "--to", &chain.folder(0), "--data", "historical"], 0);
     apply(&[2, 0, 1], 0);
     assert_eq!(chain.case.contents(), chain.states[2]);
+}
+
+/// A restore of a chain that stopped between its units is finished by the command, with just the sets that it was of.
+#[test]
+fn a_chain_that_stopped_is_finished_with_just_its_members() {
+    let chain = Chained::new();
+    chain.ruin();
+    let devices = (0..3).map(|at| Box::new(DirectoryDevice::open(chain.folder(at)).unwrap()) as Box<dyn Device>);
+    let joined = JoinedDevice::new(devices.collect());
+    let sets = list_sets(&joined).unwrap().sets;
+    let store = chain.case.centre.store();
+    let policies = Policies { uncovered: Uncovered::Delete, ..Policies::default() };
+    let select = restore::Select::Data(vec![DataType::Historical]);
+    let options = restore::Options { policies, select, unit_rows: 1, ..restore_options(None, None) };
+    let stop = super::undo::StopAfter::new(0);
+    let restore = Restore::new(Chain::choose(&sets, Wanted::default()).unwrap(), &store, options);
+    let plan = restore.plan().unwrap();
+    let stopped = restore.watched(&stop).apply(&plan, None).unwrap_err();
+    assert!(stopped.report.count(Outcome::NotBegun) >= 2, "{:?}", stopped.report.units);
+    assert_ne!(chain.case.contents(), chain.states[2]);
+    let (_, said) = chain.run(&[0, 2], &["--resume", "--yes"], 2);
+    assert!(said.contains("--resume"), "what was asked for is in the journal: {said}");
+    let resume = |sequences: &[u32], status| {
+        let mut words = vec!["restore".to_owned(), "--database".to_owned(), chain.case.url()];
+        words.extend(sequences.iter().flat_map(|sequence| ["--from".to_owned(), chain.folder(*sequence)]));
+        words.extend(["--resume".to_owned(), "--yes".to_owned()]);
+        run(&words.iter().map(String::as_str).collect::<Vec<_>>(), status)
+    };
+    let (_, said) = resume(&[0, 2], 5);
+    assert!(said.contains("which is not on") && said.contains("intervault undo"), "{said}");
+    resume(&[2, 1, 0], 0);
+    assert_eq!(chain.case.contents(), chain.states[2]);
+    let (said, _) = resume(&[2, 1, 0], 0);
+    assert!(said.contains("no restore to finish"), "{said}");
 }

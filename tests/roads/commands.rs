@@ -169,7 +169,7 @@ fn the_command_that_a_restore_shows_takes_it_back() {
     assert_eq!(case.keyed(), ruined);
     // There is nothing more to take back.
     let (_, said) = run(&["undo", "--database", &case.url(), "--yes"], 10);
-    assert!(said.contains("could be undone"), "{said}");
+    assert!(said.contains("restore 1 is undone already"), "{said}");
 }
 
 #[test]

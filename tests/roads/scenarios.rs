@@ -11,6 +11,7 @@ use intervault::error::Class;
 use intervault::restore;
 use intervault::schema::catalogue::Catalogue;
 use intervault::schema::range::{Carried, Policies, Uncovered};
+use intervault::testing::fault::FaultDevice;
 use intervault::volume::set::list_sets;
 
 fn span(start: &str, stop: &str) -> Span {
@@ -570,6 +571,34 @@ fn events_are_replaced_to_the_second() {
         let rows = intervault::schema::range::rows(acd.volume.slots());
         assert!((acd.volume.slots().len() as u64) < rows / 2, "{} slots of {rows} rows", acd.volume.slots().len());
     }
+}
+
+/// A damaged chunk takes its day out of what is held. What is left of the day goes in row by row on request: not by whole
+/// slots, of which the target may have a row.
+#[test]
+fn what_is_left_of_a_damaged_day_of_events_goes_in_to_the_second() {
+    let centre = Centre::new(&["CREATE TABLE call_rec (acd SMALLINT, segstart TIMESTAMP, note TEXT)"]);
+    centre.run(
+        "INSERT INTO call_rec WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 7 FROM n WHERE i < 21600) \
+         SELECT 1, datetime('2024-03-05 08:00:00', i || ' seconds'), hex(i * 7919 % 99991) || hex(i * 104729) FROM n",
+    );
+    let memory = MemoryDevice::new();
+    backup_with(&centre, &memory, &backup::Options { volume_size: Some(32 << 10), ..backup_options(1) });
+    let device = FaultDevice::new(memory, 1);
+    let (lost, all) = {
+        let set = only_set(&device);
+        let chunks = &set.sections()[0].chunks;
+        assert!(chunks.len() >= 3, "{}", chunks.len());
+        let entry = chunks[1].entry;
+        device.flip(&set.copies(entry.volume)[0], (entry.offset + u64::from(entry.bytes) / 2) * 8);
+        (i64::from(entry.rows), chunks.iter().map(|chunk| i64::from(chunk.entry.rows)).sum::<i64>())
+    };
+    centre.run("DELETE FROM call_rec WHERE rowid > 3");
+    let mut options = restore::Options { missing: restore::Missing::Partial, ..restore_options(None, None) };
+    options.policies.carried = Carried::Insert;
+    restore_set(&only_set(&device), &centre, &options).unwrap();
+    assert_eq!(centre.count("SELECT count(*) FROM call_rec"), all - lost);
+    assert_eq!(centre.count("SELECT count(DISTINCT segstart) FROM call_rec"), all - lost);
 }
 
 /// Intervals whose rows do not say how long they last: the catalogue does, and the volumes pass it on.

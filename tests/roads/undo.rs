@@ -350,9 +350,14 @@ fn restores_are_undone_in_turn() {
     assert!(error.to_string().contains("restore 2 has replaced rows there since"), "{error}");
     undo_with(&centre, &undo[1], &UndoOptions::default()).unwrap();
     assert_eq!(keyed(&centre), second);
+    // Asked twice, the last restore is meant twice.
     let error = undo_with(&centre, &undo[0], &UndoOptions::default()).unwrap_err();
+    assert_eq!(error.class(), Class::Nothing);
+    let text = error.to_string();
+    assert!(text.contains("restore 2 is undone already") && text.contains("--run 1"), "{text}");
+    let error = undo_with(&centre, &undo[0], &early).unwrap_err();
     assert!(error.to_string().contains("changed since"), "{error}");
-    undo_with(&centre, &undo[0], &UndoOptions { force: true, ..UndoOptions::default() }).unwrap();
+    undo_with(&centre, &undo[0], &UndoOptions { force: true, ..early }).unwrap();
     assert_eq!(keyed(&centre), first);
 }
 
@@ -407,7 +412,7 @@ fn rows_without_a_time_cost_the_chunks_that_have_them() {
         backup_with(&centre, &device, &backup::Options { volume_size: Some(48 << 10), ..backup_options(1) });
         let watched = FaultDevice::new(device, 1);
         let (set, store) = (only_set(&watched), centre.store());
-        let restore = Restore::new(&set, &store, options(250_000));
+        let restore = Restore::new(&set, &store, options(250_000)).remembering(0);
         let plan = restore.plan().unwrap();
         let before = watched.count(Op::Read);
         let report = restore.apply(&plan, None).unwrap();

@@ -32,6 +32,7 @@ fn admission(options: &BackupOptions, now: &open::Now, source: &StoreIdentity) -
 /// The database or the device cannot be used, or what was written cannot be read back.
 pub fn run(options: &BackupOptions, output: &Output) -> Result<Exit, Failure> {
     let now = open::now(options.now)?;
+    now.doubt().iter().for_each(|doubt| output.warning(doubt));
     let store = open::database(&options.database)?;
     let catalogue = open::catalogue(options.catalogue.as_deref())?;
     let work = Options {

@@ -138,6 +138,22 @@ pub struct Now {
     pub zone: String,
 }
 
+impl Now {
+    /// A word if the civil time that was given can be none of now: no zone is so far ahead.
+    #[must_use]
+    pub fn doubt(&self) -> Option<String> {
+        let ahead = self.civil.0.saturating_sub(self.unix);
+        (ahead > AHEAD_MAX).then(|| {
+            let hours = ahead / 3_600;
+            let what = format!("the time given with --now is {hours} hours ahead of UTC on this machine");
+            format!("{what}: intervals that are not over yet may count as complete")
+        })
+    }
+}
+
+/// Seconds by which a civil time may be ahead of UTC: 14 hours, and some for clocks that differ.
+const AHEAD_MAX: i64 = 15 * 3_600;
+
 /// This moment, its civil time as given or in the zone of this machine.
 ///
 /// # Errors
@@ -197,6 +213,17 @@ pub fn new_set() -> Result<SetId, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_civil_time_that_no_zone_has_is_doubted() {
+        let now = |hours: i64| Now {
+            civil: Instant(hours * 3_600 + 1_709_271_000),
+            unix: 1_709_271_000,
+            zone: String::new(),
+        };
+        assert_eq!((now(14).doubt(), now(-12).doubt(), now(-99_999).doubt()), (None, None, None));
+        assert!(now(30).doubt().is_some_and(|doubt| doubt.contains("30 hours ahead")));
+    }
 
     #[test]
     fn moments_are_read_by_programs_in_utc() {

@@ -32,6 +32,7 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     let saved = options.plan.as_deref().map(saved::read).transpose()?;
     options.save_plan.as_deref().map_or(Ok(()), saved::check_free)?;
     let now = open::now(options.now)?;
+    now.doubt().iter().for_each(|doubt| output.warning(doubt));
     let store = open::database(&options.database)?;
     let device = open::all_volumes(&options.from)?;
     let sets = check::readable(&device)?;

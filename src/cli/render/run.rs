@@ -221,9 +221,10 @@ fn stopped(out: &mut String, ending: &Ending<'_>) {
 /// Where the rows are that went.
 fn saved(out: &mut String, ending: &Ending<'_>) {
     if let Some(undo) = &ending.report.undo {
+        let what = if undo.rows == 0 { "No row had to be deleted" } else { "What was deleted is saved" };
         let _written = writeln!(
             out,
-            "What was deleted is saved: {} in undo set {} ({}, {}), {}, in {}{}.",
+            "{what}: {} in undo set {} ({}, {}), {}, in {}{}.",
             counted(undo.rows, "row", "rows"),
             escape(&undo.label),
             undo.set,
