@@ -6,14 +6,13 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a bench has no interface, and stops at a surprise")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use intervault::backup::{self, Options, ReadBack, Select};
+use intervault::backup::{Backup, Options, ReadBack, Select};
 use intervault::base::monitor::{Monitor, Silent, Task};
 use intervault::base::ordered::ordered;
 use intervault::base::position::Position;
 use intervault::base::time::Instant;
 use intervault::check;
 use intervault::column::digest::RowHasher;
-use intervault::column::encode::EncodeOptions;
 use intervault::device::directory::DirectoryDevice;
 use intervault::device::error::DeviceError;
 use intervault::device::memory::MemoryDevice;
@@ -71,24 +70,13 @@ fn measured(name: &'static str, path: PathBuf, tables: &str) -> Data {
 }
 
 fn options(data: &Data, read_back: ReadBack) -> Options {
-    Options {
-        select: Select::Tables(data.tables.clone()),
-        acd: None,
-        volume_size: None,
-        retain_until: None,
-        read_back,
-        jobs: 2,
-        now: Instant::MAX,
-        now_unix: 0,
-        set: SetId([7; 16]),
-        system: "CMS".to_owned(),
-        encode: EncodeOptions::default(),
-    }
+    let select = Select::Tables(data.tables.clone());
+    Options { select, read_back, jobs: 2, ..Options::new(Instant::MAX, 0, SetId([7; 16])) }
 }
 
 fn backed_up(data: &Data, read_back: ReadBack) -> MemoryDevice {
     let (store, device) = (SqliteStore::open(&data.path).unwrap(), MemoryDevice::new());
-    backup::run(&store, &Catalogue::builtin(), &device, &options(data, read_back), &Silent).unwrap();
+    Backup::new(&store, &Catalogue::builtin(), &device, options(data, read_back)).run().unwrap();
     device
 }
 

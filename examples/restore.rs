@@ -4,11 +4,10 @@
 
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
-use intervault::backup;
+use intervault::backup::{self, Backup};
 use intervault::base::monitor::{Monitor, Silent, Task};
 use intervault::base::time::{Instant, day_of_civil};
 use intervault::check;
-use intervault::column::encode::EncodeOptions;
 use intervault::device::directory::DirectoryDevice;
 use intervault::format::block::SetId;
 use intervault::restore::{self, Keep, Options, Outcome, Restore, RestorePlan, TablePlan, UndoOptions};
@@ -33,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // A backup onto a folder, read back before it is called done.
     let volumes = DirectoryDevice::for_writing(folder.path().join("volumes"))?;
-    let report = backup::run(&store, &Catalogue::builtin(), &volumes, &backup_options()?, &Silent)?;
+    let report = Backup::new(&store, &Catalogue::builtin(), &volumes, backup_options()?).run()?;
     println!("backed up {} rows as {}", report.set.rows, report.set.label);
 
     ruin(&database)?;
@@ -139,19 +138,8 @@ fn ruin(database: &Path) -> Result<(), rusqlite::Error> {
 
 fn backup_options() -> Result<backup::Options, Box<dyn Error>> {
     let (now, now_unix) = now()?;
-    Ok(backup::Options {
-        select: backup::Select::Data(vec![DataType::Historical]),
-        acd: None,
-        volume_size: None,
-        retain_until: None,
-        read_back: backup::ReadBack::Verify,
-        jobs: 2,
-        now,
-        now_unix,
-        set: random()?,
-        system: "CMS".into(),
-        encode: EncodeOptions::default(),
-    })
+    let select = backup::Select::Data(vec![DataType::Historical]);
+    Ok(backup::Options { select, jobs: 2, ..backup::Options::new(now, now_unix, random()?) })
 }
 
 /// The civil time of the switch, long after the rows: all of them are settled. A real program takes it from a clock in the

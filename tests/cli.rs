@@ -27,7 +27,7 @@ fn a_wrong_command_line_is_status_2_with_a_reason() {
         (&["backup", "--to", "/b"], "--database"),
         (&["backup", "--database", "postgres://h/d", "--to", "/b"], "not in this release"),
         (&["backup", "--database", "sqlite:a", "--to", "tape:/dev/nst0"], "tape drives are not in this release"),
-        (&["backup", "--database", "sqlite:a", "--to", "/b", "--incremental"], "not in this release"),
+        (&["backup", "--database", "sqlite:a", "--to", "/b", "--incremental", "--tables", "a"], "cannot be used with"),
         (&["restore", "--database", "sqlite:a", "--from", "/b", "--start", "2003-02-29"], "no such date"),
         (
             &["restore", "--database", "sqlite:a", "--from", "/b", "--start", "2003-02-02", "--stop", "2003-02-01"],
@@ -46,7 +46,7 @@ fn a_wrong_command_line_is_status_2_with_a_reason() {
 #[test]
 fn a_wrong_command_line_is_an_object_too_if_json_is_wanted() {
     for arguments in
-        [&["--json", "backup"][..], &["backup", "--json", "--database", "sqlite:a", "--to", "/b", "--incremental"]]
+        [&["--json", "backup"][..], &["backup", "--json", "--database", "sqlite:a", "--to", "/b", "--base", "/a"]]
     {
         let output = intervault(arguments);
         let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -1,6 +1,6 @@
 //! How large volumes must be, from what is known before a row is read: labels, columns, rows of ordinary length.
 
-use super::plan::Plan;
+use super::plan::BackupPlan;
 use crate::base::limits::VOLUMES_MAX;
 use crate::column::logical::LogicalType;
 use crate::error::{Error, ErrorKind};
@@ -56,7 +56,7 @@ impl Capacity {
     ///
     /// # Errors
     /// [`ErrorKind::Options`], with the smallest size; a name is too long for the format.
-    pub(super) fn check(&self, plan: &Plan) -> Result<(), Error> {
+    pub(super) fn check(&self, plan: &BackupPlan) -> Result<(), Error> {
         let Some(size) = self.size else { return Ok(()) };
         let mut most = ("the list of what is not on the volumes".to_owned(), self.list_bytes(plan)?);
         for planned in &plan.tables {
@@ -80,7 +80,7 @@ impl Capacity {
     }
 
     /// The first record of the catalog, which names what is not on the volumes.
-    fn list_bytes(&self, plan: &Plan) -> Result<u64, FormatError> {
+    fn list_bytes(&self, plan: &BackupPlan) -> Result<u64, FormatError> {
         let (absent, left_out) = (plan.gaps.absent.clone(), plan.gaps.left_out_pairs());
         let head = CatalogRecord { volumes: 1, sections: 0, rows: 0, absent, left_out };
         Ok(block_len(encode_record(&head)?.len()) as u64)

@@ -1,6 +1,6 @@
 //! Up to when the rows of a snapshot are complete.
 
-use super::plan::Options;
+use super::options::Options;
 use crate::base::time::{Day, Instant};
 use crate::error::Error;
 use crate::schema::catalogue::Catalogue;
@@ -12,13 +12,13 @@ use crate::store::traits::Snapshot;
 use std::collections::BTreeMap;
 
 /// What the archive status of a database says: up to when each ACD's data were written.
-pub(crate) type Archived = BTreeMap<Acd, Instant>;
+pub(super) type Archived = BTreeMap<Acd, Instant>;
 
 /// The cutoffs of a table: for each ACD that has rows near the end. Every other ACD's rows are complete.
 ///
 /// # Errors
 /// The store fails.
-pub(crate) fn cutoffs(
+pub(super) fn cutoffs(
     snapshot: &dyn Snapshot,
     table: &BoundTable,
     archived: &Archived,
@@ -57,7 +57,7 @@ fn first_day(grain: Grain, archived: &Archived, now: Instant) -> Day {
 ///
 /// # Errors
 /// The table lacks the columns named; the store fails.
-pub(crate) fn archived(snapshot: &dyn Snapshot, catalogue: &Catalogue) -> Result<Archived, Error> {
+pub(super) fn archived(snapshot: &dyn Snapshot, catalogue: &Catalogue) -> Result<Archived, Error> {
     let mut archived = Archived::new();
     let Some(status) = catalogue.archive_status() else { return Ok(archived) };
     let Some(schema) = snapshot.schema(&status.table)? else { return Ok(archived) };

@@ -1,12 +1,19 @@
-//! Backup: tables of a store onto the volumes of a new set. [`plan()`] says what would be written, [`run()`] writes it, reads
-//! it back and says what was done. Knows neither SQL nor files.
+//! Backup: tables of a store onto the volumes of a new set, all of them or what changed since a set before. A [`Backup`] says
+//! what would be written, writes it, reads it back and says what was done. Knows neither SQL nor files.
 
+mod base;
 mod capacity;
-pub(crate) mod cutoff;
+mod compare;
+mod cutoff;
+mod options;
 mod plan;
 mod report;
 mod run;
+mod sink;
+mod table;
 
-pub use plan::{Gap, Gaps, Options, Plan, PlannedTable, ReadBack, Select, plan};
-pub use report::{Report, TableReport};
-pub use run::{check_volume_size, run};
+pub use base::Parent;
+pub use options::{Incremental, Kind, Options, ReadBack, Select};
+pub use plan::{BackupPlan, Gap, Gaps, PlannedTable};
+pub use report::{BackupReport, Compared, TableReport};
+pub use run::Backup;

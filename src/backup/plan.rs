@@ -1,89 +1,17 @@
 //! What a backup will write: which tables, and which of those selected it cannot.
 
-use crate::base::limits::{CHUNK_DECODED_TARGET, CHUNK_ROWS_MAX};
-use crate::base::time::Instant;
-use crate::column::encode::EncodeOptions;
+use super::base::Parent;
+use super::options::{Kind, Options, Select};
+use super::report::Compared;
+use crate::base::limits::CHUNK_ROWS_MAX;
 use crate::column::logical::LogicalType;
 use crate::error::Error;
-use crate::format::block::SetId;
-use crate::format::label::data_types;
 use crate::schema::catalogue::{Catalogue, Entry};
 use crate::schema::grain::{DataType, Grain};
 use crate::schema::label_text::LabelText;
 use crate::schema::table::{BoundTable, TableSchema};
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Part, Snapshot};
-
-/// What to back up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Select {
-    /// Everything of these data types that the table catalogue lists.
-    Data(Vec<DataType>),
-    /// These tables and nothing else. Tables that the catalogue does not list are written as custom data, whole.
-    Tables(Vec<String>),
-}
-
-impl Select {
-    /// The data types as the label carries them; empty for specific tables.
-    #[must_use]
-    pub fn data(&self) -> &[DataType] {
-        match self {
-            Select::Data(data) => data,
-            Select::Tables(_) => &[],
-        }
-    }
-
-    fn bits(&self) -> u32 {
-        match self {
-            Select::Data(data) => data.iter().map(|data_type| data_type.bit()).fold(0, |bits, bit| bits | bit),
-            Select::Tables(_) => data_types::SPECIFIC,
-        }
-    }
-}
-
-/// Whether the volumes are read back and proved before the backup is called done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ReadBack {
-    /// They are.
-    #[default]
-    Verify,
-    /// They are not: exit status 0 then means written and synced only.
-    Skip,
-}
-
-/// How to back up.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// What to back up.
-    pub select: Select,
-    /// Only the rows of this ACD; tables without an ACD column are left out.
-    pub acd: Option<i64>,
-    /// Capacity of a volume in bytes; `None`: not bounded.
-    pub volume_size: Option<u64>,
-    /// Civil day before which the volumes should not be overwritten, since 1970-01-01.
-    pub retain_until: Option<i32>,
-    /// Whether to read back. What a device cannot read back is not.
-    pub read_back: ReadBack,
-    /// Threads that read and encode, at least 1.
-    pub jobs: usize,
-    /// The civil time at the source, which decides whether the newest interval is complete.
-    pub now: Instant,
-    /// The same moment, in seconds since 1970-01-01 00:00 UTC.
-    pub now_unix: i64,
-    /// Identity of the new set: random. Two sets must never share one.
-    pub set: SetId,
-    /// System name in the label.
-    pub system: String,
-    /// How columns are encoded.
-    pub encode: EncodeOptions,
-}
-
-impl Options {
-    /// Bytes in memory at which a chunk is cut: several fit a volume.
-    pub(super) fn chunk_bytes(&self) -> u64 {
-        CHUNK_DECODED_TARGET.min(self.volume_size.map_or(u64::MAX, |size| size / 4))
-    }
-}
 
 /// One table that will be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,17 +22,21 @@ pub struct PlannedTable {
     pub rows: u64,
     /// The parts in which it is read, in row order.
     pub parts: Vec<Part>,
+    /// How it compares with what the chain had, in the plan of an incremental backup; `None` as in a report.
+    pub compared: Option<Compared>,
 }
 
 /// What a backup will write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub struct BackupPlan {
     /// The tables, in catalogue order.
     pub tables: Vec<PlannedTable>,
     /// What of the selection a restore will not bring back.
     pub gaps: Gaps,
-    /// Bits of [`data_types`] for the label.
+    /// Bits of [`crate::format::label::data_types`] for the label.
     pub data_types: u32,
+    /// The set that it builds on, if it is incremental.
+    pub parent: Option<Parent>,
 }
 
 /// What of the selection is not on the volumes, or is there but does not come back from them as it is.
@@ -165,8 +97,9 @@ pub(super) fn chunk_rows(schema: &TableSchema, bytes: u64) -> u64 {
 /// # Errors
 /// A specific table does not exist; a table lacks the columns that the catalogue names; nothing that was selected exists;
 /// the store fails.
-pub fn plan(snapshot: &dyn Snapshot, catalogue: &Catalogue, options: &Options) -> Result<Plan, Error> {
-    let mut plan = Plan { tables: Vec::new(), gaps: Gaps::default(), data_types: options.select.bits() };
+pub(super) fn plan(snapshot: &dyn Snapshot, catalogue: &Catalogue, options: &Options) -> Result<BackupPlan, Error> {
+    let (tables, gaps, data_types) = (Vec::new(), Gaps::default(), options.select.bits());
+    let mut plan = BackupPlan { tables, gaps, data_types, parent: None };
     for entry in &selected(snapshot, catalogue, &options.select, &mut plan.gaps)? {
         add(&mut plan, snapshot, entry, options)?;
     }
@@ -209,7 +142,7 @@ fn selected(
     })
 }
 
-fn add(plan: &mut Plan, snapshot: &dyn Snapshot, entry: &Entry, options: &Options) -> Result<(), Error> {
+fn add(plan: &mut BackupPlan, snapshot: &dyn Snapshot, entry: &Entry, options: &Options) -> Result<(), Error> {
     if entry.is_path() {
         let there = std::path::Path::new(&entry.name).symlink_metadata().is_ok();
         if there {
@@ -237,10 +170,15 @@ fn add(plan: &mut Plan, snapshot: &dyn Snapshot, entry: &Entry, options: &Option
     if let Some(gap) = not_restorable(snapshot, &schema)? {
         plan.gaps.not_restorable.push(gap);
     }
-    let parts =
-        snapshot.parts(&table.schema, chunk_rows(&table.schema, options.chunk_bytes()).saturating_mul(PART_CHUNKS))?;
+    let chunks = match options.kind {
+        Kind::Full => PART_CHUNKS,
+        // Small parts: of those with a changed bucket little else is read again.
+        Kind::Incremental(_) => 1,
+    };
+    let rows = chunk_rows(&table.schema, options.chunk_bytes()).saturating_mul(chunks);
+    let parts = snapshot.parts(&table.schema, rows)?;
     let rows = parts.iter().map(|part| part.rows).fold(0, u64::saturating_add);
-    plan.tables.push(PlannedTable { table, rows, parts });
+    plan.tables.push(PlannedTable { table, rows, parts, compared: None });
     Ok(())
 }
 
@@ -264,7 +202,7 @@ pub(super) fn label_text(options: &Options, number: u32) -> LabelText {
         number,
         data: options.select.data().to_vec(),
         acd: options.acd,
-        incremental: false,
+        incremental: options.kind != Kind::Full,
         volume: 1,
     }
 }

@@ -1,5 +1,6 @@
 //! What a backup did.
 
+use super::base::Parent;
 use super::plan::Gaps;
 use crate::base::time::Span;
 use crate::section::pieces::Acd;
@@ -8,9 +9,11 @@ use std::time::Duration;
 
 /// What a backup did.
 #[derive(Debug, Clone)]
-pub struct Report {
+pub struct BackupReport {
     /// The set, its label and its volumes.
     pub set: SetSummary,
+    /// The set that it builds on, if it is incremental.
+    pub parent: Option<Parent>,
     /// One entry for each section, in the order of the sections.
     pub tables: Vec<TableReport>,
     /// What of the selection is not on the volumes, or will not come back from them.
@@ -24,7 +27,7 @@ pub struct Report {
 }
 
 /// What a backup wrote of one table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableReport {
     /// The table.
     pub table: String,
@@ -40,6 +43,32 @@ pub struct TableReport {
     pub decoded_bytes: u64,
     /// Bytes of encoded columns.
     pub stored_bytes: u64,
-    /// Held range per ACD.
+    /// Held ranges, ascending by ACD; in a full backup one for each.
     pub held: Vec<(Acd, Span)>,
+    /// How it compares with what the chain had; `None` in a full backup and for tables without time, which are written whole
+    /// each time.
+    pub compared: Option<Compared>,
+}
+
+/// How the buckets of a table compare with what the chain had of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// Buckets with other rows than before, new ones included: these are written.
+    pub changed: u64,
+    /// Buckets with the same rows as before.
+    pub unchanged: u64,
+    /// Buckets that have no rows any more, in time that the table still reaches: restored as empty.
+    pub vanished: u64,
+    /// Buckets that have no rows any more, in time that the table reaches no more: an older set keeps speaking for them.
+    pub expired: u64,
+    /// Rows of the changed buckets.
+    pub rows: u64,
+    /// Why the table is written whole, where it cannot be compared.
+    pub whole: Option<&'static str>,
+}
+
+impl Compared {
+    pub(super) fn whole(why: &'static str, rows: u64) -> Compared {
+        Compared { rows, whole: Some(why), ..Compared::default() }
+    }
 }

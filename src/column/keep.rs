@@ -1,6 +1,6 @@
-//! Picking rows out of a batch.
+//! Picking rows out of a batch, and putting batches together.
 
-use super::batch::{Batch, Column, ColumnData, Strings};
+use super::batch::{Batch, Column, ColumnData, OwnedValue, Strings};
 
 impl Batch {
     /// The rows for which `keep` is true, in their order. Rows beyond the end of `keep` are left out.
@@ -17,6 +17,44 @@ impl Batch {
     pub fn keep(&self, keep: &[bool]) -> Batch {
         let rows = keep.iter().take(self.rows).filter(|keep| **keep).count();
         Batch { columns: self.columns.iter().map(|column| kept_column(column, keep)).collect(), rows }
+    }
+
+    /// Adds the rows of another batch of the same table behind its own.
+    ///
+    /// ```
+    /// use intervault::column::batch::{Batch, Column, ColumnData, Value};
+    /// let batch = |value: Value<'_>| {
+    ///     let mut column = Column::new(ColumnData::Integer(Vec::new()));
+    ///     column.push(value);
+    ///     Batch::new(vec![column])
+    /// };
+    /// let mut both = batch(Value::Integer(5));
+    /// both.append(&batch(Value::Text(b"x")));
+    /// assert_eq!((both.rows, both.columns[0].get(1)), (2, Value::Text(b"x")));
+    /// ```
+    pub fn append(&mut self, other: &Batch) {
+        for (column, more) in self.columns.iter_mut().zip(&other.columns) {
+            (0..other.rows).for_each(|row| column.push(more.get(row)));
+        }
+        self.rows = self.rows.saturating_add(other.rows);
+    }
+
+    /// Bytes that its values take, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let strays = |column: &Column| -> usize {
+            let long = |value: &OwnedValue| match value {
+                OwnedValue::Text(bytes) | OwnedValue::Blob(bytes) => bytes.len(),
+                OwnedValue::Null | OwnedValue::Integer(_) | OwnedValue::Real(_) => 0,
+            };
+            column.strays.iter().map(|(_, value)| long(value)).fold(0, usize::saturating_add)
+        };
+        let column = |column: &Column| match &column.data {
+            ColumnData::Integer(_) | ColumnData::Real(_) => strays(column),
+            ColumnData::Text(strings) | ColumnData::Blob(strings) => strays(column).saturating_add(strings.bytes.len()),
+        };
+        let fixed = self.rows.saturating_mul(self.columns.len()).saturating_mul(8);
+        self.columns.iter().map(column).fold(fixed, usize::saturating_add)
     }
 }
 
@@ -74,6 +112,12 @@ mod tests {
     use super::*;
     use crate::column::batch::{OwnedValue, Value};
 
+    impl Batch {
+        fn row_texts(&self) -> Vec<String> {
+            (0..self.rows).map(|row| format!("{:?}", self.columns[0].get(row))).collect()
+        }
+    }
+
     #[test]
     fn rows_keep_their_values_nulls_and_strays() {
         let values = [
@@ -95,6 +139,17 @@ mod tests {
                 values.iter().zip(&keep).filter(|(_, keep)| **keep).map(|(value, _)| value.as_value()).collect();
             assert_eq!(found, expected, "mask {mask:06b}");
             assert_eq!(kept.columns[0].len(), kept.rows);
+            // What was picked apart and put together again is the same.
+            let rest = batch.keep(&keep.iter().map(|keep| !keep).collect::<Vec<_>>());
+            let mut both = kept.clone();
+            both.append(&rest);
+            let values = |batch: &Batch| {
+                let mut values: Vec<String> = batch.row_texts();
+                values.sort();
+                values
+            };
+            assert_eq!((both.rows, values(&both)), (6, values(&batch)));
+            assert!(both.bytes() >= 6 * 8, "{}", both.bytes());
         }
     }
 }

@@ -225,6 +225,10 @@ impl Drop for FileSink {
 }
 
 impl VolumeSink for FileSink {
+    fn readable(&self) -> bool {
+        true
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Result<(), DeviceError> {
         self.file.write_all(bytes).map_err(|error| self.failed("append to", error))?;
         self.len = self.len.saturating_add(bytes.len() as u64);

@@ -173,6 +173,10 @@ impl VolumeSink for MediaSink {
         Ok(fits)
     }
 
+    fn readable(&self) -> bool {
+        self.inner.readable()
+    }
+
     fn record_bytes(&self) -> u32 {
         self.inner.record_bytes()
     }

@@ -137,6 +137,10 @@ struct MemorySink {
 }
 
 impl VolumeSink for MemorySink {
+    fn readable(&self) -> bool {
+        true
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Result<(), DeviceError> {
         let mut volumes = locked(&self.volumes);
         let volume = volumes.get_mut(&self.partial);

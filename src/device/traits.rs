@@ -178,6 +178,12 @@ pub trait VolumeSink: Send {
     /// The medium fails. Never retried: after a failed sync the data may be gone although a second sync succeeds.
     fn sync(&mut self) -> Result<(), DeviceError>;
 
+    /// Whether [`Device::open`] reads, under the volume's partial name, what was synced, before the volume has its own. Then a
+    /// set can be proved before it counts as finished.
+    fn readable(&self) -> bool {
+        false
+    }
+
     /// Syncs, gives the volume its name and syncs that too.
     ///
     /// # Errors

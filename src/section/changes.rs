@@ -31,6 +31,10 @@ pub struct Changes {
     pub held: Vec<HeldEntry>,
     /// The time for which a full set would speak.
     pub envelope: Vec<HeldEntry>,
+    /// Buckets that had complete rows before and have none now, in time that the table still reaches or without a time.
+    pub vanished: BTreeSet<Bucket>,
+    /// Buckets that had complete rows before, in time that the table reaches no more: taken by age, or with their ACD.
+    pub expired: BTreeSet<Bucket>,
 }
 
 /// Compares what the source has now with what it had. `now` are its buckets, each once, `complete` is the time from the first
@@ -65,7 +69,10 @@ pub fn changes(
         changed.entry(bucket.acd).or_default().extend(span(grain, key, reach));
     }
     for (key, older) in known.iter().filter(|(key, older)| older.rows > 0 && !there.contains(key)) {
-        changed.entry(key.0).or_default().extend(span(grain, *key, older.stop));
+        let spoken = span(grain, *key, older.stop);
+        let reached = spoken.is_none_or(|span| complete.get(&key.0).is_some_and(|whole| whole.meets(span)));
+        if reached { &mut changes.vanished } else { &mut changes.expired }.insert(*key);
+        changed.entry(key.0).or_default().extend(spoken);
     }
     for (acd, whole) in complete {
         let entries = before.iter().flat_map(|before| &before.end.envelope).filter(|entry| entry.acd == *acd);
@@ -147,6 +154,8 @@ mod tests {
         now.remove(1);
         let changes = changes(Grain::Interval, &now, &complete(12, 15), Some(Before { buckets: &old, end: &end }));
         assert_eq!(shown(&changes), (vec![(13, 14)], vec![], vec![Some(12), Some(14)]));
+        let days = |buckets: &BTreeSet<Bucket>| buckets.iter().map(|(_, day)| *day).collect::<Vec<_>>();
+        assert_eq!((days(&changes.vanished), days(&changes.expired)), (vec![Some(13)], vec![Some(10), Some(11)]));
     }
 
     #[test]

@@ -277,6 +277,10 @@ struct FaultSink {
 }
 
 impl VolumeSink for FaultSink {
+    fn readable(&self) -> bool {
+        self.inner.readable()
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Result<(), DeviceError> {
         let mut state = locked(&self.state);
         let fault = state.enter(Op::Append, &self.name, self.len, bytes.len() as u64);

@@ -145,15 +145,22 @@ fn gaps(labels: &[&LabelRecord]) -> Vec<Gap> {
     gaps
 }
 
-/// Whether a set can be a member beside others: it speaks for everything that its chain covers.
+/// Whether a set can be a member beside others.
 fn joins(label: &LabelRecord) -> bool {
-    !label.is_undo() && label.acd.is_none() && label.data_types != data_types::SPECIFIC
+    !label.is_undo() && label.data_types != data_types::SPECIFIC
 }
 
-/// Whether two sets come from the same database.
+/// Whether a backup ended before its set was finished, or proved if it was to be.
+fn never_finished(set: &SetReader<'_>) -> bool {
+    set.is_interrupted() || set.total_volumes().is_some() && !set.is_finished()
+}
+
+/// Whether two sets come from the same database, with the same selection of ACD: a chain has one.
 fn same_source(one: &LabelRecord, other: &LabelRecord) -> bool {
-    let source =
-        |label: &LabelRecord| (label.source_store.clone(), label.source_server.clone(), label.source_database.clone());
+    let source = |label: &LabelRecord| {
+        let LabelRecord { source_store, source_server, source_database, acd, .. } = label;
+        (source_store.clone(), source_server.clone(), source_database.clone(), *acd)
+    };
     source(one) == source(other)
 }
 
@@ -177,7 +184,7 @@ fn one<'a>(sets: &'a [SetReader<'a>], text: &str) -> Result<&'a SetReader<'a>, C
 /// The newest member of the only chain.
 fn newest<'a>(sets: &'a [SetReader<'a>]) -> Result<&'a SetReader<'a>, ChainError> {
     let mut chains: BTreeMap<SetId, Vec<&SetReader<'_>>> = BTreeMap::new();
-    let usable = |set: &&SetReader<'_>| !(set.label().is_undo() || set.label().incremental && set.is_interrupted());
+    let usable = |set: &&SetReader<'_>| !(set.label().is_undo() || set.label().incremental && never_finished(set));
     for set in sets.iter().filter(usable) {
         let label = set.label();
         let chain = if joins(label) { label.chain() } else { label.set() };
@@ -230,7 +237,7 @@ fn ancestors<'a>(sets: &'a [SetReader<'a>], newest: &'a SetReader<'a>) -> Result
             Some(parent) => *parent,
             // It is not here: the chain goes on before the gap, if that is certain.
             None => {
-                let finished = |set: &&&SetReader<'_>| !set.label().incremental || !set.is_interrupted();
+                let finished = |set: &&&SetReader<'_>| !set.label().incremental || !never_finished(set);
                 let left: Vec<&SetReader<'_>> = relatives.iter().filter(below).filter(finished).copied().collect();
                 let Some(last) = left.iter().map(|set| set.label().sequence).max() else { break };
                 let tips: Vec<&SetReader<'_>> = left.into_iter().filter(|set| set.label().sequence == last).collect();

@@ -228,6 +228,12 @@ impl<'d> SetReader<'d> {
         self.total.is_none() && (self.interrupted || unfinished)
     }
 
+    /// Whether its last volume is here and has its name: so the set was finished, and where it was read back, proved.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.total.is_some() && self.volumes.last().is_some_and(|last| last.name.is_some() && !last.partial)
+    }
+
     /// Volumes that are not what their names or the catalog say: cut off, longer, or another set's. What is missing with
     /// them shows when it is read.
     #[must_use]

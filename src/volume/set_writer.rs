@@ -5,7 +5,7 @@ use super::catalog::{Catalog, CatalogSection};
 use super::error::VolumeError;
 use super::name::label_of_volume;
 use super::summary::{BucketTable, chunk_entry};
-use super::writer::{Ending, VolumeSummary, VolumeWriter, tail_bytes};
+use super::writer::{EndedVolume, Ending, VolumeSummary, VolumeWriter, tail_bytes};
 use crate::base::limits::{BLOCK_PAYLOAD_MAX, SECTIONS_MAX, VOLUMES_MAX};
 use crate::device::traits::Device;
 use crate::format::block::{BlockKind, SetId, block_len};
@@ -238,7 +238,15 @@ impl<'d> SetWriter<'d> {
     ///
     /// # Errors
     /// A section is open, the catalog fits no volume, the device fails. The set then stays incomplete.
-    pub fn finish(mut self, absent: Vec<String>, left_out: Vec<(String, String)>) -> Result<SetSummary, VolumeError> {
+    pub fn finish(self, absent: Vec<String>, left_out: Vec<(String, String)>) -> Result<SetSummary, VolumeError> {
+        self.end(absent, left_out)?.name()
+    }
+
+    /// As [`SetWriter::finish`], but the last volume does not get its name yet: until then the set is not finished.
+    ///
+    /// # Errors
+    /// As [`SetWriter::finish`].
+    pub fn end(mut self, absent: Vec<String>, left_out: Vec<(String, String)>) -> Result<EndedSet, VolumeError> {
         if self.failed {
             return Err(FAILED);
         }
@@ -261,10 +269,11 @@ impl<'d> SetWriter<'d> {
         for payload in &payloads {
             self.place(BlockKind::Catalog, 0, payload)?;
         }
-        self.end_volume(Ending::Last)?;
-        let bytes = self.finished.iter().map(|volume| volume.bytes).fold(0, u64::saturating_add);
+        let last = self.volume.take().ok_or(FAILED)?.end(Ending::Last)?;
+        let volumes = std::mem::take(&mut self.finished);
+        let bytes = volumes.iter().chain([last.summary()]).map(|volume| volume.bytes).fold(0, u64::saturating_add);
         let label = label_of_volume(&self.label.label, 1);
-        Ok(SetSummary { set: self.label.set(), label, volumes: self.finished, sections, rows, bytes })
+        Ok(EndedSet { last, summary: SetSummary { set: self.label.set(), label, volumes, sections, rows, bytes } })
     }
 
     /// The catalog's blocks, if it begins on the volume being written.
@@ -362,6 +371,31 @@ impl<'d> SetWriter<'d> {
 
     fn format(&self, error: FormatError) -> VolumeError {
         VolumeError::format(self.volume.as_ref().map_or("", VolumeWriter::name), error)
+    }
+}
+
+/// A set that is all written, whose last volume has no name yet. Dropped, it stays unfinished.
+pub struct EndedSet {
+    last: EndedVolume,
+    summary: SetSummary,
+}
+
+impl EndedSet {
+    /// Syncs what was written, and says whether the set can be read now.
+    ///
+    /// # Errors
+    /// The device fails; the set stays unfinished.
+    pub fn readable(&mut self) -> Result<bool, VolumeError> {
+        self.last.readable()
+    }
+
+    /// Finishes the set: its last volume gets its name.
+    ///
+    /// # Errors
+    /// The device fails; the set stays unfinished.
+    pub fn name(mut self) -> Result<SetSummary, VolumeError> {
+        self.summary.volumes.push(self.last.name()?);
+        Ok(self.summary)
     }
 }
 

@@ -102,6 +102,38 @@ pub struct VolumeWriter {
     catalog_begun: Option<u32>,
 }
 
+/// A volume that is all written and has no name yet. Dropped, it stays a partial one.
+pub struct EndedVolume {
+    sink: Box<dyn VolumeSink>,
+    summary: VolumeSummary,
+}
+
+impl EndedVolume {
+    /// Syncs what was written, and says whether it can be read now, under the volume's partial name.
+    ///
+    /// # Errors
+    /// The device fails; the volume must be given up.
+    pub fn readable(&mut self) -> Result<bool, VolumeError> {
+        self.sink.sync()?;
+        Ok(self.sink.readable())
+    }
+
+    /// What it holds.
+    #[must_use]
+    pub const fn summary(&self) -> &VolumeSummary {
+        &self.summary
+    }
+
+    /// Gives the volume its name.
+    ///
+    /// # Errors
+    /// The device fails; the volume then stays a partial one.
+    pub fn name(self) -> Result<VolumeSummary, VolumeError> {
+        self.sink.finish()?;
+        Ok(self.summary)
+    }
+}
+
 impl VolumeWriter {
     /// Begins a volume: its label is block 0. A capacity of 0 in the label means that it is not bounded. A label without a
     /// device record gets that of the medium. `wanted`: bytes without which the volume would be begun in vain.
@@ -210,7 +242,15 @@ impl VolumeWriter {
     ///
     /// # Errors
     /// The device fails; the volume then stays a partial one.
-    pub fn finish(mut self, ending: Ending) -> Result<VolumeSummary, VolumeError> {
+    pub fn finish(self, ending: Ending) -> Result<VolumeSummary, VolumeError> {
+        self.end(ending)?.name()
+    }
+
+    /// Writes index and end mark. The volume has no name yet.
+    ///
+    /// # Errors
+    /// As [`VolumeWriter::finish`].
+    pub fn end(mut self, ending: Ending) -> Result<EndedVolume, VolumeError> {
         let index_offset = self.bytes;
         let mut index_blocks = 0u32;
         for payload in self.index_payloads(ending)? {
@@ -233,8 +273,9 @@ impl VolumeWriter {
         let payload = encode_record(&end).map_err(|error| self.failed(error))?;
         self.append(BlockKind::VolumeEnd, 0, &payload)?;
         let VolumeEntry { blocks, bytes, running_hash } = self.entry();
-        self.sink.finish()?;
-        Ok(VolumeSummary { number: self.number, name: self.name, label: self.label, blocks, bytes, running_hash })
+        let summary =
+            VolumeSummary { number: self.number, name: self.name, label: self.label, blocks, bytes, running_hash };
+        Ok(EndedVolume { sink: self.sink, summary })
     }
 
     fn index_payloads(&self, ending: Ending) -> Result<Vec<Vec<u8>>, VolumeError> {

@@ -2,8 +2,7 @@
 
 use super::support::{HSPLIT, backup_options, only_set, restore_options};
 use super::world::place;
-use intervault::backup;
-use intervault::base::monitor::Silent;
+use intervault::backup::{self, Backup};
 use intervault::base::time::{Instant, Span};
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
@@ -55,7 +54,7 @@ impl Set {
         let store = SqliteStore::open(&path).unwrap();
         let device = MemoryDevice::new();
         let options = backup::Options { volume_size: Some(16 << 10), ..backup_options(1) };
-        backup::run(&store, &Catalogue::builtin(), &device, &options, &Silent).unwrap();
+        Backup::new(&store, &Catalogue::builtin(), &device, options).run().unwrap();
         Set { _folder: folder, store, device: FaultDevice::new(device, 1) }
     }
 

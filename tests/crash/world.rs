@@ -4,7 +4,7 @@
 use super::device::WatchedDevice;
 use super::support::{DSPLIT, HSPLIT, SYNONYMS, backup_options, only_set, restore_options, set_id};
 use super::watch::Watch;
-use intervault::backup;
+use intervault::backup::{self, Backup};
 use intervault::base::monitor::{Monitor, Silent};
 use intervault::device::directory::DirectoryDevice;
 use intervault::device::traits::Device;
@@ -69,7 +69,7 @@ impl Folder {
         folder.run(&format!("PRAGMA page_size=1024; PRAGMA journal_mode={mode}"));
         folder.run(&[HSPLIT, DSPLIT, SYNONYMS, FILL].join(";\n"));
         let options = backup::Options { jobs: 1, ..backup_options(1) };
-        backup::run(&folder.store(), &Catalogue::builtin(), &folder.volumes(), &options, &Silent).unwrap();
+        Backup::new(&folder.store(), &Catalogue::builtin(), &folder.volumes(), options).run().unwrap();
         folder.run(RUIN);
         folder.collect(Collection::Off);
         folder

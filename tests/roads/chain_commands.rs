@@ -2,16 +2,13 @@
 //! state, with a member missing.
 
 use super::commands::{Case, json, run};
-use super::support::*;
-use intervault::backup::{self, Select};
+use super::support::restore_options;
 use intervault::device::directory::DirectoryDevice;
 use intervault::device::joined::JoinedDevice;
 use intervault::device::traits::Device;
 use intervault::restore::{self, Outcome, Restore};
-use intervault::schema::catalogue::Catalogue;
 use intervault::schema::grain::DataType;
 use intervault::schema::range::{Policies, Uncovered};
-use intervault::testing::chains::write_incremental;
 use intervault::volume::chain::{Chain, Wanted};
 use intervault::volume::set::list_sets;
 use serde_json::Value;
@@ -48,16 +45,11 @@ impl Chained {
     }
 
     fn incremental(&mut self, sequence: u32) {
-        let open = |sequence| Box::new(DirectoryDevice::for_writing(self.folder(sequence)).unwrap());
-        let before = JoinedDevice::new((0..sequence).map(|before| open(before) as Box<dyn Device>).collect());
-        let mut sets = list_sets(&before).unwrap().sets;
-        sets.sort_by_key(|set| std::cmp::Reverse(set.label().sequence));
-        let select = Select::Data(vec![DataType::Historical, DataType::Acd]);
-        let options = backup::Options { select, ..backup_options(sequence as u8) };
-        std::fs::create_dir(self.folder(sequence)).unwrap();
-        let onto = open(sequence);
-        let before: Vec<_> = sets.iter().collect();
-        write_incremental(&self.case.centre.store(), &Catalogue::builtin(), onto.as_ref(), &options, &before).unwrap();
+        let (url, to) = (self.case.url(), self.folder(sequence));
+        let mut words = vec!["backup", "--database", &url, "--to", &to, "--data", "historical,acd", "--incremental"];
+        let before: Vec<String> = (0..sequence).map(|before| self.folder(before)).collect();
+        words.extend(before.iter().flat_map(|folder| ["--base", folder]));
+        run(&words, 0);
         self.states.push(self.case.contents());
     }
 

@@ -2,27 +2,23 @@
 
 use super::support::*;
 use super::undo::{StopAfter, undo_with};
-use intervault::backup;
+use intervault::backup::{self, BackupReport};
 use intervault::base::monitor::Silent;
 use intervault::check;
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
 use intervault::error::{Class, Error};
 use intervault::restore::{self, Keep, Missing, Options, Restore, RestorePlan, RestoreReport, Rule, UndoOptions};
-use intervault::schema::catalogue::Catalogue;
 use intervault::schema::range::{Carried, Policies, Uncovered};
-use intervault::testing::chains::write_incremental;
 use intervault::testing::fault::FaultDevice;
 use intervault::verify::set::verify_set;
 use intervault::volume::chain::{Chain, ChainError, Wanted};
 use intervault::volume::set::list_sets;
 
-/// Writes an incremental set against all sets on the device, which are one chain.
-pub fn incremental(centre: &Centre, device: &MemoryDevice, options: &backup::Options) {
-    let mut sets = list_sets(device).unwrap().sets;
-    sets.sort_by_key(|set| std::cmp::Reverse(set.label().sequence));
-    let before: Vec<_> = sets.iter().collect();
-    write_incremental(&centre.store(), &Catalogue::builtin(), device, options, &before).unwrap();
+/// Goes on with the chain on the device, the only one there.
+pub fn incremental(centre: &Centre, device: &MemoryDevice, options: &backup::Options) -> BackupReport {
+    let kind = backup::Kind::Incremental(backup::Incremental::default());
+    backup_with(centre, device, &backup::Options { kind, ..options.clone() })
 }
 
 /// An incremental set holds what changed and lists the rest, and a check finds nothing wrong with it.

@@ -4,7 +4,7 @@
 use super::support::{
     Centre, HSPLIT, SYNONYMS, backup_options, backup_with, only_set, plan, restore_options, restore_set,
 };
-use intervault::backup;
+use intervault::backup::{self, Backup};
 use intervault::base::monitor::Silent;
 use intervault::device::joined::JoinedDevice;
 use intervault::device::memory::MemoryDevice;
@@ -156,7 +156,7 @@ fn a_backup_looks_at_labels_only_where_unfinished_sets_lie_beside_it() {
         // One thread: two may open the same volume at the same time, and then it counts twice.
         let options = backup::Options { volume_size: Some(24 << 10), jobs: 1, ..backup_options(number) };
         let catalogue = intervault::schema::catalogue::Catalogue::builtin();
-        backup::run(&centre.store(), &catalogue, device, &options, &Silent).unwrap()
+        Backup::new(&centre.store(), &catalogue, device, options).run().unwrap()
     };
     let alone = FaultDevice::new(MemoryDevice::new(), 1);
     run(&alone, 2);

@@ -17,6 +17,7 @@ mod devices;
 #[cfg(target_os = "linux")]
 mod dialogue;
 mod histories;
+mod incremental;
 #[cfg(target_os = "linux")]
 mod json;
 mod one_backup;

@@ -2,8 +2,7 @@
 //! or salvage come with them.
 
 use super::support::*;
-use intervault::backup;
-use intervault::base::monitor::Silent;
+use intervault::backup::{self, Backup};
 use intervault::base::time::Span;
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
@@ -398,7 +397,7 @@ fn a_backup_of_one_acd_leaves_out_what_names_none() {
     centre.intervals("2024-03-20", 800, 1000, 30, 2);
     let device = MemoryDevice::new();
     let options = backup::Options { acd: Some(2), ..backup_options(1) };
-    let report = backup::run(&centre.store(), &Catalogue::builtin(), &device, &options, &Silent).unwrap();
+    let report = backup_onto(&centre, &device, &options).unwrap();
     assert_eq!(report.tables.iter().map(|table| table.rows).sum::<u64>(), 4);
     let left_out = &report.gaps.left_out;
     assert!(left_out.iter().any(|gap| gap.name == "dbitems" && gap.reason.contains("no ACD column") && gap.warns));
@@ -613,7 +612,7 @@ fn intervals_of_one_length_are_replaced_whole_across_midnight() {
                time = [{ timestamp = 'at', length_minutes = 5 }]\n";
     let device = MemoryDevice::new();
     let catalogue = Catalogue::parse(own).unwrap();
-    backup::run(&centre.store(), &catalogue, &device, &backup_options(1), &Silent).unwrap();
+    Backup::new(&centre.store(), &catalogue, &device, backup_options(1)).run().unwrap();
     centre.run("UPDATE load SET busy = -1");
     let (plan, _) = restore_range(&device, &centre, "2024-03-01 00:00", "2024-03-01 00:03");
     let actual = ranges(&plan, "load").acds[0].decision.actual.spans();

@@ -1,8 +1,6 @@
 //! A call centre in a few lines: databases, backups and restores for the tests of whole roads.
-use intervault::backup;
-use intervault::base::monitor::Silent;
+use intervault::backup::{self, Backup, BackupReport};
 use intervault::base::time::{Instant, day_of_civil};
-use intervault::column::encode::EncodeOptions;
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
 use intervault::error::Error;
@@ -119,23 +117,22 @@ pub fn set_id(number: u8) -> SetId {
 }
 
 pub fn backup_options(number: u8) -> backup::Options {
-    backup::Options {
-        select: backup::Select::Data(intervault::schema::grain::DataType::ALL.to_vec()),
-        acd: None,
-        volume_size: None,
-        retain_until: None,
-        read_back: backup::ReadBack::Verify,
-        jobs: 2,
-        now: later(),
-        now_unix: later().0,
-        set: set_id(number),
-        system: "CMS".into(),
-        encode: EncodeOptions::default(),
-    }
+    backup::Options { jobs: 2, ..backup::Options::new(later(), later().0, set_id(number)) }
 }
 
-pub fn backup_with(centre: &Centre, device: &MemoryDevice, options: &backup::Options) -> backup::Report {
-    backup::run(&centre.store(), &Catalogue::builtin(), device, options, &Silent).unwrap()
+pub fn backup_with(centre: &Centre, device: &MemoryDevice, options: &backup::Options) -> BackupReport {
+    backup_onto(centre, device, options).unwrap()
+}
+
+/// Backs up onto any device, by the table catalogue that is built in.
+pub fn backup_onto(centre: &Centre, device: &dyn Device, options: &backup::Options) -> Result<BackupReport, Error> {
+    Backup::new(&centre.store(), &Catalogue::builtin(), device, options.clone()).run()
+}
+
+/// Options of an incremental backup of everything.
+pub fn incremental_options(number: u8) -> backup::Options {
+    let kind = backup::Kind::Incremental(backup::Incremental::default());
+    backup::Options { kind, ..backup_options(number) }
 }
 
 /// Backs up everything onto a new memory device.

@@ -1,6 +1,6 @@
 //! `intervault backup`.
 
-use super::{jobs, later};
+use super::jobs;
 use crate::base::time::Instant;
 use crate::cli::failure::Failure;
 use crate::cli::parse::{self, DatabaseUrl, DevicePath};
@@ -49,11 +49,19 @@ Examples:
   Two tables:
     intervault backup --database sqlite:history.db --to /backup/two --tables hsplit,dsplit
   Onto another machine, and proved there:
-    intervault backup --database sqlite:history.db --to - | ssh vault 'tee /backup/monday.ivv | intervault check - --verify'
+    intervault backup --database sqlite:history.db --to - --no-verify |
+        ssh vault 'tee /backup/monday.ivv | intervault check - --verify'
   Onto a tape, behind what is on it, then onto a second one:
     intervault backup --database sqlite:history.db --to tape:/dev/nst0 --to tape:/dev/nst1 --retain 28
+  What changed since the last backup there:
+    intervault backup --database sqlite:/var/cms/history.db --to /backup/monday --incremental
+  The same onto a folder of its own; those that it builds on are elsewhere:
+    intervault backup --database sqlite:history.db --to /backup/tuesday --base /backup/monday --incremental
   What would be backed up:
     intervault backup --database sqlite:history.db --to /backup/monday --dry-run
+
+An incremental backup reads and hashes every row and writes the days (weeks, months) of each ACD
+that are not as the newest set of the chain lists them, and tables without time whole.
 
 The database stays in use meanwhile. The volumes are read back before the backup is called done.")]
 pub struct BackupArgs {
@@ -70,12 +78,18 @@ pub struct BackupArgs {
     /// Specific tables instead of kinds of data
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse::table)]
     pub tables: Vec<String>,
-    /// Back up all rows (the only way in this release)
+    /// Back up all rows [default]
     #[arg(long, conflicts_with = "incremental")]
     pub full: bool,
-    /// Back up what changed since the last backup
-    #[arg(long, hide = true)]
+    /// Back up what changed since the newest backup of this database, on DEVICE or where --base says
+    #[arg(long, conflicts_with = "tables")]
     pub incremental: bool,
+    /// Another device with backups to build on; may be given several times
+    #[arg(long, value_name = "DEVICE", value_parser = parse::device, requires = "incremental")]
+    pub base: Vec<DevicePath>,
+    /// The chain to go on with, by one of its sets: label, id or the beginning of that [default: the one begun last]
+    #[arg(long, value_name = "SET", value_parser = parse::set, requires = "incremental")]
+    pub set: Option<String>,
     /// One ACD only; tables without an ACD column are left out
     #[arg(long, value_name = "N", value_parser = parse::acd, allow_negative_numbers = true)]
     pub acd: Option<i64>,
@@ -141,6 +155,12 @@ pub struct BackupOptions {
     pub to: Vec<DevicePath>,
     /// What is backed up.
     pub selection: Selection,
+    /// Whether only what changed.
+    pub incremental: bool,
+    /// Where else backups lie to build on.
+    pub base: Vec<DevicePath>,
+    /// One set of the chain to go on with; the one begun last if `None`.
+    pub set: Option<String>,
     /// One ACD, or all.
     pub acd: Option<i64>,
     /// Capacity of a volume in bytes; not bounded if `None`.
@@ -167,9 +187,8 @@ impl BackupArgs {
     /// The options.
     ///
     /// # Errors
-    /// Something is asked for that this release does not have.
+    /// Devices and options that do not go together.
     pub fn options(&self) -> Result<BackupOptions, Failure> {
-        later("--incremental", self.incremental).map_err(|failure| failure.hint("take a full backup"))?;
         let piped = self.to.contains(&DevicePath::Pipe);
         if piped && self.to.len() > 1 {
             return Err(Failure::usage("- takes all volumes: name no other device beside it"));
@@ -184,6 +203,9 @@ impl BackupArgs {
             database: self.database.clone(),
             to: self.to.clone(),
             selection: Selection::of(&self.data, &self.tables),
+            incremental: self.incremental,
+            base: self.base.clone(),
+            set: self.set.clone(),
             acd: self.acd,
             volume_size: self.volume_size,
             device_capacity: self.device_capacity,
@@ -228,6 +250,9 @@ mod tests {
         assert_eq!(options.selection, Selection::Data(vec![DataType::Local, DataType::Historical]));
         assert_eq!((options.acd, options.volume_size), (Some(2), Some(64 << 20)));
         assert_eq!((options.verify, options.jobs), (false, 3));
+        let options = read("--incremental --base /a --base /b --set CMS-030303-01-LSAX-00-F-01").unwrap();
+        let label = Some("CMS-030303-01-LSAX-00-F-01".to_owned());
+        assert_eq!((options.incremental, options.base.len(), options.set), (true, 2, label));
         assert_eq!(read("--acd -1").unwrap().acd, Some(-1));
         let tables = Selection::Tables(vec!["hsplit".to_owned(), "dsplit".to_owned()]);
         assert_eq!(read("--tables hsplit,dsplit").unwrap().selection, tables);
@@ -236,7 +261,9 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused_with_a_reason() {
         for (line, part) in [
-            ("--incremental", "--incremental is not in this release"),
+            ("--incremental --tables a", "cannot be used with"),
+            ("--base /a", "--incremental"),
+            ("--set abcd", "--incremental"),
             ("--full --incremental", "cannot be used with"),
             ("--data local --tables a", "cannot be used with"),
             ("--data everything", "local, system, acd, historical, custom"),

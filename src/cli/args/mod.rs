@@ -14,7 +14,6 @@ pub use small::{
     GenArgs, LabelArgs, LabelOptions,
 };
 
-use super::failure::Failure;
 use super::output::{Color, Style};
 use super::parse::DevicePath;
 use clap::{Args, Parser, Subcommand};
@@ -104,11 +103,6 @@ impl Cli {
             matches!(&self.command, Command::Backup(args) if args.to.contains(&DevicePath::Pipe) && !args.dry_run);
         Style { aside, ..self.global.style() }
     }
-}
-
-/// An option that is known but that this release does not have.
-fn later(option: &str, given: bool) -> Result<(), Failure> {
-    if given { Err(Failure::usage(format!("{option} is not in this release"))) } else { Ok(()) }
 }
 
 /// Worker threads: as asked, or as many as the machine has, at most 16.

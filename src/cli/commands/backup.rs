@@ -1,8 +1,8 @@
 //! `intervault backup`: backs up, reads back, prints the label and what was left out.
 
 use super::media::Shelf;
-use super::open;
-use crate::backup::{self, Options, ReadBack, Select};
+use super::open::{self, Now};
+use crate::backup::{Backup, Incremental, Kind, Options, ReadBack, Select};
 use crate::cli::args::{BackupOptions, Selection};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -10,7 +10,6 @@ use crate::cli::output::Output;
 use crate::cli::parse::DevicePath;
 use crate::cli::progress::Progress;
 use crate::cli::render::backup as render;
-use crate::column::encode::EncodeOptions;
 use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::media::MediaDevice;
 use crate::error::ErrorKind;
@@ -35,29 +34,15 @@ pub fn run(options: &BackupOptions, output: &Output) -> Result<Exit, Failure> {
     now.doubt().iter().for_each(|doubt| output.warning(doubt));
     let store = open::database(&options.database)?;
     let catalogue = open::catalogue(options.catalogue.as_deref())?;
-    let work = Options {
-        select: match &options.selection {
-            Selection::Data(data) => Select::Data(data.clone()),
-            Selection::Tables(tables) => Select::Tables(tables.clone()),
-        },
-        acd: options.acd,
-        volume_size: options.volume_size,
-        retain_until: options.retain.map(|days| now.civil.day().saturating_add(i32::from(days))),
-        read_back: if options.verify && !options.to.contains(&DevicePath::Pipe) {
-            ReadBack::Verify
-        } else {
-            ReadBack::Skip
-        },
-        jobs: options.jobs,
-        now: now.civil,
-        now_unix: now.unix,
-        set: open::new_set()?,
-        system: SYSTEM.to_owned(),
-        encode: EncodeOptions::default(),
-    };
+    let work = work(options, &now)?;
+    let shelf = Shelf::new(options, admission(options, &now, store.identity()), output);
+    let device = MediaDevice::new(if options.dry_run { shelf.planned()? } else { shelf.first()? }, &shelf);
+    let others = options.base.iter().map(open::volumes).collect::<Result<Vec<_>, _>>()?;
+    let progress = Progress::new(output);
+    let backup = Backup::new(&store, &catalogue, &device, work).watched(&progress);
+    let backup = others.iter().fold(backup, |backup, other| backup.based_on(other.as_ref()));
     if options.dry_run {
-        let plan = backup::plan(store.snapshot(1)?.as_ref(), &catalogue, &work)?;
-        backup::check_volume_size(&plan, store.identity(), &work)?;
+        let plan = backup.plan()?;
         let exit = if plan.gaps.warn() { Exit::Warnings } else { Exit::Done };
         if output.json() {
             output.object("intervault/backup-plan", exit, &render::plan_json(&plan, &now));
@@ -66,14 +51,7 @@ pub fn run(options: &BackupOptions, output: &Output) -> Result<Exit, Failure> {
         }
         return Ok(exit);
     }
-    if options.verify && options.to.contains(&DevicePath::Pipe) {
-        output
-            .notice("What went through a pipe cannot be read back here; at its other end: intervault check - --verify");
-    }
-    let shelf = Shelf::new(options, admission(options, &now, store.identity()), output);
-    let device = MediaDevice::new(shelf.first()?, &shelf);
-    let done = backup::run(&store, &catalogue, &device, &work, &Progress::new(output));
-    let report = done.map_err(|error| match error.kind() {
+    let report = backup.run().map_err(|error| match error.kind() {
         ErrorKind::Volume(VolumeError::Device(DeviceError { kind: DeviceErrorKind::Wanted { .. }, .. })) => {
             Failure::from(error).hint(
                 "what was written stays as an incomplete set; to take it again, name further devices with --to, or run it on \
@@ -85,14 +63,21 @@ pub fn run(options: &BackupOptions, output: &Output) -> Result<Exit, Failure> {
         }
         _ => Failure::from(error),
     })?;
-    if work.read_back == ReadBack::Verify && !report.verified {
-        output.warning("not read back, since a medium was changed: prove the volumes with intervault check --verify");
-    }
-    let exit = if report.gaps.warn() { Exit::Warnings } else { Exit::Done };
+    let unproved = options.verify && !report.verified;
+    let exit = if unproved || report.gaps.warn() { Exit::Warnings } else { Exit::Done };
     if output.json() {
         output.object("intervault/backup", exit, &render::report_json(&report, &now));
     } else {
         output.line(render::report_text(&report, &now).trim_end());
+    }
+    if unproved {
+        output.warning(match options.to.contains(&DevicePath::Pipe) {
+            true => {
+                "not read back, since it went through a pipe: prove it at the other end, with intervault check - \
+                     --verify; --no-verify says that you do"
+            }
+            false => "not read back, since a medium was changed: prove the volumes with intervault check --verify",
+        });
     }
     for gap in report.gaps.left_out.iter().filter(|gap| gap.warns) {
         output.warning(&format!("left out: {}: {}", gap.name, gap.reason));
@@ -101,4 +86,25 @@ pub fn run(options: &BackupOptions, output: &Output) -> Result<Exit, Failure> {
         output.warning(&format!("backed up, but this release cannot restore it: {}: {}", gap.name, gap.reason));
     }
     Ok(exit)
+}
+
+/// What the engine is asked to do.
+fn work(options: &BackupOptions, now: &Now) -> Result<Options, Failure> {
+    Ok(Options {
+        select: match &options.selection {
+            Selection::Data(data) => Select::Data(data.clone()),
+            Selection::Tables(tables) => Select::Tables(tables.clone()),
+        },
+        kind: match options.incremental {
+            true => Kind::Incremental(Incremental { set: options.set.clone() }),
+            false => Kind::Full,
+        },
+        acd: options.acd,
+        volume_size: options.volume_size,
+        retain_until: options.retain.map(|days| now.civil.day().saturating_add(i32::from(days))),
+        read_back: if options.verify { ReadBack::Verify } else { ReadBack::Skip },
+        jobs: options.jobs,
+        system: SYSTEM.to_owned(),
+        ..Options::new(now.civil, now.unix, open::new_set()?)
+    })
 }

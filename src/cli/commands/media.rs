@@ -7,8 +7,10 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::parse::{self, DevicePath};
 use crate::cli::prompt::{self, Medium};
+use crate::device::directory::DirectoryDevice;
 use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::media::{Choice, Supplier};
+use crate::device::memory::MemoryDevice;
 use crate::device::traits::{Device, NewVolume};
 use crate::error::Error;
 use crate::volume::error::VolumeError;
@@ -48,6 +50,19 @@ impl<'o> Shelf<'o> {
         let mut state = self.state();
         state.taken = 1;
         self.opened(&state.last)
+    }
+
+    /// The first one, to be looked at alone: nothing is made, locked or refused.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn planned(&self) -> Result<Arc<dyn Device>, Failure> {
+        let device = self.state().last.clone();
+        Ok(match &device {
+            DevicePath::Path(path) => Arc::new(DirectoryDevice::for_writing(path)?),
+            DevicePath::Tape(path) if path.exists() => open::volumes(&device)?.into(),
+            DevicePath::Tape(_) | DevicePath::Pipe => Arc::new(MemoryDevice::new()),
+        })
     }
 
     /// The state is whole between any two statements.

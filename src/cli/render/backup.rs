@@ -2,7 +2,7 @@
 
 use super::json::SpanBody;
 use super::text::{bytes, count, counted, duration, escape, span, table};
-use crate::backup::{Gap, Gaps, Plan, Report, TableReport};
+use crate::backup::{BackupPlan, BackupReport, Compared, Gap, Gaps, Parent, TableReport};
 use crate::base::time::Span;
 use crate::cli::commands::open::Now;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 /// What would be written.
 #[must_use]
-pub fn plan_text(plan: &Plan, now: &Now) -> String {
+pub fn plan_text(plan: &BackupPlan, now: &Now) -> String {
     let rows: Vec<Vec<String>> = plan
         .tables
         .iter()
@@ -18,13 +18,89 @@ pub fn plan_text(plan: &Plan, now: &Now) -> String {
             let table = &planned.table;
             let columns = table.schema.columns.len() as u64;
             let (data, grain) = (table.data_type.name().to_owned(), table.grain.name().to_owned());
-            vec![table.schema.name.clone(), data, grain, count(columns), format!("about {}", count(planned.rows))]
+            let about = format!("about {}", count(planned.rows));
+            let mut line = vec![table.schema.name.clone(), data, grain, count(columns), about];
+            if plan.parent.is_some() {
+                line.extend(compared_line(planned.compared.as_ref(), planned.rows));
+            }
+            line
         })
         .collect();
-    let mut out = table(&["table", "data", "grain", ">columns", ">rows"], &rows);
+    let mut heads = vec!["table", "data", "grain", ">columns", ">rows"];
+    if plan.parent.is_some() {
+        heads.extend(COMPARED);
+    }
+    let mut out = table(&heads, &rows);
+    parent_text(&mut out, plan.parent.as_ref());
+    if plan.parent.is_some() {
+        out.push_str(
+            "To know what changed, every row was read and hashed: that takes most of the time of the backup.\n",
+        );
+    }
+    plan.tables.iter().for_each(|planned| {
+        whole_text(&mut out, &planned.table.schema.name, planned.compared.as_ref());
+    });
     gaps_text(&mut out, &plan.gaps);
     now_text(&mut out, now);
     out
+}
+
+/// Heads of the columns that say what changed.
+const COMPARED: [&str; 5] = [">changed", ">unchanged", ">vanished", ">expired", ">to write"];
+
+/// Buckets that changed and so on, and rows to write.
+fn compared_line(compared: Option<&Compared>, rows: u64) -> Vec<String> {
+    match compared {
+        None => ["", "", "", "", &format!("about {}", count(rows))].map(str::to_owned).to_vec(),
+        Some(Compared { whole: Some(_), rows, .. }) => {
+            ["all", "", "", "", &format!("about {}", count(*rows))].map(str::to_owned).to_vec()
+        }
+        Some(Compared { changed, unchanged, vanished, expired, rows, .. }) => {
+            [*changed, *unchanged, *vanished, *expired, *rows].map(blank_if_none).to_vec()
+        }
+    }
+}
+
+fn blank_if_none(number: u64) -> String {
+    if number == 0 { String::new() } else { count(number) }
+}
+
+fn parent_text(out: &mut String, parent: Option<&Parent>) {
+    let Some(parent) = parent else { return };
+    let _written = writeln!(
+        out,
+        "Builds on {} ({}), number {} of its chain.",
+        escape(&parent.label),
+        parent.set,
+        u64::from(parent.sequence).saturating_add(1)
+    );
+    for notice in &parent.notices {
+        let _written = writeln!(out, "  {}", escape(notice));
+    }
+}
+
+fn whole_text(out: &mut String, name: &str, compared: Option<&Compared>) {
+    if let Some(why) = compared.and_then(|compared| compared.whole) {
+        let _written = writeln!(out, "Written whole: {}: {why}", escape(name));
+    }
+}
+
+fn parent_json(parent: Option<&Parent>) -> Value {
+    parent.map_or(Value::Null, |parent| {
+        json!({
+            "set": parent.set.to_string(), "label": parent.label, "sequence": parent.sequence,
+            "chain": parent.chain.to_string(), "notices": parent.notices,
+        })
+    })
+}
+
+fn compared_json(compared: Option<&Compared>) -> Value {
+    compared.map_or(Value::Null, |compared| {
+        json!({
+            "changed": compared.changed, "unchanged": compared.unchanged, "vanished": compared.vanished,
+            "expired": compared.expired, "rows": compared.rows, "whole": compared.whole,
+        })
+    })
 }
 
 fn gaps_text(out: &mut String, gaps: &Gaps) {
@@ -51,7 +127,7 @@ fn now_text(out: &mut String, now: &Now) {
 
 /// What would be written, as one JSON object.
 #[must_use]
-pub fn plan_json(plan: &Plan, now: &Now) -> Value {
+pub fn plan_json(plan: &BackupPlan, now: &Now) -> Value {
     json!({
         "now": now.civil.to_string(),
         "zone": now.zone,
@@ -61,7 +137,9 @@ pub fn plan_json(plan: &Plan, now: &Now) -> Value {
             "grain": planned.table.grain.name(),
             "columns": planned.table.schema.columns.len(),
             "rows_about": planned.rows,
+            "compared": compared_json(planned.compared.as_ref()),
         })).collect::<Vec<_>>(),
+        "base": parent_json(plan.parent.as_ref()),
         "absent": plan.gaps.absent,
         "left_out": gaps_json(&plan.gaps.left_out),
         "not_restorable": gaps_json(&plan.gaps.not_restorable),
@@ -74,9 +152,16 @@ fn gaps_json(gaps: &[Gap]) -> Value {
 
 /// What was written.
 #[must_use]
-pub fn report_text(report: &Report, now: &Now) -> String {
-    let rows: Vec<Vec<String>> = report.tables.iter().map(table_line).collect();
-    let mut out = table(&["table", ">rows", ">carried", ">buckets", ">stored", "held"], &rows);
+pub fn report_text(report: &BackupReport, now: &Now) -> String {
+    let incremental = report.parent.is_some();
+    let rows: Vec<Vec<String>> = report.tables.iter().map(|done| table_line(done, incremental)).collect();
+    let mut heads = vec!["table", ">rows", ">carried", ">buckets", ">stored", "held"];
+    if incremental {
+        heads.splice(3..4, COMPARED.into_iter().take(4));
+    }
+    let mut out = table(&heads, &rows);
+    parent_text(&mut out, report.parent.as_ref());
+    report.tables.iter().for_each(|done| whole_text(&mut out, &done.table, done.compared.as_ref()));
     gaps_text(&mut out, &report.gaps);
     now_text(&mut out, now);
     let rows = report.tables.iter().map(|table| table.rows).fold(0, u64::saturating_add);
@@ -99,17 +184,28 @@ pub fn report_text(report: &Report, now: &Now) -> String {
     out
 }
 
-fn table_line(done: &TableReport) -> Vec<String> {
-    let held = held_envelope(done).map_or_else(String::new, span);
-    let blank_if_none = |number: u64| if number == 0 { String::new() } else { count(number) };
-    vec![
-        done.table.clone(),
-        count(done.rows),
-        blank_if_none(done.carried),
-        count(done.buckets),
-        bytes(done.stored_bytes),
-        held,
-    ]
+fn table_line(done: &TableReport, incremental: bool) -> Vec<String> {
+    let mut line = vec![done.table.clone(), count(done.rows), blank_if_none(done.carried)];
+    match (&done.compared, incremental) {
+        (Some(compared), _) => {
+            let Compared { changed, unchanged, vanished, expired, .. } = *compared;
+            line.extend([changed, unchanged, vanished, expired].map(blank_if_none));
+        }
+        (None, true) => line.extend(["", "", "", ""].map(str::to_owned)),
+        (None, false) => line.push(count(done.buckets)),
+    }
+    line.push(bytes(done.stored_bytes));
+    line.push(held_text(done, incremental));
+    line
+}
+
+/// The time for which a set speaks; of an incremental that is in pieces.
+fn held_text(done: &TableReport, incremental: bool) -> String {
+    let envelope = held_envelope(done).map_or_else(String::new, span);
+    match done.held.len() {
+        pieces if incremental && pieces > 1 => format!("{pieces} pieces of {envelope}"),
+        _ => envelope,
+    }
 }
 
 fn held_envelope(done: &TableReport) -> Option<Span> {
@@ -119,12 +215,13 @@ fn held_envelope(done: &TableReport) -> Option<Span> {
 
 /// What was written, as one JSON object.
 #[must_use]
-pub fn report_json(report: &Report, now: &Now) -> Value {
+pub fn report_json(report: &BackupReport, now: &Now) -> Value {
     json!({
         "now": now.civil.to_string(),
         "zone": now.zone,
         "set": report.set.set.to_string(),
         "label": report.set.label,
+        "base": parent_json(report.parent.as_ref()),
         "rows": report.set.rows,
         "bytes": report.set.bytes,
         "verified": report.verified,
@@ -136,6 +233,7 @@ pub fn report_json(report: &Report, now: &Now) -> Value {
         })).collect::<Vec<_>>(),
         "tables": report.tables.iter().map(|done| json!({
             "table": done.table, "rows": done.rows, "carried": done.carried, "undated": done.undated,
+            "compared": compared_json(done.compared.as_ref()),
             "buckets": done.buckets, "decoded_bytes": done.decoded_bytes, "stored_bytes": done.stored_bytes,
             "held": done.held.iter().map(|(acd, span)| json!({
                 "acd": acd, "span": SpanBody::from(*span),

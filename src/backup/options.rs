@@ -1,0 +1,118 @@
+//! What a backup is asked to do.
+
+use crate::base::limits::CHUNK_DECODED_TARGET;
+use crate::base::time::Instant;
+use crate::column::encode::EncodeOptions;
+use crate::format::block::SetId;
+use crate::format::label::data_types;
+use crate::schema::grain::DataType;
+
+/// What to back up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Select {
+    /// Everything of these data types that the table catalogue lists.
+    Data(Vec<DataType>),
+    /// These tables and nothing else. Tables that the catalogue does not list are written as custom data, whole.
+    Tables(Vec<String>),
+}
+
+impl Select {
+    /// The data types as the label carries them; empty for specific tables.
+    #[must_use]
+    pub fn data(&self) -> &[DataType] {
+        match self {
+            Select::Data(data) => data,
+            Select::Tables(_) => &[],
+        }
+    }
+
+    pub(super) fn bits(&self) -> u32 {
+        match self {
+            Select::Data(data) => data.iter().map(|data_type| data_type.bit()).fold(0, |bits, bit| bits | bit),
+            Select::Tables(_) => data_types::SPECIFIC,
+        }
+    }
+}
+
+/// Whether the volumes are read back and proved before the backup is called done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReadBack {
+    /// They are.
+    #[default]
+    Verify,
+    /// They are not: exit status 0 then means written and synced only.
+    Skip,
+}
+
+/// How much of the selection is written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// All of it; begins a chain.
+    #[default]
+    Full,
+    /// What changed since the newest backup of a chain; goes on with that chain.
+    Incremental(Incremental),
+}
+
+/// How a chain is gone on with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Incremental {
+    /// A set of the chain: its id, the first digits of it, or its label. `None`: the chain that was begun last.
+    pub set: Option<String>,
+}
+
+/// How to back up.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What to back up.
+    pub select: Select,
+    /// All of it, or what changed.
+    pub kind: Kind,
+    /// Only the rows of this ACD; tables without an ACD column are left out.
+    pub acd: Option<i64>,
+    /// Capacity of a volume in bytes; `None`: not bounded.
+    pub volume_size: Option<u64>,
+    /// Civil day until which the volumes should not be overwritten, since 1970-01-01.
+    pub retain_until: Option<i32>,
+    /// Whether to read back. What a device cannot read again is not.
+    pub read_back: ReadBack,
+    /// Threads that read and encode, at least 1.
+    pub jobs: usize,
+    /// The civil time at the source, which decides whether the newest interval is complete.
+    pub now: Instant,
+    /// The same moment, in seconds since 1970-01-01 00:00 UTC.
+    pub now_unix: i64,
+    /// Identity of the new set: random. Two sets must never share one.
+    pub set: SetId,
+    /// System name in the label.
+    pub system: String,
+    /// How columns are encoded.
+    pub encode: EncodeOptions,
+}
+
+impl Options {
+    /// A full backup of everything, read back, by one thread, onto one volume. `now` is the civil time at the source,
+    /// `now_unix` the same moment in seconds since 1970-01-01 00:00 UTC, `set` the random identity of the new set.
+    #[must_use]
+    pub fn new(now: Instant, now_unix: i64, set: SetId) -> Options {
+        Options {
+            select: Select::Data(DataType::ALL.to_vec()),
+            kind: Kind::Full,
+            acd: None,
+            volume_size: None,
+            retain_until: None,
+            read_back: ReadBack::Verify,
+            jobs: 1,
+            now,
+            now_unix,
+            set,
+            system: "CMS".to_owned(),
+            encode: EncodeOptions::default(),
+        }
+    }
+
+    /// Bytes in memory at which a chunk is cut: several fit a volume.
+    pub(super) fn chunk_bytes(&self) -> u64 {
+        CHUNK_DECODED_TARGET.min(self.volume_size.map_or(u64::MAX, |size| size / 4))
+    }
+}
