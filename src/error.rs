@@ -187,7 +187,8 @@ fn device_class(error: &DeviceError) -> Class {
     match error.kind {
         DeviceErrorKind::Full => Class::Full,
         DeviceErrorKind::NotFound => Class::Nothing,
-        DeviceErrorKind::NotPermitted => Class::NotPermitted,
+        DeviceErrorKind::NotPermitted | DeviceErrorKind::WriteProtected => Class::NotPermitted,
+        DeviceErrorKind::Wanted { .. } | DeviceErrorKind::WrongMedium(_) => Class::Volume,
         DeviceErrorKind::Busy(_) => Class::Busy,
         DeviceErrorKind::Short { .. } => Class::Damage,
         _ => Class::Failed,

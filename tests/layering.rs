@@ -102,10 +102,10 @@ fn the_table_has_no_cycle_and_no_stranger() {
 }
 
 /// The modules that may hold unsafe code, each block with its reason.
-const UNSAFE: [&str; 2] = ["src/device/map.rs", "src/store/sqlite/values.rs"];
+const UNSAFE: [&str; 3] = ["src/device/map.rs", "src/device/tape/mtio.rs", "src/store/sqlite/values.rs"];
 
 #[test]
-fn unsafe_code_stands_in_two_modules_with_reasons() {
+fn unsafe_code_stands_in_three_modules_with_reasons() {
     let uses = |text: &str| words(&code(text), "unsafe").count();
     assert_eq!((uses("// unsafe\nfn unsafe_code() {}"), uses("unsafe { f() }")), (0, 1), "what is counted");
     for (path, text) in files("src", &[".rs"]) {

@@ -89,7 +89,9 @@ pub struct Options {
     pub acd: Option<i64>,
     /// Capacity of a volume in bytes; `None`: not bounded.
     pub volume_size: Option<u64>,
-    /// Whether to read back.
+    /// Civil day until which the volumes should not be overwritten, since 1970-01-01.
+    pub retain_until: Option<i32>,
+    /// Whether to read back. What a device cannot read again is not.
     pub read_back: ReadBack,
     /// Threads that read and encode, at least 1.
     pub jobs: usize,
@@ -119,6 +121,7 @@ impl Options {
             kind: Kind::Full,
             acd: None,
             volume_size: None,
+            retain_until: None,
             read_back: ReadBack::Verify,
             jobs: 1,
             now,

@@ -163,7 +163,7 @@ impl<'a> Backup<'a> {
         let Reading { plan, .. } = reading;
         let write_time = began.elapsed();
         let began = Clock::now();
-        let verified = self.options.read_back == ReadBack::Verify;
+        let verified = self.options.read_back == ReadBack::Verify && self.device.reads_back();
         // What fails here, or is killed, is no finished set: no later one builds on it.
         let before = verified && set.readable()?;
         if before {
@@ -295,7 +295,7 @@ fn label(source: &StoreIdentity, options: &Options, plan: &BackupPlan, number: u
         capacity: options.volume_size.unwrap_or(0),
         device_record: 0,
         predecessor: None,
-        retain_until: None,
+        retain_until: options.retain_until,
         software: concat!("intervault ", env!("CARGO_PKG_VERSION")).to_owned(),
         purpose: purpose::BACKUP,
         chain: plan.parent.as_ref().map_or(options.set, |parent| parent.chain).0,

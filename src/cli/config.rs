@@ -141,7 +141,7 @@ impl Config {
     /// The device that a name stands for; what is no name of the configuration is as it was.
     #[must_use]
     pub fn device(&self, device: &DevicePath) -> DevicePath {
-        let DevicePath::Path(path) = device;
+        let DevicePath::Path(path) = device else { return device.clone() };
         let name = path.to_str().filter(|name| !name.contains('/'));
         name.and_then(|name| self.devices.get(name)).unwrap_or(device).clone()
     }
@@ -236,7 +236,7 @@ fn parse_text(text: &str, folder: &Path) -> Result<Config, String> {
             return Err(at(device, wrong));
         }
         let read = parse::device(device.get_ref()).map_err(|wrong| at(device, wrong))?;
-        devices.insert(name.clone(), below(folder, read));
+        devices.insert(name.clone(), below(folder, &read));
     }
     if let Some(name) = &file.default_device
         && !devices.contains_key(name.get_ref())
@@ -269,9 +269,8 @@ fn parse_text(text: &str, folder: &Path) -> Result<Config, String> {
 }
 
 /// A device of the configuration: a path that is not absolute counts from the folder of the file.
-fn below(folder: &Path, device: DevicePath) -> DevicePath {
-    let DevicePath::Path(path) = device;
-    DevicePath::Path(folder.join(path))
+fn below(folder: &Path, device: &DevicePath) -> DevicePath {
+    device.moved(|path| folder.join(path))
 }
 
 fn is_name(name: &str) -> bool {
@@ -420,12 +419,12 @@ after = [["/bin/true"], ["/bin/echo", "done"]]
         let Commands::Backup(args) = parse("intervault backup").unwrap().command else { panic!("no backup") };
         let options = args.options().unwrap();
         assert_eq!(options.database, config.database);
-        assert_eq!(config.device(&options.to), DevicePath::Path("/backup/nightly".into()));
+        assert_eq!(config.device(&options.to[0]), DevicePath::Path("/backup/nightly".into()));
         assert_eq!(options.catalogue, config.catalogue);
         let Commands::Backup(args) = parse("intervault backup --to /x --database sqlite:y").unwrap().command else {
             panic!("no backup")
         };
-        assert_eq!(args.options().unwrap().to, DevicePath::Path("/x".into()));
+        assert_eq!(args.options().unwrap().to, [DevicePath::Path("/x".into())]);
         let database = |line: &str| match parse(line).unwrap().command {
             Commands::Backup(args) => args.options().unwrap().database,
             _ => panic!("no backup"),

@@ -160,10 +160,14 @@ impl From<&DeviceErrorKind> for Exit {
         match kind {
             DeviceErrorKind::Full => Exit::Full,
             DeviceErrorKind::NotFound => Exit::Nothing,
-            DeviceErrorKind::NotPermitted => Exit::NotPermitted,
+            DeviceErrorKind::NotPermitted | DeviceErrorKind::WriteProtected => Exit::NotPermitted,
+            DeviceErrorKind::Wanted { .. } | DeviceErrorKind::WrongMedium(_) => Exit::Volume,
             DeviceErrorKind::Busy(_) => Exit::Busy,
             DeviceErrorKind::Short { .. } => Exit::Damage,
-            DeviceErrorKind::Exists | DeviceErrorKind::TooLong { .. } | DeviceErrorKind::Io(_) => Exit::Failed,
+            DeviceErrorKind::Exists
+            | DeviceErrorKind::TooLong { .. }
+            | DeviceErrorKind::NoReader
+            | DeviceErrorKind::Io(_) => Exit::Failed,
         }
     }
 }

@@ -247,7 +247,11 @@ pub fn database_name(url: &DatabaseUrl) -> String {
 /// A device as the history names it: a folder by its whole path.
 #[must_use]
 pub fn device_name(device: &DevicePath) -> String {
-    whole(device.path())
+    match device {
+        DevicePath::Path(path) => whole(path),
+        DevicePath::Tape(path) => format!("tape:{}", whole(path)),
+        DevicePath::Pipe => device.to_string(),
+    }
 }
 
 fn whole(path: &std::path::Path) -> String {

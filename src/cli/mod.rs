@@ -51,7 +51,7 @@ pub fn main() -> ExitCode {
         Ok(config) => (config.defaults(Cli::command()), config.completed(arguments)),
         Err(_) => (Cli::command(), arguments),
     };
-    let (cli, output) = match start::<Cli>(command, arguments, config.as_ref().err(), |cli| cli.global.style()) {
+    let (cli, output) = match start::<Cli>(command, arguments, config.as_ref().err(), Cli::style) {
         Ok(started) => started,
         Err(code) => return code,
     };
@@ -152,7 +152,7 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
     match command {
         Command::Backup(args) => {
             let mut options = args.options()?;
-            options.to = config.device(&options.to);
+            config.devices(&mut options.to);
             config.devices(&mut options.base);
             backup(&options, around, output)
         }
@@ -195,7 +195,7 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
         Command::Label(args) => {
             let mut options = args.options();
             let named = config.device(&DevicePath::Path(options.subject.clone().into()));
-            options.subject = named.path().to_str().unwrap_or(&options.subject).to_owned();
+            options.subject = named.to_string();
             commands::label::run(&options, output)
         }
         Command::Catalogue(args) => commands::catalogue::run(&args.options(), output),
@@ -231,7 +231,7 @@ fn backup(options: &BackupOptions, around: &Around, output: &Output) -> Result<E
         return Ok(answer.exit);
     };
     commands::file_sets::run(options, file, output, |mut options, name| {
-        options.to = around.config.device(&options.to);
+        around.config.devices(&mut options.to);
         one_backup(&options, Some(name), around, output)
     })
 }
@@ -244,7 +244,7 @@ fn one_backup(
     output: &Output,
 ) -> Result<commands::backup::Answer, Failure> {
     let config = &around.config;
-    let job = Job::new(Kind::Backup).devices(std::slice::from_ref(&options.to));
+    let job = Job::new(Kind::Backup).devices(&options.to);
     let job = job.system(system.or(config.system.as_deref()));
     let job = options.database.iter().fold(job, Job::database);
     let mut answer = None;

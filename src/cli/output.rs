@@ -33,6 +33,8 @@ pub struct Style {
     pub no_progress: bool,
     /// Colours.
     pub color: Color,
+    /// Standard output carries volumes: the answer goes to standard error.
+    pub aside: bool,
 }
 
 /// The streams of a command.
@@ -96,7 +98,10 @@ impl Output {
             style,
             color,
             terminal: terminal && !dumb,
-            out: Stream::new(Box::new(std::io::BufWriter::new(std::io::stdout()))),
+            out: match style.aside {
+                true => Stream::new(Box::new(std::io::BufWriter::new(std::io::stderr()))),
+                false => Stream::new(Box::new(std::io::BufWriter::new(std::io::stdout()))),
+            },
             err: Stream::new(Box::new(std::io::stderr())),
         }
     }

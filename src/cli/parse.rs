@@ -45,20 +45,47 @@ pub fn database(text: &str) -> Result<DatabaseUrl, String> {
     }
 }
 
-/// Where volumes are: a folder of them, or one volume as a file.
+/// Where volumes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DevicePath {
     /// A folder, or for reading a single file.
     Path(PathBuf),
+    /// A tape drive, or a tape image.
+    Tape(PathBuf),
+    /// Standard output to write to, standard input to read from.
+    Pipe,
 }
 
 impl DevicePath {
-    /// The path.
+    /// Where it is, if it has a place.
     #[must_use]
-    pub fn path(&self) -> &std::path::Path {
-        let DevicePath::Path(path) = self;
-        path
+    pub fn path(&self) -> Option<&std::path::Path> {
+        match self {
+            DevicePath::Path(path) | DevicePath::Tape(path) => Some(path),
+            DevicePath::Pipe => None,
+        }
+    }
+
+    /// The same kind of device at another place.
+    #[must_use]
+    pub fn moved(&self, place: impl FnOnce(&std::path::Path) -> PathBuf) -> DevicePath {
+        match self {
+            DevicePath::Path(path) => DevicePath::Path(place(path)),
+            DevicePath::Tape(path) => DevicePath::Tape(place(path)),
+            DevicePath::Pipe => DevicePath::Pipe,
+        }
+    }
+}
+
+/// As it is written on the command line.
+impl std::fmt::Display for DevicePath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            DevicePath::Path(path) => write!(f, "{}", path.display()),
+            DevicePath::Tape(path) => write!(f, "tape:{}", path.display()),
+            DevicePath::Pipe => f.write_str("-"),
+        }
     }
 }
 
@@ -69,12 +96,26 @@ impl DevicePath {
 pub fn device(text: &str) -> Result<DevicePath, String> {
     match text {
         "" => Err("the folder is missing".to_owned()),
-        "-" => Err("pipes are not in this release: name a folder".to_owned()),
-        _ if text.starts_with("tape:") => {
-            Err("tape drives are not in this release: name a folder (./tape:... for one of that name)".to_owned())
-        }
+        "-" => Ok(DevicePath::Pipe),
+        "tape:" => Err("the drive is missing: write tape:PATH".to_owned()),
         _ if text.starts_with("s3:") => Err("object stores are not in this release: name a folder".to_owned()),
-        _ => Ok(DevicePath::Path(PathBuf::from(text))),
+        _ => Ok(match text.strip_prefix("tape:") {
+            Some(path) => DevicePath::Tape(PathBuf::from(path)),
+            None => DevicePath::Path(PathBuf::from(text)),
+        }),
+    }
+}
+
+/// Reads a folder that volumes are written to and read from again.
+///
+/// # Errors
+/// It is another kind of device.
+pub fn folder(text: &str) -> Result<DevicePath, String> {
+    match device(text)? {
+        DevicePath::Path(path) => Ok(DevicePath::Path(path)),
+        DevicePath::Tape(_) | DevicePath::Pipe => {
+            Err("what a restore deletes is kept in a folder: name one, not a tape and not a pipe".to_owned())
+        }
     }
 }
 
@@ -204,9 +245,12 @@ mod tests {
     #[test]
     fn devices_are_paths() {
         assert_eq!(device("./tape:0"), Ok(DevicePath::Path("./tape:0".into())));
-        for text in ["-", "tape:/dev/nst0", "s3://bucket"] {
-            assert!(device(text).unwrap_err().contains("not in this release"), "{text}");
-        }
+        assert_eq!((device("-"), device("./-")), (Ok(DevicePath::Pipe), Ok(DevicePath::Path("./-".into()))));
+        assert_eq!(device("-").unwrap().to_string(), "-");
+        assert!(folder("-").unwrap_err().contains("not a pipe") && folder("tape:/dev/nst0").is_err());
+        assert_eq!(device("tape:/dev/nst0"), Ok(DevicePath::Tape("/dev/nst0".into())));
+        assert!(device("tape:").unwrap_err().contains("tape:PATH"));
+        assert!(device("s3://bucket").unwrap_err().contains("not in this release"));
         assert!(device("").is_err());
     }
 

@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use super::output::Output;
+use super::render::text::escape;
 use std::io::{BufRead, IsTerminal};
 
 /// Asks whether to go on, on the terminal.
@@ -18,6 +19,49 @@ pub fn confirm(output: &Output, question: &str) -> Result<bool, Failure> {
             .hint("read the plan with --dry-run, then add --yes"));
     }
     confirm_from(&mut stdin.lock(), output, question)
+}
+
+/// What a person brings when a medium is full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Medium {
+    /// Another one in the same device.
+    Changed,
+    /// Another device, as it was typed.
+    Device(String),
+    /// Nothing: the work ends here.
+    Nothing,
+}
+
+/// Asks for the next medium, on the terminal. Nothing comes where nobody can be asked.
+///
+/// # Errors
+/// The input cannot be read.
+pub fn next_medium(output: &Output, reason: &str, device: &str, wanted: &str) -> Result<Medium, Failure> {
+    let stdin = std::io::stdin();
+    if output.json() || !stdin.is_terminal() {
+        return Ok(Medium::Nothing);
+    }
+    next_medium_from(&mut stdin.lock(), output, reason, device, wanted)
+}
+
+/// As [`next_medium`], from any input. The end of the input brings nothing.
+///
+/// # Errors
+/// The input cannot be read.
+pub fn next_medium_from(
+    input: &mut dyn BufRead,
+    output: &Output,
+    reason: &str,
+    device: &str,
+    wanted: &str,
+) -> Result<Medium, Failure> {
+    output.line(&format!("\n{}. The next medium is for {}.", escape(reason), escape(wanted)));
+    output.ask(&format!("Put it into {} and press Enter, or name another device, or q to end here:", escape(device)));
+    Ok(match answer(input)?.as_deref() {
+        None | Some("q") => Medium::Nothing,
+        Some("") => Medium::Changed,
+        Some(named) => Medium::Device(named.to_owned()),
+    })
 }
 
 /// As [`confirm`], from any input. Only `y` or `yes` is a yes; the end of the input is a no.
@@ -60,6 +104,22 @@ mod tests {
             let (output, out, _) = captured(Style::default());
             assert_eq!(confirm_from(&mut said.as_bytes(), &output, "Replace 12 rows?"), Ok(wanted), "{said:?}");
             assert_eq!(out.text(), "Replace 12 rows? [y/N] ");
+        }
+    }
+
+    #[test]
+    fn the_next_medium_is_asked_for_by_number_and_label() {
+        let other = Medium::Device("tape:/dev/nst1".to_owned());
+        for (said, wanted) in
+            [("\n", Medium::Changed), ("q\n", Medium::Nothing), ("", Medium::Nothing), (" tape:/dev/nst1 \n", other)]
+        {
+            let (output, out, _) = captured(Style::default());
+            let volume = "volume 2, CMS-260104-01-XXAX-00-F-02";
+            let answer = next_medium_from(&mut said.as_bytes(), &output, "tape:t is full", "tape:t", volume);
+            assert_eq!(answer, Ok(wanted), "{said:?}");
+            let asked = "\ntape:t is full. The next medium is for volume 2, CMS-260104-01-XXAX-00-F-02.\n\
+                         Put it into tape:t and press Enter, or name another device, or q to end here: ";
+            assert_eq!(out.text(), asked);
         }
     }
 

@@ -4,7 +4,7 @@
 use super::error::{DeviceError, DeviceErrorKind};
 use super::lock::DirectoryLock;
 use super::name::{is_volume_name, partial_name};
-use super::traits::{Device, VolumeSink, VolumeSource, WriteLock};
+use super::traits::{Device, NewVolume, VolumeSink, VolumeSource, WriteLock};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -14,7 +14,11 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub struct DirectoryDevice {
     path: PathBuf,
+    capacity: Option<u64>,
 }
+
+/// Room that a volume asks the file system for at a time, so that it is not asked for every block.
+const AHEAD: u64 = 16 << 20;
 
 impl DirectoryDevice {
     /// The directory at `path`, which must exist.
@@ -28,7 +32,7 @@ impl DirectoryDevice {
         if !found.is_dir() {
             return Err(fail(DeviceErrorKind::Io(io::Error::from(io::ErrorKind::NotADirectory))));
         }
-        Ok(DirectoryDevice { path })
+        Ok(DirectoryDevice { path, capacity: None })
     }
 
     /// The directory at `path`, to write to. If it is not there, [`Device::lock`] makes it, with those above it.
@@ -38,9 +42,20 @@ impl DirectoryDevice {
     pub fn for_writing(path: impl Into<PathBuf>) -> Result<DirectoryDevice, DeviceError> {
         let path = path.into();
         match fs::metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(DirectoryDevice { path }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(DirectoryDevice { path, capacity: None }),
             _ => DirectoryDevice::open(path),
         }
+    }
+
+    /// The same, with room for so many bytes of volumes and no more, those included that are there already, finished or not.
+    #[must_use]
+    pub fn with_capacity(self, capacity: Option<u64>) -> DirectoryDevice {
+        DirectoryDevice { capacity, ..self }
+    }
+
+    /// Bytes of the volumes that are there.
+    fn used(&self) -> Result<u64, DeviceError> {
+        self.list()?.iter().try_fold(0u64, |sum, name| Ok(sum.saturating_add(self.size(name)?)))
     }
 
     /// Where it is.
@@ -111,16 +126,35 @@ impl Device for DirectoryDevice {
         found.map(|found| found.len()).map_err(|error| DeviceError { op: "look at", place, kind: error.into() })
     }
 
+    fn begin(&self, volume: &NewVolume<'_>) -> Result<Box<dyn VolumeSink>, DeviceError> {
+        let fail = |kind| DeviceError { op: "create", place: self.path.join(volume.name), kind };
+        if self.capacity.is_some_and(|capacity| volume.needed > capacity) {
+            let what = format!("a volume needs {} bytes, more than the capacity of the folder", volume.needed);
+            return Err(fail(DeviceErrorKind::Io(io::Error::new(io::ErrorKind::InvalidInput, what))));
+        }
+        if let Some(capacity) = self.capacity
+            && self.used()?.saturating_add(volume.needed) > capacity
+        {
+            return Err(fail(DeviceErrorKind::Full));
+        }
+        self.create(volume.name)
+    }
+
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
         let place = self.file("create", name)?;
         let fail = |kind| DeviceError { op: "create", place: place.clone(), kind };
         if fs::symlink_metadata(&place).is_ok() {
             return Err(fail(DeviceErrorKind::Exists));
         }
+        let limit = match self.capacity {
+            Some(capacity) => capacity.saturating_sub(self.used()?),
+            None => u64::MAX,
+        };
         let partial = self.path.join(partial_name(name));
         let file = File::options().write(true).create_new(true).open(&partial);
         let file = file.map_err(|error| fail(error.into()))?;
-        Ok(Box::new(FileSink { file, partial, place, directory: self.path.clone() }))
+        let directory = self.path.clone();
+        Ok(Box::new(FileSink { file, partial, place, directory, len: 0, limit, reserved: 0 }))
     }
 
     fn remove(&self, name: &str) -> Result<(), DeviceError> {
@@ -167,11 +201,32 @@ struct FileSink {
     partial: PathBuf,
     place: PathBuf,
     directory: PathBuf,
+    /// Bytes so far.
+    len: u64,
+    /// Bytes that the volume may have.
+    limit: u64,
+    /// Bytes from its start for which the file system has given room.
+    reserved: u64,
 }
 
 impl FileSink {
     fn failed(&self, op: &'static str, error: io::Error) -> DeviceError {
         DeviceError { op, place: self.place.clone(), kind: error.into() }
+    }
+
+    /// Gives back the room that was asked for and not used.
+    fn give_back(&self) {
+        if self.reserved > self.len && self.reserved != u64::MAX {
+            // It is room lost, no more, if the file system does not take it back.
+            let _room = self.file.set_len(self.len);
+        }
+    }
+}
+
+/// A volume that is given up stays as far as it was written.
+impl Drop for FileSink {
+    fn drop(&mut self) {
+        self.give_back();
     }
 }
 
@@ -181,7 +236,30 @@ impl VolumeSink for FileSink {
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), DeviceError> {
-        self.file.write_all(bytes).map_err(|error| self.failed("append to", error))
+        self.file.write_all(bytes).map_err(|error| self.failed("append to", error))?;
+        self.len = self.len.saturating_add(bytes.len() as u64);
+        Ok(())
+    }
+
+    fn reserve(&mut self, bytes: u64) -> Result<bool, DeviceError> {
+        let wanted = self.len.saturating_add(bytes);
+        if wanted > self.limit {
+            return Ok(false);
+        }
+        if wanted <= self.reserved {
+            return Ok(true);
+        }
+        for end in [wanted.saturating_add(AHEAD), wanted] {
+            match allocate(&self.file, self.reserved, end) {
+                Ok(known) => {
+                    self.reserved = if known { end } else { u64::MAX };
+                    return Ok(true);
+                }
+                Err(error) if is_full(&error) => {}
+                Err(error) => return Err(self.failed("make room for", error)),
+            }
+        }
+        Ok(false)
     }
 
     fn sync(&mut self) -> Result<(), DeviceError> {
@@ -189,6 +267,7 @@ impl VolumeSink for FileSink {
     }
 
     fn finish(self: Box<Self>) -> Result<(), DeviceError> {
+        self.give_back();
         self.file.sync_all().map_err(|error| self.failed("sync", error))?;
         rename_new(&self.partial, &self.place).map_err(|error| self.failed("name", error))?;
         let synced = File::open(&self.directory).and_then(|directory| directory.sync_all());
@@ -201,6 +280,31 @@ fn is_file(entry: &fs::DirEntry) -> bool {
     match entry.file_type() {
         Ok(kind) if !kind.is_symlink() => kind.is_file(),
         _ => fs::metadata(entry.path()).is_ok_and(|found| found.is_file()),
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+}
+
+/// Asks the file system for the room from byte `from` to byte `to` of a file, whose length stays. False if it does not know
+/// how to promise room.
+fn allocate(file: &File, from: u64, to: u64) -> io::Result<bool> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::{Errno, retry_on_intr};
+        let len = to.saturating_sub(from);
+        match retry_on_intr(|| fallocate(file, FallocateFlags::KEEP_SIZE, from, len)) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOSYS | Errno::OPNOTSUPP) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _unasked = (file, from, to);
+        Ok(false)
     }
 }
 

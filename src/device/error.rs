@@ -53,6 +53,28 @@ pub enum DeviceErrorKind {
         /// Bytes that the volume has.
         len: u64,
     },
+    /// The medium is full, or is another than the one wanted, and there is no further one.
+    #[error("volume {number}, {label}, wants a further medium: {reason}")]
+    Wanted {
+        /// Number of the volume in its set, from 1.
+        number: u32,
+        /// Its label, as people read it.
+        label: String,
+        /// Why the medium at hand does not do.
+        reason: String,
+    },
+    /// A medium holds what must not be overwritten, or is not the one that is wanted.
+    #[error("{0}")]
+    WrongMedium(
+        /// What is on it, and what to do.
+        String,
+    ),
+    /// The medium must not be written to.
+    #[error("the medium is write-protected: lift its protection, or bring another one")]
+    WriteProtected,
+    /// Who was to read what is written went away.
+    #[error("the reader at the other end of the pipe went away")]
+    NoReader,
     /// Anything else that the operating system says.
     #[error(transparent)]
     Io(std::io::Error),
@@ -69,6 +91,8 @@ impl From<std::io::Error> for DeviceErrorKind {
             std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
                 DeviceErrorKind::NotPermitted
             }
+            std::io::ErrorKind::BrokenPipe => DeviceErrorKind::NoReader,
+            std::io::ErrorKind::ResourceBusy => DeviceErrorKind::Busy(String::new()),
             _ => DeviceErrorKind::Io(error),
         }
     }

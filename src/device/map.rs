@@ -23,7 +23,7 @@ use super::directory::{DirectoryDevice, FileSource};
 use super::error::{DeviceError, DeviceErrorKind};
 use super::file::FileDevice;
 use super::name::finished_name;
-use super::traits::{Device, VolumeSink, VolumeSource, WriteLock};
+use super::traits::{Device, NewVolume, VolumeSink, VolumeSource, WriteLock};
 use memmap2::{MmapOptions, MmapRaw};
 use std::io;
 use std::path::Path;
@@ -100,6 +100,10 @@ impl Device for MapDevice {
 
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
         self.unmapped().create(name)
+    }
+
+    fn begin(&self, volume: &NewVolume<'_>) -> Result<Box<dyn VolumeSink>, DeviceError> {
+        self.unmapped().begin(volume)
     }
 
     fn lock(&self) -> Result<Box<dyn WriteLock>, DeviceError> {

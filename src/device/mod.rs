@@ -7,6 +7,10 @@ pub mod joined;
 mod lock;
 #[cfg(feature = "mmap")]
 pub mod map;
+pub mod media;
 pub mod memory;
 pub mod name;
+pub mod pipe;
+pub mod spool;
+pub mod tape;
 pub mod traits;

@@ -48,6 +48,36 @@ pub trait Device: Send + Sync {
         Err(DeviceError { op: "remove", place: name.into(), kind: DeviceErrorKind::NotPermitted })
     }
 
+    /// Begins a volume of which more is known than its name: what a device needs that chooses a medium for it, or asks a
+    /// person for one.
+    ///
+    /// # Errors
+    /// As [`Device::create`]; [`DeviceErrorKind::Wanted`](super::error::DeviceErrorKind::Wanted) if the volume needs a
+    /// further medium and there is none.
+    fn begin(&self, volume: &NewVolume<'_>) -> Result<Box<dyn VolumeSink>, DeviceError> {
+        self.create(volume.name)
+    }
+
+    /// Whether what is written there can be opened again by this process. What goes into a pipe cannot.
+    fn reads_back(&self) -> bool {
+        true
+    }
+
+    /// Forgets all volumes, so that the next one takes their place. Only a medium that is written from its beginning to its end
+    /// can be erased so; where volumes are files nothing is ever overwritten.
+    ///
+    /// # Errors
+    /// The device has no such medium, or it is write-protected.
+    fn erase(&self) -> Result<(), DeviceError> {
+        let place = self.describe().into();
+        Err(DeviceError { op: "erase", place, kind: super::error::DeviceErrorKind::NotPermitted })
+    }
+
+    /// Whether volumes lie one behind the other on one medium, each at the end of what was written before.
+    fn is_sequential(&self) -> bool {
+        false
+    }
+
     /// Keeps other processes from writing there, reading excepted, until what it returns is dropped or this process ends.
     /// A device that no other process can write to needs no lock, and gives one that does nothing.
     ///
@@ -56,6 +86,65 @@ pub trait Device: Send + Sync {
     fn lock(&self) -> Result<Box<dyn WriteLock>, DeviceError> {
         Ok(Box::new(NoLock))
     }
+}
+
+impl<D: Device + ?Sized> Device for std::sync::Arc<D> {
+    fn describe(&self) -> String {
+        (**self).describe()
+    }
+
+    fn place(&self) -> String {
+        (**self).place()
+    }
+
+    fn list(&self) -> Result<Vec<String>, DeviceError> {
+        (**self).list()
+    }
+
+    fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {
+        (**self).open(name)
+    }
+
+    fn size(&self, name: &str) -> Result<u64, DeviceError> {
+        (**self).size(name)
+    }
+
+    fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
+        (**self).create(name)
+    }
+
+    fn begin(&self, volume: &NewVolume<'_>) -> Result<Box<dyn VolumeSink>, DeviceError> {
+        (**self).begin(volume)
+    }
+
+    fn reads_back(&self) -> bool {
+        (**self).reads_back()
+    }
+
+    fn erase(&self) -> Result<(), DeviceError> {
+        (**self).erase()
+    }
+
+    fn is_sequential(&self) -> bool {
+        (**self).is_sequential()
+    }
+
+    fn lock(&self) -> Result<Box<dyn WriteLock>, DeviceError> {
+        (**self).lock()
+    }
+}
+
+/// A volume that is about to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewVolume<'a> {
+    /// Its name on the device.
+    pub name: &'a str,
+    /// Its label, as people read it.
+    pub label: &'a str,
+    /// Its number in the set, from 1.
+    pub number: u32,
+    /// Bytes without which it would be begun in vain.
+    pub needed: u64,
 }
 
 /// Held by the one writer of a device; given back when it is dropped.
@@ -74,7 +163,24 @@ pub trait VolumeSink: Send {
     /// The medium is full or fails. The volume must then be given up: nothing is retried.
     fn append(&mut self, bytes: &[u8]) -> Result<(), DeviceError>;
 
-    /// Returns when everything appended is on stable storage.
+    /// Asks for room before it is used: whether `bytes` more bytes fit. Once this was true for some bytes, the medium takes
+    /// them (as far as it can promise anything); false means that the volume must end now, within what was promised last.
+    /// A device that cannot tell says true.
+    ///
+    /// # Errors
+    /// The medium fails.
+    fn reserve(&mut self, bytes: u64) -> Result<bool, DeviceError> {
+        let _unknown = bytes;
+        Ok(true)
+    }
+
+    /// Bytes of one device record; 0 where bytes are stored as they come.
+    fn record_bytes(&self) -> u32 {
+        0
+    }
+
+    /// Returns when everything appended is on stable storage. On a medium of fixed records that is every whole record: the
+    /// bytes after the last one wait for more, or for the end of the volume.
     ///
     /// # Errors
     /// The medium fails. Never retried: after a failed sync the data may be gone although a second sync succeeds.

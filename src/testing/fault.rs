@@ -5,7 +5,7 @@ use super::mutate::Rng;
 use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::memory::MemoryDevice;
 use crate::device::name::{finished_name, partial_name};
-use crate::device::traits::{Device, VolumeSink, VolumeSource, WriteLock};
+use crate::device::traits::{Device, NewVolume, VolumeSink, VolumeSource, WriteLock};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -71,6 +71,8 @@ struct State {
     flips: Vec<(String, u64)>,
     /// Bytes of each unfinished volume that were synced.
     synced: BTreeMap<String, u64>,
+    /// Bytes of a volume after which the medium says that it ends.
+    ends_at: Option<u64>,
     seed: u64,
 }
 
@@ -137,6 +139,11 @@ impl<D> FaultDevice<D> {
     /// Flips a bit of a volume (bit 0 is the lowest of byte 0) whenever it is read.
     pub fn flip(&self, name: &str, bit: u64) {
         locked(&self.state).flips.push((name.to_owned(), bit));
+    }
+
+    /// Lets every medium end after so many bytes of a volume: it says so when it is asked for more.
+    pub fn end_media_at(&self, bytes: u64) {
+        locked(&self.state).ends_at = Some(bytes);
     }
 
     /// Every operation so far.
@@ -227,6 +234,18 @@ impl<D: Device> Device for FaultDevice<D> {
         }
     }
 
+    fn begin(&self, volume: &NewVolume<'_>) -> Result<Box<dyn VolumeSink>, DeviceError> {
+        if let Some(fault) = locked(&self.state).enter(Op::Create, volume.name, 0, 0) {
+            return Err(error("create", volume.name, fault));
+        }
+        let inner = self.inner.begin(volume)?;
+        Ok(Box::new(FaultSink { inner, name: volume.name.to_owned(), len: 0, state: Arc::clone(&self.state) }))
+    }
+
+    fn reads_back(&self) -> bool {
+        self.inner.reads_back()
+    }
+
     fn lock(&self) -> Result<Box<dyn WriteLock>, DeviceError> {
         self.inner.lock()
     }
@@ -283,6 +302,16 @@ impl VolumeSink for FaultSink {
         }
         self.len = self.len.saturating_add(bytes.len() as u64);
         self.inner.append(bytes)
+    }
+
+    fn reserve(&mut self, bytes: u64) -> Result<bool, DeviceError> {
+        let ends = locked(&self.state).ends_at;
+        let fits = ends.is_none_or(|end| self.len.saturating_add(bytes) <= end);
+        Ok(fits && self.inner.reserve(bytes)?)
+    }
+
+    fn record_bytes(&self) -> u32 {
+        self.inner.record_bytes()
     }
 
     fn sync(&mut self) -> Result<(), DeviceError> {

@@ -14,3 +14,4 @@ pub mod seeds;
 pub mod sets;
 pub mod shape;
 pub mod tables;
+pub mod tape;

@@ -147,8 +147,21 @@ pub fn sample_chunk(random: &mut Rng, number: u32, sample: &Sample) -> ChunkCont
 /// # Errors
 /// As the writer.
 pub fn write_sample(device: &dyn Device, sample: &Sample, volume_size: Option<u64>) -> Result<SetSummary, VolumeError> {
+    write_labelled(device, sample_label(sample.seed), sample, volume_size)
+}
+
+/// Writes a sample set under a label of one's own.
+///
+/// # Errors
+/// As the writer.
+pub fn write_labelled(
+    device: &dyn Device,
+    label: LabelRecord,
+    sample: &Sample,
+    volume_size: Option<u64>,
+) -> Result<SetSummary, VolumeError> {
     let mut random = Rng::new(sample.seed);
-    let mut set = SetWriter::create(device, sample_label(sample.seed), &SetOptions { volume_size })?;
+    let mut set = SetWriter::create(device, label, &SetOptions { volume_size })?;
     for section in 1..=sample.sections {
         set.begin_section(sample_header(&format!("table_{section}")))?;
         let chunks = if section == sample.sections { 0 } else { sample.chunks };

@@ -66,13 +66,13 @@ pub fn list_sets(device: &dyn Device) -> Result<Listing<'_>, VolumeError> {
     list_names(device, device.list()?)
 }
 
-/// One set, as far as its volumes have the names that they were given: other sets on the device are not looked at.
+/// One set: volumes whose names say that they are of other sets are not looked at.
 ///
 /// # Errors
 /// As [`list_sets`].
 pub fn find_set(device: &dyn Device, set: SetId) -> Result<Option<SetReader<'_>>, VolumeError> {
     let mut names = device.list()?;
-    names.retain(|name| parse_name(name).is_some_and(|parts| parts.short_id == short_id(set)));
+    names.retain(|name| parse_name(name).is_none_or(|parts| parts.short_id == short_id(set)));
     Ok(list_names(device, names)?.sets.into_iter().find(|found| found.set == set))
 }
 

@@ -104,7 +104,7 @@ impl<'d> SetWriter<'d> {
         }
         let label = LabelRecord { capacity: capacity.unwrap_or(0), ..label };
         let first = label_of(&label, 1, None);
-        let volume = VolumeWriter::create(device, &first)?;
+        let volume = VolumeWriter::create(device, &first, 0)?;
         Ok(SetWriter {
             device,
             label,
@@ -260,7 +260,7 @@ impl<'d> SetWriter<'d> {
         let mut payloads = self.catalog_payloads(&mut catalog)?;
         let bytes = payloads.iter().map(|payload| block_len(payload.len()) as u64).fold(0, u64::saturating_add);
         let begun = self.volume.as_ref().is_some_and(|volume| volume.blocks() > 1);
-        if begun && !self.has_room(payloads.len() as u64, bytes) {
+        if begun && !self.has_room(payloads.len() as u64, bytes)? {
             let largest = payloads.iter().map(|payload| block_len(payload.len()) as u64).max().unwrap_or(0);
             self.next_volume(largest)?;
             payloads = self.catalog_payloads(&mut catalog)?;
@@ -297,15 +297,17 @@ impl<'d> SetWriter<'d> {
         done
     }
 
-    fn has_room(&self, blocks: u64, bytes: u64) -> bool {
-        self.volume.as_ref().is_some_and(|volume| volume.has_room(blocks, bytes))
+    fn has_room(&mut self, blocks: u64, bytes: u64) -> Result<bool, VolumeError> {
+        self.volume.as_mut().map_or(Ok(false), |volume| volume.reserve(blocks, bytes))
     }
 
     /// Writes a block on this volume or, if it does not fit, on the next.
     fn place(&mut self, kind: BlockKind, section: u32, payload: &[u8]) -> Result<Placed, VolumeError> {
         let bytes = block_len(payload.len()) as u64;
-        if !self.has_room(1, bytes) {
+        if !self.has_room(1, bytes)? {
             self.next_volume(bytes)?;
+            // Here too the room for index and end mark is kept. A medium that has none even now says so when it is written to.
+            let _promised = self.has_room(1, bytes)?;
         }
         let volume = self.volume.as_mut().ok_or(FAILED)?;
         let (number, block) = (volume.number(), volume.blocks());
@@ -328,10 +330,10 @@ impl<'d> SetWriter<'d> {
             Some((section, header)) => Some((section, encode_record(&header).map_err(|error| self.format(error))?)),
             None => None,
         };
-        self.check_capacity(number, header.as_ref().map(|(_, payload)| payload.len()), bytes)?;
+        let needed = self.needed(number, header.as_ref().map(|(_, payload)| payload.len()), bytes)?;
         let ended = self.end_volume(Ending::Continues)?;
         let label = label_of(&self.label, number, Some(ended));
-        let mut volume = VolumeWriter::create(self.device, &label)?;
+        let mut volume = VolumeWriter::create(self.device, &label, needed)?;
         if let Some(begun_on) = self.catalog_volume {
             volume.continue_catalog(begun_on);
         }
@@ -345,16 +347,19 @@ impl<'d> SetWriter<'d> {
         Ok(())
     }
 
-    /// Whether an empty volume would take label, section header and a block of `bytes` bytes: no volume is begun in vain.
-    fn check_capacity(&self, number: u32, header: Option<usize>, bytes: u64) -> Result<(), VolumeError> {
-        let Some(capacity) = self.capacity else { return Ok(()) };
+    /// What an empty volume must take: label, section header, a block of `bytes` bytes, index and end mark. Refused if that
+    /// is more than its capacity: no volume is begun in vain.
+    fn needed(&self, number: u32, header: Option<usize>, bytes: u64) -> Result<u64, VolumeError> {
         let label = label_of(&self.label, number, Some(Predecessor { last_block: 0, running_hash: [0; 32] }));
         let label = encode_record(&label).map_err(|error| self.format(error))?;
         let header = header.map_or(0, |len| block_len(len) as u64);
         let blocks = if header == 0 { 2 } else { 3 };
         let content = (block_len(label.len()) as u64).saturating_add(header).saturating_add(bytes);
         let needed = content.saturating_add(tail_bytes(blocks));
-        if needed > capacity { Err(VolumeError::CapacityTooSmall { capacity, needed }) } else { Ok(()) }
+        match self.capacity {
+            Some(capacity) if needed > capacity => Err(VolumeError::CapacityTooSmall { capacity, needed }),
+            _ => Ok(needed),
+        }
     }
 
     fn end_volume(&mut self, ending: Ending) -> Result<Predecessor, VolumeError> {

@@ -6,7 +6,7 @@ use super::name::volume_name;
 use crate::base::checksum::{Hash, blake3, chain};
 use crate::base::limits::RECORD_ENTRIES_MAX;
 use crate::base::position::Position;
-use crate::device::traits::{Device, VolumeSink};
+use crate::device::traits::{Device, NewVolume, VolumeSink};
 use crate::format::block::{BlockIdentity, BlockKind, SetId, block_len, encode_block};
 use crate::format::catalog::{BlockEntry, BlockListRecord, VolumeEntry, VolumeIndexRecord};
 use crate::format::error::FormatError;
@@ -135,11 +135,12 @@ impl EndedVolume {
 }
 
 impl VolumeWriter {
-    /// Begins a volume: its label is block 0. A capacity of 0 in the label means that it is not bounded.
+    /// Begins a volume: its label is block 0. A capacity of 0 in the label means that it is not bounded. A label without a
+    /// device record gets that of the medium. `wanted`: bytes without which the volume would be begun in vain.
     ///
     /// # Errors
     /// The label fails its checks, the capacity holds no more than the label, the device fails.
-    pub fn create(device: &dyn Device, label: &LabelRecord) -> Result<VolumeWriter, VolumeError> {
+    pub fn create(device: &dyn Device, label: &LabelRecord, wanted: u64) -> Result<VolumeWriter, VolumeError> {
         let name = volume_name(label);
         let payload = encode_record(label).map_err(|error| VolumeError::format(&name, error))?;
         let capacity = Some(label.capacity).filter(|capacity| *capacity > 0);
@@ -147,8 +148,14 @@ impl VolumeWriter {
         if let Some(capacity) = capacity.filter(|capacity| *capacity < needed) {
             return Err(VolumeError::CapacityTooSmall { capacity, needed });
         }
+        let new = NewVolume { name: &name, label: &label.label, number: label.volume, needed: needed.max(wanted) };
+        let sink = device.begin(&new)?;
+        // Only the medium knows its records; a set that was told a size keeps it wherever it goes.
+        let record = if label.device_record == 0 { sink.record_bytes() } else { label.device_record };
+        let payload = encode_record(&LabelRecord { device_record: record, ..label.clone() })
+            .map_err(|error| VolumeError::format(&name, error))?;
         let mut writer = VolumeWriter {
-            sink: device.create(&name)?,
+            sink,
             name,
             label: label.label.clone(),
             set: label.set(),
@@ -189,14 +196,18 @@ impl VolumeWriter {
         VolumeEntry { blocks: self.blocks(), bytes: self.bytes, running_hash: self.running_hash }
     }
 
-    /// Whether `blocks` more blocks of `bytes` bytes in all fit, index and end mark included.
-    #[must_use]
-    pub fn has_room(&self, blocks: u64, bytes: u64) -> bool {
-        let tail = tail_bytes(self.blocks().saturating_add(blocks));
-        self.capacity.is_none_or(|capacity| self.bytes.saturating_add(bytes).saturating_add(tail) <= capacity)
+    /// Whether `blocks` more blocks of `bytes` bytes in all fit, index and end mark included: in the capacity, and on the
+    /// medium, which keeps the room for them. If not, index and end mark of what is there still have theirs.
+    ///
+    /// # Errors
+    /// The device fails.
+    pub fn reserve(&mut self, blocks: u64, bytes: u64) -> Result<bool, VolumeError> {
+        let wanted = bytes.saturating_add(tail_bytes(self.blocks().saturating_add(blocks)));
+        let fits = self.capacity.is_none_or(|capacity| self.bytes.saturating_add(wanted) <= capacity);
+        Ok(fits && self.sink.reserve(wanted)?)
     }
 
-    /// Adds a block. The caller has asked [`VolumeWriter::has_room`].
+    /// Adds a block. The caller has asked [`VolumeWriter::reserve`].
     ///
     /// # Errors
     /// The payload is too large, the device fails; the volume must then be given up.

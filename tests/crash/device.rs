@@ -73,6 +73,10 @@ impl VolumeSink for WatchedSink {
         self.watch.call(call, || {}, || inner.sync(), |fault| Err(error("sync", &self.name, fault)))
     }
 
+    fn reserve(&mut self, bytes: u64) -> Result<bool, DeviceError> {
+        self.inner.reserve(bytes)
+    }
+
     fn finish(self: Box<Self>) -> Result<(), DeviceError> {
         let WatchedSink { inner, name, watch } = *self;
         let call = Call::new(Kind::Finish, "volume");

@@ -15,6 +15,8 @@ mod commands;
 mod configured;
 mod copies;
 #[cfg(target_os = "linux")]
+mod devices;
+#[cfg(target_os = "linux")]
 mod dialogue;
 mod eyes;
 #[cfg(target_os = "linux")]

@@ -6,4 +6,6 @@ mod copies;
 mod damage;
 mod faults;
 mod listing;
+mod media;
 mod round_trip;
+mod tape;

@@ -7,7 +7,8 @@ use crate::base::time::Instant;
 use crate::cli::failure::Failure;
 use crate::cli::parse::{self, DatabaseUrl, DevicePath};
 use crate::schema::grain::DataType;
-use clap::Args;
+use crate::volume::medium::Overwrite;
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 /// What is backed up or restored.
@@ -56,6 +57,11 @@ Examples:
     intervault backup --database sqlite:history.db --to /backup/acd2 --data historical --acd 2
   Two tables:
     intervault backup --database sqlite:history.db --to /backup/two --tables hsplit,dsplit
+  Onto another machine, and proved there:
+    intervault backup --database sqlite:history.db --to - --no-verify |
+        ssh vault 'tee /backup/monday.ivv | intervault check - --verify'
+  Onto a tape, behind what is on it, then onto a second one:
+    intervault backup --database sqlite:history.db --to tape:/dev/nst0 --to tape:/dev/nst1 --retain 28
   What changed since the last backup there:
     intervault backup --database sqlite:/var/cms/history.db --to /backup/monday --incremental
   The same onto a folder of its own; those that it builds on are elsewhere:
@@ -74,9 +80,10 @@ pub struct BackupArgs {
     /// The database: sqlite:PATH
     #[arg(long, value_name = "URL", value_parser = parse::database, required_unless_present_any = ["files", "file_sets"])]
     pub database: Option<DatabaseUrl>,
-    /// Where the volumes go: a folder, made if it is not there
-    #[arg(long, value_name = "DEVICE", value_parser = parse::device)]
-    pub to: DevicePath,
+    /// Where the volumes go: a folder, made if it is not there; tape:PATH, a tape drive or a tape image; or - for standard
+    /// output. May be given more than once: when one is full the backup goes on to the next
+    #[arg(long, value_name = "DEVICE", value_parser = parse::device, required = true)]
+    pub to: Vec<DevicePath>,
     /// Kinds of data: local, system, acd, historical, custom [default: all of them]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = data_type, conflicts_with = "tables",
         requires = "database")]
@@ -113,6 +120,16 @@ pub struct BackupArgs {
     /// Begin another volume at this size, such as 64MiB or 1.5G [default: one volume]
     #[arg(long, value_name = "SIZE", value_parser = parse::size)]
     pub volume_size: Option<u64>,
+    /// A device holds volumes of so many bytes in all, those that are there included [default: until it is full]
+    #[arg(long, value_name = "SIZE", value_parser = parse::size)]
+    pub device_capacity: Option<u64>,
+    /// When volumes on a tape are overwritten from its beginning: never (new ones go behind them), once all of them are
+    /// expired, or whatever is there. Volumes in a folder never are
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub overwrite: OverwriteArg,
+    /// Days for which the volumes are to be kept: their labels say so, and --overwrite expired asks them
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub retain: Option<u16>,
     /// Do not read the volumes back
     #[arg(long)]
     pub no_verify: bool,
@@ -134,6 +151,28 @@ pub struct BackupArgs {
     pub dry_run: bool,
 }
 
+/// When volumes on a tape are overwritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum OverwriteArg {
+    /// New volumes go behind those that are there
+    #[default]
+    Never,
+    /// If the day is past until which each volume is to be kept
+    Expired,
+    /// Whatever is there
+    Any,
+}
+
+impl From<OverwriteArg> for Overwrite {
+    fn from(when: OverwriteArg) -> Overwrite {
+        match when {
+            OverwriteArg::Never => Overwrite::Never,
+            OverwriteArg::Expired => Overwrite::Expired,
+            OverwriteArg::Any => Overwrite::Any,
+        }
+    }
+}
+
 /// What a backup is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupOptions {
@@ -143,8 +182,8 @@ pub struct BackupOptions {
     pub trees: Vec<FileTree>,
     /// A file of named file sets, which are backed up instead of all else.
     pub file_sets: Option<PathBuf>,
-    /// Where the volumes go.
-    pub to: DevicePath,
+    /// Where the volumes go: the first, and those that follow when it is full; never empty.
+    pub to: Vec<DevicePath>,
     /// What is backed up.
     pub selection: Selection,
     /// Whether only what changed.
@@ -159,6 +198,12 @@ pub struct BackupOptions {
     pub acd: Option<i64>,
     /// Capacity of a volume in bytes; not bounded if `None`.
     pub volume_size: Option<u64>,
+    /// Bytes of all volumes that a device has room for.
+    pub device_capacity: Option<u64>,
+    /// When volumes on a tape are overwritten.
+    pub overwrite: Overwrite,
+    /// Days for which the volumes are to be kept.
+    pub retain: Option<u16>,
     /// Whether the volumes are read back.
     pub verify: bool,
     /// A user's table catalogue.
@@ -177,8 +222,18 @@ impl BackupArgs {
     /// The options.
     ///
     /// # Errors
-    /// A path cannot be the name of a file tree.
+    /// A path cannot be the name of a file tree; devices and options that do not go together.
     pub fn options(&self) -> Result<BackupOptions, Failure> {
+        let piped = self.to.contains(&DevicePath::Pipe);
+        if piped && self.to.len() > 1 {
+            return Err(Failure::usage("- takes all volumes: name no other device beside it"));
+        }
+        if self.overwrite != OverwriteArg::Never && !self.to.iter().any(|to| matches!(to, DevicePath::Tape(_))) {
+            return Err(Failure::usage("--overwrite is for tapes: volumes in a folder are never overwritten"));
+        }
+        if self.device_capacity.is_some() && piped {
+            return Err(Failure::usage("--device-capacity is for folders and tape images: a pipe is never full"));
+        }
         Ok(BackupOptions {
             database: self.database.clone(),
             trees: self.trees.trees()?,
@@ -193,6 +248,9 @@ impl BackupArgs {
             }),
             acd: self.acd,
             volume_size: self.volume_size,
+            device_capacity: self.device_capacity,
+            overwrite: self.overwrite.into(),
+            retain: self.retain,
             verify: !self.no_verify,
             catalogue: self.catalogue.clone(),
             now: self.now,

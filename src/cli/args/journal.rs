@@ -35,7 +35,7 @@ pub struct UndoArgs {
     /// The database: sqlite:PATH
     #[arg(long, value_name = "URL", value_parser = parse::database)]
     pub database: DatabaseUrl,
-    /// Where the undo set is: a folder, or one volume [default: where the restore wrote it]
+    /// Where the undo set is: a folder, one volume, tape:PATH, or - for standard input [default: where the restore wrote it]
     #[arg(long, value_name = "UNDO-DEVICE", value_parser = parse::device)]
     pub from: Vec<DevicePath>,
     /// Number of the restore, as `log` shows it [default: the last that is not taken back]

@@ -23,6 +23,7 @@ pub use small::{
 };
 
 use super::output::{Color, Style};
+use super::parse::DevicePath;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -80,7 +81,7 @@ impl GlobalArgs {
     /// How the command is to speak.
     #[must_use]
     pub const fn style(&self) -> Style {
-        Style { json: self.json, quiet: self.quiet, no_progress: self.no_progress, color: self.color }
+        Style { json: self.json, quiet: self.quiet, no_progress: self.no_progress, color: self.color, aside: false }
     }
 }
 
@@ -116,6 +117,16 @@ pub enum Command {
     /// Write shell completions and manual pages
     #[command(hide = true)]
     Gen(GenArgs),
+}
+
+impl Cli {
+    /// How the command is to speak: aside, where volumes go to standard output.
+    #[must_use]
+    pub fn style(&self) -> Style {
+        let aside =
+            matches!(&self.command, Command::Backup(args) if args.to.contains(&DevicePath::Pipe) && !args.dry_run);
+        Style { aside, ..self.global.style() }
+    }
 }
 
 /// Worker threads: as asked, or as many as the machine has, at most 16.

@@ -96,8 +96,8 @@ pub struct RestoreArgs {
     /// The database: sqlite:PATH
     #[arg(long, value_name = "URL", value_parser = parse::database, required_unless_present = "files_to")]
     pub database: Option<DatabaseUrl>,
-    /// Where the volumes are: a folder, or one volume; may be given more than once, for the sets of a chain and for copies of
-    /// the same volumes
+    /// Where the volumes are: a folder, one volume, tape:PATH, or - for standard input; may be given more than once, for the
+    /// sets of a chain and for copies of the same volumes
     #[arg(long, value_name = "DEVICE", value_parser = parse::device, required = true)]
     pub from: Vec<DevicePath>,
     /// Kinds of data: local, system, acd, historical, custom [default: all that the volumes hold]
@@ -162,7 +162,7 @@ pub struct RestoreArgs {
     #[arg(long)]
     pub yes: bool,
     /// The folder for the undo set: the rows that are deleted [default: the database file's name and .undo, beside it]
-    #[arg(long, value_name = "DEVICE", value_parser = parse::device, conflicts_with = "no_undo")]
+    #[arg(long, value_name = "DEVICE", value_parser = parse::folder, conflicts_with = "no_undo")]
     pub undo: Option<DevicePath>,
     /// Do not save what is deleted: the restore cannot be taken back then
     #[arg(long)]

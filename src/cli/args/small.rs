@@ -20,7 +20,7 @@ Examples:
 
 Exit status 4: damage was found; the findings name volume, block, table and range.")]
 pub struct CheckArgs {
-    /// Folders of volumes, or single volumes; several are looked at together
+    /// Folders of volumes, single volumes, tapes (tape:PATH), or - for standard input; several are looked at together
     #[arg(value_name = "DEVICE", value_parser = parse::device, required = true)]
     pub devices: Vec<DevicePath>,
     /// List what is on them (the default)
@@ -80,7 +80,7 @@ Examples:
   What to write on the cartridges, one block of text for each volume:
     intervault label /backup/monday --sticker")]
 pub struct LabelArgs {
-    /// A folder of volumes, one volume, or a label
+    /// A folder of volumes, one volume, tape:PATH, - for standard input, or a label
     #[arg(value_name = "DEVICE|LABEL")]
     pub subject: String,
     /// Print what to stick on each volume: label, number, date, source, contents, until when to keep it

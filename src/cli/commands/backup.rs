@@ -1,5 +1,6 @@
 //! `intervault backup`: backs up, reads back, prints the label and what was left out.
 
+use super::media::Shelf;
 use super::open::{self, Now};
 use crate::backup::{Backup, BackupReport, Gap, Incremental, Kind, Options, ReadBack, Select, TreeReport};
 use crate::cli::args::{BackupOptions, Selection};
@@ -10,10 +11,13 @@ use crate::cli::output::Output;
 use crate::cli::parse::DevicePath;
 use crate::cli::progress::Progress;
 use crate::cli::render::backup as render;
-use crate::device::directory::DirectoryDevice;
+use crate::device::error::{DeviceError, DeviceErrorKind};
+use crate::device::media::MediaDevice;
 use crate::error::ErrorKind;
 use crate::store::none::NoDatabase;
-use crate::store::traits::Store;
+use crate::store::traits::{Store, StoreIdentity};
+use crate::volume::error::VolumeError;
+use crate::volume::medium::Admission;
 use serde_json::Value;
 
 /// What a backup, or the plan of one, answers.
@@ -46,6 +50,11 @@ impl Answer {
     }
 }
 
+fn admission(options: &BackupOptions, now: &open::Now, source: &StoreIdentity) -> Admission {
+    let (server, database) = (source.server.clone(), source.database.clone());
+    Admission { overwrite: options.overwrite, today: now.civil.day(), server, database }
+}
+
 /// Backs up, or plans it.
 ///
 /// # Errors
@@ -58,9 +67,13 @@ pub fn run(options: &BackupOptions, job: &Job, output: &Output) -> Result<Answer
         None => Box::new(NoDatabase::new()),
     };
     let catalogue = open::catalogue(options.catalogue.as_deref())?;
-    let DevicePath::Path(folder) = &options.to;
-    let work = Options { skip: vec![folder.clone()], ..work(options, job, &now)? };
-    let device = DirectoryDevice::for_writing(folder)?;
+    let folders = options.to.iter().filter_map(|to| match to {
+        DevicePath::Path(folder) => Some(folder.clone()),
+        DevicePath::Tape(_) | DevicePath::Pipe => None,
+    });
+    let work = Options { skip: folders.collect(), ..work(options, job, &now)? };
+    let shelf = Shelf::new(options, admission(options, &now, store.identity()), output);
+    let device = MediaDevice::new(if options.dry_run { shelf.planned()? } else { shelf.first()? }, &shelf);
     let others = options.base.iter().map(open::volumes).collect::<Result<Vec<_>, _>>()?;
     let progress = Progress::new(output);
     let backup = Backup::new(store.as_ref(), &catalogue, &device, work).watched(&progress);
@@ -72,25 +85,46 @@ pub fn run(options: &BackupOptions, job: &Job, output: &Output) -> Result<Answer
         return Ok(Answer { schema: "intervault/backup-plan", exit, json, text, warnings: Vec::new() });
     }
     let report = backup.run().map_err(|error| match error.kind() {
+        ErrorKind::Volume(VolumeError::Device(DeviceError { kind: DeviceErrorKind::Wanted { .. }, .. })) => {
+            Failure::from(error).hint(
+                "what was written stays as an incomplete set; to take it again, name further devices with --to, or run it on \
+                 a terminal, where the next medium is asked for",
+            )
+        }
         ErrorKind::Cancelled => {
             Failure::from(error).hint("what was written so far is no whole set: take the backup again")
         }
         _ => Failure::from(error),
     })?;
     job.written(&report.set, report.parent.as_ref(), report.verified);
-    let warns = report.gaps.warn() || report.trees.iter().any(TreeReport::warns);
+    let unproved = options.verify && !report.verified;
+    let warns = unproved || report.gaps.warn() || report.trees.iter().any(TreeReport::warns);
     let exit = if warns { Exit::Warnings } else { Exit::Done };
     let (json, text) = (render::report_json(&report, &now), render::report_text(&report, &now));
-    Ok(Answer { schema: "intervault/backup", exit, json, text, warnings: warnings(&report) })
+    Ok(Answer {
+        schema: "intervault/backup",
+        exit,
+        json,
+        text,
+        warnings: warnings(&report, unproved, options.to.contains(&DevicePath::Pipe)),
+    })
 }
 
-fn warnings(report: &BackupReport) -> Vec<String> {
+fn warnings(report: &BackupReport, unproved: bool, piped: bool) -> Vec<String> {
     let warned = |gaps: &[Gap], what: &str| {
         let gaps = gaps.iter().filter(|gap| gap.warns);
         gaps.map(|gap| format!("{what}{}: {}", gap.name, gap.reason)).collect::<Vec<_>>()
     };
     let files: Vec<Gap> = report.trees.iter().flat_map(TreeReport::gaps).collect();
+    let proof = match piped {
+        true => {
+            "not read back, since it went through a pipe: prove it at the other end, with intervault check - --verify; \
+             --no-verify says that you do"
+        }
+        false => "not read back, since a medium was changed: prove the volumes with intervault check --verify",
+    };
     [
+        if unproved { vec![proof.to_owned()] } else { Vec::new() },
         warned(&report.gaps.left_out, "left out: "),
         warned(&report.gaps.not_restorable, "backed up, but this release cannot restore it: "),
         warned(&files, ""),
@@ -113,6 +147,7 @@ fn work(options: &BackupOptions, job: &Job, now: &Now) -> Result<Options, Failur
         trees: options.trees.clone(),
         acd: options.acd,
         volume_size: options.volume_size,
+        retain_until: options.retain.map(|days| now.civil.day().saturating_add(i32::from(days))),
         read_back: if options.verify { ReadBack::Verify } else { ReadBack::Skip },
         jobs: options.jobs,
         system: job.system_name().to_owned(),

@@ -64,7 +64,7 @@ fn look<'a>(config: &'a Config, name: &'a str, device: &'a DevicePath) -> Known<
 
 /// Bytes that this process may still write there.
 fn free(device: &DevicePath) -> Option<u64> {
-    let found = rustix::fs::statvfs(device.path()).ok()?;
+    let found = rustix::fs::statvfs(device.path()?).ok()?;
     found.f_bavail.checked_mul(found.f_frsize)
 }
 
@@ -74,7 +74,7 @@ fn line(known: &Known<'_>) -> Vec<String> {
     vec![
         known.name.to_owned(),
         mark.to_owned(),
-        known.device.path().display().to_string(),
+        known.device.to_string(),
         volumes,
         known.free.map_or_else(String::new, bytes),
     ]
@@ -83,7 +83,7 @@ fn line(known: &Known<'_>) -> Vec<String> {
 fn one_json(known: &Known<'_>) -> Value {
     json!({
         "name": known.name,
-        "device": known.device.path().display().to_string(),
+        "device": known.device.to_string(),
         "default": known.default,
         "reachable": known.volumes.is_ok(),
         "volumes": known.volumes.as_ref().ok(),

@@ -73,7 +73,7 @@ fn one(options: &BackupOptions, set: &FileSet) -> Result<BackupOptions, Failure>
         // One that is configured is not meant.
         database: None,
         trees: trees(&set.paths, &set.include, &set.exclude, set.cmsadm)?,
-        to: to.unwrap_or_else(|| options.to.clone()),
+        to: to.map_or_else(|| options.to.clone(), |to| vec![to]),
         ..options.clone()
     })
 }

@@ -6,7 +6,7 @@ use crate::cli::args::LabelOptions;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::parse::DevicePath;
+use crate::cli::parse::{self, DevicePath};
 use crate::cli::render::{sticker, text};
 use crate::schema::label_text::LabelText;
 use crate::volume::set::SetReader;
@@ -29,7 +29,13 @@ struct Explained {
 pub fn run(options: &LabelOptions, output: &Output) -> Result<Exit, Failure> {
     let path = Path::new(&options.subject);
     if path.exists() {
-        return if options.sticker { stickers(path, output) } else { volumes(path, output) };
+        let device = DevicePath::Path(path.to_owned());
+        return if options.sticker { stickers(&device, output) } else { volumes(&device, output) };
+    }
+    if let Ok(device) = parse::device(&options.subject)
+        && !matches!(device, DevicePath::Path(_))
+    {
+        return if options.sticker { stickers(&device, output) } else { volumes(&device, output) };
     }
     if options.sticker {
         let message = format!("there is no {}: stickers are made from volumes", text::escape(&options.subject));
@@ -50,9 +56,9 @@ pub fn run(options: &LabelOptions, output: &Output) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The labels of the volumes at a path.
-fn volumes(path: &Path, output: &Output) -> Result<Exit, Failure> {
-    let device = open::volumes(&DevicePath::Path(path.to_owned()))?;
+/// The labels of the volumes on a device.
+fn volumes(device: &DevicePath, output: &Output) -> Result<Exit, Failure> {
+    let device = open::volumes(device)?;
     let found = check::find(device.as_ref(), None)?;
     let exit = found.unreadable.iter().map(|bad| Exit::from(bad.class)).fold(Exit::Done, Exit::worst);
     let mut rows = Vec::new();
@@ -88,8 +94,8 @@ fn volumes(path: &Path, output: &Output) -> Result<Exit, Failure> {
 }
 
 /// What to stick on the volumes at a path.
-fn stickers(path: &Path, output: &Output) -> Result<Exit, Failure> {
-    let device = open::volumes(&DevicePath::Path(path.to_owned()))?;
+fn stickers(device: &DevicePath, output: &Output) -> Result<Exit, Failure> {
+    let device = open::volumes(device)?;
     let found = check::find(device.as_ref(), None)?;
     let exit = found.unreadable.iter().map(|bad| Exit::from(bad.class)).fold(Exit::Done, Exit::worst);
     let here = |set: &SetReader<'_>| set.volumes().iter().filter(|volume| volume.name.is_some()).count();

@@ -8,12 +8,20 @@ use crate::cli::render::text::escape;
 use crate::device::directory::DirectoryDevice;
 use crate::device::file::FileDevice;
 use crate::device::joined::JoinedDevice;
+use crate::device::pipe::PipeDevice;
+use crate::device::spool::SpoolDevice;
+use crate::device::tape::TapeDevice;
 use crate::device::traits::Device;
 use crate::error::Error;
 use crate::format::block::SetId;
 use crate::schema::catalogue::Catalogue;
 use crate::store::sqlite::SqliteStore;
+use crate::volume::stream::{self, ON_TAPE};
+use std::fs::File;
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Opens a database.
 ///
@@ -24,13 +32,67 @@ pub fn database(url: &DatabaseUrl) -> Result<SqliteStore, Failure> {
     Ok(SqliteStore::open(path)?)
 }
 
-/// Opens a folder of volumes, or one volume by its file.
+/// Opens a folder of volumes, one volume by its file, or what comes through standard input.
 ///
 /// # Errors
-/// There is no such folder or file.
+/// There is no such folder or file; no volume comes through standard input, or there is no room for it.
 pub fn volumes(device: &DevicePath) -> Result<Box<dyn Device>, Failure> {
-    let DevicePath::Path(path) = device;
-    Ok(if path.is_file() { Box::new(FileDevice::open(path)?) } else { Box::new(DirectoryDevice::open(path)?) })
+    Ok(match device {
+        DevicePath::Path(path) if path.is_file() => Box::new(FileDevice::open(path)?),
+        DevicePath::Path(path) => Box::new(DirectoryDevice::open(path)?),
+        DevicePath::Tape(path) => Box::new(TapeDevice::open(path, ON_TAPE, false, None)?),
+        DevicePath::Pipe => Box::new(piped()?),
+    })
+}
+
+/// What people call the pipes of this process.
+const INPUT: &str = "standard input";
+const OUTPUT: &str = "standard output";
+
+/// Reads volumes from standard input to its end. They are kept, as long as this process lives, in files without a name where
+/// temporary files go: a restore reads here and there, and a pipe comes once.
+fn piped() -> Result<SpoolDevice, Failure> {
+    let input = std::io::stdin();
+    if input.is_terminal() {
+        return Err(Failure::usage("volumes cannot come from a terminal")
+            .hint("send them through a pipe, as in: ssh vault cat /backup/monday.ivv | intervault check -"));
+    }
+    let folder = std::env::temp_dir();
+    let spool = SpoolDevice::new(INPUT, &folder);
+    stream::receive(&mut input.lock(), INPUT, &spool).map_err(|error| {
+        let failure = Failure::from(Error::from(error));
+        match failure.exit {
+            Exit::Full => failure.hint(
+                "volumes that come through a pipe are kept in files without a name until the command \
+                                        ends: let TMPDIR name a folder with room for them",
+            ),
+            _ => failure,
+        }
+    })?;
+    Ok(spool)
+}
+
+/// Opens a device to write a set to, with room for so many bytes if that is told.
+///
+/// # Errors
+/// It cannot be used; standard output is a terminal.
+pub fn target(device: &DevicePath, capacity: Option<u64>) -> Result<Arc<dyn Device>, Failure> {
+    Ok(match device {
+        DevicePath::Path(path) => Arc::new(DirectoryDevice::for_writing(path)?.with_capacity(capacity)),
+        DevicePath::Tape(path) => Arc::new(TapeDevice::for_writing(path, ON_TAPE, capacity)?),
+        DevicePath::Pipe => {
+            let output = std::io::stdout();
+            if output.is_terminal() {
+                let how =
+                    "send them through a pipe: intervault backup ... --to - | ssh vault 'cat > /backup/monday.ivv'";
+                return Err(Failure::usage("volumes are not written to a terminal").hint(how));
+            }
+            let file = output.as_fd().try_clone_to_owned().map(File::from);
+            let file =
+                file.map_err(|error| Failure::new(Exit::Failed, format!("cannot write to {OUTPUT}: {error}")))?;
+            Arc::new(PipeDevice::new(OUTPUT, Box::new(file)))
+        }
+    })
 }
 
 /// Opens several devices as one.
@@ -38,6 +100,9 @@ pub fn volumes(device: &DevicePath) -> Result<Box<dyn Device>, Failure> {
 /// # Errors
 /// As [`volumes`].
 pub fn all_volumes(devices: &[DevicePath]) -> Result<JoinedDevice, Failure> {
+    if devices.iter().filter(|device| **device == DevicePath::Pipe).count() > 1 {
+        return Err(Failure::usage("- stands for standard input, which can be read once: name it once"));
+    }
     Ok(JoinedDevice::new(devices.iter().map(volumes).collect::<Result<_, _>>()?))
 }
 

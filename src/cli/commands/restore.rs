@@ -9,6 +9,7 @@ use crate::cli::failure::Failure;
 use crate::cli::job::Job;
 use crate::cli::output::Output;
 use crate::cli::parse::DatabaseUrl;
+use crate::cli::parse::DevicePath;
 use crate::cli::progress::Progress;
 use crate::cli::prompt::confirm;
 use crate::cli::render::restore as render;
@@ -149,7 +150,8 @@ fn undo_folder(options: &RestoreOptions) -> Result<Option<PathBuf>, Failure> {
     let DatabaseUrl::Sqlite(database) = &options.database;
     let folder = match &options.undo {
         Undo::Declined => return Ok(None),
-        Undo::On(device) => device.path().to_owned(),
+        Undo::On(DevicePath::Path(folder)) => folder.clone(),
+        Undo::On(_) => return Err(Failure::usage("--undo wants a folder")),
         Undo::Beside => {
             let mut name = database.as_os_str().to_owned();
             name.push(".undo");

@@ -122,7 +122,7 @@ impl<'a> Common<'a> {
             more.extend(["--catalogue".to_owned(), whole(catalogue)?]);
         }
         let one = |kind: &str, at: &str, to: &DevicePath, words: &[&str]| -> Result<Task, Failure> {
-            let to = whole(config.device(to).path())?;
+            let to = place(&config.device(to))?;
             let words = [&["backup", "--database", &url, "--to", &to], words].concat();
             let command = self.command(&words, more.clone());
             let description = format!("{kind} backup of {url}");
@@ -143,7 +143,7 @@ impl<'a> Common<'a> {
 
     fn restore(&self, restore: &NightlyRestore, config: &Config) -> Result<Task, Failure> {
         let (url, file) = database(&restore.onto)?;
-        let from = whole(config.device(&restore.from).path())?;
+        let from = place(&config.device(&restore.from))?;
         let uncovered = match restore.uncovered {
             Uncovered::Refuse => "refuse",
             Uncovered::Delete => "delete",
@@ -167,6 +167,17 @@ fn database(url: &DatabaseUrl) -> Result<(String, String), Failure> {
     let DatabaseUrl::Sqlite(path) = url;
     let path = whole(path)?;
     Ok((format!("sqlite:{path}"), path))
+}
+
+/// A device as it is written in a unit.
+fn place(device: &DevicePath) -> Result<String, Failure> {
+    match device {
+        DevicePath::Path(path) => whole(path),
+        DevicePath::Tape(path) => Ok(format!("tape:{}", whole(path)?)),
+        DevicePath::Pipe => {
+            Err(Failure::usage("nobody is there to take what goes into a pipe at night: name a folder"))
+        }
+    }
 }
 
 /// A path that a unit can name: whole, and UTF-8.

@@ -58,8 +58,7 @@ impl Ending<'_> {
 }
 
 fn restore_command(database: &DatabaseUrl, from: &[DevicePath]) -> String {
-    let from: Vec<String> =
-        from.iter().map(|from| format!(" --from {}", quoted(&from.path().display().to_string()))).collect();
+    let from: Vec<String> = from.iter().map(|from| format!(" --from {}", quoted(&from.to_string()))).collect();
     format!("intervault restore --database {}{}", quoted(&database.to_string()), from.concat())
 }
 
@@ -68,7 +67,7 @@ fn restore_command(database: &DatabaseUrl, from: &[DevicePath]) -> String {
 pub fn apply_command(options: &RestoreOptions, file: &Path) -> String {
     let undo = match &options.undo {
         Undo::Beside => String::new(),
-        Undo::On(device) => format!(" --undo {}", quoted(&device.path().display().to_string())),
+        Undo::On(device) => format!(" --undo {}", quoted(&device.to_string())),
         Undo::Declined => " --no-undo".to_owned(),
     };
     let command = restore_command(&options.database, &options.from);
