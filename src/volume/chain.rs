@@ -171,7 +171,7 @@ fn is_replaced(set: &SetReader<'_>, members: &[&SetReader<'_>]) -> bool {
     let stands_for = |other: &&SetReader<'_>| {
         other.label().incremental && other.label().parent_set == label.parent_set && other.is_complete()
     };
-    label.incremental && !set.is_complete() && members.iter().any(|other| stands_for(other))
+    label.incremental && !set.is_complete() && members.iter().any(stands_for)
 }
 
 fn named(set: &SetReader<'_>) -> String {
