@@ -200,5 +200,8 @@ fn file_sets_give_one_output_on_all_servers_and_two_on_the_first() {
     assert!(done["sets"][0]["error"].is_null() && done["sets"][1]["error"].is_string(), "{done}");
     fs::write(yard.at("sets.toml"), "[[file_set]]\nname = \"A\"\npaths = []").unwrap();
     run(&backup, 2);
+    sets("another-server");
+    let (_, said) = run(&["backup", "--file-sets", &yard.path("sets.toml"), "--to", "-"], 2);
+    assert!(said.contains("a pipe takes one set"), "{said}");
     assert_eq!(intervault(&["backup", "--file-sets", "/no/such", "--to", &all]).status.code(), Some(10));
 }

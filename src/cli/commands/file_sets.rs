@@ -5,7 +5,7 @@ use crate::cli::args::{BackupOptions, trees};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::parse;
+use crate::cli::parse::{self, DevicePath};
 use crate::cli::render::text::escape;
 use crate::files::sets::{FileSet, FileSets};
 use serde_json::{Value, json};
@@ -69,11 +69,15 @@ pub fn run(
 fn one(options: &BackupOptions, set: &FileSet) -> Result<BackupOptions, Failure> {
     let to = set.to.as_deref().map(parse::device).transpose();
     let to = to.map_err(|error| Failure::usage(format!("to: {error}")))?;
+    let to = to.map_or_else(|| options.to.clone(), |to| vec![to]);
+    if to.contains(&DevicePath::Pipe) {
+        return Err(Failure::usage("a pipe takes one set: file sets go to folders or tapes"));
+    }
     Ok(BackupOptions {
         // One that is configured is not meant.
         database: None,
         trees: trees(&set.paths, &set.include, &set.exclude, set.cmsadm)?,
-        to: to.map_or_else(|| options.to.clone(), |to| vec![to]),
+        to,
         ..options.clone()
     })
 }
