@@ -47,7 +47,7 @@ pub fn run(
         return Ok(Exit::Done);
     }
     match &options.dir {
-        None => files.iter().for_each(|file| output.line(&format!("# {}\n{}", file.name, file.text))),
+        None => files.iter().for_each(|file| output.line(&format!("# {}\n{}\n", file.name, file.text))),
         Some(dir) => {
             for file in &files {
                 output.line(&escape(&dir.join(&file.name).display().to_string()));
