@@ -236,6 +236,9 @@ fn parse_text(text: &str, folder: &Path) -> Result<Config, String> {
             return Err(at(device, wrong));
         }
         let read = parse::device(device.get_ref()).map_err(|wrong| at(device, wrong))?;
+        if read == DevicePath::Pipe {
+            return Err(at(device, "a pipe has no place, so it needs no name".to_owned()));
+        }
         devices.insert(name.clone(), below(folder, &read));
     }
     if let Some(name) = &file.default_device
@@ -349,6 +352,7 @@ after = [["/bin/true"], ["/bin/echo", "done"]]
             ("[devices]\n\"a\\u001b\" = '/x'", "\\u{1b}"),
             ("[devices]\na = 's3:x'", "line 2, column 5: object stores"),
             ("[devices]\na = ''", "the folder is missing"),
+            ("[devices]\na = '-'", "line 2, column 5: a pipe has no place"),
             ("database = 'x.db'", "line 1, column 12: no kind of database"),
             ("[hooks]\nbefore = [[]]", "line 2, column 11: a hook is a list"),
             ("[hooks]\nbefore = [['touch']]", "whole path"),

@@ -128,6 +128,8 @@ fn nobody_is_there_to_say_yes_and_others_may_be_writing() {
     assert_eq!(nights.there().len(), 6);
     drop(lock);
     run(&["prune", "/no/such", "--keep-last", "1", "--yes"], 10);
+    let (_, err) = run(&["prune", "tape:/dev/nst0", "--keep-last", "1", "--yes"], 2);
+    assert!(err.contains("from folders only"), "{err}");
     run(&["prune", &nights.centre.folder.path().display().to_string(), "--keep-last", "1", "--yes"], 10);
 }
 

@@ -15,8 +15,8 @@ struct Known<'a> {
     name: &'a str,
     device: &'a DevicePath,
     default: bool,
-    /// Volumes there, or why it cannot be reached.
-    volumes: Result<u64, String>,
+    /// Volumes there, none where that takes long to tell; or why it cannot be reached.
+    volumes: Result<Option<u64>, String>,
     free: Option<u64>,
 }
 
@@ -52,12 +52,19 @@ pub fn run(config: &Config, output: &Output) -> Result<Exit, Failure> {
 }
 
 fn look<'a>(config: &'a Config, name: &'a str, device: &'a DevicePath) -> Known<'a> {
-    let volumes = open::volumes(device).and_then(|opened| Ok(opened.list()?.len() as u64));
+    let volumes = match device {
+        // To count what is on a tape it would have to be wound: whether the drive is there is enough.
+        DevicePath::Tape(path) => match std::fs::metadata(path) {
+            Ok(_) => Ok(None),
+            Err(error) => Err(Failure::new(Exit::Nothing, format!("cannot look at {}: {error}", path.display()))),
+        },
+        _ => open::volumes(device).and_then(|opened| Ok(Some(opened.list()?.len() as u64))),
+    };
     Known {
         name,
         device,
         default: config.default_device.as_deref() == Some(name),
-        free: volumes.as_ref().ok().and_then(|_| free(device)),
+        free: volumes.as_ref().ok().copied().flatten().and_then(|_| free(device)),
         volumes: volumes.map_err(|failure| failure.message),
     }
 }
@@ -69,7 +76,10 @@ fn free(device: &DevicePath) -> Option<u64> {
 }
 
 fn line(known: &Known<'_>) -> Vec<String> {
-    let volumes = known.volumes.as_ref().map_or_else(|_| "not reachable".to_owned(), u64::to_string);
+    let volumes = match known.volumes {
+        Ok(volumes) => volumes.map_or_else(String::new, |volumes| volumes.to_string()),
+        Err(_) => "not reachable".to_owned(),
+    };
     let mark = if known.default { "default" } else { "" };
     vec![
         known.name.to_owned(),
@@ -86,7 +96,7 @@ fn one_json(known: &Known<'_>) -> Value {
         "device": known.device.to_string(),
         "default": known.default,
         "reachable": known.volumes.is_ok(),
-        "volumes": known.volumes.as_ref().ok(),
+        "volumes": known.volumes.as_ref().ok().copied().flatten(),
         "free_bytes": known.free,
         "reason": known.volumes.as_ref().err(),
     })

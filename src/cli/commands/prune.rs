@@ -8,6 +8,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::job::{Job, civil};
 use crate::cli::output::Output;
+use crate::cli::parse::DevicePath;
 use crate::cli::prompt::confirm;
 use crate::cli::render::prune as render;
 use crate::cli::render::text::{bytes, counted};
@@ -26,6 +27,9 @@ use std::collections::BTreeSet;
 /// # Errors
 /// There is nothing on the devices, nobody said yes, somebody else is writing there, a volume cannot be removed.
 pub fn run(options: &PruneOptions, journal: Option<&Journal>, job: &Job, output: &Output) -> Result<Exit, Failure> {
+    if let Some(other) = options.devices.iter().find(|device| !matches!(device, DevicePath::Path(_))) {
+        return Err(Failure::usage(format!("sets are removed from folders only, and {other} is none")));
+    }
     let known = journal.map(|journal| known(journal, output)).transpose()?.unwrap_or_default();
     let (shown, mut exit) = {
         let device = open::all_volumes(&options.devices)?;

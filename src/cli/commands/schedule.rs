@@ -47,7 +47,7 @@ pub fn run(
         return Ok(Exit::Done);
     }
     match &options.dir {
-        None => files.iter().for_each(|file| output.line(&format!("# {}\n{}", file.name, file.text))),
+        None => files.iter().for_each(|file| output.line(&format!("# {}\n{}\n", file.name, file.text))),
         Some(dir) => {
             for file in &files {
                 output.line(&escape(&dir.join(&file.name).display().to_string()));
@@ -126,7 +126,8 @@ impl<'a> Common<'a> {
             let words = [&["backup", "--database", &url, "--to", &to], words].concat();
             let command = self.command(&words, more.clone());
             let description = format!("{kind} backup of {url}");
-            Ok(self.task(kind, description, at, command, vec![to.clone(), file.clone()]))
+            let folders = [to.clone(), file.clone()].into_iter().filter(|path| path.starts_with('/'));
+            Ok(self.task(kind, description, at, command, folders.collect()))
         };
         let mut tasks = vec![
             one("full", full, &backup.to, &["--data", NIGHTLY_DATA, "--full"])?,
@@ -155,7 +156,8 @@ impl<'a> Common<'a> {
         let command = self.command(&words, Vec::new());
         let description = format!("restore of {from} onto {url}");
         let [.., at] = &self.options.times;
-        let mut task = self.task("restore", description, at, command, vec![from.clone(), file.clone()]);
+        let folders = [from.clone(), file.clone()].into_iter().filter(|path| path.starts_with('/'));
+        let mut task = self.task("restore", description, at, command, folders.collect());
         let prune = ["prune", &undo, "--keep-last", "1", "--undo-sets", UNDO_SETS, "--yes"];
         task.afterwards.push(self.command(&prune, Vec::new()));
         Ok(task)

@@ -132,6 +132,10 @@ fn named(runs: &[Run], output: &Output) -> Vec<DevicePath> {
     let names: BTreeSet<&String> = backups.flat_map(|run| &run.entry.devices).collect();
     let mut devices = Vec::new();
     for name in names {
+        // A tape is wound for nobody who did not name it, and what went into a pipe is elsewhere.
+        if !matches!(parse::device(name), Ok(DevicePath::Path(_))) {
+            continue;
+        }
         match parse::device(name).map_err(Failure::usage).and_then(|device| open::volumes(&device).map(|_| device)) {
             Ok(device) => devices.push(device),
             Err(failure) => output.warning(&format!("a device that the history names is not looked at: {failure}")),

@@ -15,8 +15,8 @@ pub fn plan_text(plan: &Plan) -> String {
     let size = going.iter().map(|facts| facts.bytes).fold(0, u64::saturating_add);
     let stays = plan.sets.len().saturating_sub(going.len()) as u64;
     out.push_str(&format!(
-        "\n{} go, {}; {}.\n",
-        counted(going.len() as u64, "set", "sets"),
+        "\n{}, {}; {}.\n",
+        counted(going.len() as u64, "set goes", "sets go"),
         bytes(size),
         counted(stays, "stays", "stay")
     ));
