@@ -22,6 +22,7 @@ mod sides;
 mod summarise;
 mod target;
 mod undo;
+mod undo_rows;
 mod units;
 mod window;
 

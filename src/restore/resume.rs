@@ -152,9 +152,16 @@ fn todo<'a>(unfinished: &Unfinished, plan: &'a RestorePlan) -> Result<Vec<Todo<'
             ));
         };
         let done = line.status == UnitStatus::Applied;
+        let both = matches!(&table.action, TableAction::Ranges(ranges) if ranges.keyed);
         let part = match (table.section.bound.grain, line.slice == Span::ALL) {
             (Grain::None, _) => Part::Whole,
-            (_, true) => Part::Undated,
+            (_, true) => {
+                if both {
+                    Part::Both
+                } else {
+                    Part::Undated
+                }
+            }
             (_, false) => Part::Slice(line.slice),
         };
         let planned = match &table.action {

@@ -18,6 +18,7 @@ mod eyes;
 mod histories;
 #[cfg(target_os = "linux")]
 mod json;
+mod left_alone;
 mod one_backup;
 mod rules;
 #[cfg(target_os = "linux")]
