@@ -5,7 +5,6 @@ use super::options::{Missing, Options, Proof, Select};
 use super::report::{AcdPlan, Source, TableAction};
 use super::settled::Settled;
 use super::target::UnitRows;
-use super::units::Part;
 use crate::base::checksum::{Hash, blake3};
 use crate::base::time::{Instant, Span};
 use crate::error::Error;
@@ -58,7 +57,7 @@ pub(super) fn ranges(unit: &UnitRows<'_>, members: &[Member]) -> Vec<Range> {
                     .into_iter()
                     .for_each(|source| add(source, acd, RangeKind::Undated, Span::ALL));
             }
-            let Part::Slice(slice) = unit.part else { return lines };
+            let Some(slice) = unit.part.dated() else { return lines };
             let slice = SpanSet::from(slice);
             for source in sources {
                 for plan in &plan.acds {

@@ -23,6 +23,7 @@ mod sides;
 mod summarise;
 mod target;
 mod undo;
+mod undo_rows;
 mod units;
 mod window;
 

@@ -14,6 +14,7 @@ use super::rules::{Refusal, Rule};
 use super::settled::{Settled, SettledTable, Settling};
 use super::shortfall::Shortfall;
 use super::sides::{Cells, Sides};
+use super::units::collide;
 use super::window;
 use crate::base::checksum::Hash;
 use crate::base::monitor::{Monitor, Task};
@@ -462,9 +463,10 @@ impl<'a> Planner<'a> {
         }
         let list = |buckets: BTreeSet<Bucket>| buckets.into_iter().collect();
         let (unproven, stale, lost) = (list(given.unproven), list(given.stale), list(given.lost));
-        let key = self.snapshot.key_column(&target)?;
-        let keyed = key.is_some_and(|key| sources.iter().any(|source| source.mapping.columns.contains(&key)));
-        let ranges = RangesPlan { target, bound_target, keyed, sources, cells, days, acds, unproven, stale, lost };
+        let unique = self.snapshot.unique_columns(&target)?;
+        let keyed = false;
+        let mut ranges = RangesPlan { target, bound_target, keyed, sources, cells, days, acds, unproven, stale, lost };
+        ranges.keyed = collide(&ranges, &unique);
         Ok(TableAction::Ranges(Box::new(ranges)))
     }
 

@@ -126,7 +126,8 @@ pub struct RangesPlan {
     pub target: TableSchema,
     /// The section's table, with the column numbers of the target.
     pub bound_target: BoundTable,
-    /// Whether the rows that go in bring their own row keys. Such a key may be that of any row that goes, whatever its time.
+    /// Whether the rows that go in bring their own row keys, or others that no two rows may share. Such a key may be that of
+    /// any row that goes, whatever its time, so that all rows are replaced together.
     pub keyed: bool,
     /// Where the rows that go in come from, the newest set first.
     pub sources: Vec<Source>,

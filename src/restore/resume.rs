@@ -1,7 +1,7 @@
 //! Going on with a run that ended early: it is planned again with the options in its line, and the units that have no line
 //! as applied are replaced. A second time there is nothing left to do.
 
-use super::apply::{Todo, Work, unit_report};
+use super::apply::{Todo, Work, cut, unit_report};
 use super::guards::of_state;
 use super::journal;
 use super::options::{Options, Proof};
@@ -155,8 +155,10 @@ fn todo<'a>(unfinished: &Unfinished, plan: &'a RestorePlan) -> Result<Vec<Todo<'
             ));
         };
         let done = line.status == UnitStatus::Applied;
+        let both = cut(table, u64::MAX).first().is_some_and(|unit| unit.part == Part::Both);
         let part = match (table.section.bound.grain, line.slice == Span::ALL) {
             (Grain::None, _) => Part::Whole,
+            (_, true) if both => Part::Both,
             (_, true) => Part::Undated,
             (_, false) => Part::Slice(line.slice),
         };

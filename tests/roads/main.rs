@@ -30,6 +30,7 @@ mod incremental;
 mod incremental_since;
 #[cfg(target_os = "linux")]
 mod json;
+mod left_alone;
 mod one_backup;
 #[cfg(target_os = "linux")]
 mod prune;

@@ -45,20 +45,21 @@ pub fn run(options: &UndoOptions, job: &Job, output: &Output) -> Result<Exit, Fa
         output.line(render::plan_text(&plan).trim_end());
     }
     let planned = render::plan_json(&plan);
-    let refused = !plan.refusals.is_empty() && !options.partial;
-    let exit = match (refused, plan.refusals.is_empty()) {
-        (true, _) => Exit::NotRestorable,
-        (false, false) => Exit::Warnings,
-        (false, true) => Exit::Done,
+    let refused = plan.refusals.iter().map(|refusal| Exit::from(refusal.class)).reduce(Exit::worst);
+    let exit = match refused {
+        Some(worst) if !options.partial => worst,
+        Some(_) => Exit::Warnings,
+        None => Exit::Done,
     };
+    let refused = refused.is_some() && !options.partial;
     if refused && !output.json() {
-        return Err(refusal(&plan));
+        return Err(refusal(&plan, exit));
     }
     if refused || options.dry_run {
         answer(output, exit, planned, None);
         return Ok(exit);
     }
-    let (delete, put_back) = render::changes(&plan, options.force);
+    let (delete, put_back) = render::changes(&plan);
     let rows = |rows: u64| counted(rows, "row", "rows");
     if !options.yes && !confirm(output, &format!("Delete {} and put back {}?", rows(delete), rows(put_back)))? {
         output.notice("Nothing was changed.");
@@ -73,7 +74,9 @@ pub fn run(options: &UndoOptions, job: &Job, output: &Output) -> Result<Exit, Fa
         Ok(report) => Taken { report, time, stopped: None },
         Err(error) => {
             // That others were left alone is what --partial asked for.
-            let left = options.partial && matches!(error.kind(), ErrorKind::Refused { .. });
+            let of_units =
+                matches!(error.kind(), ErrorKind::Refused { .. } | ErrorKind::Damage { .. } | ErrorKind::Wanted { .. });
+            let left = options.partial && of_units;
             let failure = Failure::from(error);
             let stopped = Some(if left { Failure { exit: Exit::Warnings, ..failure } } else { failure });
             Taken { report: so_far(&plan, &store)?, time, stopped }
@@ -132,11 +135,14 @@ fn so_far(plan: &UndoPlan, store: &SqliteStore) -> Result<UndoReport, Failure> {
     Ok(report)
 }
 
-fn refusal(plan: &UndoPlan) -> Failure {
+fn refusal(plan: &UndoPlan, exit: Exit) -> Failure {
+    let worst = plan.refusals.iter().find(|refusal| Exit::from(refusal.class) == exit);
     let more = plan.refusals.len().saturating_sub(1);
     let and_more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-    let Some(first) = plan.refusals.first() else { return Failure::new(Exit::NotRestorable, "the undo is refused") };
-    Failure::new(Exit::NotRestorable, format!("{first}{and_more}; nothing was changed")).hint(first.advice.clone())
+    worst.map_or_else(
+        || Failure::new(exit, "the undo is refused"),
+        |refusal| Failure::new(exit, format!("{refusal}{and_more}; nothing was changed")).hint(refusal.advice.clone()),
+    )
 }
 
 fn answer(output: &Output, exit: Exit, plan: Value, done: Option<Value>) {
