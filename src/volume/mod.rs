@@ -7,6 +7,7 @@ mod copies;
 mod draft;
 pub mod error;
 pub mod medium;
+mod moved;
 pub mod name;
 pub mod reader;
 pub mod rebuild;
