@@ -1,15 +1,17 @@
 //! Whole roads against their limits in the same run: backup against a bare scan, verify against the checksum, restore
-//! against a bare insert, a few days against a bare delete and insert, a resume against the whole. The data are those of the
+//! against a bare insert, a few days against a bare delete and insert, a resume against the whole, an incremental backup
+//! against a bare scan by two connections. The data are those of the
 //! demonstration (300 thousand rows, the same every time); with `INTERVAULT_BENCH_DB=PATH` also the tables named in
 //! `INTERVAULT_BENCH_TABLES` (default `hsplit,hagent`) of that database.
 //! Ratios within one run are what counts: machines differ.
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a bench has no interface, and stops at a surprise")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use intervault::backup::{Backup, Options, ReadBack, Select};
+use intervault::backup::{Backup, BackupReport, ChangedSince, Incremental, Kind, Options, ReadBack, Select};
 use intervault::base::monitor::{Monitor, Silent, Task};
 use intervault::base::ordered::ordered;
 use intervault::base::position::Position;
+use intervault::base::side_by_side::side_by_side;
 use intervault::base::time::Instant;
 use intervault::check;
 use intervault::column::digest::RowHasher;
@@ -20,6 +22,7 @@ use intervault::device::traits::{Device, VolumeSink, VolumeSource};
 use intervault::format::block::SetId;
 use intervault::restore::{self, Keep, Proof, Restore};
 use intervault::schema::catalogue::Catalogue;
+use intervault::schema::grain::DataType;
 use intervault::schema::range::Request;
 use intervault::store::sqlite::SqliteStore;
 use intervault::volume::set::{SetReader, list_sets};
@@ -372,5 +375,101 @@ fn days(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, roads, full, days);
+/// The tables as they are in a backup of kinds of data: those of the measure and no other.
+fn catalogue(data: &Data) -> Catalogue {
+    let listed = |name: &str| data.tables.iter().any(|table| table == name);
+    let others: Vec<String> = Catalogue::builtin()
+        .entries()
+        .iter()
+        .filter(|entry| !listed(&entry.name))
+        .map(|entry| format!("{:?}", entry.name))
+        .collect();
+    Catalogue::parse(&format!("remove = [{}]", others.join(", "))).unwrap()
+}
+
+fn chained(data: &Data, path: &Path, device: &MemoryDevice, kind: Kind, number: u8) -> BackupReport {
+    let store = SqliteStore::open(path).unwrap();
+    let select = Select::Data(vec![DataType::Historical]);
+    let read_back = ReadBack::Skip;
+    let options = Options { kind, select, read_back, jobs: 2, ..Options::new(NOW, 0, SetId([number; 16])) };
+    Backup::new(&store, &catalogue(data), device, options).run().unwrap()
+}
+
+/// The limit of an incremental backup: every value of every row, by two connections side by side.
+fn bare_scan_by_two(data: &Data, path: &Path) -> u64 {
+    let halves: Vec<(String, u64)> =
+        data.tables.iter().flat_map(|table| [(table.clone(), 0), (table.clone(), 1)]).collect();
+    let part = |(table, half): &(String, u64)| -> Result<u64, ()> {
+        let sql = Connection::open(path).unwrap();
+        let last: i64 = sql.query_row(&format!("SELECT max(rowid) FROM {table}"), [], |row| row.get(0)).unwrap();
+        let (from, to) = if *half == 0 { (0, last / 2) } else { (last / 2 + 1, last) };
+        let mut statement = sql.prepare(&format!("SELECT * FROM {table} WHERE rowid BETWEEN {from} AND {to}")).unwrap();
+        let columns = statement.column_count();
+        let (mut rows, mut seen) = (statement.query([]).unwrap(), 0);
+        while let Some(row) = rows.next().unwrap() {
+            for column in 0..columns {
+                black_box(row.get_ref(column).unwrap());
+            }
+            seen += 1;
+        }
+        Ok(seen)
+    };
+    side_by_side(2, &halves, |_, half| part(half)).unwrap().into_iter().sum()
+}
+
+/// What a night costs after a full backup: one day of all days has changed.
+fn incremental(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(folder.path());
+    let mut group = criterion.benchmark_group("incremental");
+    group.sample_size(10);
+    for data in &data {
+        let path = target(data, folder.path(), false);
+        let device = MemoryDevice::new();
+        let full = chained(data, &path, &device, Kind::Full, 1);
+        // The last day: what a watermark can see.
+        let day = data.days.last().unwrap();
+        let sql = Connection::open(&path).unwrap();
+        for table in &data.tables {
+            let column = if table.starts_with('h') || table.starts_with('d') { "acdcalls" } else { "duration" };
+            sql.execute(&format!("UPDATE {table} SET {column} = {column} + 1 WHERE row_date = ?"), [day]).unwrap();
+        }
+        drop(sql);
+        let everything = || Kind::Incremental(Incremental::default());
+        let last_days = || {
+            let changed_since = Some(ChangedSince::default());
+            Kind::Incremental(Incremental { changed_since, ..Incremental::default() })
+        };
+        for (what, kind) in [("incremental", everything()), ("incremental of the last days", last_days())] {
+            let report = chained(data, &path, &device.copy(), kind, 2);
+            eprintln!(
+                "{}, {what}, one day of {}: {} of {} bytes (1/{:.0}), {} rows",
+                data.name,
+                data.days.len(),
+                report.set.bytes,
+                full.set.bytes,
+                full.set.bytes as f64 / report.set.bytes as f64,
+                report.set.rows
+            );
+        }
+        let id = |what: &str| BenchmarkId::new(what, data.name);
+        group.throughput(Throughput::Elements(data.rows));
+        let size = criterion::BatchSize::PerIteration;
+        group.bench_function(id("limit: bare scan, two connections"), |bench| {
+            bench.iter(|| bare_scan_by_two(data, &path));
+        });
+        group.bench_function(id("full, written only"), |bench| {
+            bench.iter(|| chained(data, &path, &MemoryDevice::new(), Kind::Full, 1));
+        });
+        group.bench_function(id("incremental, one day"), |bench| {
+            bench.iter_batched(|| device.copy(), |device| chained(data, &path, &device, everything(), 2), size);
+        });
+        group.bench_function(id("incremental of the last days"), |bench| {
+            bench.iter_batched(|| device.copy(), |device| chained(data, &path, &device, last_days(), 2), size);
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, roads, full, days, incremental);
 criterion_main!(benches);

@@ -81,7 +81,7 @@ impl Capacity {
 
     /// The first record of the catalog, which names what is not on the volumes.
     fn list_bytes(&self, plan: &BackupPlan) -> Result<u64, FormatError> {
-        let (absent, left_out) = (plan.gaps.absent.clone(), plan.gaps.left_out_pairs());
+        let (absent, left_out) = (plan.gaps.absent.clone(), plan.left_out_pairs());
         let head = CatalogRecord { volumes: 1, sections: 0, rows: 0, absent, left_out };
         Ok(block_len(encode_record(&head)?.len()) as u64)
     }

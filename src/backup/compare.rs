@@ -3,7 +3,7 @@
 
 use super::report::Compared as Counts;
 use super::run::unless_cancelled;
-use super::table::{TableJob, odd};
+use super::table::{Stretch, TableJob, odd};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
 use crate::base::time::{Day, Span};
@@ -11,11 +11,10 @@ use crate::column::digest::RowHasher;
 use crate::error::Error;
 use crate::format::catalog::BucketEntry;
 use crate::schema::clock::{RowWhen, When, bucket_day};
-use crate::section::changes::{Before, Changes, changes};
+use crate::section::changes::{Before, Changes, changes, changes_since};
 use crate::section::evidence::Bucket;
 use crate::section::pieces::{Acd, Cutoffs, Pieces, pieces};
 use crate::store::error::{StoreError, StoreErrorKind};
-use crate::store::traits::Part;
 use crate::volume::summary::BucketTable;
 use std::collections::{BTreeMap, HashMap};
 
@@ -26,7 +25,9 @@ const PAIRS_MAX: usize = 2 << 20;
 pub(super) struct Comparison<'a> {
     pub(super) changes: Changes,
     /// The parts that hold rows of changed buckets, in row order, in groups whose rows fill a chunk.
-    pub(super) parts: Vec<Vec<&'a Part>>,
+    pub(super) parts: Vec<Vec<Stretch<'a>>>,
+    read_from: Option<Day>,
+    trusted: u64,
     /// Whether the rows come by day, with no undated ones among them.
     pub(super) ordered: bool,
     now: BTreeMap<Bucket, BucketEntry>,
@@ -48,14 +49,14 @@ pub(super) fn compare<'a>(
     before: Before<'_>,
     monitor: &dyn Monitor,
 ) -> Result<Comparison<'a>, Error> {
-    let parts = &job.planned.parts;
+    let parts = job.stretches();
     let mut gathered = Gathered::new(parts.len());
     ordered(
         job.jobs,
         parts.len(),
         2,
         |worker, item, emit| match parts.get(item) {
-            Some(part) => hear(job, worker, (item, part), cutoffs, emit),
+            Some(part) => hear(job, worker, (item, *part), cutoffs, emit),
             None => Ok(()),
         },
         |heard: Heard| {
@@ -65,10 +66,17 @@ pub(super) fn compare<'a>(
         },
     )?;
     let now: Vec<BucketEntry> = gathered.table.entries().collect();
-    let changes = changes(job.table().grain, &now, &gathered.complete, Some(before));
+    let (grain, read_from) = (job.table().grain, job.planned.read_from);
+    let changes = match read_from {
+        None => changes(grain, &now, &gathered.complete, Some(before)),
+        Some(since) => changes_since(grain, since, &now, &gathered.complete, before),
+    };
     let wanted = gathered.wanted(&changes, job.batch_rows() as u64);
-    let parts = wanted.into_iter().map(|group| group.into_iter().filter_map(|part| parts.get(part)).collect());
+    let parts = wanted.into_iter().map(|group| group.into_iter().filter_map(|part| parts.get(part).copied()).collect());
+    let trusted = |bucket: &&BucketEntry| read_from.is_some_and(|since| bucket.day.is_none_or(|day| day < since));
     Ok(Comparison {
+        trusted: before.buckets.iter().filter(trusted).count() as u64,
+        read_from,
         parts: parts.collect(),
         ordered: gathered.ordered,
         now: now.into_iter().map(|entry| ((entry.acd, entry.day), entry)).collect(),
@@ -80,7 +88,7 @@ pub(super) fn compare<'a>(
 fn hear(
     job: &TableJob<'_>,
     reader: usize,
-    (number, part): (usize, &Part),
+    (number, part): (usize, Stretch<'_>),
     cutoffs: &Cutoffs,
     emit: &mut dyn FnMut(Heard) -> bool,
 ) -> Result<(), Error> {
@@ -205,7 +213,9 @@ impl Comparison<'_> {
     pub(super) fn counts(&self) -> Counts {
         Counts {
             changed: self.changes.written.len() as u64,
-            unchanged: self.changes.unwritten.len() as u64,
+            unchanged: (self.changes.unwritten.len() as u64).saturating_sub(self.trusted),
+            trusted: self.trusted,
+            read_from: self.read_from,
             vanished: self.changes.vanished.len() as u64,
             expired: self.changes.expired.len() as u64,
             rows: self.rows_of_written().values().fold(0, |sum, rows| sum.saturating_add(*rows)),

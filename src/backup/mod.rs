@@ -13,7 +13,7 @@ mod sink;
 mod table;
 
 pub use base::Parent;
-pub use options::{Incremental, Kind, Options, ReadBack, Select};
+pub use options::{ChangedSince, Incremental, Kind, Options, ReadBack, Select};
 pub use plan::{BackupPlan, Gap, Gaps, PlannedTable};
 pub use report::{BackupReport, Compared, TableReport};
 pub use run::Backup;

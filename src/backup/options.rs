@@ -59,6 +59,24 @@ pub enum Kind {
 pub struct Incremental {
     /// A set of the chain: its id, the first digits of it, or its label. `None`: the chain that was begun last.
     pub set: Option<String>,
+    /// Read only the last days, and take all before them on trust. `None`: every row is read.
+    pub changed_since: Option<ChangedSince>,
+}
+
+/// How an incremental of very large tables gets by without reading them: it begins a little before the time at which the
+/// chain's rows of a table end, and takes every older bucket, and rows without a usable time, to be as the newest set that
+/// lists the table has them. It misses rows that came late, were corrected or deleted, or were taken by age, before that;
+/// the next incremental that reads everything finds them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangedSince {
+    /// Days that are read again before the newest one of the chain.
+    pub margin_days: u16,
+}
+
+impl Default for ChangedSince {
+    fn default() -> ChangedSince {
+        ChangedSince { margin_days: 1 }
+    }
 }
 
 /// How to back up.
@@ -108,6 +126,14 @@ impl Options {
             set,
             system: "CMS".to_owned(),
             encode: EncodeOptions::default(),
+        }
+    }
+
+    /// How little is read, if not everything.
+    pub(super) fn changed_since(&self) -> Option<ChangedSince> {
+        match &self.kind {
+            Kind::Full => None,
+            Kind::Incremental(incremental) => incremental.changed_since,
         }
     }
 

@@ -4,6 +4,7 @@ use super::base::Parent;
 use super::options::{Kind, Options, Select};
 use super::report::Compared;
 use crate::base::limits::CHUNK_ROWS_MAX;
+use crate::base::time::{Day, civil_of_day};
 use crate::column::logical::LogicalType;
 use crate::error::Error;
 use crate::schema::catalogue::{Catalogue, Entry};
@@ -20,8 +21,10 @@ pub struct PlannedTable {
     pub table: BoundTable,
     /// Rows at the time of the plan; with one ACD chosen, those of all ACDs.
     pub rows: u64,
-    /// The parts in which it is read, in row order.
+    /// The parts in which it is read, in row order; empty if not all of it is read.
     pub parts: Vec<Part>,
+    /// The day from which on it is read, if not all of it is ([`super::ChangedSince`]).
+    pub read_from: Option<Day>,
     /// How it compares with what the chain had, in the plan of an incremental backup; `None` as in a report.
     pub compared: Option<Compared>,
 }
@@ -61,6 +64,22 @@ pub struct Gap {
     pub warns: bool,
 }
 
+impl BackupPlan {
+    /// Names and reasons of what is not on the volumes, as their catalog has them: what is left out, and rows that are not
+    /// read.
+    pub(super) fn left_out_pairs(&self) -> Vec<(String, String)> {
+        let gaps = self.gaps.left_out.iter().map(|gap| (gap.name.clone(), gap.reason.clone()));
+        let parent = self.parent.as_ref().map_or_else(String::new, |parent| parent.label.clone());
+        let trusted = self.tables.iter().filter_map(|planned| {
+            let (year, month, day) = civil_of_day(planned.read_from?);
+            let when = format!("{year:04}-{month:02}-{day:02}");
+            let text = format!("rows before {when} were not read: taken to be as the chain has them up to {parent}");
+            Some((planned.table.schema.name.clone(), text))
+        });
+        gaps.chain(trusted).collect()
+    }
+}
+
 impl Gaps {
     /// Whether the backup ends with a warning.
     #[must_use]
@@ -70,11 +89,6 @@ impl Gaps {
 
     fn leave_out(&mut self, name: &str, reason: &str, warns: bool) {
         self.left_out.push(Gap { name: name.to_owned(), reason: reason.to_owned(), warns });
-    }
-
-    /// Names and reasons of what is not written, as the catalog on the volumes has them.
-    pub(super) fn left_out_pairs(&self) -> Vec<(String, String)> {
-        self.left_out.iter().map(|gap| (gap.name.clone(), gap.reason.clone())).collect()
     }
 }
 
@@ -170,15 +184,26 @@ fn add(plan: &mut BackupPlan, snapshot: &dyn Snapshot, entry: &Entry, options: &
     if let Some(gap) = not_restorable(snapshot, &schema)? {
         plan.gaps.not_restorable.push(gap);
     }
+    let mut planned = PlannedTable { table, rows: 0, parts: Vec::new(), read_from: None, compared: None };
+    // To cut a table into parts costs, and may be in vain: it waits until the chain is known.
+    if options.changed_since().is_none() || !dated(&planned.table) {
+        cut(&mut planned, snapshot, options)?;
+    }
+    plan.tables.push(planned);
+    Ok(())
+}
+
+/// Cuts a table into parts.
+pub(super) fn cut(planned: &mut PlannedTable, snapshot: &dyn Snapshot, options: &Options) -> Result<(), Error> {
+    let schema = &planned.table.schema;
     let chunks = match options.kind {
         Kind::Full => PART_CHUNKS,
         // Small parts: of those with a changed bucket little else is read again.
         Kind::Incremental(_) => 1,
     };
-    let rows = chunk_rows(&table.schema, options.chunk_bytes()).saturating_mul(chunks);
-    let parts = snapshot.parts(&table.schema, rows)?;
-    let rows = parts.iter().map(|part| part.rows).fold(0, u64::saturating_add);
-    plan.tables.push(PlannedTable { table, rows, parts, compared: None });
+    let rows = chunk_rows(schema, options.chunk_bytes()).saturating_mul(chunks);
+    planned.parts = snapshot.parts(schema, rows)?;
+    planned.rows = planned.parts.iter().map(|part| part.rows).fold(0, u64::saturating_add);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use super::base::Parent;
 use super::plan::Gaps;
-use crate::base::time::Span;
+use crate::base::time::{Day, Span};
 use crate::section::pieces::Acd;
 use crate::volume::set_writer::SetSummary;
 use std::time::Duration;
@@ -63,6 +63,10 @@ pub struct Compared {
     pub expired: u64,
     /// Rows of the changed buckets.
     pub rows: u64,
+    /// Buckets that were not read and are taken to be as before ([`super::ChangedSince`]).
+    pub trusted: u64,
+    /// The day from which on the table was read, if not all of it was.
+    pub read_from: Option<Day>,
     /// Why the table is written whole, where it cannot be compared.
     pub whole: Option<&'static str>,
 }

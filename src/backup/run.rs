@@ -5,7 +5,7 @@ use super::capacity::Capacity;
 use super::compare::compare;
 use super::cutoff::{self, Archived};
 use super::options::{Kind, Options, ReadBack};
-use super::plan::{BackupPlan, dated, label_text, plan};
+use super::plan::{BackupPlan, cut, dated, label_text, plan};
 use super::report::{BackupReport, Compared, TableReport};
 use super::table::TableJob;
 use crate::base::limits::NAME_BYTES_MAX;
@@ -16,6 +16,9 @@ use crate::error::{Error, ErrorKind};
 use crate::format::label::{LabelRecord, purpose};
 use crate::schema::catalogue::Catalogue;
 use crate::schema::label_text::LabelText;
+use crate::section::changes::read_from;
+use crate::section::pieces::Cutoffs;
+use crate::section::table::to_record;
 use crate::store::traits::{Snapshot, Store, StoreIdentity};
 use crate::verify::set::verify_set;
 use crate::volume::error::VolumeError;
@@ -151,7 +154,7 @@ impl<'a> Backup<'a> {
                 tables.push(job.write(reading.base.as_ref(), &capacity, &mut set, self.monitor)?);
             }
         }
-        let mut set = set.end(plan.gaps.absent.clone(), plan.gaps.left_out_pairs())?;
+        let mut set = set.end(plan.gaps.absent.clone(), plan.left_out_pairs())?;
         self.monitor.end(Task::Backup);
         let Reading { plan, .. } = reading;
         let write_time = began.elapsed();
@@ -183,6 +186,16 @@ impl<'a> Backup<'a> {
         let mut plan = plan(snapshot.as_ref(), self.catalogue, options)?;
         let base = self.base(&plan)?;
         plan.parent = base.as_ref().map(|base| base.parent.clone());
+        if let (Some(base), Some(since)) = (&base, options.changed_since()) {
+            for planned in plan.tables.iter_mut().filter(|planned| dated(&planned.table)) {
+                if let Older::Same(before) = base.older(&to_record(&planned.table, false, &Cutoffs::default())) {
+                    planned.read_from = read_from(before.buckets, since.margin_days);
+                }
+                if planned.read_from.is_none() {
+                    cut(planned, snapshot.as_ref(), options)?;
+                }
+            }
+        }
         let label = label(self.store.identity(), options, &plan, u32::MAX);
         Capacity::new(options.volume_size, &label)?.check(&plan)?;
         let archived = cutoff::archived(snapshot.as_ref(), self.catalogue)?;

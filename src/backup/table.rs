@@ -11,6 +11,7 @@ use super::run::unless_cancelled;
 use super::sink::{Marks, SectionSink};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
+use crate::base::time::Day;
 use crate::column::batch::Batch;
 use crate::column::digest::RowHasher;
 use crate::column::encode::Encoder;
@@ -19,6 +20,7 @@ use crate::error::Error;
 use crate::format::record::encode_record;
 use crate::format::section::SectionRecord;
 use crate::schema::clock::{RowTimes, RowWhen, When, bucket_day};
+use crate::schema::grain::Grain;
 use crate::schema::table::BoundTable;
 use crate::section::chunks::{Bounds, EncodeError, EncodedChunk, Rows, encode_chunks};
 use crate::section::evidence::Bucket;
@@ -38,6 +40,18 @@ pub(super) struct TableJob<'a> {
     pub(super) jobs: usize,
     pub(super) planned: &'a PlannedTable,
 }
+
+/// What one thread reads in one go.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stretch<'a> {
+    /// A part of the table.
+    Part(&'a Part),
+    /// The rows of buckets from one day to another; to the end without a last one.
+    Days(Day, Option<Day>),
+}
+
+/// Most stretches of days that a table is read in.
+const STRETCHES_MAX: i32 = 64;
 
 /// Rows that come in one go, with their time; of the ACD that was selected.
 pub(super) type TimedSink<'a> = dyn FnMut(Batch, Vec<RowWhen>) -> Result<(), StoreError> + 'a;
@@ -104,7 +118,7 @@ impl TableJob<'_> {
         };
         let room = begin(set, capacity, &to_record(table, ordered_by_day, cutoffs))?;
         let mut sink = SectionSink::new(set, &table.schema.name, Marks::Look { ordered_by_day });
-        let parts: Vec<Vec<&Part>> = self.planned.parts.iter().map(|part| vec![part]).collect();
+        let parts: Vec<Vec<Stretch<'_>>> = self.planned.parts.iter().map(|part| vec![Stretch::Part(part)]).collect();
         self.write_parts(&parts, None, Bounds { cutoffs, room }, |chunk| take(&mut sink, chunk, true, monitor))?;
         sink.finish()
     }
@@ -113,7 +127,7 @@ impl TableJob<'_> {
     /// rows of these buckets.
     fn write_parts(
         &self,
-        groups: &[Vec<&Part>],
+        groups: &[Vec<Stretch<'_>>],
         wanted: Option<&BTreeSet<Bucket>>,
         bounds: Bounds<'_>,
         take: impl FnMut(EncodedChunk) -> Result<(), Error>,
@@ -135,7 +149,7 @@ impl TableJob<'_> {
     fn encode(
         &self,
         reader: usize,
-        parts: &[&Part],
+        parts: &[Stretch<'_>],
         wanted: Option<&BTreeSet<Bucket>>,
         bounds: Bounds<'_>,
         emit: &mut dyn FnMut(EncodedChunk) -> bool,
@@ -153,14 +167,14 @@ impl TableJob<'_> {
         };
         let Some(wanted) = wanted else {
             for part in parts {
-                self.read(reader, part, &mut |batch, when| write(batch, &when))?;
+                self.read(reader, *part, &mut |batch, when| write(batch, &when))?;
             }
             return Ok(());
         };
         let (most, bytes) = (self.batch_rows(), self.options.chunk_bytes() as usize);
         let mut gathered: Option<(Batch, Vec<RowWhen>)> = None;
         for part in parts {
-            self.read(reader, part, &mut |batch, mut when| {
+            self.read(reader, *part, &mut |batch, mut when| {
                 let keep: Vec<bool> = when.iter().map(|row| wanted.contains(&bucket(row))).collect();
                 if keep.iter().any(|keep| !keep) {
                     let mut kept = keep.iter();
@@ -191,24 +205,51 @@ impl TableJob<'_> {
         }
     }
 
-    /// Reads a part; the rows come in batches that fill a chunk at most.
-    pub(super) fn read(&self, reader: usize, part: &Part, sink: &mut TimedSink<'_>) -> Result<(), Error> {
+    /// What is read of the table, in row order; of the last days only if the rest is taken on trust.
+    pub(super) fn stretches(&self) -> Vec<Stretch<'_>> {
+        let Some(first) = self.planned.read_from else {
+            return self.planned.parts.iter().map(Stretch::Part).collect();
+        };
+        // A month's row may carry any date of it, and then belongs to a bucket of an earlier day.
+        let by_day = matches!(self.table().grain, Grain::Interval | Grain::Daily | Grain::Event);
+        let last = self.options.now.day().min(first.saturating_add(STRETCHES_MAX));
+        let last = if by_day { last } else { first };
+        let day = |day: Day| Stretch::Days(day, Some(day).filter(|day| *day < last));
+        (first..=last.max(first)).map(day).collect()
+    }
+
+    /// Reads a stretch; the rows come in batches that fill a chunk at most.
+    pub(super) fn read(&self, reader: usize, stretch: Stretch<'_>, sink: &mut TimedSink<'_>) -> Result<(), Error> {
         let table = self.table();
         let mut times = RowTimes::new(table)?;
         let mut timed = |batch: Batch| -> Result<(), StoreError> {
             let mut when = times.all(&batch);
-            let batch = match self.options.acd {
-                None => batch,
-                Some(acd) => {
-                    let keep: Vec<bool> = when.iter().map(|row| row.acd == Some(acd)).collect();
-                    when.retain(|row| row.acd == Some(acd));
-                    batch.keep(&keep)
+            let of_acd = |row: &RowWhen| self.options.acd.is_none_or(|acd| row.acd == Some(acd));
+            let of_days = |row: &RowWhen| match stretch {
+                Stretch::Part(_) => true,
+                Stretch::Days(first, last) => {
+                    bucket(row).1.is_some_and(|day| first <= day && last.is_none_or(|last| day <= last))
                 }
             };
-            if batch.rows == 0 { Ok(()) } else { sink(batch, when) }
+            let keep: Vec<bool> = when.iter().map(|row| of_acd(row) && of_days(row)).collect();
+            if keep.iter().all(|keep| *keep) {
+                return if batch.rows == 0 { Ok(()) } else { sink(batch, when) };
+            }
+            let mut kept = keep.iter();
+            when.retain(|_| kept.next().is_some_and(|keep| *keep));
+            if when.is_empty() { Ok(()) } else { sink(batch.keep(&keep), when) }
         };
-        let bytes = self.options.chunk_bytes() as usize;
-        Ok(self.snapshot.scan(reader, &table.schema, part, self.batch_rows(), bytes, &mut timed)?)
+        let (rows, bytes) = (self.batch_rows(), self.options.chunk_bytes() as usize);
+        match (stretch, &table.clock) {
+            (Stretch::Part(part), _) => self.snapshot.scan(reader, &table.schema, part, rows, bytes, &mut timed)?,
+            (Stretch::Days(first, last), Some(clock)) => {
+                let columns: Vec<usize> = (0..table.schema.columns.len()).collect();
+                let days = (Some(first), last);
+                self.snapshot.scan_days(reader, &table.schema, clock, days, &columns, &mut timed)?;
+            }
+            (Stretch::Days(..), None) => {}
+        }
+        Ok(())
     }
 
     /// Rows that are likely to fill a chunk.

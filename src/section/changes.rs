@@ -3,7 +3,7 @@
 
 use super::evidence::Bucket;
 use super::pieces::Acd;
-use crate::base::time::{Instant, Span};
+use crate::base::time::{Day, Instant, Span};
 use crate::format::catalog::BucketEntry;
 use crate::format::section::{HeldEntry, SectionEndRecord};
 use crate::schema::clock::bucket_span;
@@ -84,6 +84,51 @@ pub fn changes(
     }
     changes
 }
+
+/// As [`changes`], where of the source only the buckets of the day `since` and later ones were read; of all others, undated
+/// ones too, it is taken to have what it had. The set speaks for no time before that day.
+#[must_use]
+pub fn changes_since(
+    grain: Grain,
+    since: Day,
+    now: &[BucketEntry],
+    complete: &BTreeMap<Acd, Span>,
+    before: Before<'_>,
+) -> Changes {
+    let (recent, trusted): (Vec<BucketEntry>, Vec<BucketEntry>) =
+        before.buckets.iter().partition(|bucket| bucket.day.is_some_and(|day| day >= since));
+    let mut whole = complete.clone();
+    for bucket in trusted.iter().filter(|bucket| bucket.day.is_some() && bucket.rows > 0) {
+        let Some(span) = Span::new(Instant(bucket.first), Instant(bucket.stop)) else { continue };
+        let covered = whole.entry(bucket.acd).or_insert(span);
+        *covered = covered.hull(span);
+    }
+    let mut changes = changes(grain, now, &whole, Some(Before { buckets: &recent, end: before.end }));
+    let first = Instant::of_day(since).0;
+    changes.held.iter_mut().for_each(|held| held.start = held.start.max(first));
+    changes.held.retain(|held| held.start < held.stop);
+    changes.unwritten.extend(trusted.into_iter().map(|bucket| BucketEntry { pieces: 0, ..bucket }));
+    changes
+}
+
+/// The day from which on a table has to be read so that only old buckets are taken on trust: some days before the newest
+/// bucket of the ACD whose rows end first (of those that end in the last weeks), and before every bucket with carried rows.
+/// `None` if there is no dated bucket.
+#[must_use]
+pub fn read_from(buckets: &[BucketEntry], margin_days: u16) -> Option<Day> {
+    let mut newest: BTreeMap<Acd, Day> = BTreeMap::new();
+    for (bucket, day) in buckets.iter().filter_map(|bucket| Some((bucket, bucket.day?))) {
+        let last = newest.entry(bucket.acd).or_insert(day);
+        *last = day.max(*last);
+    }
+    let lagging = newest.values().max()?.saturating_sub(LAGGING_DAYS);
+    let carried = buckets.iter().filter(|bucket| bucket.carried > 0).filter_map(|bucket| bucket.day);
+    let first = newest.values().copied().filter(|day| *day >= lagging).chain(carried).min()?;
+    Some(first.saturating_sub(i32::from(margin_days)))
+}
+
+/// An ACD whose rows end so many days before those of another is taken to be gone, not late.
+const LAGGING_DAYS: i32 = 31;
 
 /// Whether two states of a bucket are the same rows.
 fn same(one: &BucketEntry, other: &BucketEntry) -> bool {
@@ -180,6 +225,44 @@ mod tests {
         let now = [bucket(10, 1, 0), BucketEntry { carried: 3, ..bucket(11, 1, 0) }];
         let changes = changes(Grain::Interval, &now, &complete(10, 12), Some(Before { buckets: &old, end: &end }));
         assert_eq!(shown(&changes), (vec![(11, 12)], vec![Some(11)], vec![Some(10)]));
+    }
+
+    #[test]
+    fn what_is_not_read_is_trusted_and_not_spoken_for() {
+        let (old, end) = (days(10..20), end(10, 20));
+        let mut now = days(10..22);
+        now[7] = bucket(17, 2, 0);
+        now.remove(8);
+        let before = Before { buckets: &old, end: &end };
+        let all = changes(Grain::Interval, &now, &complete(10, 22), Some(before));
+        let recent: Vec<BucketEntry> = now.iter().copied().filter(|bucket| bucket.day >= Some(16)).collect();
+        let since = changes_since(Grain::Interval, 16, &recent, &complete(16, 22), before);
+        assert_eq!((shown(&since).0, shown(&since).1), (shown(&all).0, shown(&all).1));
+        assert_eq!(shown(&since).0, [(17, 19), (20, 22)]);
+        assert_eq!((&since.envelope, &since.vanished), (&all.envelope, &all.vanished));
+        let mut unwritten = since.unwritten.clone();
+        unwritten.sort_unstable_by_key(|bucket| bucket.day);
+        assert_eq!(unwritten, all.unwritten);
+        // An ACD whose rows ended long before: the gap was not read, so nothing is said of it.
+        let late = changes_since(Grain::Interval, 30, &days(33..34), &complete(33, 34), before);
+        assert_eq!(shown(&late).0, [(30, 34)]);
+        assert_eq!(late.envelope, [HeldEntry { acd: ACD, start: 10 * DAY, stop: 34 * DAY }]);
+        let gone = changes_since(Grain::Interval, 30, &[], &BTreeMap::new(), before);
+        assert_eq!((shown(&gone).0, gone.envelope.len(), gone.unwritten.len()), (vec![], 1, 10));
+    }
+
+    #[test]
+    fn it_is_read_from_where_the_last_rows_are() {
+        let acd = |acd, bucket: BucketEntry| BucketEntry { acd: Some(acd), ..bucket };
+        let mut buckets = days(100..140);
+        assert_eq!((read_from(&buckets, 1), read_from(&buckets, 0), read_from(&[], 1)), (Some(138), Some(139), None));
+        buckets.push(acd(2, bucket(130, 1, 0)));
+        assert_eq!(read_from(&buckets, 1), Some(129));
+        buckets.push(acd(3, bucket(90, 1, 0)));
+        assert_eq!(read_from(&buckets, 1), Some(129), "it is gone");
+        buckets.push(BucketEntry { carried: 1, ..acd(3, bucket(91, 1, 0)) });
+        assert_eq!(read_from(&buckets, 2), Some(89));
+        assert_eq!(read_from(&[BucketEntry { day: None, ..bucket(0, 1, 0) }], 2), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! state, with a member missing.
 
 use super::commands::{Case, json, run};
-use super::support::restore_options;
+use super::support::*;
 use intervault::device::directory::DirectoryDevice;
 use intervault::device::joined::JoinedDevice;
 use intervault::device::traits::Device;
@@ -200,6 +200,46 @@ fn a_chain_is_saved_in_a_plan_and_applied_with_just_its_members() {
     run(&["backup", "--database", &url, "--to", &chain.folder(0), "--data", "historical"], 0);
     apply(&[2, 0, 1], 0);
     assert_eq!(chain.case.contents(), chain.states[2]);
+}
+
+/// However early it is killed, an incremental backup advances the chain wholly or not at all; the next one finds the rest.
+#[test]
+fn a_backup_that_is_killed_advances_the_chain_wholly_or_not_at_all() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.run(
+        "INSERT INTO hsplit WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) \
+         SELECT date('2024-01-01', '+' || (i / 1000) || ' days'), i % 48 / 2 * 100 + i % 2 * 30, 30, 1, i % 5, random(), \
+         'a' FROM n",
+    );
+    let volumes = centre.folder.path().join("volumes").display().to_string();
+    let url = format!("sqlite:{}", centre.path().display());
+    let backup = ["backup", "--database", &url, "--to", &volumes, "--data", "historical", "--volume-size", "64KiB"];
+    run(&backup, 0);
+    let incremental = [&backup[..], &["--incremental"]].concat();
+    let (mut members, mut killed) = (0, 0);
+    for delay in [1, 5, 20, 40, 60, 80, 120, 200, 400] {
+        centre.run("UPDATE hsplit SET acdcalls = acdcalls + 1 WHERE starttime = 800");
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_intervault"))
+            .args(&incremental)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(delay));
+        child.kill().unwrap();
+        let done = child.wait().unwrap().success();
+        killed += u32::from(!done);
+        let answer = json(&incremental, 0);
+        // A kill may also come after the last volume has its name.
+        let parent = answer["base"]["sequence"].as_u64().unwrap();
+        assert!(parent == members || (parent == members + 1 && answer["rows"] == 0), "{delay}: {answer}");
+        members = parent + 1;
+    }
+    assert!(killed > 2, "{killed}");
+    let target = Centre::new(&[HSPLIT]);
+    let target_url = format!("sqlite:{}", target.path().display());
+    run(&["restore", "--database", &target_url, "--from", &volumes, "--yes", "--no-undo"], 0);
+    assert_eq!(target.rows("hsplit"), centre.rows("hsplit"));
 }
 
 /// A restore of a chain that stopped between its units is finished by the command, with just the sets that it was of.

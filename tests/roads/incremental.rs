@@ -65,7 +65,7 @@ fn what_did_not_change_is_not_written() {
     };
     let report = incremental(&centre, &device, &backup_options(3));
     assert_eq!(report.parent.as_ref().map(|parent| (parent.set, parent.sequence)), Some((set_id(2), 1)));
-    let hsplit = Compared { changed: 1, unchanged: 3, vanished: 1, expired: 1, rows: 2, whole: None };
+    let hsplit = Compared { changed: 1, unchanged: 3, vanished: 1, expired: 1, rows: 2, ..Compared::default() };
     assert_eq!(compared(&report, "hsplit"), Some(&hsplit));
     assert_eq!(
         compared(&report, "dsplit"),
@@ -140,7 +140,7 @@ fn without_a_full_backup_of_the_same_data_it_is_refused() {
     let result = Backup::new(&store, &Catalogue::builtin(), &device, incremental_options(2)).run();
     refused(result, Class::NotRestorable, &["other.db", "centre.db"]);
     let named = |set: &str| {
-        let kind = Kind::Incremental(Incremental { set: Some(set.to_owned()) });
+        let kind = Kind::Incremental(Incremental { set: Some(set.to_owned()), ..Incremental::default() });
         backup::Options { kind, ..backup_options(2) }
     };
     refused(run(&device, &named("abcd")), Class::Nothing, &["no set abcd"]);
@@ -344,7 +344,7 @@ fn the_chain_that_was_begun_last_is_gone_on_with() {
     assert_eq!((parent.set, parent.notices.len()), (set_id(4), 1));
     assert!(parent.notices[0].contains("of several"), "{parent:?}");
     let named = |set: &str, number| {
-        let kind = Kind::Incremental(Incremental { set: Some(set.to_owned()) });
+        let kind = Kind::Incremental(Incremental { set: Some(set.to_owned()), ..Incremental::default() });
         backup::Options { kind, ..backup_options(number) }
     };
     let first = set_id(1).to_string();
@@ -377,4 +377,31 @@ fn the_operations_that_can_fail_are_there() {
     let at = |op: Op| log.iter().rposition(|entry| entry.op == op).unwrap();
     // It is read back before the last volume has its name.
     assert!(at(Op::Read) < at(Op::Finish) && at(Op::Append) < at(Op::Read));
+}
+
+/// Scenario 5: an incremental that holds the cut-over day, taken at 10:20, goes onto a server that has collected since 10:05.
+/// Nothing after its cutoff is deleted, and the next one finds what was carried.
+#[test]
+fn scenario_05_an_incremental_of_the_cut_over_day_deletes_nothing_after_its_cutoff() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-03-19", 800, 1200, 30, 1);
+    let device = MemoryDevice::new();
+    let at_time = |now, options| backup::Options { now: at(now), ..options };
+    backup_with(&centre, &device, &at_time("2024-03-20 00:10", backup_options(1)));
+    centre.intervals("2024-03-20", 800, 1030, 30, 1);
+    let report = backup_with(&centre, &device, &at_time("2024-03-20 10:20", incremental_options(2)));
+    let hsplit = &report.tables[0];
+    assert_eq!((hsplit.rows, hsplit.carried), (5, 1));
+    assert_eq!(hsplit.held.last().unwrap().1.stop, at("2024-03-20 10:00"));
+    let other = Centre::new(&[HSPLIT]);
+    other.intervals("2024-03-20", 1000, 1130, 30, 1);
+    other.run("UPDATE hsplit SET acdcalls = -1");
+    restore_chain(&device, &other, &all()).unwrap();
+    assert_eq!(other.count("SELECT count(*) FROM hsplit WHERE acdcalls = -1"), 3);
+    assert_eq!(other.count("SELECT count(*) FROM hsplit"), 8 + 4 + 3);
+    let report = backup_with(&centre, &device, &at_time("2024-03-21 00:10", incremental_options(3)));
+    assert_eq!((report.tables[0].rows, report.tables[0].carried), (5, 0));
+    let target = Centre::new(&[HSPLIT]);
+    restore_chain(&device, &target, &all()).unwrap();
+    assert_eq!(target.rows("hsplit"), centre.rows("hsplit"));
 }

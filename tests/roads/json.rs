@@ -69,6 +69,9 @@ fn answers() -> Vec<Value> {
         json(&["catalogue"], 0),
     ];
     answers.push(case.backup.clone());
+    let again = ["backup", "--database", &url, "--to", &from, "--data", "historical,acd", "--incremental"];
+    answers.push(json(&[&again[..], &["--dry-run"]].concat(), 0));
+    answers.push(json(&[&again[..], &["--changed-since", "last"]].concat(), 0));
     answers
 }
 

@@ -18,6 +18,7 @@ mod devices;
 mod dialogue;
 mod histories;
 mod incremental;
+mod incremental_since;
 #[cfg(target_os = "linux")]
 mod json;
 mod one_backup;

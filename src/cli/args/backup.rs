@@ -1,6 +1,7 @@
 //! `intervault backup`.
 
 use super::jobs;
+use crate::backup::ChangedSince;
 use crate::base::time::Instant;
 use crate::cli::failure::Failure;
 use crate::cli::parse::{self, DatabaseUrl, DevicePath};
@@ -36,6 +37,13 @@ pub(super) fn data_type(text: &str) -> Result<DataType, String> {
         let names: Vec<&str> = DataType::ALL.iter().map(|kind| kind.name()).collect();
         format!("no such kind of data: {}", names.join(", "))
     })
+}
+
+/// Since when changes are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Since {
+    /// Since the newest backup of the chain.
+    Last,
 }
 
 /// Arguments of `backup`.
@@ -90,6 +98,13 @@ pub struct BackupArgs {
     /// The chain to go on with, by one of its sets: label, id or the beginning of that [default: the one begun last]
     #[arg(long, value_name = "SET", value_parser = parse::set, requires = "incremental")]
     pub set: Option<String>,
+    /// Read only the last days of each table, and take all before them to be as the chain has it: quick, and blind to rows
+    /// that came late, were corrected or deleted before
+    #[arg(long, value_name = "WHEN", value_enum, requires = "incremental")]
+    pub changed_since: Option<Since>,
+    /// With --changed-since: days before the newest of the chain that are read again [default: 1]
+    #[arg(long, value_name = "N", requires = "changed_since")]
+    pub margin_days: Option<u16>,
     /// One ACD only; tables without an ACD column are left out
     #[arg(long, value_name = "N", value_parser = parse::acd, allow_negative_numbers = true)]
     pub acd: Option<i64>,
@@ -161,6 +176,8 @@ pub struct BackupOptions {
     pub base: Vec<DevicePath>,
     /// One set of the chain to go on with; the one begun last if `None`.
     pub set: Option<String>,
+    /// How little is read; everything if `None`.
+    pub changed_since: Option<ChangedSince>,
     /// One ACD, or all.
     pub acd: Option<i64>,
     /// Capacity of a volume in bytes; not bounded if `None`.
@@ -206,6 +223,9 @@ impl BackupArgs {
             incremental: self.incremental,
             base: self.base.clone(),
             set: self.set.clone(),
+            changed_since: self.changed_since.map(|Since::Last| {
+                self.margin_days.map_or_else(ChangedSince::default, |margin_days| ChangedSince { margin_days })
+            }),
             acd: self.acd,
             volume_size: self.volume_size,
             device_capacity: self.device_capacity,
@@ -253,6 +273,9 @@ mod tests {
         let options = read("--incremental --base /a --base /b --set CMS-030303-01-LSAX-00-F-01").unwrap();
         let label = Some("CMS-030303-01-LSAX-00-F-01".to_owned());
         assert_eq!((options.incremental, options.base.len(), options.set), (true, 2, label));
+        let since = |line| read(line).unwrap().changed_since.map(|since| since.margin_days);
+        assert_eq!(since("--incremental --changed-since last"), Some(1));
+        assert_eq!(since("--incremental --changed-since last --margin-days 7"), Some(7));
         assert_eq!(read("--acd -1").unwrap().acd, Some(-1));
         let tables = Selection::Tables(vec!["hsplit".to_owned(), "dsplit".to_owned()]);
         assert_eq!(read("--tables hsplit,dsplit").unwrap().selection, tables);
@@ -264,6 +287,9 @@ mod tests {
             ("--incremental --tables a", "cannot be used with"),
             ("--base /a", "--incremental"),
             ("--set abcd", "--incremental"),
+            ("--changed-since last", "--incremental"),
+            ("--incremental --changed-since monday", "last"),
+            ("--incremental --margin-days 3", "--changed-since"),
             ("--full --incremental", "cannot be used with"),
             ("--data local --tables a", "cannot be used with"),
             ("--data everything", "local, system, acd, historical, custom"),

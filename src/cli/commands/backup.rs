@@ -96,7 +96,7 @@ fn work(options: &BackupOptions, now: &Now) -> Result<Options, Failure> {
             Selection::Tables(tables) => Select::Tables(tables.clone()),
         },
         kind: match options.incremental {
-            true => Kind::Incremental(Incremental { set: options.set.clone() }),
+            true => Kind::Incremental(Incremental { set: options.set.clone(), changed_since: options.changed_since }),
             false => Kind::Full,
         },
         acd: options.acd,

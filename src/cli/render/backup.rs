@@ -2,8 +2,8 @@
 
 use super::json::SpanBody;
 use super::text::{bytes, count, counted, duration, escape, span, table};
-use crate::backup::{BackupPlan, BackupReport, Compared, Gap, Gaps, Parent, TableReport};
-use crate::base::time::Span;
+use crate::backup::{BackupPlan, BackupReport, Compared, Gap, Gaps, Parent, PlannedTable, TableReport};
+use crate::base::time::{Instant, Span};
 use crate::cli::commands::open::Now;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -37,6 +37,9 @@ pub fn plan_text(plan: &BackupPlan, now: &Now) -> String {
             "To know what changed, every row was read and hashed: that takes most of the time of the backup.\n",
         );
     }
+    let named = |planned: &'_ PlannedTable| (planned.table.schema.name.clone(), planned.compared.clone());
+    let named: Vec<_> = plan.tables.iter().map(named).collect();
+    trusted_text(&mut out, named.iter().map(|(name, compared)| (name.as_str(), compared.as_ref())));
     plan.tables.iter().for_each(|planned| {
         whole_text(&mut out, &planned.table.schema.name, planned.compared.as_ref());
     });
@@ -79,6 +82,26 @@ fn parent_text(out: &mut String, parent: Option<&Parent>) {
     }
 }
 
+/// What was not read, and what that can miss.
+fn trusted_text<'a>(out: &mut String, compared: impl Iterator<Item = (&'a str, Option<&'a Compared>)>) {
+    let read = compared.filter_map(|(name, compared)| Some((name, compared?.read_from?, compared?.trusted)));
+    let lines: Vec<String> = read
+        .map(|(name, day, trusted)| {
+            let since = Instant::of_day(day).to_string();
+            let since = since.split(' ').next().unwrap_or_default();
+            format!("  {} from {since} on; {} before", escape(name), counted(trusted, "bucket", "buckets"))
+        })
+        .collect();
+    if !lines.is_empty() {
+        let _written = writeln!(
+            out,
+            "Not all was read (--changed-since). What came late, was corrected or deleted before these days is missed, until an \
+             incremental backup without that option finds it:\n{}",
+            lines.join("\n")
+        );
+    }
+}
+
 fn whole_text(out: &mut String, name: &str, compared: Option<&Compared>) {
     if let Some(why) = compared.and_then(|compared| compared.whole) {
         let _written = writeln!(out, "Written whole: {}: {why}", escape(name));
@@ -99,6 +122,8 @@ fn compared_json(compared: Option<&Compared>) -> Value {
         json!({
             "changed": compared.changed, "unchanged": compared.unchanged, "vanished": compared.vanished,
             "expired": compared.expired, "rows": compared.rows, "whole": compared.whole,
+            "trusted": compared.trusted,
+            "read_from": compared.read_from.map(|day| Instant::of_day(day).to_string()),
         })
     })
 }
@@ -161,6 +186,7 @@ pub fn report_text(report: &BackupReport, now: &Now) -> String {
     }
     let mut out = table(&heads, &rows);
     parent_text(&mut out, report.parent.as_ref());
+    trusted_text(&mut out, report.tables.iter().map(|done| (done.table.as_str(), done.compared.as_ref())));
     report.tables.iter().for_each(|done| whole_text(&mut out, &done.table, done.compared.as_ref()));
     gaps_text(&mut out, &report.gaps);
     now_text(&mut out, now);
