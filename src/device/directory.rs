@@ -163,6 +163,16 @@ impl Device for DirectoryDevice {
         removed.map_err(|error| DeviceError { op: "remove", place, kind: error.into() })
     }
 
+    fn discard(&self, name: &str) -> Result<(), DeviceError> {
+        let place = self.file("remove", name)?.with_file_name(partial_name(name));
+        match fs::remove_file(&place) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(DeviceError { op: "remove", place, kind: error.into() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn lock(&self) -> Result<Box<dyn WriteLock>, DeviceError> {
         Ok(Box::new(DirectoryLock::take(&self.path)?))
     }
@@ -266,8 +276,9 @@ impl VolumeSink for FileSink {
         self.file.sync_data().map_err(|error| self.failed("sync", error))
     }
 
-    fn finish(self: Box<Self>) -> Result<(), DeviceError> {
+    fn finish(mut self: Box<Self>) -> Result<(), DeviceError> {
         self.give_back();
+        self.reserved = 0;
         self.file.sync_all().map_err(|error| self.failed("sync", error))?;
         rename_new(&self.partial, &self.place).map_err(|error| self.failed("name", error))?;
         let synced = File::open(&self.directory).and_then(|directory| directory.sync_all());

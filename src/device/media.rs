@@ -9,8 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What comes when a medium is full.
 pub enum Choice {
-    /// Nothing: the set ends here.
+    /// Nothing: the set waits for a further medium.
     Nothing,
+    /// Nothing, and nothing else was to be expected: the device is full.
+    Full,
     /// A further device, beside those that there are.
     Another(Arc<dyn Device>),
     /// Another medium in the same device: the one that was there before cannot be read any more.
@@ -79,8 +81,11 @@ impl Media {
                 self.gone = true;
                 supplier.again()?
             }
-            Choice::Nothing => {
+            choice @ (Choice::Nothing | Choice::Full) => {
                 let place = self.devices.last().map_or_else(String::new, |device| device.describe());
+                if matches!(choice, Choice::Full) {
+                    return Err(DeviceError { op: "write to", place: place.into(), kind: DeviceErrorKind::Full });
+                }
                 let (number, label) = (volume.number, volume.label.to_owned());
                 let kind = DeviceErrorKind::Wanted { number, label, reason };
                 return Err(DeviceError { op: "go on after", place: place.into(), kind });
@@ -136,6 +141,17 @@ impl Device for MediaDevice<'_> {
         }
     }
 
+    /// On the media that were left; on the one that is written to, a volume of that name may be begun.
+    fn discard(&self, name: &str) -> Result<(), DeviceError> {
+        let devices = self.media().devices.clone();
+        let left = devices.split_last().map_or(&[][..], |(_, left)| left);
+        left.iter().try_for_each(|device| device.discard(name))
+    }
+
+    fn goes_on(&self) -> bool {
+        true
+    }
+
     fn reads_back(&self) -> bool {
         let media = self.media();
         !media.gone && media.devices.iter().all(|device| device.reads_back())
@@ -160,9 +176,18 @@ struct MediaSink {
     full: Arc<AtomicBool>,
 }
 
+impl MediaSink {
+    fn heard<T>(full: &AtomicBool, said: Result<T, DeviceError>) -> Result<T, DeviceError> {
+        if matches!(said, Err(DeviceError { kind: DeviceErrorKind::Full, .. })) {
+            full.store(true, Ordering::Relaxed);
+        }
+        said
+    }
+}
+
 impl VolumeSink for MediaSink {
     fn append(&mut self, bytes: &[u8]) -> Result<(), DeviceError> {
-        self.inner.append(bytes)
+        MediaSink::heard(&self.full, self.inner.append(bytes))
     }
 
     fn reserve(&mut self, bytes: u64) -> Result<bool, DeviceError> {
@@ -182,10 +207,10 @@ impl VolumeSink for MediaSink {
     }
 
     fn sync(&mut self) -> Result<(), DeviceError> {
-        self.inner.sync()
+        MediaSink::heard(&self.full, self.inner.sync())
     }
 
     fn finish(self: Box<Self>) -> Result<(), DeviceError> {
-        self.inner.finish()
+        MediaSink::heard(&self.full, self.inner.finish())
     }
 }

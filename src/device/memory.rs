@@ -112,6 +112,11 @@ impl Device for MemoryDevice {
         volumes.insert(partial.clone(), Arc::default());
         Ok(Box::new(MemorySink { volumes: Arc::clone(&self.volumes), name: name.to_owned(), partial }))
     }
+
+    fn discard(&self, name: &str) -> Result<(), DeviceError> {
+        locked(&self.volumes).remove(&partial_name(name));
+        Ok(())
+    }
 }
 
 struct MemorySource {

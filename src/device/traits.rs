@@ -63,6 +63,21 @@ pub trait Device: Send + Sync {
         true
     }
 
+    /// Whether a medium that is full is followed by another one: then a volume that did not fit is begun again there.
+    fn goes_on(&self) -> bool {
+        false
+    }
+
+    /// Takes away what is there of a volume that was never finished, and whose blocks are all on a further medium now. Where
+    /// that cannot be, it stays.
+    ///
+    /// # Errors
+    /// The medium fails.
+    fn discard(&self, name: &str) -> Result<(), DeviceError> {
+        let _stays = name;
+        Ok(())
+    }
+
     /// Forgets all volumes, so that the next one takes their place. Only a medium that is written from its beginning to its end
     /// can be erased so; where volumes are files nothing is ever overwritten.
     ///
@@ -119,6 +134,14 @@ impl<D: Device + ?Sized> Device for std::sync::Arc<D> {
 
     fn reads_back(&self) -> bool {
         (**self).reads_back()
+    }
+
+    fn goes_on(&self) -> bool {
+        (**self).goes_on()
+    }
+
+    fn discard(&self, name: &str) -> Result<(), DeviceError> {
+        (**self).discard(name)
     }
 
     fn erase(&self) -> Result<(), DeviceError> {

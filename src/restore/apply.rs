@@ -137,8 +137,10 @@ impl Work<'_> {
         if !self.options.anew {
             return Ok(());
         }
-        let mut runs = self.store.snapshot(1)?.runs()?;
-        self.same_last(&runs)?;
+        let snapshot = self.store.snapshot(1)?;
+        let mut runs = snapshot.runs()?;
+        self.same_journal(snapshot.as_ref(), &runs)?;
+        drop(snapshot);
         let Some(before) = runs.pop().filter(|last| last.status == RunStatus::Begun) else { return Ok(()) };
         let mut replacement = self.store.replace()?;
         replacement.end_run(before.number, RunStatus::SetAside, Some(self.options.now_unix))?;

@@ -242,6 +242,10 @@ impl<D: Device> Device for FaultDevice<D> {
         Ok(Box::new(FaultSink { inner, name: volume.name.to_owned(), len: 0, state: Arc::clone(&self.state) }))
     }
 
+    fn discard(&self, name: &str) -> Result<(), DeviceError> {
+        self.inner.discard(name)
+    }
+
     fn reads_back(&self) -> bool {
         self.inner.reads_back()
     }

@@ -8,6 +8,7 @@ mod draft;
 pub mod error;
 pub mod lineage;
 pub mod medium;
+mod moved;
 pub mod name;
 pub mod reader;
 pub mod rebuild;

@@ -3,9 +3,10 @@
 
 use super::catalog::{Catalog, CatalogSection};
 use super::error::VolumeError;
+use super::moved::{begin, goes_on, write_again};
 use super::name::label_of_volume;
 use super::summary::{BucketTable, chunk_entry};
-use super::writer::{EndedVolume, Ending, VolumeSummary, VolumeWriter, tail_bytes};
+use super::writer::{EndedVolume, Ending, Sketch, VolumeSummary, VolumeWriter, tail_bytes};
 use crate::base::limits::{BLOCK_PAYLOAD_MAX, SECTIONS_MAX, VOLUMES_MAX};
 use crate::device::traits::Device;
 use crate::format::block::{BlockKind, SetId, block_len};
@@ -104,7 +105,7 @@ impl<'d> SetWriter<'d> {
         }
         let label = LabelRecord { capacity: capacity.unwrap_or(0), ..label };
         let first = label_of(&label, 1, None);
-        let volume = VolumeWriter::create(device, &first, 0)?;
+        let volume = begin(device, &first, 0)?;
         Ok(SetWriter {
             device,
             label,
@@ -269,7 +270,7 @@ impl<'d> SetWriter<'d> {
         for payload in &payloads {
             self.place(BlockKind::Catalog, 0, payload)?;
         }
-        let last = self.volume.take().ok_or(FAILED)?.end(Ending::Last)?;
+        let last = self.closed(|volume| volume.end(Ending::Last))?;
         let volumes = std::mem::take(&mut self.finished);
         let bytes = volumes.iter().chain([last.summary()]).map(|volume| volume.bytes).fold(0, u64::saturating_add);
         let label = label_of_volume(&self.label.label, 1);
@@ -309,10 +310,33 @@ impl<'d> SetWriter<'d> {
             // Here too the room for index and end mark is kept. A medium that has none even now says so when it is written to.
             let _promised = self.has_room(1, bytes)?;
         }
-        let volume = self.volume.as_mut().ok_or(FAILED)?;
+        let volume = self.volume.as_ref().ok_or(FAILED)?;
         let (number, block) = (volume.number(), volume.blocks());
-        let entry = volume.append(kind, section, payload)?;
+        let entry = self.append(kind, section, payload)?;
         Ok(Placed { volume: number, block, entry })
+    }
+
+    /// Writes a block on this volume; if the medium does not take it, the volume goes on as a whole on the next one.
+    fn append(&mut self, kind: BlockKind, section: u32, payload: &[u8]) -> Result<BlockEntry, VolumeError> {
+        let volume = self.volume.as_mut().ok_or(FAILED)?;
+        match volume.append(kind, section, payload) {
+            Err(error) if goes_on(self.device, &error) => {
+                let sketch = self.volume.take().ok_or(FAILED)?.sketch();
+                self.write_again(&sketch)?;
+                let _promised = self.has_room(1, block_len(payload.len()) as u64)?;
+                self.volume.as_mut().ok_or(FAILED)?.append(kind, section, payload)
+            }
+            entry => entry,
+        }
+    }
+
+    /// Writes the volume that a medium did not take, as far as it goes, on the next one.
+    fn write_again(&mut self, sketch: &Sketch) -> Result<(), VolumeError> {
+        let before = self.finished.last();
+        let number = before.map_or(0, |before| before.number).saturating_add(1);
+        let label = label_of(&self.label, number, before.map(VolumeSummary::predecessor));
+        self.volume = Some(write_again(self.device, &label, sketch)?);
+        Ok(())
     }
 
     /// Ends this volume and begins the next one, on which a block of `bytes` bytes will fit. An open section begins
@@ -333,17 +357,17 @@ impl<'d> SetWriter<'d> {
         let needed = self.needed(number, header.as_ref().map(|(_, payload)| payload.len()), bytes)?;
         let ended = self.end_volume(Ending::Continues)?;
         let label = label_of(&self.label, number, Some(ended));
-        let mut volume = VolumeWriter::create(self.device, &label, needed)?;
+        let mut volume = begin(self.device, &label, needed)?;
         if let Some(begun_on) = self.catalog_volume {
             volume.continue_catalog(begun_on);
         }
+        self.volume = Some(volume);
         if let Some((section, payload)) = header {
-            let entry = volume.append(BlockKind::SectionHeader, section, &payload)?;
+            let entry = self.append(BlockKind::SectionHeader, section, &payload)?;
             if let Some(open) = self.open.as_mut() {
                 open.bytes = open.bytes.saturating_add(u64::from(entry.bytes));
             }
         }
-        self.volume = Some(volume);
         Ok(())
     }
 
@@ -362,8 +386,21 @@ impl<'d> SetWriter<'d> {
         }
     }
 
+    /// Ends this volume, here or, if the medium does not take its end, on the next one.
+    fn closed<T>(&mut self, close: impl Fn(VolumeWriter) -> Result<T, VolumeError>) -> Result<T, VolumeError> {
+        let volume = self.volume.take().ok_or(FAILED)?;
+        let sketch = self.device.goes_on().then(|| volume.sketch());
+        match (close(volume), sketch) {
+            (Err(error), Some(sketch)) if goes_on(self.device, &error) => {
+                self.write_again(&sketch)?;
+                close(self.volume.take().ok_or(FAILED)?)
+            }
+            (closed, _) => closed,
+        }
+    }
+
     fn end_volume(&mut self, ending: Ending) -> Result<Predecessor, VolumeError> {
-        let summary = self.volume.take().ok_or(FAILED)?.finish(ending)?;
+        let summary = self.closed(|volume| volume.finish(ending))?;
         let predecessor = summary.predecessor();
         self.finished.push(summary);
         Ok(predecessor)

@@ -134,7 +134,30 @@ impl EndedVolume {
     }
 }
 
+/// What a volume was made of, so that it can be written again.
+pub(super) struct Sketch {
+    /// Its name on the device.
+    pub(super) name: String,
+    /// Its blocks, label first.
+    pub(super) blocks: Vec<BlockEntry>,
+    /// The volume on which the catalog begins, if that is an earlier one.
+    pub(super) catalog_begun: Option<u32>,
+}
+
+impl Sketch {
+    /// Bytes of the volume with index and end mark.
+    pub(super) fn bytes(&self) -> u64 {
+        let end = self.blocks.last().map_or(0, |last| last.offset.saturating_add(u64::from(last.bytes)));
+        end.saturating_add(tail_bytes(self.blocks.len() as u64))
+    }
+}
+
 impl VolumeWriter {
+    /// What it is made of so far.
+    pub(super) fn sketch(&self) -> Sketch {
+        Sketch { name: self.name.clone(), blocks: self.blocks.clone(), catalog_begun: self.catalog_begun }
+    }
+
     /// Begins a volume: its label is block 0. A capacity of 0 in the label means that it is not bounded. A label without a
     /// device record gets that of the medium. `wanted`: bytes without which the volume would be begun in vain.
     ///

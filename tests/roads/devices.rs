@@ -1,6 +1,7 @@
 //! Devices on the command line: pipes, tapes, media that end. As processes, from a database and back.
 
 use super::commands::{Case, json, run};
+use super::dialogue::Terminal;
 use super::support::{Centre, HSPLIT};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -217,4 +218,30 @@ fn devices_that_are_full_are_followed_by_the_next_or_by_a_wish() {
     let (_, err) = run(&["backup", "--database", &url, "--to", &place("tiny"), "--device-capacity", "100"], 1);
     assert!(err.contains("more than the capacity of the folder"), "{err}");
     assert!(!Path::new(&place("tiny")).exists(), "nothing is left of a folder that was made for nothing");
+}
+
+#[test]
+fn a_person_is_asked_for_the_next_medium() {
+    let centre = large();
+    let url = format!("sqlite:{}", centre.path().display());
+    let place = |name: &str| centre.folder.path().join(name).display().to_string();
+    let (first, second) = (place("first"), format!("tape:{}", place("second.tap")));
+    let program = env!("CARGO_BIN_EXE_intervault");
+    let arguments =
+        ["backup", "--database", &url, "--to", &first, "--device-capacity", "90KiB", "--volume-size", "32KiB"];
+    let mut terminal = Terminal::start(program, &arguments);
+    let before = terminal.shows("or q to end here:");
+    assert!(before.contains(&format!("{first} is full. The next medium is for volume ")), "{before}");
+    terminal.types("/proc/nowhere\n");
+    let before = terminal.shows("or q to end here:");
+    assert!(before.contains("/proc/nowhere"), "what does not do is named, and asked for again: {before}");
+    terminal.types(&format!("{second}\n"));
+    terminal.shows("or q to end here:");
+    terminal.types("q\n");
+    let (said, status) = terminal.ends();
+    assert_eq!(status.code(), Some(5), "{said}");
+    let listed = json(&["check", &first, &second], 5);
+    let wanted = |listed: &serde_json::Value| listed["sets"][0]["missing_volumes"][0].as_u64().unwrap();
+    assert_eq!(wanted(&listed), wanted(&json(&["check", &first], 5)) + 1, "the tape goes on where the folder ended");
+    assert_eq!(listed["sets"][0]["complete"], false);
 }

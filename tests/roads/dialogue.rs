@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A program whose standard streams are a terminal that is its own.
-struct Terminal {
+pub struct Terminal {
     keyboard: File,
     screen: Receiver<Vec<u8>>,
     /// What was shown and not yet looked for.
@@ -27,7 +27,7 @@ struct Terminal {
 
 impl Terminal {
     /// Starts a program. `setsid --ctty` gives it the terminal to which Ctrl-C belongs.
-    fn start(program: &str, arguments: &[&str]) -> Terminal {
+    pub fn start(program: &str, arguments: &[&str]) -> Terminal {
         let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&keyboard).unwrap();
         unlockpt(&keyboard).unwrap();
@@ -60,7 +60,7 @@ impl Terminal {
     }
 
     /// Waits until the terminal shows this; what stands before it is returned.
-    fn shows(&mut self, text: &str) -> String {
+    pub fn shows(&mut self, text: &str) -> String {
         let until = Instant::now() + PATIENCE;
         loop {
             if let Some(at) = self.shown.find(text) {
@@ -74,12 +74,12 @@ impl Terminal {
         }
     }
 
-    fn types(&mut self, keys: &str) {
+    pub fn types(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
     /// Waits for the end; everything that was shown since, and the status.
-    fn ends(mut self) -> (String, ExitStatus) {
+    pub fn ends(mut self) -> (String, ExitStatus) {
         let status = self.child.wait().unwrap();
         // The reading thread ends with the last program that has the terminal.
         for bytes in self.screen.iter() {

@@ -65,6 +65,10 @@ impl<'o> Shelf<'o> {
         })
     }
 
+    fn one_folder(&self) -> bool {
+        self.capacity.is_none() && matches!(self.devices.as_slice(), [DevicePath::Path(_)])
+    }
+
     /// The state is whole between any two statements.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -84,7 +88,8 @@ impl<'o> Shelf<'o> {
         };
         let opened = open::target(device, self.capacity).map_err(|failure| failed(failure.message))?;
         match admit(opened.as_ref(), &self.admission) {
-            Ok(()) => Ok(opened),
+            // Whether it can be written to is known while there is still somebody to ask.
+            Ok(()) => opened.lock().map(|_lock| Arc::clone(&opened)),
             Err(VolumeError::Device(error)) => Err(error),
             Err(error) => Err(failed(error.to_string())),
         }
@@ -107,7 +112,8 @@ impl Supplier for Shelf<'_> {
             let asked = prompt::next_medium(self.output, &reason, &last, &wanted);
             // Whoever cannot be understood brings nothing.
             match asked.unwrap_or(Medium::Nothing) {
-                Medium::Nothing => return Ok(Choice::Nothing),
+                // One folder that runs out of disk is full; media are what was named as such.
+                Medium::Nothing => return Ok(if self.one_folder() { Choice::Full } else { Choice::Nothing }),
                 Medium::Changed => return Ok(Choice::Changed),
                 Medium::Device(text) => {
                     let brought = parse::device(&text).and_then(|device| match device {

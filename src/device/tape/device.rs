@@ -411,6 +411,19 @@ impl Device for TapeDevice {
         Ok(Box::new(TapeSink { shared, name: name.to_owned(), first, records: 0, held, ended: false }))
     }
 
+    /// A volume that is torn at the end of the data gives way to a file mark.
+    fn discard(&self, name: &str) -> Result<(), DeviceError> {
+        const OP: &str = "write to";
+        let Ok(file) = self.shared.file(OP, &partial_name(name)) else { return Ok(()) };
+        let mut reel = self.shared.known(OP)?;
+        if reel.files().last() != Some(&file) {
+            return Ok(());
+        }
+        let done = reel.go(file.first).and_then(|()| reel.drive.file_marks(1));
+        reel.forget();
+        done.map_err(|error| self.shared.failed(OP, error))
+    }
+
     /// Forgets what is on the tape: the next volume goes to its beginning, and only then is anything lost.
     fn erase(&self) -> Result<(), DeviceError> {
         let mut reel = self.shared.reel();
