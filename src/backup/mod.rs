@@ -5,6 +5,7 @@ mod base;
 mod capacity;
 mod compare;
 mod cutoff;
+mod estimate;
 mod options;
 mod plan;
 mod report;
@@ -13,6 +14,7 @@ mod sink;
 mod table;
 
 pub use base::Parent;
+pub use estimate::Estimate;
 pub use options::{ChangedSince, Incremental, Kind, Options, ReadBack, Select};
 pub use plan::{BackupPlan, Gap, Gaps, PlannedTable};
 pub use report::{BackupReport, Compared, TableReport};

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at a surprise")]
 
 mod astray;
+mod bad_backups;
 mod bad_input;
 #[cfg(target_os = "linux")]
 mod chain_commands;
@@ -14,6 +15,7 @@ mod commands;
 mod copies;
 #[cfg(target_os = "linux")]
 mod dialogue;
+mod estimates;
 mod histories;
 mod incremental;
 mod incremental_since;
