@@ -384,7 +384,7 @@ fn catalogue(data: &Data) -> Catalogue {
         .filter(|entry| !listed(&entry.name))
         .map(|entry| format!("{:?}", entry.name))
         .collect();
-    Catalogue::parse(&format!("remove = [{}]", others.join(", "))).unwrap()
+    Catalogue::parse(&format!("extends = 'cms'\nremove = [{}]", others.join(", "))).unwrap()
 }
 
 fn chained(data: &Data, path: &Path, device: &MemoryDevice, kind: Kind, number: u8) -> BackupReport {

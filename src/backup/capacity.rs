@@ -51,6 +51,16 @@ impl Capacity {
         self.size.map(|size| (size / 2).min(size.saturating_sub(around).saturating_sub(block)))
     }
 
+    /// Bytes that label, index and end mark of a volume take, but for what the index lists.
+    pub(super) fn around(&self) -> u64 {
+        self.label.saturating_add(tail_bytes(1))
+    }
+
+    /// Bytes of a volume that sections can fill, if `lost` of them stay empty; `None` if volumes are not bounded.
+    pub(super) fn room(&self, lost: u64) -> Option<u64> {
+        self.size.map(|size| size.saturating_sub(self.around()).saturating_sub(lost))
+    }
+
     /// Refuses volumes that cannot hold the tables of a plan, each with a row of ordinary length. A longer row may need more:
     /// that shows when it is read.
     ///

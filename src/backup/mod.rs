@@ -5,6 +5,7 @@ mod base;
 mod capacity;
 mod compare;
 mod cutoff;
+mod estimate;
 mod files;
 mod options;
 mod plan;
@@ -14,6 +15,7 @@ mod sink;
 mod table;
 
 pub use base::Parent;
+pub use estimate::Estimate;
 pub use files::{FileTree, PlannedTree, TreeReport};
 pub use options::{ChangedSince, Incremental, Kind, Options, ReadBack, Select};
 pub use plan::{BackupPlan, Gap, Gaps, PlannedTable};

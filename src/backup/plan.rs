@@ -1,6 +1,7 @@
 //! What a backup will write: which tables, and which of those selected it cannot.
 
 use super::base::Parent;
+use super::estimate::Estimate;
 use super::files::{FileTree, PlannedTree, identities, plan as plan_tree};
 use super::options::{Kind, Options, Select};
 use super::report::Compared;
@@ -26,6 +27,8 @@ pub struct PlannedTable {
     pub parts: Vec<Part>,
     /// The day from which on it is read, if not all of it is ([`super::ChangedSince`]).
     pub read_from: Option<Day>,
+    /// Bytes that its columns will take, about, in the plan of a full backup.
+    pub stored_about: Option<u64>,
     /// How it compares with what the chain had, in the plan of an incremental backup; `None` as in a report.
     pub compared: Option<Compared>,
 }
@@ -43,6 +46,8 @@ pub struct BackupPlan {
     pub data_types: u32,
     /// The set that it builds on, if it is incremental.
     pub parent: Option<Parent>,
+    /// How large it will be, if it is full and of tables alone.
+    pub estimate: Option<Estimate>,
 }
 
 /// What of the selection is not on the volumes, or is there but does not come back from them as it is.
@@ -116,7 +121,7 @@ pub(super) fn chunk_rows(schema: &TableSchema, bytes: u64) -> u64 {
 /// the store fails.
 pub(super) fn plan(snapshot: &dyn Snapshot, catalogue: &Catalogue, options: &Options) -> Result<BackupPlan, Error> {
     let (tables, gaps, data_types) = (Vec::new(), Gaps::default(), options.bits());
-    let mut plan = BackupPlan { tables, trees: Vec::new(), gaps, data_types, parent: None };
+    let mut plan = BackupPlan { tables, trees: Vec::new(), gaps, data_types, parent: None, estimate: None };
     named_trees(&mut plan, options)?;
     for entry in &selected(snapshot, catalogue, &options.select, &mut plan.gaps)? {
         add(&mut plan, snapshot, entry, options)?;
@@ -182,7 +187,8 @@ fn add(plan: &mut BackupPlan, snapshot: &dyn Snapshot, entry: &Entry, options: &
     if let Some(gap) = not_restorable(snapshot, &schema)? {
         plan.gaps.not_restorable.push(gap);
     }
-    let mut planned = PlannedTable { table, rows: 0, parts: Vec::new(), read_from: None, compared: None };
+    let mut planned =
+        PlannedTable { table, rows: 0, parts: Vec::new(), read_from: None, stored_about: None, compared: None };
     // To cut a table into parts costs, and may be in vain: it waits until the chain is known.
     if options.changed_since().is_none() || !dated(&planned.table) {
         cut(&mut planned, snapshot, options)?;

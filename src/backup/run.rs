@@ -4,6 +4,7 @@ use super::base::{Base, Older, Source};
 use super::capacity::Capacity;
 use super::compare::compare;
 use super::cutoff::{self, Archived};
+use super::estimate::{size, total};
 use super::files::{TreeJob, TreeReport, identities, listed};
 use super::options::{Kind, Options, ReadBack};
 use super::plan::{BackupPlan, cut, dated, label_text, plan};
@@ -87,8 +88,9 @@ impl<'a> Backup<'a> {
         self
     }
 
-    /// What would be written. Nothing is changed, nothing locked. For an incremental backup every row is read and hashed:
-    /// there is no cheaper way to know what changed.
+    /// What would be written. Nothing is changed, nothing locked. For a full backup a few chunks of each table are read and
+    /// encoded, which takes some hundredths of the time of the backup, to say how large it will be. For an incremental one
+    /// every row is read and hashed: there is no cheaper way to know what changed.
     ///
     /// # Errors
     /// A specific table does not exist; a table lacks the columns that the catalogue names; nothing that was selected exists;
@@ -96,7 +98,7 @@ impl<'a> Backup<'a> {
     /// asked to stop; the store or a device fails.
     pub fn plan(&self) -> Result<BackupPlan, Error> {
         let mut reading = self.read()?;
-        let Some(base) = &reading.base else { return Ok(reading.plan) };
+        let Some(base) = &reading.base else { return self.estimated(reading) };
         let rows = reading.plan.tables.iter().filter(|planned| dated(&planned.table));
         let rows = rows.map(|planned| planned.rows).fold(0, u64::saturating_add);
         self.monitor.begin(Task::Backup, "comparing tables", rows);
@@ -111,6 +113,30 @@ impl<'a> Backup<'a> {
         self.monitor.end(Task::Backup);
         for (planned, compared) in reading.plan.tables.iter_mut().zip(compared) {
             planned.compared = compared;
+        }
+        Ok(reading.plan)
+    }
+
+    /// The plan of a full backup, with its size.
+    fn estimated(&self, mut reading: Reading) -> Result<BackupPlan, Error> {
+        let began = Clock::now();
+        let label = label(self.store.identity(), &self.options, &reading.plan, 1);
+        let capacity = Capacity::new(self.options.volume_size, &label)?;
+        self.monitor.begin(Task::Backup, "sampling tables", 0);
+        let mut sizes = Vec::new();
+        for at in 0..reading.plan.tables.len() {
+            unless_cancelled(self.monitor)?;
+            if let Some(job) = reading.job(&self.options, at) {
+                sizes.push(size(&job, &capacity, self.monitor)?);
+            }
+        }
+        self.monitor.end(Task::Backup);
+        for (planned, size) in reading.plan.tables.iter_mut().zip(&sizes) {
+            planned.stored_about = Some(size.columns);
+        }
+        // How well files compress is not known before they are read.
+        if reading.plan.trees.is_empty() {
+            reading.plan.estimate = Some(total(&sizes, &capacity, began.elapsed()));
         }
         Ok(reading.plan)
     }
@@ -140,7 +166,6 @@ impl<'a> Backup<'a> {
         let reading = self.read()?;
         reading.snapshot.notices().iter().for_each(|notice| self.monitor.notice(notice));
         let plan = &reading.plan;
-        plan.parent.iter().flat_map(|parent| &parent.notices).for_each(|notice| self.monitor.notice(notice));
         // Held until the set is read back, so that no other backup takes its number or makes its volumes vanish.
         let _lock = self.device.lock()?;
         let label = label(self.store.identity(), &self.options, plan, self.number_of_the_day()?);

@@ -53,6 +53,16 @@ pub(super) enum Stretch<'a> {
 /// Most stretches of days that a table is read in.
 const STRETCHES_MAX: i32 = 64;
 
+/// The first chunks of a stretch.
+pub(super) struct Sampled {
+    pub(super) chunks: Vec<EncodedChunk>,
+    /// Rows that were read, a batch more than the chunks hold where there are others: of the ACD that was selected, and of all.
+    pub(super) selected: u64,
+    pub(super) all: u64,
+    /// Whether there are no others.
+    pub(super) ended: bool,
+}
+
 /// Rows that come in one go, with their time; of the ACD that was selected.
 pub(super) type TimedSink<'a> = dyn FnMut(Batch, Vec<RowWhen>) -> Result<(), StoreError> + 'a;
 
@@ -205,6 +215,32 @@ impl TableJob<'_> {
         }
     }
 
+    /// The chunks of the first rows of a stretch.
+    pub(super) fn sample(&self, reader: usize, stretch: Stretch<'_>, bounds: Bounds<'_>) -> Result<Sampled, Error> {
+        let table = self.table();
+        let (mut hashes, mut encoder, mut chunks) = (Vec::new(), Encoder::new(self.options.encode), Vec::new());
+        let (mut all, mut selected, mut ended) = (0, 0_u64, true);
+        let read = self.read_counted(reader, stretch, &mut all, &mut |batch, when| {
+            selected = selected.saturating_add(batch.rows as u64);
+            if !chunks.is_empty() {
+                ended = false;
+                let (op, place) = ("sample a table".to_owned(), format!("table {}", table.schema.name));
+                return Err(StoreError { op, place, kind: StoreErrorKind::Stopped });
+            }
+            hashes.resize(batch.rows, 0);
+            let rows = Rows { batch, when: &when, hashes: &hashes };
+            let mut keep = |chunk| {
+                chunks.push(chunk);
+                true
+            };
+            encode_chunks(rows, bounds, &mut encoder, &mut keep).map_err(|error| not_encoded(&table.schema.name, error))
+        });
+        if ended {
+            read?;
+        }
+        Ok(Sampled { chunks, selected, all, ended })
+    }
+
     /// What is read of the table, in row order; of the last days only if the rest is taken on trust.
     pub(super) fn stretches(&self) -> Vec<Stretch<'_>> {
         let Some(first) = self.planned.read_from else {
@@ -220,9 +256,21 @@ impl TableJob<'_> {
 
     /// Reads a stretch; the rows come in batches that fill a chunk at most.
     pub(super) fn read(&self, reader: usize, stretch: Stretch<'_>, sink: &mut TimedSink<'_>) -> Result<(), Error> {
+        self.read_counted(reader, stretch, &mut 0, sink)
+    }
+
+    /// As [`TableJob::read`]; `all` counts the rows of all ACDs.
+    fn read_counted(
+        &self,
+        reader: usize,
+        stretch: Stretch<'_>,
+        all: &mut u64,
+        sink: &mut TimedSink<'_>,
+    ) -> Result<(), Error> {
         let table = self.table();
         let mut times = RowTimes::new(table)?;
         let mut timed = |batch: Batch| -> Result<(), StoreError> {
+            *all = all.saturating_add(batch.rows as u64);
             let mut when = times.all(&batch);
             let of_acd = |row: &RowWhen| self.options.acd.is_none_or(|acd| row.acd == Some(acd));
             let of_days = |row: &RowWhen| match stretch {

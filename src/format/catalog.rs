@@ -84,7 +84,8 @@ pub struct CatalogRecord {
     pub rows: u64,
     /// Tables and paths that were selected and that the source does not have.
     pub absent: Vec<String>,
-    /// Tables and paths that were selected, that the source has, and that are not on the volumes, with the reason.
+    /// Tables and paths that were selected, that the source has, and that are not on the volumes, or of which rows were not
+    /// looked at; with the reason.
     pub left_out: Vec<(String, String)>,
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at a surprise")]
 
 mod astray;
+mod bad_backups;
 mod bad_input;
 #[cfg(target_os = "linux")]
 mod chain_commands;
@@ -18,6 +19,7 @@ mod copies;
 mod devices;
 #[cfg(target_os = "linux")]
 mod dialogue;
+mod estimates;
 mod eyes;
 #[cfg(target_os = "linux")]
 mod files;

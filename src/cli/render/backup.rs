@@ -21,6 +21,9 @@ pub fn plan_text(plan: &BackupPlan, now: &Now) -> String {
             let (data, grain) = (table.data_type.name().to_owned(), table.grain.name().to_owned());
             let about = format!("about {}", count(planned.rows));
             let mut line = vec![table.schema.name.clone(), data, grain, count(columns), about];
+            if let Some(stored) = planned.stored_about {
+                line.push(format!("about {}", bytes(stored)));
+            }
             if plan.parent.is_some() {
                 line.extend(compared_line(planned.compared.as_ref(), planned.rows));
             }
@@ -28,6 +31,9 @@ pub fn plan_text(plan: &BackupPlan, now: &Now) -> String {
         })
         .collect();
     let mut heads = vec!["table", "data", "grain", ">columns", ">rows"];
+    if plan.estimate.is_some() {
+        heads.push(">stored");
+    }
     if plan.parent.is_some() {
         heads.extend(COMPARED);
     }
@@ -50,6 +56,16 @@ pub fn plan_text(plan: &BackupPlan, now: &Now) -> String {
         let _written = writeln!(out, "{}: {files} of {size}", escape(&planned.tree.path));
     }
     gaps_text(&mut out, &plan.gaps);
+    if let Some(estimate) = &plan.estimate {
+        let _written = writeln!(
+            out,
+            "About {} on {}; to say so, {} were read and encoded in {}.",
+            bytes(estimate.bytes),
+            counted(estimate.volumes, "volume", "volumes"),
+            counted(estimate.sampled_rows, "row", "rows"),
+            duration(estimate.time)
+        );
+    }
     now_text(&mut out, now);
     out
 }
@@ -168,6 +184,7 @@ pub fn plan_json(plan: &BackupPlan, now: &Now) -> Value {
             "grain": planned.table.grain.name(),
             "columns": planned.table.schema.columns.len(),
             "rows_about": planned.rows,
+            "stored_about": planned.stored_about,
             "compared": compared_json(planned.compared.as_ref()),
         })).collect::<Vec<_>>(),
         "base": parent_json(plan.parent.as_ref()),
@@ -178,6 +195,10 @@ pub fn plan_json(plan: &BackupPlan, now: &Now) -> Value {
             "entries": planned.count.entries,
             "bytes": planned.count.bytes,
         })).collect::<Vec<_>>(),
+        "estimate": plan.estimate.as_ref().map(|estimate| json!({
+            "bytes": estimate.bytes, "volumes": estimate.volumes, "sampled_rows": estimate.sampled_rows,
+            "seconds": estimate.time.as_secs_f64(),
+        })),
         "absent": plan.gaps.absent,
         "left_out": gaps_json(&plan.gaps.left_out),
         "not_restorable": gaps_json(&plan.gaps.not_restorable),

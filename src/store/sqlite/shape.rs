@@ -49,8 +49,8 @@ pub(super) fn load(connection: &Connection, table: &str) -> rusqlite::Result<Opt
     if own(table) || table.contains('\0') {
         return Ok(None);
     }
-    let sql = "SELECT name, wr, strict FROM pragma_table_list WHERE schema = 'main' AND type = 'table' \
-               AND name = ?1 COLLATE NOCASE";
+    // The argument spares a row for each other table.
+    let sql = "SELECT name, wr, strict FROM pragma_table_list(?1) WHERE schema = 'main' AND type = 'table'";
     let found = connection
         .query_row(sql, [table], |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?, row.get::<_, bool>(2)?)))
         .optional()?;
