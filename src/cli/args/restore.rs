@@ -409,7 +409,7 @@ mod tests {
             (&["--start", "2003-02-30"], "no such date"),
             (&["--uncovered", "maybe"], "refuse, delete, keep"),
             (&["--undo", "/u", "--no-undo"], "cannot be used with"),
-            (&["--undo", "tape:/dev/nst0"], "not in this release"),
+            (&["--undo", "tape:/dev/nst0"], "not a tape"),
             (&["--stop-at", "123"], "or its label"),
         ];
         for (line, part) in cases {

@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(check("intervault check -v /b --set 00ff").unwrap().work, CheckWork::Verify);
         assert_eq!(check("intervault check /a /b -v").unwrap().devices.len(), 2);
         assert!(check("intervault check /b --list --verify").unwrap_err().contains("cannot be used with"));
-        assert!(check("intervault check tape:/dev/nst0").unwrap_err().contains("not in this release"));
+        assert!(check("intervault check s3:bucket").unwrap_err().contains("not in this release"));
         assert!(check("intervault check").unwrap_err().contains("DEVICE"));
     }
 }
