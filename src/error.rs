@@ -3,6 +3,7 @@
 use crate::base::position::Position;
 use crate::column::error::ColumnError;
 use crate::device::error::{DeviceError, DeviceErrorKind};
+use crate::files::error::{FilesError, FilesErrorKind};
 use crate::format::error::FormatError;
 use crate::schema::catalogue::{BindError, CatalogueError};
 use crate::schema::clock::ClockError;
@@ -51,6 +52,9 @@ pub enum ErrorKind {
     /// A database.
     #[error(transparent)]
     Store(StoreError),
+    /// A file, a folder or a pattern.
+    #[error(transparent)]
+    Files(FilesError),
     /// The bytes of a block.
     #[error(transparent)]
     Format(FormatError),
@@ -144,6 +148,7 @@ impl Error {
             ErrorKind::Volume(error) => volume_class(error),
             ErrorKind::Device(error) => device_class(error),
             ErrorKind::Store(error) => store_class(error),
+            ErrorKind::Files(error) => files_class(error),
             ErrorKind::Format(_) | ErrorKind::Column { .. } | ErrorKind::Damage { .. } => Class::Damage,
             ErrorKind::Wanted { .. } => Class::Volume,
             ErrorKind::Range { .. } | ErrorKind::Refused { .. } | ErrorKind::Bind(_) => Class::NotRestorable,
@@ -187,6 +192,16 @@ fn device_class(error: &DeviceError) -> Class {
         DeviceErrorKind::Busy(_) => Class::Busy,
         DeviceErrorKind::Short { .. } => Class::Damage,
         _ => Class::Failed,
+    }
+}
+
+fn files_class(error: &FilesError) -> Class {
+    match error.kind {
+        FilesErrorKind::NotFound => Class::Nothing,
+        FilesErrorKind::NotPermitted => Class::NotPermitted,
+        FilesErrorKind::Full => Class::Full,
+        FilesErrorKind::Refused(_) => Class::NotRestorable,
+        FilesErrorKind::System(_) => Class::Failed,
     }
 }
 
@@ -253,6 +268,7 @@ from!(
     VolumeError => Volume,
     DeviceError => Device,
     StoreError => Store,
+    FilesError => Files,
     FormatError => Format,
     CatalogueError => Catalogue,
     BindError => Bind,

@@ -13,8 +13,12 @@ pub mod column;
 pub mod demo;
 pub mod device;
 pub mod error;
+pub mod files;
 pub mod format;
+#[cfg(feature = "cli")]
+pub mod history;
 pub mod lock_file;
+pub mod prune;
 pub mod restore;
 pub mod schema;
 pub mod section;

@@ -80,6 +80,15 @@ impl LockFile {
     }
 }
 
+/// Whether somebody has the lock. Looks only: no file is made, and whoever has or wants it is not disturbed for longer than
+/// the look takes. What cannot be looked at counts as not held.
+#[must_use]
+pub fn is_held(path: &Path) -> bool {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let Ok(file) = File::options().read(true).custom_flags(flags).open(path) else { return false };
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
 impl Drop for LockFile {
     fn drop(&mut self) {
         // While it is locked the file is ours. If it stays, it is in nobody's way.
@@ -144,6 +153,19 @@ mod tests {
         assert!(owner.starts_with(&format!(" (process {process} on ")), "{owner}");
         drop(lock);
         assert!(!path.exists());
+        drop(take(&path).unwrap());
+    }
+
+    #[test]
+    fn who_only_looks_finds_the_lock_and_makes_no_file() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join(".lock");
+        assert!(!is_held(&path) && !path.exists());
+        let lock = take(&path).unwrap();
+        assert!(is_held(&path));
+        drop(lock);
+        fs::write(&path, "left behind").unwrap();
+        assert!(!is_held(&path));
         drop(take(&path).unwrap());
     }
 

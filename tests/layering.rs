@@ -10,19 +10,22 @@ use source::{block_end, code, files, line_of};
 const LAYERS: &[(&str, &[&str])] = &[
     ("base", &[]),
     ("lock_file", &[]),
+    ("history", &["base", "lock_file"]),
     ("column", &["base"]),
     ("format", &["base"]),
     ("schema", &["base", "column"]),
     ("device", &["base", "lock_file"]),
     ("volume", &["base", "format", "device"]),
     ("store", &["base", "lock_file", "column", "schema"]),
-    ("section", &["base", "column", "format", "schema"]),
+    ("files", &["base", "column", "schema"]),
+    ("section", &["base", "column", "format", "schema", "files"]),
     ("verify", &["base", "column", "format", "schema", "device", "volume", "section"]),
-    ("error", &["base", "column", "format", "schema", "device", "volume", "store"]),
+    ("error", &["base", "column", "format", "schema", "device", "volume", "store", "files"]),
     ("backup", ENGINE),
     ("restore", ENGINE),
     ("check", ENGINE),
     ("inspect", ENGINE),
+    ("prune", ENGINE),
     ("demo", &["base", "error"]),
     ("cli", SHELL),
     ("bin", &["cli"]),
@@ -30,11 +33,11 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// What the operations stand on; they never import each other.
 const ENGINE: &[&str] =
-    &["base", "column", "format", "schema", "device", "volume", "store", "error", "section", "verify"];
+    &["base", "column", "format", "schema", "device", "volume", "store", "files", "error", "section", "verify"];
 
 const SHELL: &[&str] = &[
-    "base", "column", "format", "schema", "device", "volume", "store", "error", "section", "verify", "backup",
-    "restore", "check", "inspect", "demo",
+    "base", "history", "column", "format", "schema", "device", "volume", "store", "files", "error", "section",
+    "verify", "backup", "restore", "check", "inspect", "prune", "demo",
 ];
 
 /// Foreign crates and parts of `std` that only some places may name, as prefixes of the path below `src/`.
@@ -42,6 +45,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("bincode", &["format/codec.rs"]),
     ("rusqlite", &["store/sqlite", "demo/"]),
     ("memmap2", &["device/map.rs"]),
+    ("globset", &["files/pattern.rs"]),
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),
     ("clap_mangen", &["cli/"]),
@@ -52,15 +56,20 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("std::env", &["cli/", "bin/", "demo/"]),
     ("std::fs", OUTSIDE_WORLD),
     ("std::net", OUTSIDE_WORLD),
-    ("std::thread", &["base/aside.rs", "base/ordered.rs", "store/", "backup/", "restore/", "check/", "cli/"]),
+    (
+        "std::thread",
+        &["base/aside.rs", "base/ordered.rs", "store/", "backup/", "restore/", "check/", "history/", "cli/"],
+    ),
 ];
 
 /// Modules that are not pure: those that may touch files and the network.
 const OUTSIDE_WORLD: &[&str] = &[
     "lock_file.rs",
+    "history/",
     "device/",
     "volume/",
     "store/",
+    "files/",
     "backup/",
     "restore/",
     "check/",

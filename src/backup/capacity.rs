@@ -65,6 +65,12 @@ impl Capacity {
                 most = (format!("the columns and a row of table {}", planned.table.schema.name), bytes);
             }
         }
+        for planned in &plan.trees {
+            let bytes = super::files::smallest(&planned.tree)?;
+            if bytes > most.1 {
+                most = (format!("a piece of a file of {}", planned.tree.path), bytes);
+            }
+        }
         let needed = self.label.saturating_add(most.1).saturating_add(tail_bytes(BLOCKS));
         if size >= needed {
             return Ok(());

@@ -1,11 +1,13 @@
 //! What a backup is asked to do.
 
+use super::files::FileTree;
 use crate::base::limits::CHUNK_DECODED_TARGET;
 use crate::base::time::Instant;
 use crate::column::encode::EncodeOptions;
 use crate::format::block::SetId;
 use crate::format::label::data_types;
 use crate::schema::grain::DataType;
+use std::path::PathBuf;
 
 /// What to back up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +25,6 @@ impl Select {
         match self {
             Select::Data(data) => data,
             Select::Tables(_) => &[],
-        }
-    }
-
-    pub(super) fn bits(&self) -> u32 {
-        match self {
-            Select::Data(data) => data.iter().map(|data_type| data_type.bit()).fold(0, |bits, bit| bits | bit),
-            Select::Tables(_) => data_types::SPECIFIC,
         }
     }
 }
@@ -84,6 +79,10 @@ impl Default for ChangedSince {
 pub struct Options {
     /// What to back up.
     pub select: Select,
+    /// File trees beside what is selected; those that the table catalogue lists need not be named. Each is written whole.
+    pub trees: Vec<FileTree>,
+    /// Folders that no tree includes: where the backup itself is written.
+    pub skip: Vec<PathBuf>,
     /// All of it, or what changed.
     pub kind: Kind,
     /// Only the rows of this ACD; tables without an ACD column are left out.
@@ -104,6 +103,8 @@ pub struct Options {
     pub set: SetId,
     /// System name in the label.
     pub system: String,
+    /// The highest number of the day that a label has which the devices may not know of, from a history; 0 if none.
+    pub number_after: u32,
     /// How columns are encoded.
     pub encode: EncodeOptions,
 }
@@ -115,6 +116,8 @@ impl Options {
     pub fn new(now: Instant, now_unix: i64, set: SetId) -> Options {
         Options {
             select: Select::Data(DataType::ALL.to_vec()),
+            trees: Vec::new(),
+            skip: Vec::new(),
             kind: Kind::Full,
             acd: None,
             volume_size: None,
@@ -125,8 +128,28 @@ impl Options {
             now_unix,
             set,
             system: "CMS".to_owned(),
+            number_after: 0,
             encode: EncodeOptions::default(),
         }
+    }
+
+    /// The data types of the label: those selected, and custom data where there are file trees besides.
+    pub(super) fn data(&self) -> Vec<DataType> {
+        let selected = self.select.data();
+        let besides = |kind: &DataType| *kind == DataType::Custom && !self.trees.is_empty() && !self.is_specific();
+        DataType::ALL.into_iter().filter(|kind| selected.contains(kind) || besides(kind)).collect()
+    }
+
+    /// The same as bits of [`data_types`].
+    pub(super) fn bits(&self) -> u32 {
+        match self.is_specific() {
+            true => data_types::SPECIFIC,
+            false => self.data().iter().map(|data_type| data_type.bit()).fold(0, |bits, bit| bits | bit),
+        }
+    }
+
+    const fn is_specific(&self) -> bool {
+        matches!(self.select, Select::Tables(_))
     }
 
     /// How little is read, if not everything.

@@ -1,6 +1,7 @@
 //! What a backup will write: which tables, and which of those selected it cannot.
 
 use super::base::Parent;
+use super::files::{FileTree, PlannedTree, identities, plan as plan_tree};
 use super::options::{Kind, Options, Select};
 use super::report::Compared;
 use crate::base::limits::CHUNK_ROWS_MAX;
@@ -34,6 +35,8 @@ pub struct PlannedTable {
 pub struct BackupPlan {
     /// The tables, in catalogue order.
     pub tables: Vec<PlannedTable>,
+    /// The file trees: those that were named, then those of the catalogue.
+    pub trees: Vec<PlannedTree>,
     /// What of the selection a restore will not bring back.
     pub gaps: Gaps,
     /// Bits of [`crate::format::label::data_types`] for the label.
@@ -112,12 +115,13 @@ pub(super) fn chunk_rows(schema: &TableSchema, bytes: u64) -> u64 {
 /// A specific table does not exist; a table lacks the columns that the catalogue names; nothing that was selected exists;
 /// the store fails.
 pub(super) fn plan(snapshot: &dyn Snapshot, catalogue: &Catalogue, options: &Options) -> Result<BackupPlan, Error> {
-    let (tables, gaps, data_types) = (Vec::new(), Gaps::default(), options.select.bits());
-    let mut plan = BackupPlan { tables, gaps, data_types, parent: None };
+    let (tables, gaps, data_types) = (Vec::new(), Gaps::default(), options.bits());
+    let mut plan = BackupPlan { tables, trees: Vec::new(), gaps, data_types, parent: None };
+    named_trees(&mut plan, options)?;
     for entry in &selected(snapshot, catalogue, &options.select, &mut plan.gaps)? {
         add(&mut plan, snapshot, entry, options)?;
     }
-    if plan.tables.is_empty() && plan.gaps.left_out.is_empty() {
+    if plan.tables.is_empty() && plan.trees.is_empty() && plan.gaps.left_out.is_empty() {
         return Err(Error::nothing(
             format!("none of the {} selected tables exists in this database", plan.gaps.absent.len()),
             "check the database and the table catalogue (intervault catalogue)",
@@ -158,13 +162,7 @@ fn selected(
 
 fn add(plan: &mut BackupPlan, snapshot: &dyn Snapshot, entry: &Entry, options: &Options) -> Result<(), Error> {
     if entry.is_path() {
-        let there = std::path::Path::new(&entry.name).symlink_metadata().is_ok();
-        if there {
-            plan.gaps.leave_out(&entry.name, "files are not backed up by this release", true);
-        } else {
-            plan.gaps.absent.push(entry.name.clone());
-        }
-        return Ok(());
+        return listed_tree(plan, entry, options);
     }
     let Some(schema) = snapshot.schema(&entry.name)? else {
         if matches!(options.select, Select::Tables(_)) {
@@ -207,6 +205,39 @@ pub(super) fn cut(planned: &mut PlannedTable, snapshot: &dyn Snapshot, options: 
     Ok(())
 }
 
+/// The trees that were named.
+fn named_trees(plan: &mut BackupPlan, options: &Options) -> Result<(), Error> {
+    let skip = identities(&options.skip);
+    for tree in &options.trees {
+        if plan.trees.iter().any(|planned| planned.tree.path == tree.path) {
+            continue;
+        }
+        let planned = plan_tree(tree, &skip)?;
+        plan.trees.push(planned.ok_or_else(|| {
+            Error::nothing(format!("there is no file or folder {}", tree.path), "check the spelling of the path")
+        })?);
+    }
+    Ok(())
+}
+
+/// A path that the catalogue lists. One that is not there is listed as absent, one that cannot be read is left out.
+fn listed_tree(plan: &mut BackupPlan, entry: &Entry, options: &Options) -> Result<(), Error> {
+    let tree = FileTree { data_type: entry.data_type, ..FileTree::new(&entry.name)? };
+    if plan.trees.iter().any(|planned| planned.tree.path == tree.path) {
+        return Ok(());
+    }
+    if options.acd.is_some() {
+        plan.gaps.leave_out(&entry.name, "files belong to no ACD, and only one ACD was selected", true);
+        return Ok(());
+    }
+    match plan_tree(&tree, &identities(&options.skip)) {
+        Ok(Some(planned)) => plan.trees.push(planned),
+        Ok(None) => plan.gaps.absent.push(entry.name.clone()),
+        Err(error) => plan.gaps.leave_out(&entry.name, &error.to_string(), true),
+    }
+    Ok(())
+}
+
 /// Why a restore would not replace the rows of a table like this one. A rule (a trigger, a foreign key) can be lifted for
 /// the restore, and is no reason to warn each night; what the table is cannot.
 fn not_restorable(snapshot: &dyn Snapshot, schema: &TableSchema) -> Result<Option<Gap>, Error> {
@@ -225,7 +256,7 @@ pub(super) fn label_text(options: &Options, number: u32) -> LabelText {
         system: options.system.clone(),
         day: options.now.day(),
         number,
-        data: options.select.data().to_vec(),
+        data: options.data(),
         acd: options.acd,
         incremental: options.kind != Kind::Full,
         volume: 1,

@@ -16,6 +16,8 @@ pub struct BackupReport {
     pub parent: Option<Parent>,
     /// One entry for each section, in the order of the sections.
     pub tables: Vec<TableReport>,
+    /// What became of the files of each tree.
+    pub trees: Vec<super::files::TreeReport>,
     /// What of the selection is not on the volumes, or will not come back from them.
     pub gaps: Gaps,
     /// Whether the volumes were read back and proved.

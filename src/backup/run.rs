@@ -4,6 +4,7 @@ use super::base::{Base, Older, Source};
 use super::capacity::Capacity;
 use super::compare::compare;
 use super::cutoff::{self, Archived};
+use super::files::{TreeJob, TreeReport, identities, listed};
 use super::options::{Kind, Options, ReadBack};
 use super::plan::{BackupPlan, cut, dated, label_text, plan};
 use super::report::{BackupReport, Compared, TableReport};
@@ -144,17 +145,21 @@ impl<'a> Backup<'a> {
         let _lock = self.device.lock()?;
         let label = label(self.store.identity(), &self.options, plan, self.number_of_the_day()?);
         let capacity = Capacity::new(self.options.volume_size, &label)?;
-        let mut set = SetWriter::create(self.device, label, &SetOptions { volume_size: self.options.volume_size })?;
         let mut tables = Vec::new();
-        let rows = plan.tables.iter().map(|planned| planned.rows).fold(0, u64::saturating_add);
+        let rows = plan.tables.iter().map(|planned| planned.rows);
+        let rows = rows.chain(plan.trees.iter().map(|planned| planned.count.entries)).fold(0, u64::saturating_add);
+        // Whoever sees a volume may ask to stop.
         self.monitor.begin(Task::Backup, "reading tables", rows);
+        let mut set = SetWriter::create(self.device, label, &SetOptions { volume_size: self.options.volume_size })?;
         for at in 0..plan.tables.len() {
             unless_cancelled(self.monitor)?;
             if let Some(job) = reading.job(&self.options, at) {
                 tables.push(job.write(reading.base.as_ref(), &capacity, &mut set, self.monitor)?);
             }
         }
-        let mut set = set.end(plan.gaps.absent.clone(), plan.left_out_pairs())?;
+        let trees = self.trees(plan, &capacity, &mut set, &mut tables)?;
+        let left_out = [plan.left_out_pairs(), listed(&trees, self.options.volume_size)].concat();
+        let mut set = set.end(plan.gaps.absent.clone(), left_out)?;
         self.monitor.end(Task::Backup);
         let Reading { plan, .. } = reading;
         let write_time = began.elapsed();
@@ -171,7 +176,28 @@ impl<'a> Backup<'a> {
         }
         let verify_time = began.elapsed();
         let BackupPlan { gaps, parent, .. } = plan;
-        Ok(BackupReport { set: summary, parent, tables, gaps, verified, write_time, verify_time })
+        Ok(BackupReport { set: summary, parent, tables, trees, gaps, verified, write_time, verify_time })
+    }
+
+    /// Writes the file trees, each a section, and reports them among the tables too.
+    fn trees(
+        &self,
+        plan: &BackupPlan,
+        capacity: &Capacity,
+        set: &mut SetWriter<'_>,
+        tables: &mut Vec<TableReport>,
+    ) -> Result<Vec<TreeReport>, Error> {
+        let skip = identities(&self.options.skip);
+        let (encode, jobs) = (self.options.encode, self.options.jobs);
+        let mut reports = Vec::new();
+        for planned in &plan.trees {
+            unless_cancelled(self.monitor)?;
+            let job = TreeJob { planned, encode, jobs, skip: &skip };
+            let (table, tree) = job.write(|header| capacity.chunk_room(header), set, self.monitor)?;
+            tables.push(table);
+            reports.push(tree);
+        }
+        Ok(reports)
     }
 
     /// Begins to read the database, and says what would be written.
@@ -220,10 +246,10 @@ impl<'a> Backup<'a> {
         Base::find(&self.devices(), &source, wanted, &tables).map(Some)
     }
 
-    /// One more than the highest number among the sets of this day that the devices hold.
+    /// One more than the highest number among the sets of this day that the devices hold, or that the options know of.
     fn number_of_the_day(&self) -> Result<u32, Error> {
         let day = self.options.now.day();
-        let mut last = 0;
+        let mut last = self.options.number_after;
         for device in self.devices() {
             let labels = match labels(device) {
                 Err(VolumeError::Device(DeviceError { kind: DeviceErrorKind::NotFound, .. })) => continue,
@@ -278,7 +304,7 @@ fn label(source: &StoreIdentity, options: &Options, plan: &BackupPlan, number: u
 }
 
 /// A name for people, cut at the format's limit.
-fn clip(text: &str) -> String {
+pub(super) fn clip(text: &str) -> String {
     let end = (0..=text.len().min(NAME_BYTES_MAX as usize)).rev().find(|end| text.is_char_boundary(*end));
     text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
 }

@@ -66,6 +66,131 @@ pub fn ordered<R: Send, E: Send>(
     })
 }
 
+/// As [`ordered`], for items of which nobody knows beforehand how many there are: `next` gives them one by one, and `None`
+/// after the last. It is called by the workers, by one at a time. An item is begun only when all but `workers` + 1 of those
+/// that were given have been taken whole, so that at most (2 x `workers` + 1) x (`ahead` + 1) results exist.
+///
+/// # Errors
+/// The first error that `take` returned, else that of the earliest item that failed or could not be given. All threads have
+/// ended then.
+///
+/// ```
+/// use intervault::base::ordered::ordered_from;
+/// let (mut items, mut taken) = (vec![3, 2, 1], Vec::new());
+/// let done: Result<(), String> = ordered_from(
+///     2,
+///     1,
+///     || Ok(items.pop()),
+///     |_, item, emit| {
+///         emit(item * 10);
+///         Ok(())
+///     },
+///     |result| {
+///         taken.push(result);
+///         Ok(())
+///     },
+/// );
+/// assert_eq!((done, taken), (Ok(()), vec![10, 20, 30]));
+/// ```
+pub fn ordered_from<I: Send, R: Send, E: Send>(
+    workers: usize,
+    ahead: usize,
+    next: impl FnMut() -> Result<Option<I>, E> + Send,
+    work: impl Fn(usize, I, &mut Emit<'_, R>) -> Result<(), E> + Sync,
+    mut take: impl FnMut(R) -> Result<(), E>,
+) -> Result<(), E> {
+    let workers = workers.max(1);
+    // The receiving ends of the items' results, in the order of the items.
+    let (line, results) = sync_channel::<Receiver<Result<R, E>>>(workers);
+    let source = Mutex::new(Some(Source { next, line }));
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for worker in 0..workers {
+            let (source, stop, work) = (&source, &stop, &work);
+            scope.spawn(move || {
+                while let Some((item, sender)) = draw(source, stop, ahead) {
+                    if !one_item(&sender, stop, |emit| work(worker, item, emit)) {
+                        return;
+                    }
+                }
+            });
+        }
+        let result = take_line(results, &mut take);
+        stop.store(result.is_err(), Ordering::Relaxed);
+        result
+    })
+}
+
+/// Where items come from, and where their results are announced.
+struct Source<N, R, E> {
+    next: N,
+    line: SyncSender<Receiver<Result<R, E>>>,
+}
+
+/// The next item, with where its results go; `None` when there is none, or nobody wants it.
+fn draw<I, R, E>(
+    source: &Mutex<Option<Source<impl FnMut() -> Result<Option<I>, E>, R, E>>>,
+    stop: &AtomicBool,
+    ahead: usize,
+) -> Option<(I, SyncSender<Result<R, E>>)> {
+    // A poisoned lock means that the source panicked, which the scope hands on.
+    let mut slot = source.lock().ok()?;
+    let open = slot.as_mut().filter(|_| !stop.load(Ordering::Relaxed))?;
+    let (sender, receiver) = sync_channel(ahead.max(1));
+    let drawn = match (open.next)() {
+        Ok(Some(item)) => open.line.send(receiver).is_ok().then_some((item, sender)),
+        Ok(None) => None,
+        Err(error) => {
+            // The channel has room for one, and the taker comes to it after all items before.
+            let _told = sender.send(Err(error));
+            let _told = open.line.send(receiver);
+            None
+        }
+    };
+    if drawn.is_none() {
+        *slot = None;
+    }
+    drawn
+}
+
+fn take_line<R, E>(
+    results: Receiver<Receiver<Result<R, E>>>,
+    take: &mut impl FnMut(R) -> Result<(), E>,
+) -> Result<(), E> {
+    for of_item in results {
+        for result in of_item {
+            take(result?)?;
+        }
+    }
+    Ok(())
+}
+
+/// Does one item; false if the work is cancelled or has failed.
+fn one_item<R, E>(
+    sender: &SyncSender<Result<R, E>>,
+    stop: &AtomicBool,
+    work: impl FnOnce(&mut Emit<'_, R>) -> Result<(), E>,
+) -> bool {
+    let mut cancelled = false;
+    // A send fails only when the taker has dropped its receivers: the work is cancelled.
+    let done = work(&mut |result| {
+        cancelled |= stop.load(Ordering::Relaxed) || sender.send(Ok(result)).is_err();
+        !cancelled
+    });
+    // What work says that was told to stop must not hide the error for which it was.
+    if cancelled {
+        return false;
+    }
+    match done {
+        Ok(()) => true,
+        Err(error) => {
+            stop.store(true, Ordering::Relaxed);
+            let _cancelled = sender.send(Err(error));
+            false
+        }
+    }
+}
+
 /// Holds workers back from items that lie too far ahead of what has been taken.
 struct Gate {
     taken: Mutex<usize>,
@@ -122,19 +247,7 @@ fn one_worker<R: Send, E: Send>(
         if !gate.pass(item, stop) {
             return;
         }
-        let mut cancelled = false;
-        // A send fails only when the taker has dropped its receivers: the work is cancelled.
-        let done = work(worker, item, &mut |result| {
-            cancelled |= stop.load(Ordering::Relaxed) || sender.send(Ok(result)).is_err();
-            !cancelled
-        });
-        // What work says that was told to stop must not hide the error for which it was.
-        if cancelled {
-            return;
-        }
-        if let Err(error) = done {
-            stop.store(true, Ordering::Relaxed);
-            let _cancelled = sender.send(Err(error));
+        if !one_item(&sender, stop, |emit| work(worker, item, emit)) {
             return;
         }
     }
@@ -157,7 +270,7 @@ fn take_all<R, E>(
 
 #[cfg(test)]
 mod tests {
-    use super::ordered;
+    use super::{ordered, ordered_from};
 
     #[test]
     fn results_come_in_order_whatever_the_number_of_workers() {
@@ -272,6 +385,69 @@ mod tests {
             assert_eq!(done, Ok(()));
             let most = most.load(Ordering::SeqCst);
             assert!(most <= (workers + 1) * (ahead + 1), "{most} results with {workers} workers, {ahead} ahead");
+        }
+    }
+
+    #[test]
+    fn items_that_come_one_by_one_are_taken_in_order_and_not_far_ahead() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        for workers in 1..=8 {
+            let (given, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let mut seen = Vec::new();
+            let done: Result<(), ()> = ordered_from(
+                workers,
+                2,
+                || {
+                    let item = given.fetch_add(1, Ordering::SeqCst);
+                    Ok((item < 200).then_some(item))
+                },
+                |_, item, emit| {
+                    let before = taken.load(Ordering::SeqCst);
+                    assert!(item <= before + 2 * workers + 1, "item {item} begun when {before} were taken");
+                    for part in 0..=item % 3 {
+                        emit((item, part));
+                    }
+                    Ok(())
+                },
+                |(item, part)| {
+                    taken.store(item, Ordering::SeqCst);
+                    seen.push((item, part));
+                    Ok(())
+                },
+            );
+            assert_eq!(done, Ok(()));
+            let expected: Vec<_> = (0..200).flat_map(|item| (0..=item % 3).map(move |part| (item, part))).collect();
+            assert_eq!(seen, expected, "{workers} workers");
+        }
+    }
+
+    #[test]
+    fn a_source_that_fails_a_worker_that_fails_and_a_taker_that_fails_end_it() {
+        for (source, worker, taker, expected) in [(5, 99, 99, "source"), (99, 5, 99, "worker"), (99, 99, 5, "taker")] {
+            for workers in [1, 3] {
+                let (mut next, mut taken) = (0, 0);
+                let done = ordered_from(
+                    workers,
+                    1,
+                    || {
+                        next += 1;
+                        if next > source { Err("source") } else { Ok(Some(next)) }
+                    },
+                    |_, item, emit| {
+                        if item > worker {
+                            return Err("worker");
+                        }
+                        emit(item);
+                        Ok(())
+                    },
+                    |item| {
+                        taken = item;
+                        if item > taker { Err("taker") } else { Ok(()) }
+                    },
+                );
+                assert_eq!(done, Err(expected));
+                assert!(taken <= 6, "{taken}");
+            }
         }
     }
 

@@ -1,8 +1,14 @@
 //! What a set holds, from its catalog, or where there is none from a scan.
 
+use crate::base::position::Position;
 use crate::base::time::{Instant, Span};
+use crate::column::digest::RowHasher;
+use crate::files::entry::Kind;
+use crate::files::rows::Row;
 use crate::schema::grain::{DataType, Grain};
 use crate::section::pieces::Acd;
+use crate::section::rows::SectionTable;
+use crate::section::table::is_tree;
 use crate::volume::error::VolumeError;
 use crate::volume::section::{SectionSource, SectionView};
 use crate::volume::set::SetReader;
@@ -63,6 +69,15 @@ pub struct TableOutline {
     pub bytes: u64,
     /// The ACDs, with their held ranges and rows.
     pub acds: Vec<AcdOutline>,
+    /// What a file tree holds; `None` for tables.
+    pub tree: Option<TreeOutline>,
+}
+
+/// What a file tree holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TreeOutline {
+    /// Its files and their bytes, holes included; `None` if its last row is not here or cannot be read.
+    pub totals: Option<(u64, u64)>,
 }
 
 /// What a section holds of one ACD.
@@ -96,13 +111,13 @@ pub fn outline(set: &SetReader<'_>) -> SetOutline {
         complete: set.is_complete(),
         damage: damage.chain(short.into_iter().map(VolumeError::to_string)).collect(),
         from_catalog: sections.iter().all(|section| section.source == SectionSource::Catalog),
-        tables: sections.iter().map(table).collect(),
+        tables: sections.iter().map(|section| table(set, section)).collect(),
         absent: catalog.map_or_else(Vec::new, |catalog| catalog.absent.clone()),
         left_out: catalog.map_or_else(Vec::new, |catalog| catalog.left_out.clone()),
     }
 }
 
-fn table(section: &SectionView) -> TableOutline {
+fn table(set: &SetReader<'_>, section: &SectionView) -> TableOutline {
     let mut acds: BTreeMap<Acd, AcdOutline> = BTreeMap::new();
     for bucket in section.buckets.iter().filter(|bucket| bucket.is_written()) {
         let acd = acds.entry(bucket.acd).or_insert_with(|| AcdOutline { acd: bucket.acd, ..AcdOutline::default() });
@@ -127,5 +142,16 @@ fn table(section: &SectionView) -> TableOutline {
         buckets: section.buckets.iter().filter(|bucket| bucket.is_written()).count() as u64,
         bytes: section.bytes,
         acds: acds.into_values().collect(),
+        tree: is_tree(header).then(|| TreeOutline { totals: totals(set, section) }),
     }
+}
+
+/// The totals of a file tree, from its last row.
+fn totals(set: &SetReader<'_>, section: &SectionView) -> Option<(u64, u64)> {
+    let last = section.chunks.last().filter(|chunk| chunk.here)?;
+    let table = SectionTable::new(section.number, &section.header).ok()?;
+    let payload = set.read_chunk(last).ok()?;
+    let rows = table.prove(&mut RowHasher::default(), &payload, Position::UNKNOWN).ok()?;
+    let row = Row::of(&rows.batch, rows.batch.rows.checked_sub(1)?).ok()?;
+    (row.kind == Kind::Totals).then_some((row.piece, row.size))
 }

@@ -5,7 +5,7 @@ mod digests;
 mod list;
 
 pub use digests::{TableDigest, digests};
-pub use list::{AcdOutline, SetOutline, TableOutline, outline};
+pub use list::{AcdOutline, SetOutline, TableOutline, TreeOutline, outline};
 
 use crate::base::monitor::Monitor;
 use crate::device::traits::Device;

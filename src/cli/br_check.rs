@@ -5,6 +5,7 @@ use super::args::{BrCheckArgs, BrDevice, CheckWork};
 use super::commands::check::judge;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::job::Job;
 use super::output::Output;
 use super::progress::Progress;
 use super::prompt::answer;
@@ -14,6 +15,7 @@ use crate::check::{self, SetOutline};
 use crate::device::directory::DirectoryDevice;
 use crate::device::file::FileDevice;
 use crate::device::traits::Device;
+use crate::history::entry::Kind;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
@@ -94,7 +96,7 @@ impl Volumes {
     fn judge(&self, work: CheckWork, output: &Output) -> Result<Exit, Failure> {
         let found = check::find(self.device.as_ref(), None)?;
         let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(16);
-        judge(&found, work, jobs, &Progress::new(output), output)
+        judge(&found, work, jobs, &Progress::new(output), &Job::new(Kind::Check), output)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Why a command did not do what was asked: a message, what to try, and the exit status.
 
 use super::exit::Exit;
-use crate::device::error::DeviceError;
+use crate::device::error::{DeviceError, DeviceErrorKind};
+use crate::history::journal::HistoryError;
 use crate::store::error::StoreError;
 use std::fmt;
 
@@ -73,6 +74,13 @@ impl From<DeviceError> for Failure {
     }
 }
 
+impl From<HistoryError> for Failure {
+    fn from(error: HistoryError) -> Failure {
+        let kind = DeviceErrorKind::from(std::io::Error::from(error.reason.kind()));
+        Failure::of(Exit::from(&kind), &error)
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
         Failure::of(Exit::from(&error.kind), &error)
@@ -89,7 +97,6 @@ impl From<crate::demo::DemoError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::error::DeviceErrorKind;
 
     #[test]
     fn causes_are_said_once() {

@@ -4,23 +4,34 @@
 pub mod args;
 pub mod br_check;
 pub mod commands;
+pub mod config;
 pub mod exit;
 pub mod failure;
+pub mod hooks;
 pub mod interrupt;
+pub mod job;
+pub mod metrics;
 pub mod output;
 pub mod parse;
+pub mod place;
 pub mod progress;
 pub mod prompt;
 pub mod render;
 
 use crate::base::monitor::Task;
-use args::{BrCheckArgs, Cli, Command};
-use clap::Parser;
+use crate::history::entry::Kind;
+use crate::history::journal::Journal;
+use args::{BackupOptions, BrCheckArgs, CheckWork, Cli, Command, LogOptions, RestoreArgs, Undo};
+use clap::{CommandFactory as _, Parser};
+use config::Config;
 use exit::Exit;
 use failure::Failure;
 use interrupt::Left;
+use job::Job;
 use output::{Output, Style};
+use parse::DevicePath;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Lets the allocator keep the memory of one chunk for the next. Columns come and go by the hundred; the GNU allocator gives
@@ -34,19 +45,31 @@ fn settle_memory() {
 #[must_use]
 pub fn main() -> ExitCode {
     settle_memory();
-    let (cli, output) = match start::<Cli>(std::env::args_os().collect(), Cli::style) {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let config = Config::of_process(config::given(&arguments));
+    let (command, arguments) = match &config {
+        Ok(config) => (config.defaults(Cli::command()), config.completed(arguments)),
+        Err(_) => (Cli::command(), arguments),
+    };
+    let (cli, output) = match start::<Cli>(command, arguments, config.as_ref().err(), Cli::style) {
         Ok(started) => started,
         Err(code) => return code,
     };
     interrupt::explain(left_behind(&cli.command));
-    end(&output, dispatch(&cli.command, &output))
+    let done = config.and_then(|config| {
+        let hints = place::Hints::of_process(cli.state_dir.as_deref(), config.state.as_deref());
+        dispatch(&cli.command, &Around { history: hints.journal(), config, state_dir: cli.state_dir.clone() }, &output)
+    });
+    end(&output, done)
 }
 
 /// `br_check`, with the arguments and streams of this process.
 #[must_use]
 pub fn br_check() -> ExitCode {
     settle_memory();
-    let (args, output) = match start::<BrCheckArgs>(std::env::args_os().collect(), |args| args.global.style()) {
+    let arguments = std::env::args_os().collect();
+    let (args, output) = match start::<BrCheckArgs>(BrCheckArgs::command(), arguments, None, |args| args.global.style())
+    {
         Ok(started) => started,
         Err(code) => return code,
     };
@@ -70,39 +93,230 @@ const fn left_behind(command: &Command) -> Left {
             after: "every unit is wholly as it was or wholly put back; the same command goes on with the rest",
             changes: Some(Task::Undo),
         },
+        Command::Prune(_) => Left::always("sets that were removed are gone; the same command goes on with the rest"),
+        Command::Schedule(_) => Left::always("the units that were written so far stay"),
         Command::State(_) => Left::always("the state is as it was, unless the answer says otherwise"),
-        Command::Check(_) | Command::Label(_) | Command::Catalogue(_) | Command::Log(_) => {
-            Left::always("nothing was changed")
-        }
+        Command::Check(_)
+        | Command::Status(_)
+        | Command::Devices(_)
+        | Command::Label(_)
+        | Command::Catalogue(_)
+        | Command::Log(_) => Left::always("nothing was changed"),
         Command::Demo(_) | Command::Gen(_) => Left::always("what was made so far stays where it is"),
     }
 }
 
-/// Options first, then the work: what is wrong with the command line is said before anything is opened.
-fn dispatch(command: &Command, output: &Output) -> Result<Exit, Failure> {
+/// What the commands of one process share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct Around {
+    /// The history, none if none is kept; or why nobody knows where it is.
+    history: Result<Option<Journal>, Failure>,
+    /// The configuration.
+    config: Config,
+    /// `--state-dir`.
+    state_dir: Option<PathBuf>,
+}
+
+impl Around {
+    /// No history is kept, nothing is configured.
+    pub(in crate::cli) fn nothing() -> Around {
+        Around { history: Ok(None), config: Config::default(), state_dir: None }
+    }
+
+    /// The history for work that goes on without one.
+    fn journal(&self, output: &Output) -> Option<&Journal> {
+        match &self.history {
+            Ok(journal) => journal.as_ref(),
+            Err(failure) => {
+                output.warning(&format!("no history is kept: {failure}; {}", failure.hint));
+                None
+            }
+        }
+    }
+
+    /// The history for a command that is about it.
+    fn wanted(&self) -> Result<&Journal, Failure> {
+        let journal = self.history.as_ref().map_err(Clone::clone)?.as_ref();
+        journal.ok_or_else(|| {
+            let message = "no history is kept: INTERVAULT_STATE is set and empty";
+            Failure::new(Exit::Nothing, message).hint("unset it, or say with --state-dir where the history is")
+        })
+    }
+}
+
+/// Options first, then the work: what is wrong with the command line is said before anything is opened. What changes
+/// something, or proves something, is written into the history.
+fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit, Failure> {
+    let journal = |wanted: bool| if wanted { around.journal(output) } else { None };
+    let config = &around.config;
     match command {
-        Command::Backup(args) => commands::backup::run(&args.options()?, output),
-        Command::Restore(args) => commands::restore::run(&args.options()?, output),
-        Command::Undo(args) => commands::undo::run(&args.options(), output),
+        Command::Backup(args) => {
+            let mut options = args.options()?;
+            config.devices(&mut options.to);
+            config.devices(&mut options.base);
+            backup(&options, around, output)
+        }
+        Command::Restore(args) => restore(args, around, output),
+        Command::Undo(args) => {
+            let mut options = args.options();
+            config.devices(&mut options.from);
+            let job = Job::new(Kind::Undo).database(&options.database).devices(&options.from);
+            job.run(journal(!options.dry_run), output, |job| commands::undo::run(&options, job, output))
+        }
         Command::State(args) => commands::state::run(&args.options(), output),
-        Command::Log(args) => commands::log::run(&args.options(), output),
-        Command::Check(args) => commands::check::run(&args.options(), output),
-        Command::Label(args) => commands::label::run(&args.options(), output),
+        Command::Status(args) => {
+            let mut options = args.options();
+            config.devices(&mut options.devices);
+            commands::status::run(&options, around.wanted()?, output)
+        }
+        Command::Log(args) => match args.options() {
+            LogOptions::Restores(options) => commands::log::run(&options, output),
+            LogOptions::History(options) => commands::log::history(&options, around.wanted()?, output),
+        },
+        Command::Check(args) => {
+            let mut options = args.options();
+            config.devices(&mut options.devices);
+            let job = Job::new(Kind::Check).devices(&options.devices);
+            let proves = options.work == CheckWork::Verify;
+            job.run(journal(proves), output, |job| commands::check::run(&options, job, output))
+        }
+        Command::Prune(args) => {
+            let mut options = args.options()?;
+            config.devices(&mut options.devices);
+            let (job, looks) = (Job::new(Kind::Prune).devices(&options.devices), options.dry_run);
+            let history = around.journal(output);
+            let work = |job: &Job| commands::prune::run(&options, history, job, output);
+            job.run(if looks { None } else { history }, output, work)
+        }
+        Command::Schedule(args) => {
+            commands::schedule::run(&args.options(config.backup())?, config, around.state_dir.as_deref(), output)
+        }
+        Command::Devices(_) => commands::devices::run(config, output),
+        Command::Label(args) => {
+            let mut options = args.options();
+            let named = config.device(&DevicePath::Path(options.subject.clone().into()));
+            options.subject = named.to_string();
+            commands::label::run(&options, output)
+        }
         Command::Catalogue(args) => commands::catalogue::run(&args.options(), output),
         Command::Demo(args) => commands::demo::run(&args.options(), output),
         Command::Gen(args) => commands::generate::run(&args.dir, output),
     }
 }
 
-/// Reads the arguments. What clap answers itself (help, version, a wrong command line) ends the process.
-fn start<A: Parser>(arguments: Vec<OsString>, style: impl Fn(&A) -> Style) -> Result<(A, Output), ExitCode> {
+/// A restore of tables, or of files.
+fn restore(args: &RestoreArgs, around: &Around, output: &Output) -> Result<Exit, Failure> {
+    let journal = |looks: bool| if looks { None } else { around.journal(output) };
+    let config = &around.config;
+    if let Some(mut options) = args.files_options() {
+        config.devices(&mut options.from);
+        let job = Job::new(Kind::Restore).devices(&options.from);
+        return job.run(journal(options.dry_run), output, |job| commands::files::run(&options, job, output));
+    }
+    let mut options = args.options()?;
+    config.devices(&mut options.from);
+    if let Undo::On(device) = &mut options.undo {
+        *device = config.device(device);
+    }
+    let looks = options.dry_run || options.save_plan.is_some();
+    let job = Job::new(Kind::Restore).database(&options.database).devices(&options.from);
+    job.run(journal(looks), output, |job| commands::restore::run(&options, job, output))
+}
+
+/// A backup, or those of several file sets.
+fn backup(options: &BackupOptions, around: &Around, output: &Output) -> Result<Exit, Failure> {
+    let Some(file) = &options.file_sets else {
+        let answer = one_backup(options, None, around, output)?;
+        answer.give(output);
+        return Ok(answer.exit);
+    };
+    commands::file_sets::run(options, file, output, |mut options, name| {
+        around.config.devices(&mut options.to);
+        one_backup(&options, Some(name), around, output)
+    })
+}
+
+/// A backup, with the hooks around it; `system` begins the label, where the configuration's name for it is not meant.
+fn one_backup(
+    options: &BackupOptions,
+    system: Option<&str>,
+    around: &Around,
+    output: &Output,
+) -> Result<commands::backup::Answer, Failure> {
+    let config = &around.config;
+    let job = Job::new(Kind::Backup).devices(&options.to);
+    let job = job.system(system.or(config.system.as_deref()));
+    let job = options.database.iter().fold(job, Job::database);
+    let mut answer = None;
+    let mut backup = |job: &Job| {
+        let done = commands::backup::run(options, job, output)?;
+        Ok(answer.insert(done).exit)
+    };
+    let exit = if options.dry_run {
+        job.run(None, output, &mut backup)?
+    } else {
+        hooked(job, options.metrics.as_deref(), around, output, &mut backup)?
+    };
+    let mut answer = answer.ok_or_else(|| Failure::new(exit, "the backup gave no answer"))?;
+    answer.exit = exit;
+    Ok(answer)
+}
+
+/// A backup that is written, with its line in the history.
+fn hooked(
+    job: Job,
+    metrics: Option<&std::path::Path>,
+    around: &Around,
+    output: &Output,
+    backup: &mut dyn FnMut(&Job) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let config = &around.config;
+    let work = |job: &Job| {
+        hooks::run(&config.before, "before", &job.entry())?;
+        backup(job)
+    };
+    let journal = around.journal(output);
+    job.run_then(journal, output, work, |entry, done| {
+        if let (Some(path), Some(journal)) = (metrics.or(config.metrics.as_deref()), journal) {
+            let written = commands::status::figures(journal, path);
+            written.unwrap_or_else(|failure| output.warning(&failure.message));
+        }
+        let after = hooks::run(&config.after, "after", entry);
+        match (done, after) {
+            (done, Ok(())) => done,
+            (Ok(exit), Err(failure)) => {
+                output.warning(&failure.message);
+                Ok(exit.worst(Exit::Warnings))
+            }
+            (Err(first), Err(failure)) => {
+                output.warning(&failure.message);
+                Err(first)
+            }
+        }
+    })
+}
+
+/// Reads the arguments. What clap answers itself (help, version, a wrong command line) ends the process; where the
+/// configuration is wrong too, that is said, since it may be what is missing.
+fn start<A: Parser>(
+    command: clap::Command,
+    arguments: Vec<OsString>,
+    wrong: Option<&Failure>,
+    style: impl Fn(&A) -> Style,
+) -> Result<(A, Output), ExitCode> {
     let json = arguments.iter().any(|argument| argument == "--json");
-    match A::try_parse_from(arguments) {
+    let matches = command.try_get_matches_from(arguments);
+    match matches.and_then(|matches| A::from_arg_matches(&matches)) {
         Ok(args) => {
             let output = Output::of_process(style(&args));
             Ok((args, output))
         }
         Err(error) => {
+            if let Some(failure) = wrong.filter(|_| error.use_stderr()) {
+                let output = Output::of_process(Style { json, ..Style::default() });
+                output.failure(failure);
+                return Err(output.finish(failure.exit).into());
+            }
             // A reader that went away before it saw the help changes nothing.
             drop(error.print());
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };

@@ -57,6 +57,27 @@ pub enum DevicePath {
     Pipe,
 }
 
+impl DevicePath {
+    /// Where it is, if it has a place.
+    #[must_use]
+    pub fn path(&self) -> Option<&std::path::Path> {
+        match self {
+            DevicePath::Path(path) | DevicePath::Tape(path) => Some(path),
+            DevicePath::Pipe => None,
+        }
+    }
+
+    /// The same kind of device at another place.
+    #[must_use]
+    pub fn moved(&self, place: impl FnOnce(&std::path::Path) -> PathBuf) -> DevicePath {
+        match self {
+            DevicePath::Path(path) => DevicePath::Path(place(path)),
+            DevicePath::Tape(path) => DevicePath::Tape(place(path)),
+            DevicePath::Pipe => DevicePath::Pipe,
+        }
+    }
+}
+
 /// As it is written on the command line.
 impl std::fmt::Display for DevicePath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -164,11 +185,17 @@ pub fn acd(text: &str) -> Result<i64, String> {
     text.parse().map_err(|_| format!("{text:?} is no ACD: write its number, or leave it out for all ACDs"))
 }
 
-/// Reads what names a set: its label, its id or the beginning of that.
+/// The word that names the newest set of the chain that was begun last.
+pub const NEWEST: &str = "newest";
+
+/// Reads what names a set: its label, its id or the beginning of that, or [`NEWEST`].
 ///
 /// # Errors
 /// It is neither.
 pub fn set(text: &str) -> Result<String, String> {
+    if text == NEWEST {
+        return Ok(text.to_owned());
+    }
     // A label has hyphens and an id none.
     let label = text.contains('-') && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic());
     if label { Ok(text.to_owned()) } else { set_id(text).map_err(|error| format!("{error}, or its label")) }

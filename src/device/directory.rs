@@ -157,6 +157,12 @@ impl Device for DirectoryDevice {
         Ok(Box::new(FileSink { file, partial, place, directory, len: 0, limit, reserved: 0 }))
     }
 
+    fn remove(&self, name: &str) -> Result<(), DeviceError> {
+        let place = self.file("remove", name)?;
+        let removed = fs::remove_file(&place).and_then(|()| File::open(&self.path)?.sync_all());
+        removed.map_err(|error| DeviceError { op: "remove", place, kind: error.into() })
+    }
+
     fn discard(&self, name: &str) -> Result<(), DeviceError> {
         let place = self.file("remove", name)?.with_file_name(partial_name(name));
         match fs::remove_file(&place) {

@@ -88,6 +88,10 @@ impl Device for JoinedDevice {
         self.first("look at", name, |device, own| device.size(own))
     }
 
+    fn remove(&self, name: &str) -> Result<(), DeviceError> {
+        self.first("remove", name, |device, own| device.remove(own))
+    }
+
     /// Always refused: a set is written to one device.
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
         Err(self.fail("create", name, DeviceErrorKind::NotPermitted))

@@ -98,6 +98,11 @@ impl Device for MemoryDevice {
         len.ok_or_else(|| failed("look at", name, DeviceErrorKind::NotFound))
     }
 
+    fn remove(&self, name: &str) -> Result<(), DeviceError> {
+        let removed = locked(&self.volumes).remove(name);
+        removed.map(drop).ok_or_else(|| failed("remove", name, DeviceErrorKind::NotFound))
+    }
+
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
         let partial = partial_name(name);
         let mut volumes = locked(&self.volumes);

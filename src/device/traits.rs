@@ -1,6 +1,6 @@
 //! The device traits.
 
-use super::error::DeviceError;
+use super::error::{DeviceError, DeviceErrorKind};
 
 /// A place that holds volumes, each under a name.
 pub trait Device: Send + Sync {
@@ -39,6 +39,14 @@ pub trait Device: Send + Sync {
     /// # Errors
     /// A volume of that name exists; the place is full or cannot be written.
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError>;
+
+    /// Removes a volume, and returns when that is on stable storage. Whoever is reading it may fail.
+    ///
+    /// # Errors
+    /// There is no such volume; it cannot be removed, as from every device that does not say otherwise.
+    fn remove(&self, name: &str) -> Result<(), DeviceError> {
+        Err(DeviceError { op: "remove", place: name.into(), kind: DeviceErrorKind::NotPermitted })
+    }
 
     /// Begins a volume of which more is known than its name: what a device needs that chooses a medium for it, or asks a
     /// person for one.

@@ -7,7 +7,7 @@ pub const FORMAT_VERSION: u16 = 1;
 pub const REQUIRED_FEATURES: u64 = 0;
 
 /// Names of the required-feature bits that are reserved, by bit number.
-pub const RESERVED_FEATURES: &[(u8, &str)] = &[(0, "sealed payloads"), (1, "continued rows"), (2, "file trees")];
+pub const RESERVED_FEATURES: &[(u8, &str)] = &[(0, "sealed payloads"), (1, "continued rows")];
 
 /// The required-feature bits of `stored` that this build does not understand, as text for a message; empty if none.
 #[must_use]

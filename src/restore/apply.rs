@@ -6,13 +6,14 @@ use super::journal::{self, Member};
 use super::keep::{Keep, Keeper};
 use super::options::{Options, Proof, UNIT_ROWS};
 use super::payloads::{Payloads, Sources};
-use super::plan::{last_of, position};
+use super::plan::position;
 use super::report::{
     Outcome, RestorePlan, RestoreReport, Source, Stopped, TableAction, TablePlan, TableReport, UnitReport, cancelled,
 };
 use super::rules::Rule;
+use super::settled::Settled;
 use super::target::{Contents, Scan, Seen, Sums, UnitRows, bucket, changed, compare, look, read_again};
-use super::units::{Part, UnitPlan, units};
+use super::units::{Part, UnitPlan, mark, unit, units};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
 use crate::base::time::{Instant, Span};
@@ -23,7 +24,7 @@ use crate::schema::table::BoundTable;
 use crate::section::rows::ChunkRows;
 use crate::store::control::{KeyRuns, Run, RunStatus, Totals, Unit, UnitStatus};
 use crate::store::error::{StoreError, StoreErrorKind};
-use crate::store::traits::{Replacement, Store, Writer};
+use crate::store::traits::{Replacement, Snapshot, Store, Writer};
 use crate::volume::section::ChunkRef;
 use crate::volume::set::SetReader;
 use std::time::Instant as Clock;
@@ -80,17 +81,13 @@ impl Work<'_> {
         let mut todo = self.todo();
         report.units = todo.iter().map(|todo| unit_report(todo)).collect();
         if todo.is_empty() {
-            return Ok(());
+            return self.nothing_to_do();
         }
         // Opened before the snapshot, so that it can tell whether what the snapshot sees is still true later.
         let mut writer = self.store.writer()?;
         let snapshot = self.store.snapshot(self.options.decoders())?;
         let mut runs = snapshot.runs()?;
-        // What later members were restored into is left alone, and only the journal tells where that is.
-        if last_of(&runs) != self.plan.last {
-            let what = "another restore or undo has been at work in the target since the plan was made";
-            return Err(Rule::ChangedSincePlan.error(what, "plan again"));
-        }
+        self.same_journal(snapshot.as_ref(), &runs)?;
         let last = runs.pop();
         // The database may have come to another state since the plan was made.
         let (state, target) = (snapshot.state()?, self.store.identity());
@@ -124,6 +121,30 @@ impl Work<'_> {
         let run = self.begin(writer.as_mut(), &todo, set_aside, report)?;
         report.run = Some(run);
         self.replace(writer.as_mut(), run, &todo, report)
+    }
+
+    /// What later members were restored into is left alone, and only the journal tells where that is.
+    fn same_journal(&self, snapshot: &dyn Snapshot, runs: &[Run]) -> Result<(), Error> {
+        if journal::state(runs, &snapshot.ranges()?) == self.plan.journal {
+            return Ok(());
+        }
+        let what = "another restore or undo has been at work in the target since the plan was made";
+        Err(Rule::ChangedSincePlan.error(what, "plan again"))
+    }
+
+    /// Where no unit is replaced no run is begun. One that ended early is set aside all the same, if that was asked for.
+    fn nothing_to_do(&self) -> Result<(), Error> {
+        if !self.options.anew {
+            return Ok(());
+        }
+        let snapshot = self.store.snapshot(1)?;
+        let mut runs = snapshot.runs()?;
+        self.same_journal(snapshot.as_ref(), &runs)?;
+        drop(snapshot);
+        let Some(before) = runs.pop().filter(|last| last.status == RunStatus::Begun) else { return Ok(()) };
+        let mut replacement = self.store.replace()?;
+        replacement.end_run(before.number, RunStatus::SetAside, Some(self.options.now_unix))?;
+        Ok(replacement.commit()?)
     }
 
     /// The units of all tables, in order.
@@ -167,6 +188,7 @@ impl Work<'_> {
             options: journal::write_options(
                 &Options { collecting: Some(self.plan.collecting), ..self.options.clone() },
                 &self.sets.iter().map(|set| set.set_id()).collect::<Vec<_>>(),
+                Some(&Settled::of(self.plan)),
             )?,
             status: RunStatus::Begun,
         };
@@ -230,6 +252,9 @@ impl Work<'_> {
         let mut replacement = writer.begin()?;
         let mut contents = Contents::new(unit);
         let seen = look_again(replacement.as_mut(), todo, &mut contents)?;
+        if seen.keys.rows() != todo.plan.delete {
+            return Err(changed(&unit.table.table, unit.part));
+        }
         let deleted = delete(replacement.as_mut(), unit, target, &seen)?;
         let Inserted { keys, by_bucket } = self.insert(replacement.as_mut(), todo, target)?;
         report.apply_time += began.elapsed();
@@ -412,13 +437,15 @@ pub(super) fn units_of(plan: &RestorePlan, options: &Options) -> Vec<UnitReport>
 }
 
 /// The units of a table. Where its chunks are not in the order of time, each slice reads most of them: then there are fewer
-/// slices. Rows that bring their own row keys go in together: those of one slice may have the keys of rows that a later slice
+/// slices. Rows that bring their own keys go in together: those of one slice may have the keys of rows that a later slice
 /// deletes.
 pub(super) fn cut(table: &TablePlan, unit_rows: u64) -> Vec<UnitPlan> {
-    let unit_rows = match &table.action {
-        TableAction::Ranges(ranges) if ranges.keyed => u64::MAX,
-        _ => unit_rows,
-    };
+    if let TableAction::Ranges(ranges) = &table.action
+        && ranges.keyed
+    {
+        let alone = units(table, u64::MAX);
+        return if alone.len() > 1 { vec![unit(ranges, Part::Both)] } else { alone };
+    }
     let rows = |chunks: &[(&Source, &ChunkRef)]| {
         chunks.iter().map(|(_, chunk)| u64::from(chunk.entry.rows)).fold(0, u64::saturating_add)
     };
@@ -427,7 +454,8 @@ pub(super) fn cut(table: &TablePlan, unit_rows: u64) -> Vec<UnitPlan> {
     loop {
         let plan = units(table, rows_max);
         let read = plan.iter().map(|unit| rows(&chunks(table, unit.part))).fold(0, u64::saturating_add);
-        if plan.len() <= 2 || read <= once.saturating_mul(2).saturating_add(UNIT_ROWS) {
+        // Undated rows have a unit of their own, and all of time is cut in two whatever is in it.
+        if plan.len() <= 3 || rows_max == u64::MAX || read <= once.saturating_mul(2).saturating_add(UNIT_ROWS) {
             return plan;
         }
         rows_max = rows_max.saturating_mul(2);
@@ -437,7 +465,7 @@ pub(super) fn cut(table: &TablePlan, unit_rows: u64) -> Vec<UnitPlan> {
 /// The chunks of a table's plan that may have rows of a part.
 fn chunks(table: &TablePlan, part: Part) -> Vec<(&Source, &ChunkRef)> {
     let meets = |chunk: &ChunkRef| match part {
-        Part::Whole => true,
+        Part::Whole | Part::Both => true,
         Part::Undated => chunk.entry.undated > 0,
         Part::Slice(slice) => {
             let span = Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop));
@@ -454,6 +482,7 @@ pub(super) fn planned(todo: &Todo<'_>) -> Unit {
         deleted: delete,
         inserted: Totals { rows: insert, digest: [0; 16] },
         saved: todo.saved.map(totals).unwrap_or_default(),
+        after: Totals { rows: 0, digest: mark(todo.rows.table, part) },
         ..Unit::planned(0, todo.number, &todo.rows.table.table, part.span())
     }
 }

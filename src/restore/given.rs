@@ -279,7 +279,9 @@ fn of_acd(
         left_out = left_out.union(&gives.intersection(later));
         let gives = gives.minus(later);
         if let Some(side) = read.sides.get(&acd) {
-            let mine = |slot: &&Slot| gives.meets(Span { stop: slot.span.start.plus(1), ..slot.span });
+            // A row that begins before what a later member put in and reaches into it is left out with it.
+            let begins = |slot: &&Slot| gives.meets(Span { stop: slot.span.start.plus(1), ..slot.span });
+            let mine = |slot: &&Slot| begins(slot) && !later.meets(slot.span);
             slots.extend(side.slots().iter().filter(mine));
             if undated == Some(number) {
                 undated_rows = side.undated;

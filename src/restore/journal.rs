@@ -3,15 +3,16 @@
 
 use super::options::{Missing, Options, Proof, Select};
 use super::report::{AcdPlan, Source, TableAction};
+use super::settled::Settled;
 use super::target::UnitRows;
-use super::units::Part;
+use crate::base::checksum::{Hash, blake3};
 use crate::base::time::{Instant, Span};
 use crate::error::Error;
 use crate::format::block::SetId;
 use crate::schema::grain::DataType;
 use crate::schema::range::{Carried, PartialPeriods, Policies, Request, SpanSet, Uncovered};
 use crate::section::pieces::Acd;
-use crate::store::control::{Range, RangeKind};
+use crate::store::control::{Range, RangeKind, Run};
 use serde::{Deserialize, Serialize};
 
 /// A set that a restore draws on, as the journal names it.
@@ -56,7 +57,7 @@ pub(super) fn ranges(unit: &UnitRows<'_>, members: &[Member]) -> Vec<Range> {
                     .into_iter()
                     .for_each(|source| add(source, acd, RangeKind::Undated, Span::ALL));
             }
-            let Part::Slice(slice) = unit.part else { return lines };
+            let Some(slice) = unit.part.dated() else { return lines };
             let slice = SpanSet::from(slice);
             for source in sources {
                 for plan in &plan.acds {
@@ -110,6 +111,20 @@ struct Written {
     collecting: Option<bool>,
     proof: String,
     now: i64,
+    /// Up to when each table and ACD was settled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    settled: Vec<SettledLine>,
+}
+
+/// Up to when an ACD of a table was settled, as the plan of the run had it; without an instant nothing was held back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SettledLine {
+    pub(super) table: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) acd: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) until: Option<i64>,
 }
 
 const UNCOVERED: [(&str, Uncovered); 3] =
@@ -131,7 +146,7 @@ fn value<T: Copy>(words: &[(&str, T)], text: &str) -> Option<T> {
 ///
 /// # Errors
 /// A name cannot be written as TOML; none is known.
-pub(super) fn write_options(options: &Options, sets: &[SetId]) -> Result<String, Error> {
+pub(super) fn write_options(options: &Options, sets: &[SetId], settled: Option<&Settled>) -> Result<String, Error> {
     let (data, tables) = match &options.select {
         Select::All => (None, None),
         Select::Data(data) => (Some(data.iter().map(|data| data.name().to_owned()).collect()), None),
@@ -153,10 +168,25 @@ pub(super) fn write_options(options: &Options, sets: &[SetId]) -> Result<String,
         collecting: options.collecting,
         proof: word(&PROOF, &options.proof),
         now: options.decided_at.map_or(options.now, |at| at.min(options.now)).0,
+        settled: settled.map(Settled::lines).unwrap_or_default(),
     };
     toml::to_string(&written).map_err(|error| {
         Error::refused(format!("what was asked for cannot be written down: {error}"), "name other tables")
     })
+}
+
+/// Up to when each table and ACD was settled in the plan of a run.
+///
+/// # Errors
+/// The line is not as this release writes it.
+pub(super) fn read_settled(text: &str) -> Result<Settled, Error> {
+    Ok(Settled::of_lines(written(text)?.settled))
+}
+
+/// What the journal says, in short: a restore, a resume or an undo since, even one that stopped in the middle, changes it.
+pub(super) fn state(runs: &[Run], ranges: &[Range]) -> Hash {
+    let runs = runs.iter().map(|run| (run.number, run.status.word())).collect::<Vec<_>>();
+    blake3(format!("{runs:?} {ranges:?}").as_bytes())
 }
 
 /// The sets that a run's line names, the newest first; none if it draws on one only.

@@ -5,6 +5,7 @@
 mod applied;
 mod apply;
 mod drift;
+mod files;
 mod given;
 mod guards;
 mod journal;
@@ -22,9 +23,11 @@ mod sides;
 mod summarise;
 mod target;
 mod undo;
+mod undo_rows;
 mod units;
 mod window;
 
+pub use files::{FilesOptions, FilesPlan, FilesReport, FilesRestore, FilesStopped, TreePlan};
 pub use keep::Keep;
 pub use options::{Missing, Options, Proof, Select, UNIT_ROWS};
 pub use report::{

@@ -4,16 +4,19 @@ use super::applied::Applied;
 use super::drift;
 use super::given::{Given, GivenAcd, MemberSection, Read, given, giving};
 use super::guards::Guards;
+use super::journal;
 use super::options::{Options, Select};
 use super::payloads::Sources;
 use super::report::{
     AcdPlan, MemberPlan, RangesPlan, RestorePlan, Source, TableAction, TablePlan, VolumeNeed, WholePlan,
 };
 use super::rules::{Refusal, Rule};
-use super::settled::{SettledTable, Settling};
+use super::settled::{Settled, SettledTable, Settling};
 use super::shortfall::Shortfall;
 use super::sides::{Cells, Sides};
+use super::units::collide;
 use super::window;
+use crate::base::checksum::Hash;
 use crate::base::monitor::{Monitor, Task};
 use crate::base::position::Position;
 use crate::base::side_by_side::side_by_side;
@@ -26,6 +29,7 @@ use crate::schema::table::{BoundTable, TableSchema};
 use crate::section::evidence::Bucket;
 use crate::section::pieces::Acd;
 use crate::section::rows::SectionTable;
+use crate::section::table::is_tree;
 use crate::store::control::{Range, Run, RunStatus};
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Snapshot, Store};
@@ -35,13 +39,21 @@ use crate::volume::section::{ChunkRef, SectionView};
 use crate::volume::set::SetReader;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// As [`super::Restore::plan`]; `going_on`: the number of the run that is gone on with. What that run put in itself does not
-/// count, and its guards are judged by the units that are left, elsewhere.
+/// A run that is gone on with. What it put in itself does not count, and its guards are judged by the units that are left,
+/// elsewhere.
+pub(super) struct GoingOn {
+    /// Its number.
+    pub(super) run: u64,
+    /// Up to when the target was settled in its plan: its own units have changed the rows by which that is judged.
+    pub(super) settled: Settled,
+}
+
+/// As [`super::Restore::plan`].
 pub(super) fn plan(
     sources @ Sources { chain, .. }: &Sources<'_>,
     store: &dyn Store,
     options: &Options,
-    going_on: Option<u64>,
+    going_on: Option<&GoingOn>,
     monitor: &dyn Monitor,
 ) -> Result<RestorePlan, Error> {
     let Some(&newest) = chain.members().first() else {
@@ -57,6 +69,7 @@ pub(super) fn plan(
     let jobs = options.decoders();
     let snapshot = store.snapshot(jobs)?;
     let runs = snapshot.runs()?;
+    let ranges = snapshot.ranges()?;
     let last = runs.last().filter(|_| going_on.is_none());
     at_work(store, last)?;
     let state = snapshot.state()?;
@@ -70,10 +83,11 @@ pub(super) fn plan(
         acd: one_acd(newest, options)?,
         same_server: label.source_server == store.identity().server,
         settling: Settling::new(options, state),
-        applied: applied_before(snapshot.as_ref(), options, going_on)?,
+        going_on,
+        applied: applied_before(&ranges, options, going_on),
         shortfall: &shortfall,
     };
-    let mut plan = RestorePlan { last: last_of(&runs), ..blank(chain, newest, &planner) };
+    let mut plan = RestorePlan { journal: journal::state(&runs, &ranges), ..blank(chain, newest, &planner) };
     let tables = planner.selected()?;
     let ends = tables.iter().flatten().filter_map(|section| section.view.end.as_ref());
     let rows = ends.map(|end| end.rows).fold(0, u64::saturating_add);
@@ -126,15 +140,10 @@ fn blank(chain: &Chain<'_>, newest: &SetReader<'_>, planner: &Planner<'_>) -> Re
         volumes: Vec::new(),
         bytes: 0,
         summarise: Vec::new(),
-        last: None,
+        journal: Hash::default(),
         notices: Vec::new(),
         refusals: Vec::new(),
     }
-}
-
-/// The last restore in the journal, and what has become of it.
-pub(super) fn last_of(runs: &[Run]) -> Option<(u64, RunStatus)> {
-    runs.last().map(|run| (run.number, run.status))
 }
 
 /// Refuses while a restore is at work: a run without an end is one that ended early only if nobody holds the lock.
@@ -146,13 +155,12 @@ fn at_work(store: &dyn Store, last: Option<&Run>) -> Result<(), Error> {
 }
 
 /// What was restored before, as far as it counts: not what a run that is gone on with put in itself.
-fn applied_before(snapshot: &dyn Snapshot, options: &Options, own: Option<u64>) -> Result<Vec<Range>, Error> {
+fn applied_before(ranges: &[Range], options: &Options, own: Option<&GoingOn>) -> Vec<Range> {
     if options.older_wins {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    let mut ranges = snapshot.ranges()?;
-    ranges.retain(|range| Some(range.run) != own);
-    Ok(ranges)
+    let own = own.map(|own| own.run);
+    ranges.iter().filter(|range| Some(range.run) != own).cloned().collect()
 }
 
 /// The one ACD that is restored: as asked, or that of a set which holds no other. Such a set speaks for nobody else.
@@ -194,6 +202,7 @@ struct Planner<'a> {
     acd: Option<i64>,
     same_server: bool,
     settling: Settling,
+    going_on: Option<&'a GoingOn>,
     /// The ranges that were restored before, in their order.
     applied: Vec<Range>,
     shortfall: &'a Shortfall<'a>,
@@ -327,6 +336,9 @@ impl<'a> Planner<'a> {
     /// Why a section is left alone whatever the target looks like.
     fn reason_to_leave(&self, section: &SectionView, table: &SectionTable, plan: &mut RestorePlan) -> Option<String> {
         let (name, data_type) = (&table.bound.schema.name, table.bound.data_type);
+        if is_tree(&section.header) {
+            return Some("it is a file tree; its files are restored with --files-to".to_owned());
+        }
         if data_type == DataType::Local && !self.same_server {
             let server = &self.newest.label().source_server;
             let what = format!("{name} is local data of {server}, which only that server may have");
@@ -451,9 +463,10 @@ impl<'a> Planner<'a> {
         }
         let list = |buckets: BTreeSet<Bucket>| buckets.into_iter().collect();
         let (unproven, stale, lost) = (list(given.unproven), list(given.stale), list(given.lost));
-        let key = self.snapshot.key_column(&target)?;
-        let keyed = key.is_some_and(|key| sources.iter().any(|source| source.mapping.columns.contains(&key)));
-        let ranges = RangesPlan { target, bound_target, keyed, sources, cells, days, acds, unproven, stale, lost };
+        let unique = self.snapshot.unique_columns(&target)?;
+        let keyed = false;
+        let mut ranges = RangesPlan { target, bound_target, keyed, sources, cells, days, acds, unproven, stale, lost };
+        ranges.keyed = collide(&ranges, &unique);
         Ok(TableAction::Ranges(Box::new(ranges)))
     }
 
@@ -466,7 +479,8 @@ impl<'a> Planner<'a> {
         settled: &SettledTable,
     ) -> Result<AcdPlan, Error> {
         let target = target.cloned().unwrap_or_default();
-        let settled_until = settled.until(&given.side, &target);
+        let before = self.going_on.and_then(|run| run.settled.until(&table.schema.name, acd));
+        let settled_until = before.unwrap_or_else(|| settled.until(&given.side, &target));
         let question = Question {
             grain: table.grain,
             event_slot_minutes: table.event_slot_minutes,

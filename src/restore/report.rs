@@ -4,6 +4,7 @@ use super::drift::Mapping;
 use super::rules::Refusal;
 use super::sides::Cells;
 use super::units::Part;
+use crate::base::checksum::Hash;
 use crate::base::time::{Instant, Span};
 use crate::error::{Error, ErrorKind};
 use crate::format::block::SetId;
@@ -13,7 +14,6 @@ use crate::schema::table::{BoundTable, TableSchema};
 use crate::section::evidence::Bucket;
 use crate::section::pieces::Acd;
 use crate::section::rows::SectionTable;
-use crate::store::control::RunStatus;
 use crate::volume::chain::Gap;
 use crate::volume::section::ChunkRef;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,8 +45,8 @@ pub struct RestorePlan {
     /// Days, weeks and months that meet a replaced interval range while their own row was not replaced: (table, ACD,
     /// period). They are to be summarised again.
     pub summarise: Vec<(String, Acd, Span)>,
-    /// The last restore in the journal when the plan was made, and what had become of it.
-    pub(super) last: Option<(u64, RunStatus)>,
+    /// What the journal in the target said when the plan was made.
+    pub(super) journal: Hash,
     /// Words that are no refusal.
     pub notices: Vec<String>,
     /// Why the plan cannot be applied; empty if it can.
@@ -126,7 +126,8 @@ pub struct RangesPlan {
     pub target: TableSchema,
     /// The section's table, with the column numbers of the target.
     pub bound_target: BoundTable,
-    /// Whether the rows that go in bring their own row keys. Such a key may be that of any row that goes, whatever its time.
+    /// Whether the rows that go in bring their own row keys, or others that no two rows may share. Such a key may be that of
+    /// any row that goes, whatever its time, so that all rows are replaced together.
     pub keyed: bool,
     /// Where the rows that go in come from, the newest set first.
     pub sources: Vec<Source>,

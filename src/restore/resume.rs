@@ -1,16 +1,16 @@
 //! Going on with a run that ended early: it is planned again with the options in its line, and the units that have no line
 //! as applied are replaced. A second time there is nothing left to do.
 
-use super::apply::{Todo, Work, unit_report};
+use super::apply::{Todo, Work, cut, unit_report};
 use super::guards::of_state;
 use super::journal;
 use super::options::{Options, Proof};
 use super::payloads::Sources;
-use super::plan::plan;
+use super::plan::{GoingOn, plan};
 use super::report::{Outcome, RestorePlan, RestoreReport, Stopped, TableAction, UnitReport};
 use super::rules::{Refusal, Rule};
 use super::target::{UnitRows, changed};
-use super::units::{Part, unit};
+use super::units::{Part, mark, unit};
 use crate::base::monitor::Monitor;
 use crate::base::time::Span;
 use crate::column::digest::Digest;
@@ -122,7 +122,10 @@ fn go_on(
         ));
     }
     report.proved = options.proof == Proof::Full;
-    let plan = plan(sources, store, &options, Some(run.number), monitor)?;
+    let plan = {
+        let going_on = GoingOn { run: run.number, settled: journal::read_settled(&run.options)? };
+        plan(sources, store, &options, Some(&going_on), monitor)?
+    };
     // Without what cannot be read the plan is another one: say that, not that the target has changed.
     let unreadable = |refusal: &&Refusal| matches!(refusal.class, Class::Damage | Class::Volume);
     let unfit = |refusal: &&Refusal| matches!(refusal.rule, Rule::SchemaDrift | Rule::AbsentTable);
@@ -152,8 +155,10 @@ fn todo<'a>(unfinished: &Unfinished, plan: &'a RestorePlan) -> Result<Vec<Todo<'
             ));
         };
         let done = line.status == UnitStatus::Applied;
+        let both = cut(table, u64::MAX).first().is_some_and(|unit| unit.part == Part::Both);
         let part = match (table.section.bound.grain, line.slice == Span::ALL) {
             (Grain::None, _) => Part::Whole,
+            (_, true) if both => Part::Both,
             (_, true) => Part::Undated,
             (_, false) => Part::Slice(line.slice),
         };
@@ -162,7 +167,9 @@ fn todo<'a>(unfinished: &Unfinished, plan: &'a RestorePlan) -> Result<Vec<Todo<'
             TableAction::Whole(whole) => super::units::UnitPlan { part, delete: whole.delete, insert: whole.insert },
             TableAction::Leave(_) => return Err(changed(&line.table, part)),
         };
-        if !done && (planned.delete, planned.insert) != (line.deleted, line.inserted.rows) {
+        // A unit that was undone meanwhile has no mark any more.
+        let other = line.after.digest != [0; 16] && line.after.digest != mark(table, part);
+        if !done && (other || (planned.delete, planned.insert) != (line.deleted, line.inserted.rows)) {
             return Err(changed(&line.table, part));
         }
         let saved = kept.then(|| Digest::from_bytes(line.saved.digest, line.saved.rows));

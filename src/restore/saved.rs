@@ -69,7 +69,7 @@ impl SavedPlan {
             version: VERSION,
             sets: sets.iter().map(|set| set.label().set().to_string()).collect(),
             target: [identity.kind.clone(), identity.server.clone(), identity.database.clone()],
-            options: journal::write_options(options, &[])?,
+            options: journal::write_options(options, &[], None)?,
             other_version: options.other_version,
             tables: tables.collect::<Result<_, _>>()?,
         })

@@ -1,13 +1,54 @@
 //! What a target that is collecting is still at work on: nothing of that is touched. Pure.
 
+use super::journal::SettledLine;
 use super::options::Options;
-use super::report::AcdPlan;
+use super::report::{AcdPlan, RestorePlan, TableAction, TablePlan};
 use crate::base::time::{Instant, Span};
 use crate::schema::clock::{CompletionRule, settled_until};
 use crate::schema::grain::Grain;
 use crate::schema::range::{Side, SpanSet, event_slot, reach_days, rows};
 use crate::schema::table::BoundTable;
+use crate::section::pieces::Acd;
 use crate::store::control::{Collection, State};
+use std::collections::BTreeMap;
+
+/// Up to when each table and ACD is settled in a plan; `None` where nothing is held back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Settled(BTreeMap<(String, Acd), Option<Instant>>);
+
+impl Settled {
+    /// As a plan has it.
+    pub(super) fn of(plan: &RestorePlan) -> Settled {
+        let of_table = |table: &TablePlan| match &table.action {
+            TableAction::Ranges(ranges) => {
+                let of_acd = |acd: &AcdPlan| ((table.table.clone(), acd.acd), acd.settled_until);
+                ranges.acds.iter().map(of_acd).collect()
+            }
+            TableAction::Leave(_) | TableAction::Whole(_) => Vec::new(),
+        };
+        Settled(plan.tables.iter().flat_map(of_table).collect())
+    }
+
+    /// As the lines of the journal have it.
+    pub(super) fn of_lines(lines: Vec<SettledLine>) -> Settled {
+        Settled(lines.into_iter().map(|line| ((line.table, line.acd), line.until.map(Instant))).collect())
+    }
+
+    /// As lines of the journal.
+    pub(super) fn lines(&self) -> Vec<SettledLine> {
+        let line = |((table, acd), until): (&(String, Acd), &Option<Instant>)| SettledLine {
+            table: table.clone(),
+            acd: *acd,
+            until: until.map(|until| until.0),
+        };
+        self.0.iter().map(line).collect()
+    }
+
+    /// Of one ACD; nothing if the plan did not know it.
+    pub(super) fn until(&self, table: &str, acd: Acd) -> Option<Option<Instant>> {
+        self.0.get(&(table.to_owned(), acd)).copied()
+    }
+}
 
 /// Whether the target collects, and what time it is there.
 #[derive(Debug, Clone, Copy)]

@@ -60,10 +60,7 @@ impl<'a> UnitRows<'a> {
             TableAction::Leave(_) => (HashMap::new(), BTreeMap::new(), None),
             TableAction::Whole(whole) => (HashMap::new(), BTreeMap::new(), whole.acd),
             TableAction::Ranges(ranges) => {
-                let scopes = match part {
-                    Part::Slice(slice) => scopes(ranges, slice),
-                    Part::Whole | Part::Undated => BTreeMap::new(),
-                };
+                let scopes = part.dated().map(|slice| scopes(ranges, slice)).unwrap_or_default();
                 (ranges.acds.iter().map(|plan| (plan.acd, plan)).collect(), scopes, None)
             }
         };
@@ -105,7 +102,7 @@ impl<'a> UnitRows<'a> {
 
     /// The ACDs whose undated rows are replaced or put in by this unit.
     pub(super) fn undated_acds(&self) -> impl Iterator<Item = Acd> + '_ {
-        let here = self.part == Part::Undated;
+        let here = self.part.is_undated();
         let touched = self.acds.values().filter(move |plan| here && plan.decision.undated != Undated::Leave);
         touched.map(|plan| plan.acd)
     }
@@ -114,17 +111,18 @@ impl<'a> UnitRows<'a> {
         let plan = || self.acds.get(&row.acd);
         match (self.part, row.when) {
             (Part::Whole, _) if self.only.is_none_or(|acd| row.acd == Some(acd)) => Fate::Goes,
-            (Part::Undated, When::Undated) => match plan().map(|plan| plan.decision.undated) {
+            (Part::Undated | Part::Both, When::Undated) => match plan().map(|plan| plan.decision.undated) {
                 Some(Undated::Replace) => Fate::Goes,
                 Some(Undated::Insert) => Fate::Stays,
                 Some(Undated::Leave) | None => Fate::Outside,
             },
-            (Part::Slice(_), When::Dated(span)) => {
+            (Part::Slice(_) | Part::Both, When::Dated(span)) => {
                 let (Some(scope), Some(plan)) = (self.scopes.get(&row.acd), plan()) else { return Fate::Outside };
                 let cell = self.cell(row.acd, span);
+                // A slice ends where no row that the plan saw lies across: what does came later.
                 if !scope.meets(cell) {
                     Fate::Outside
-                } else if plan.decision.deletes(cell) {
+                } else if self.part.dated().is_some_and(|slice| slice.holds(cell)) && plan.decision.deletes(cell) {
                     Fate::Goes
                 } else if scope.holds(span) {
                     Fate::Stays
@@ -140,12 +138,12 @@ impl<'a> UnitRows<'a> {
     pub(super) fn inserts(&self, row: &RowWhen) -> bool {
         match (self.part, row.when) {
             (Part::Whole, _) => self.only.is_none_or(|acd| row.acd == Some(acd)),
-            (Part::Undated, When::Undated) => {
+            (Part::Undated | Part::Both, When::Undated) => {
                 self.acds.get(&row.acd).is_some_and(|plan| plan.decision.undated != Undated::Leave)
             }
-            (Part::Slice(slice), When::Dated(span)) => self.acds.get(&row.acd).is_some_and(|plan| {
+            (part, When::Dated(span)) => self.acds.get(&row.acd).is_some_and(|plan| {
                 let cell = self.cell(row.acd, span);
-                slice.holds(cell) && plan.decision.inserts(cell)
+                part.dated().is_some_and(|slice| slice.holds(cell)) && plan.decision.inserts(cell)
             }),
             _ => false,
         }
@@ -155,8 +153,10 @@ impl<'a> UnitRows<'a> {
     fn holds(&self, row: &RowWhen) -> bool {
         match (self.part, row.when) {
             (Part::Whole, _) => self.only.is_none_or(|acd| row.acd == Some(acd)),
-            (Part::Undated, When::Undated) => self.undated_acds().any(|acd| acd == row.acd),
-            (Part::Slice(_), When::Dated(span)) => self.scopes.get(&row.acd).is_some_and(|scope| scope.holds(span)),
+            (Part::Undated | Part::Both, When::Undated) => self.undated_acds().any(|acd| acd == row.acd),
+            (Part::Slice(_) | Part::Both, When::Dated(span)) => {
+                self.scopes.get(&row.acd).is_some_and(|scope| scope.holds(span))
+            }
             _ => false,
         }
     }
@@ -173,19 +173,26 @@ impl<'a> UnitRows<'a> {
 
     /// Refuses rows that are not those that the plan saw.
     pub(super) fn check(&self, seen: &Seen) -> Result<(), Error> {
+        let undated = || {
+            self.undated_acds().all(|acd| {
+                let planned = self.acds.get(&acd).map_or(0, |plan| plan.target.undated);
+                seen.sides.get(&acd).map_or(0, |side| side.undated) == planned
+            })
+        };
+        let dated = || {
+            self.scopes.iter().all(|(acd, scope)| {
+                let planned = self.acds.get(acd).map(|plan| looked_at(&plan.target, scope)).unwrap_or_default();
+                seen.sides.get(acd).map(Side::slots).unwrap_or_default() == planned.slots()
+            })
+        };
         let same = match self.part {
             Part::Whole => match &self.table.action {
                 TableAction::Whole(whole) => seen.keys.rows() == whole.delete,
                 _ => false,
             },
-            Part::Undated => self.undated_acds().all(|acd| {
-                let planned = self.acds.get(&acd).map_or(0, |plan| plan.target.undated);
-                seen.sides.get(&acd).map_or(0, |side| side.undated) == planned
-            }),
-            Part::Slice(_) => self.scopes.iter().all(|(acd, scope)| {
-                let planned = self.acds.get(acd).map(|plan| looked_at(&plan.target, scope)).unwrap_or_default();
-                *seen.sides.get(acd).unwrap_or(&Side::default()) == planned
-            }),
+            Part::Undated => undated(),
+            Part::Slice(_) => dated(),
+            Part::Both => undated() && dated(),
         };
         if same { Ok(()) } else { Err(changed(&self.table.table, self.part)) }
     }
@@ -194,7 +201,7 @@ impl<'a> UnitRows<'a> {
 /// The target's rows are no longer those that the plan saw.
 pub(super) fn changed(table: &str, part: Part) -> Error {
     let of = match part {
-        Part::Whole => String::new(),
+        Part::Whole | Part::Both => String::new(),
         Part::Undated => " without a usable time".to_owned(),
         Part::Slice(slice) => format!(" of {}", SpanSet::from(slice)),
     };

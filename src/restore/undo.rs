@@ -1,32 +1,22 @@
 //! Undo: the rows that a run deleted go back, the rows that it inserted go away. Unit by unit, the last one first, each in a
 //! transaction of its own; a slice that has changed since is left alone unless somebody says otherwise.
 
-use super::drift;
 use super::guards::state_refusals;
 use super::journal;
 use super::options::{Options, Select};
-use super::plan::position;
 use super::report::cancelled;
 use super::rules::{Refusal, Rule};
-use super::target::Scan;
-use super::units::{Part, days};
+use super::undo_rows::{Hindrance, Saved, UndoRows, digest, is_dated};
+use super::units::Part;
 use crate::base::monitor::{Monitor, Task};
-use crate::base::time::{Day, Instant, Span};
-use crate::column::batch::{Batch, ColumnData};
-use crate::column::digest::{Digest, RowHasher};
-use crate::column::logical::LogicalType;
+use crate::base::time::{Instant, Span};
+use crate::column::digest::Digest;
 use crate::error::Error;
 use crate::format::block::SetId;
-use crate::schema::clock::{Clock, RowTimes, RowWhen, When};
-use crate::schema::grain::Grain;
 use crate::schema::range::SpanSet;
-use crate::schema::table::{BoundTable, TableSchema};
 use crate::section::pieces::Acd;
-use crate::section::rows::SectionTable;
-use crate::store::control::{KeyRuns, Range, RangeKind, Run, RunStatus, State, Totals, Unit, UnitStatus};
-use crate::store::error::{StoreError, StoreErrorKind};
-use crate::store::traits::{Replacement, Snapshot, Store};
-use crate::volume::section::{ChunkRef, SectionView};
+use crate::store::control::{KeyRuns, Range, RangeKind, Run, RunStatus, State, Unit, UnitStatus};
+use crate::store::traits::{KeyedSink, Snapshot, Store};
 use crate::volume::set::SetReader;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +38,7 @@ pub struct UndoPlan {
     pub run: Run,
     /// Its units that were replaced, in the order in which they are put back: the last one first.
     pub units: Vec<UndoUnit>,
-    /// Why it cannot be done as asked; empty if it can.
+    /// Why units of it cannot be put back as asked; empty if all can.
     pub refusals: Vec<Refusal>,
 }
 
@@ -67,6 +57,10 @@ pub struct UndoUnit {
     pub put_back: u64,
     /// Whether its ranges have changed since the restore.
     pub changed: bool,
+    /// Why it cannot be put back as asked; `None` if it can. Others can, all the same.
+    pub refusal: Option<Refusal>,
+    /// The highest key of the saved rows of all units of its table.
+    highest: Option<i64>,
 }
 
 impl UndoUnit {
@@ -83,7 +77,8 @@ pub struct UndoReport {
     pub run: u64,
     /// Units put back.
     pub units: u64,
-    /// Units that were left alone because their ranges have changed since, or because work ended before them.
+    /// Units that were left alone because their ranges have changed since or something else is wrong with them, or because
+    /// work ended before them.
     pub left: u64,
     /// Rows deleted.
     pub deleted: u64,
@@ -131,10 +126,11 @@ pub fn undoable(store: &dyn Store, run: Option<u64>) -> Result<Run, Error> {
     Ok(found)
 }
 
-/// Says what an undo would do: every saved row is read and proved, the target is read in a snapshot.
+/// Says what an undo would do: every saved row is read and proved, the target is read in a snapshot. What is wrong with one
+/// unit alone stands in [`UndoUnit::refusal`].
 ///
 /// # Errors
-/// The undo set is not that of the run, or damaged; the target's table no longer fits; the store fails.
+/// The undo set is not that of the run; the device or the store fails.
 pub fn undo_plan(
     set: &SetReader<'_>,
     store: &dyn Store,
@@ -149,30 +145,79 @@ pub fn undo_plan(
     first(&run, &ranges, options)?;
     allowed(&run, snapshot.state()?, set, &lines)?;
     let mut units = Vec::new();
-    let mut refusals = Vec::new();
+    // New keys are given above the highest one that any unit of the table will want.
+    let mut highest: BTreeMap<String, i64> = BTreeMap::new();
     monitor.begin(Task::Plan, "comparing the undo set and the target", 0);
     for line in lines.into_iter().filter(|line| line.status == UnitStatus::Applied).rev() {
         let of_unit = ranges.iter().filter(|range| range.run == run.number && range.unit == line.number);
-        let ranges: Vec<Range> = of_unit.cloned().collect();
+        let of_unit: Vec<Range> = of_unit.cloned().collect();
+        let mut unit = UndoUnit::new(line, of_unit);
+        unit.refusal = match unit.look(set, snapshot.as_ref(), options) {
+            Ok(()) => None,
+            Err(Hindrance::Alone(refusal)) => Some(refusal),
+            Err(Hindrance::All(error)) => return Err(error),
+        };
+        if let Some(key) = unit.highest {
+            highest.entry(unit.line.table.clone()).and_modify(|last| *last = key.max(*last)).or_insert(key);
+        }
+        monitor.advance(Task::Plan, unit.line.saved.rows, 0);
+        units.push(unit);
+    }
+    units.iter_mut().for_each(|unit| unit.highest = highest.get(&unit.line.table).copied());
+    monitor.end(Task::Plan);
+    let refusals = units.iter().filter_map(|unit| unit.refusal.clone()).collect();
+    Ok(UndoPlan { run, units, refusals })
+}
+
+impl UndoUnit {
+    /// A unit that nobody has looked at.
+    fn new(line: Unit, ranges: Vec<Range>) -> UndoUnit {
+        let part = if line.slice == Span::ALL { Part::Whole } else { Part::Slice(line.slice) };
+        let (delete, put_back) = (line.inserted.rows, line.saved.rows);
+        UndoUnit { part, ranges, delete, put_back, changed: false, refusal: None, highest: None, line }
+    }
+
+    /// Looks at the saved rows and at the target, and says why the unit cannot be put back, if it cannot.
+    fn look(&mut self, set: &SetReader<'_>, snapshot: &dyn Snapshot, options: &UndoOptions) -> Result<(), Hindrance> {
+        let line = &self.line;
         let saved = Saved::of(set, &line.table)?;
-        let target = saved.target(snapshot.as_ref())?;
-        let part = saved.part(&line);
-        let rows = UndoRows { saved: &saved, target: &target, part, ranges: &ranges };
-        rows.prove_saved(set, &line, &mut |_, _| Ok(()))?;
+        self.part = saved.part(line, &self.ranges);
+        let target = saved.target(snapshot.schema(&line.table)?)?;
+        snapshot.writable(&target.schema)?;
+        let has_key = snapshot.key_column(&target.schema)?.is_some();
+        let rows = UndoRows { saved: &saved, target: &target, part: self.part, ranges: &self.ranges };
+        let (mut keys, mut highest) = (Vec::new(), None);
+        let proved = rows.prove_saved(set, line, &mut |some, _| {
+            highest = some.iter().copied().max().max(highest);
+            keys.extend(some.iter().filter(|_| has_key));
+            Ok(())
+        });
+        self.highest = highest;
+        proved?;
         let now = rows.look(&mut |columns, sink| {
             let (clock, days) = rows.days();
             snapshot.scan_keyed(0, &target.schema, clock, days, columns, sink)
         })?;
-        let changed = now.digest != digest(line.after);
-        if changed && !options.force {
-            refusals.push(Rule::ChangedSince.refusal(changed_since(&line, part), TO_FORCE));
+        self.changed = now.digest != digest(line.after);
+        if self.changed {
+            self.delete = now.digest.rows;
         }
-        monitor.advance(Task::Plan, line.saved.rows, 0);
-        let delete = if changed { now.digest.rows } else { line.inserted.rows };
-        units.push(UndoUnit { delete, put_back: line.saved.rows, changed, part, ranges, line });
+        if self.changed && !options.force {
+            return Err(Rule::ChangedSince.refusal(changed_since(line, self.part), TO_FORCE).into());
+        }
+        let mut scan = |keys: &KeyRuns, columns: &[usize], sink: &mut KeyedSink<'_>| {
+            snapshot.scan_runs(0, &target.schema, keys, columns, sink)
+        };
+        let Some((gone, _)) = rows.going(line, &now, options.force, &mut scan)? else {
+            return Err(renumbered(&line.table).into());
+        };
+        let mut taken = KeyRuns::default();
+        scan(&KeyRuns::of_keys(&keys), &[0], &mut |keys, _| {
+            taken.add_keys(&keys.iter().copied().filter(|key| !gone.holds(*key)).collect::<Vec<_>>());
+            Ok(())
+        })?;
+        taken.iter().next().map_or(Ok(()), |(key, _)| Err(numbers_taken(&line.table, key, taken.rows()).into()))
     }
-    monitor.end(Task::Plan);
-    Ok(UndoPlan { run, units, refusals })
 }
 
 /// Refuses what a later restore has to be undone for first.
@@ -193,7 +238,12 @@ fn allowed(run: &Run, state: State, set: &SetReader<'_>, lines: &[Unit]) -> Resu
     let select = options.map_or(Select::All, |options| options.select);
     let applied = lines.iter().filter(|line| line.status == UnitStatus::Applied);
     for table in applied.map(|line| line.table.as_str()).collect::<BTreeSet<_>>() {
-        let data_type = Saved::of(set, table)?.section.bound.data_type;
+        // What the undo set lacks is not put back, whatever the state.
+        let data_type = match Saved::of(set, table).map_err(Hindrance::from) {
+            Ok(saved) => saved.section.bound.data_type,
+            Err(Hindrance::Alone(_)) => continue,
+            Err(Hindrance::All(error)) => return Err(error),
+        };
         let refusals = state_refusals(&select, state, data_type, table);
         refusals.first().map_or(Ok(()), |refusal| Err(refusal.error()))?;
     }
@@ -222,10 +272,6 @@ fn later(run: &Run, ranges: &[Range]) -> Option<u64> {
     ranges.iter().filter(|range| range.run > run.number).filter(meets).map(|range| range.run).max()
 }
 
-const fn is_dated(range: &Range) -> bool {
-    matches!(range.kind, RangeKind::Held | RangeKind::Carried)
-}
-
 /// Whether two ranges without time have rows in common. A table that is replaced whole names an ACD only if that one's rows
 /// are replaced alone; rows without a usable time are those of one ACD, which may be none.
 fn same_rows(one: &Range, other: &Range) -> bool {
@@ -251,27 +297,39 @@ fn the_set_of(run: &Run, set: &SetReader<'_>) -> Result<(), Error> {
 const TO_FORCE: &str =
     "--partial takes the other units back and leaves these alone; --force takes these back too, over what is there now";
 
-fn renumbered(table: &str) -> String {
-    format!(
+const OTHERS: &str = "--partial takes the other units back and leaves these alone";
+
+fn renumbered(table: &str) -> Refusal {
+    let what = format!(
         "table {table}: its rows have other keys by now (the database was vacuumed or rewritten since), so that those of the \
          restore cannot be told from those that stayed; restore these rows from a backup"
-    )
+    );
+    Rule::ChangedSince.refusal(what, OTHERS)
+}
+
+/// Rows that bring their own keys cannot have others.
+fn numbers_taken(table: &str, first: i64, count: u64) -> Refusal {
+    let more = if count > 1 { format!(" and {} more", count.saturating_sub(1)) } else { String::new() };
+    let what = format!("table {table}: newer rows have the keys of rows that would be put back: {first}{more}");
+    Rule::NotWritable.refusal(what, format!("give the newer rows other keys and undo then; {OTHERS}"))
 }
 
 fn changed_since(line: &Unit, part: Part) -> String {
     let of = match part {
-        Part::Whole => String::new(),
+        Part::Whole | Part::Both => String::new(),
         Part::Undated => ", rows without a usable time".to_owned(),
         Part::Slice(slice) => format!(", {}", SpanSet::from(slice)),
     };
     format!("table {}{of}: rows have changed since the restore", line.table)
 }
 
-/// Puts the rows back, unit by unit. Units whose ranges have changed since are left alone unless `force` is set.
+/// Puts the rows back, unit by unit. Units with something wrong with them alone are left as they are, whatever the plan said:
+/// ranges have changed since (unless `force` is set), the table is gone or another one, saved rows are damaged, a rule of the
+/// database forbids them.
 ///
 /// # Errors
-/// Another backup or restore is at work; the undo set is damaged; the store fails; somebody asked to stop; ranges have
-/// changed since (the others were put back). Each unit is wholly put back or as it was.
+/// Another backup or restore is at work; the device or the store fails; somebody asked to stop; units were left alone (the
+/// others were put back). Each unit is wholly put back or as it was.
 pub fn undo(
     plan: &UndoPlan,
     set: &SetReader<'_>,
@@ -292,26 +350,33 @@ pub fn undo(
             return Err(cancelled());
         }
         let work = UndoWork { set, store, options, unit };
-        match work.put_back(&mut report)? {
-            None => report.left = report.left.saturating_sub(1),
-            Some(reason) => left.push(reason),
+        match work.put_back(&mut report) {
+            Ok(()) => report.left = report.left.saturating_sub(1),
+            Err(Hindrance::Alone(refusal)) => left.push(refusal),
+            Err(Hindrance::All(error)) => return Err(error),
         }
         monitor.advance(Task::Undo, unit.put_back, 0);
     }
     monitor.end(Task::Undo);
     if let Some(first) = left.first() {
-        let more = left.len().saturating_sub(1);
-        let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-        let advice = format!(
-            "{} parts were put back and these were left alone; --force puts back what has changed, over what is there now",
-            report.units
-        );
-        return Err(Rule::ChangedSince.error(format!("{first}{more}"), advice));
+        return Err(left_alone(first, left.len(), report.units).error());
     }
     let mut replacement = store.replace()?;
     replacement.end_run(plan.run.number, RunStatus::Undone, Some(options.now_unix))?;
     replacement.commit()?;
     Ok(report)
+}
+
+/// Why some units were left alone.
+fn left_alone(first: &Refusal, count: usize, done: u64) -> Refusal {
+    let more = count.saturating_sub(1);
+    let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+    let advice = match first.rule {
+        Rule::ChangedSince => "--force puts back what has changed, over what is there now",
+        _ => &first.advice,
+    };
+    let advice = format!("{done} parts were put back and these were left alone; {advice}");
+    Refusal { what: format!("{}{more}", first.what), advice, ..first.clone() }
 }
 
 /// Refuses a plan that the journal has left behind: the lock was not held when it was made.
@@ -338,293 +403,49 @@ struct UndoWork<'a> {
 }
 
 impl UndoWork<'_> {
-    /// Puts one unit back, or says why it was left alone: its ranges have changed since, or nobody can tell its rows.
-    fn put_back(&self, report: &mut UndoReport) -> Result<Option<String>, Error> {
-        let line = &self.unit.line;
+    /// Puts one unit back, or says why not; then all is as it was.
+    fn put_back(&self, report: &mut UndoReport) -> Result<(), Hindrance> {
+        let UndoUnit { line, part, ranges, highest, .. } = self.unit;
         let saved = Saved::of(self.set, &line.table)?;
         let mut replacement = self.store.replace()?;
-        let Some(schema) = replacement.schema(&line.table)? else { return Err(no_table(&line.table)) };
-        let target = saved.fitted(schema)?;
-        let rows = UndoRows { saved: &saved, target: &target, part: self.unit.part, ranges: &self.unit.ranges };
+        let target = saved.target(replacement.schema(&line.table)?)?;
+        let rows = UndoRows { saved: &saved, target: &target, part: *part, ranges };
         let now = rows.look_in(replacement.as_mut())?;
         let changed = now.digest != digest(line.after);
         if changed && !self.options.force {
-            return Ok(Some(changed_since(line, self.unit.part)));
+            return Err(Rule::ChangedSince.refusal(changed_since(line, *part), TO_FORCE).into());
         }
-        let Some((keys, gone)) = self.inserted(replacement.as_mut(), &rows, &now)? else {
-            return Ok(Some(renumbered(&line.table)));
+        let mut scan = |keys: &KeyRuns, columns: &[usize], sink: &mut KeyedSink<'_>| {
+            replacement.scan_runs(&target.schema, keys, columns, sink)
+        };
+        let Some((keys, gone)) = rows.going(line, &now, self.options.force, &mut scan)? else {
+            return Err(renumbered(&line.table).into());
         };
         let deleted = replacement.delete_runs(&target.schema, &keys)?;
         let mut new_keys = 0u64;
         let saved = rows.prove_saved(self.set, line, &mut |keys, batch| {
             let columns: Vec<usize> = (0..batch.columns.len()).collect();
-            new_keys = new_keys.saturating_add(replacement.insert_keyed(&target.schema, &columns, keys, &batch)?);
+            let renamed = replacement.insert_keyed(&target.schema, &columns, keys, *highest, &batch)?;
+            new_keys = new_keys.saturating_add(renamed);
             Ok(())
         })?;
         let expected = minus(now.digest, gone).plus(saved);
         let after = rows.look_in(replacement.as_mut())?;
         if after.digest != expected {
             let what = format!("table {}: the target does not hold what was put back", line.table);
-            return Err(Error::damage(what, "this part was rolled back; look for triggers or other writers"));
+            return Err(Error::damage(what, "this part was rolled back; look for triggers or other writers").into());
         }
         if !replacement.unit_undone(line.run, line.number)? {
             let what = format!("the journal's line of {} is gone", line.table);
-            return Err(Error::refused(what, "another process has undone it: look at the journal"));
+            return Err(Error::refused(what, "another process has undone it: look at the journal").into());
         }
         replacement.commit()?;
         report.units = report.units.saturating_add(1);
         report.deleted = report.deleted.saturating_add(deleted);
         report.put_back = report.put_back.saturating_add(line.saved.rows);
         report.new_keys = report.new_keys.saturating_add(new_keys);
-        Ok(None)
+        Ok(())
     }
-
-    /// The keys of the rows that go, and what these amount to; `None` if nobody can tell. Where nothing stayed beside the
-    /// inserted rows all that is in
-    /// the ranges goes, whatever keys the rows have by now; else the journal's keys must still name the inserted rows.
-    fn inserted(
-        &self,
-        replacement: &mut dyn Replacement,
-        rows: &UndoRows<'_>,
-        now: &Now,
-    ) -> Result<Option<(KeyRuns, Digest)>, Error> {
-        let line = &self.unit.line;
-        if line.after == line.inserted {
-            return Ok(Some((KeyRuns::of_keys(&now.keys), now.digest)));
-        }
-        let named = rows.at(replacement, &line.keys)?;
-        // By force what these rows hold may have changed, but they must all be there, in the ranges.
-        let there = || {
-            let here = now.keys.iter().filter(|key| line.keys.holds(**key)).count() as u64;
-            self.options.force && named.rows == line.inserted.rows && here == named.rows
-        };
-        Ok((named == digest(line.inserted) || there()).then(|| (line.keys.clone(), named)))
-    }
-}
-
-/// Takes saved rows with their keys.
-type Take<'a> = dyn FnMut(&[i64], Batch) -> Result<(), Error> + 'a;
-
-/// A table of the undo set.
-struct Saved {
-    view: SectionView,
-    section: SectionTable,
-}
-
-impl Saved {
-    fn of(set: &SetReader<'_>, table: &str) -> Result<Saved, Error> {
-        let view = set.sections().iter().find(|section| section.header.table.eq_ignore_ascii_case(table)).cloned();
-        let Some(view) = view else {
-            return Err(Error::damage(
-                format!("undo set {} has no table {table}", set.label().label),
-                "check it: intervault check DEVICE --verify",
-            ));
-        };
-        let section = SectionTable::new(view.number, &view.header)?;
-        Ok(Saved { view, section })
-    }
-
-    /// The columns as they were in the target: all but the last, which is the key.
-    fn schema(&self) -> TableSchema {
-        let mut schema = self.section.bound.schema.clone();
-        schema.columns.pop();
-        schema
-    }
-
-    fn types(&self) -> Vec<LogicalType> {
-        self.schema().logical_types()
-    }
-
-    fn target(&self, snapshot: &dyn Snapshot) -> Result<BoundTable, Error> {
-        let table = &self.section.bound.schema.name;
-        match snapshot.schema(table)? {
-            Some(schema) => self.fitted(schema),
-            None => Err(no_table(table)),
-        }
-    }
-
-    /// The target's table, if it is as it was.
-    fn fitted(&self, schema: TableSchema) -> Result<BoundTable, Error> {
-        let own = self.schema();
-        let names =
-            |schema: &TableSchema| -> Vec<String> { schema.columns.iter().map(|column| column.name.clone()).collect() };
-        if names(&own) != names(&schema) || drift::map(&own, &schema).is_err() {
-            return Err(Rule::SchemaDrift.error(
-                format!("table {}: its columns are not those that it had before the restore", schema.name),
-                "give it these columns again, in their order, and undo then",
-            ));
-        }
-        Ok(BoundTable { schema, ..self.section.bound.clone() })
-    }
-
-    fn part(&self, line: &Unit) -> Part {
-        match (self.section.bound.grain, line.slice == Span::ALL) {
-            (Grain::None, _) => Part::Whole,
-            (_, true) => Part::Undated,
-            (_, false) => Part::Slice(line.slice),
-        }
-    }
-}
-
-fn no_table(table: &str) -> Error {
-    Rule::AbsentTable
-        .error(format!("the target has no table {table} any more"), "create it again, with its columns, first")
-}
-
-/// What the ranges of a unit hold now.
-struct Now {
-    keys: Vec<i64>,
-    digest: Digest,
-}
-
-/// The rows of one unit, on the undo set and in the target.
-struct UndoRows<'a> {
-    saved: &'a Saved,
-    target: &'a BoundTable,
-    part: Part,
-    ranges: &'a [Range],
-}
-
-impl UndoRows<'_> {
-    fn days(&self) -> (Option<&Clock>, (Option<Day>, Option<Day>)) {
-        match self.part {
-            Part::Slice(slice) => (self.target.clock.as_ref(), days(self.target.grain, slice)),
-            Part::Whole | Part::Undated => (None, (None, None)),
-        }
-    }
-
-    fn look_in(&self, replacement: &mut dyn Replacement) -> Result<Now, Error> {
-        let (clock, days) = self.days();
-        self.look(&mut |columns, sink| replacement.scan_keyed(&self.target.schema, clock, days, columns, sink))
-    }
-
-    /// Reads what is in the ranges of the unit.
-    fn look(&self, scan: &mut Scan<'_>) -> Result<Now, Error> {
-        let ranges = Ranges::of(self.ranges);
-        let (mut now, mut hasher) = (Now { keys: Vec::new(), digest: Digest::default() }, RowHasher::default());
-        let (types, mut hashes) = (self.saved.types(), Vec::new());
-        let columns: Vec<usize> = (0..types.len()).collect();
-        let mut times = RowTimes::projected(self.target, &columns)?;
-        scan(&columns, &mut |keys, batch| {
-            let when = times.all(&batch);
-            hasher.hash(&batch, &types, &mut hashes).map_err(|error| self.odd(error.to_string()))?;
-            for ((row, hash), key) in when.iter().zip(&hashes).zip(keys) {
-                if ranges.hold(row) {
-                    now.digest.add(*hash);
-                    now.keys.push(*key);
-                }
-            }
-            Ok(())
-        })?;
-        Ok(now)
-    }
-
-    /// What the rows with these keys amount to.
-    fn at(&self, replacement: &mut dyn Replacement, keys: &KeyRuns) -> Result<Digest, Error> {
-        let (types, mut hashes, mut hasher) = (self.saved.types(), Vec::new(), RowHasher::default());
-        let columns: Vec<usize> = (0..types.len()).collect();
-        let mut sum = Digest::default();
-        replacement.scan_runs(&self.target.schema, keys, &columns, &mut |_, batch| {
-            hasher.hash(&batch, &types, &mut hashes).map_err(|error| self.odd(error.to_string()))?;
-            sum = sum.plus(Digest::of(&hashes));
-            Ok(())
-        })?;
-        Ok(sum)
-    }
-
-    fn odd(&self, text: String) -> StoreError {
-        let place = format!("table {}", self.target.schema.name);
-        StoreError { op: "read the rows to undo".to_owned(), place, kind: StoreErrorKind::Unsupported(text) }
-    }
-
-    /// Reads the saved rows of the unit, proves them, and hands them on with their keys. Gives what they amount to without
-    /// the keys.
-    fn prove_saved(&self, set: &SetReader<'_>, line: &Unit, take: &mut Take<'_>) -> Result<Digest, Error> {
-        let (types, mut hashes, mut hasher) = (self.saved.types(), Vec::new(), RowHasher::default());
-        let (mut sum, mut keyed) = (Digest::default(), Digest::default());
-        for chunk in self.saved.view.chunks.iter().filter(|chunk| self.may_have(chunk)) {
-            let payload = set.read_chunk(chunk)?;
-            let damaged = |what: String| {
-                let what = format!("undo set {}, table {}: {what}", set.label().label, line.table);
-                Error::damage(what, "this part was left as it is; use another copy of the undo set")
-            };
-            let rows = self.saved.section.prove(&mut RowHasher::default(), &payload, position(chunk));
-            let rows = rows.map_err(|error| damaged(error.to_string()))?;
-            let mine: Vec<bool> = rows.when.iter().map(|row| self.is_mine(row)).collect();
-            rows.hashes.iter().zip(&mine).filter(|(_, mine)| **mine).for_each(|(hash, _)| keyed.add(*hash));
-            let mut batch = rows.batch.keep(&mine);
-            let keys = batch.columns.pop();
-            let Some(ColumnData::Integer(keys)) = keys.map(|column| column.data) else {
-                return Err(damaged("its rows have no keys".to_owned()));
-            };
-            hasher.hash(&batch, &types, &mut hashes).map_err(|error| damaged(error.to_string()))?;
-            sum = sum.plus(Digest::of(&hashes));
-            if batch.rows > 0 {
-                take(&keys, batch)?;
-            }
-        }
-        if keyed == digest(line.saved) {
-            return Ok(sum);
-        }
-        let what = format!("undo set {}, table {}: not the rows that were saved", set.label().label, line.table);
-        Err(Error::damage(what, "this part was left as it is; use another copy of the undo set"))
-    }
-
-    fn may_have(&self, chunk: &ChunkRef) -> bool {
-        match self.part {
-            Part::Whole | Part::Undated => true,
-            Part::Slice(slice) => {
-                let span = Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop));
-                span.is_some_and(|span| span.meets(slice))
-            }
-        }
-    }
-
-    /// Every saved row is one unit's: slices are cut where no row lies across.
-    fn is_mine(&self, row: &RowWhen) -> bool {
-        match (self.part, row.when) {
-            (Part::Whole, _) | (Part::Undated, When::Undated) => true,
-            (Part::Slice(slice), When::Dated(span)) => slice.holds(span),
-            _ => false,
-        }
-    }
-}
-
-/// The ranges of a unit's lines.
-struct Ranges {
-    dated: BTreeMap<Acd, SpanSet>,
-    undated: BTreeSet<Acd>,
-    whole: BTreeSet<Acd>,
-}
-
-impl Ranges {
-    fn of(lines: &[Range]) -> Ranges {
-        let mut spans: BTreeMap<Acd, Vec<Span>> = BTreeMap::new();
-        let (mut undated, mut whole) = (BTreeSet::new(), BTreeSet::new());
-        for line in lines {
-            match line.kind {
-                RangeKind::Held | RangeKind::Carried => spans.entry(line.acd).or_default().push(line.span),
-                RangeKind::Undated => drop(undated.insert(line.acd)),
-                RangeKind::Whole => drop(whole.insert(line.acd)),
-            }
-        }
-        let dated = spans.into_iter().map(|(acd, spans)| (acd, SpanSet::from_spans(spans))).collect();
-        Ranges { dated, undated, whole }
-    }
-
-    fn hold(&self, row: &RowWhen) -> bool {
-        if self.whole.contains(&None) || self.whole.contains(&row.acd) {
-            return true;
-        }
-        match row.when {
-            When::Dated(span) => self.dated.get(&row.acd).is_some_and(|ranges| ranges.holds(span)),
-            When::Undated => self.undated.contains(&row.acd),
-        }
-    }
-}
-
-fn digest(totals: Totals) -> Digest {
-    Digest::from_bytes(totals.digest, totals.rows)
 }
 
 fn minus(all: Digest, some: Digest) -> Digest {

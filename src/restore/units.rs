@@ -1,6 +1,7 @@
 //! Cuts the plan of a table into units: slices of time that no row lies across, each replaced in one transaction. Pure.
 
 use super::report::{AcdPlan, RangesPlan, TableAction, TablePlan};
+use crate::base::checksum::blake3;
 use crate::base::time::{Day, Instant, Span};
 use crate::schema::grain::Grain;
 use crate::schema::range::{Side, Slot, SpanSet, Undated};
@@ -16,16 +17,32 @@ pub enum Part {
     Undated,
     /// The rows of a slice of time.
     Slice(Span),
+    /// The rows of all ranges and those without a usable time, where they could be in each other's way.
+    Both,
 }
 
 impl Part {
-    /// The slice of time, as the journal has it: all of time for rows without one.
+    /// The slice of time, as the journal has it: all of time where rows without one are among those of the unit.
     #[must_use]
     pub const fn span(self) -> Span {
         match self {
-            Part::Whole | Part::Undated => Span::ALL,
+            Part::Whole | Part::Undated | Part::Both => Span::ALL,
             Part::Slice(slice) => slice,
         }
+    }
+
+    /// In which slice of time it replaces ranges, if it does.
+    pub(super) const fn dated(self) -> Option<Span> {
+        match self {
+            Part::Whole | Part::Undated => None,
+            Part::Slice(slice) => Some(slice),
+            Part::Both => Some(Span::ALL),
+        }
+    }
+
+    /// Whether it replaces rows without a usable time, beside whole tables.
+    pub(super) const fn is_undated(self) -> bool {
+        matches!(self, Part::Undated | Part::Both)
     }
 }
 
@@ -58,9 +75,23 @@ pub(super) fn unit(ranges: &RangesPlan, part: Part) -> UnitPlan {
     let (delete, insert) = match part {
         Part::Slice(slice) => changed(ranges, slice),
         Part::Undated => undated(ranges).unwrap_or_default(),
+        Part::Both => {
+            let ((delete, insert), (gone, come)) = (changed(ranges, Span::ALL), undated(ranges).unwrap_or_default());
+            (delete.saturating_add(gone), insert.saturating_add(come))
+        }
         Part::Whole => (0, 0),
     };
     UnitPlan { part, delete, insert }
+}
+
+/// Whether rows of one unit could be in the way of another one's. `unique` are the columns of each rule by which rows must
+/// differ: rows that are alike by it are of one slice if it speaks of their time, but may be without a usable time otherwise.
+pub(super) fn collide(ranges: &RangesPlan, unique: &[Vec<usize>]) -> bool {
+    let given = |column: &usize| ranges.sources.iter().any(|source| source.mapping.columns.contains(column));
+    let time = ranges.bound_target.clock.as_ref().map(|clock| clock.kind.columns()).unwrap_or_default();
+    let some_undated = undated(ranges).is_some_and(|(delete, insert)| delete > 0 || insert > 0);
+    let mut rules = unique.iter().filter(|columns| columns.is_empty() || columns.iter().any(given));
+    rules.any(|columns| some_undated || !time.iter().all(|column| columns.contains(column)))
 }
 
 /// Rows without a usable time: how many go, how many come.
@@ -83,6 +114,42 @@ fn changed(ranges: &RangesPlan, slice: Span) -> (u64, u64) {
     let sum = |rows: &dyn Fn(&AcdPlan) -> u64| ranges.acds.iter().map(rows).fold(0, u64::saturating_add);
     let insert = |plan: &AcdPlan| within(&plan.decision.insert).saturating_add(within(&plan.decision.carried_in));
     (sum(&|plan| within(&plan.decision.delete)), sum(&insert))
+}
+
+/// A mark of a unit: of the target's rows that its decision rests on, as the plan counts them, and of the decision. A plan that
+/// is made later and has another mark for it would do something else.
+pub(super) fn mark(table: &TablePlan, part: Part) -> [u8; 16] {
+    let mut numbers: Vec<i64> = Vec::new();
+    let whole = |rows: u64| i64::try_from(rows).unwrap_or(i64::MAX);
+    match &table.action {
+        TableAction::Leave(_) => {}
+        TableAction::Whole(plan) => numbers.extend([whole(plan.delete), whole(plan.insert)]),
+        TableAction::Ranges(ranges) => {
+            for plan in &ranges.acds {
+                numbers.extend([i64::from(plan.acd.is_some()), plan.acd.unwrap_or(0)]);
+                let decision = &plan.decision;
+                if let Some(slice) = part.dated() {
+                    let scope = plan.scope().intersection(&SpanSet::from(slice));
+                    let target = looked_at(&plan.target, &scope);
+                    let lists = [target.slots(), &decision.delete, &decision.insert, &decision.carried_in];
+                    for list in lists {
+                        let within = list.iter().filter(|slot| slot.span.meets(slice));
+                        let before = numbers.len();
+                        numbers.extend(within.flat_map(|at| [at.span.start.0, at.span.stop.0, whole(at.rows)]));
+                        numbers.push(whole(numbers.len().saturating_sub(before) as u64));
+                    }
+                }
+                if part.is_undated() {
+                    let [target, volume] = [plan.target.undated, plan.volume.undated].map(whole);
+                    numbers.extend([decision.undated as i64, target, volume]);
+                }
+            }
+        }
+    }
+    let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+    let mut mark = [0; 16];
+    mark.iter_mut().zip(blake3(&bytes)).for_each(|(to, from)| *to = from);
+    mark
 }
 
 impl AcdPlan {

@@ -67,6 +67,21 @@ impl LabelText {
     }
 }
 
+/// The highest number of a backup on a day among labels; 0 if none of them is of that day. Texts that are no labels count for
+/// nothing.
+///
+/// ```
+/// use intervault::schema::label_text::{LabelText, last_of_day};
+/// let day = "CMS-261121-01-XXAX-00-F-01".parse::<LabelText>().unwrap().day;
+/// let labels = ["CMS-261121-102-XXHX-00-I-01", "CMS-261121-07-LSAC-00-F-03", "CMS-261120-200-LSAC-00-F-01", "spare"];
+/// assert_eq!(last_of_day(labels, day), 102);
+/// ```
+#[must_use]
+pub fn last_of_day<'a>(labels: impl IntoIterator<Item = &'a str>, day: Day) -> u32 {
+    let labels = labels.into_iter().flat_map(str::parse::<LabelText>);
+    labels.filter(|label| label.day == day).map(|label| label.number).max().unwrap_or(0)
+}
+
 /// The ACD as it stands in a label.
 fn acd_digits(acd: Option<i64>) -> String {
     match acd {
@@ -116,14 +131,15 @@ pub struct LabelTextError {
 impl std::str::FromStr for LabelText {
     type Err = LabelTextError;
 
-    /// Reads a label; the line number `0001` that the manuals' figure prints before it is skipped.
+    /// Reads a label; the line number `0001` that the manuals' figure prints before it, with or without a blank, is skipped.
     fn from_str(text: &str) -> Result<LabelText, LabelTextError> {
         parse(text.trim()).map_err(|reason| LabelTextError { text: text.to_owned(), reason })
     }
 }
 
 fn parse(text: &str) -> Result<LabelText, String> {
-    let text = text.strip_prefix("0001").unwrap_or(text);
+    let numbered = text.strip_prefix("0001").map(str::trim_start).filter(|rest| !rest.starts_with('-'));
+    let text = numbered.unwrap_or(text);
     let parts: Vec<&str> = text.split('-').collect();
     let [system, date, number, letters, acd, mode, volume] = parts.as_slice() else {
         return Err(format!("it has {} parts, not 7", parts.len()));
@@ -235,6 +251,35 @@ mod tests {
         assert_eq!(label("0001CMS-991231-02-XXHX-01-I-01"), plain);
         assert_eq!(civil_of_day(plain.day), (1999, 12, 31));
         assert_eq!((plain.acd, plain.incremental), (Some(1), true));
+    }
+
+    #[test]
+    fn the_line_number_may_stand_apart_and_a_system_may_be_called_like_it() {
+        let plain = label("CMS-991231-02-XXHX-01-I-01");
+        assert_eq!(label(" 0001 CMS-991231-02-XXHX-01-I-01\n"), plain);
+        assert_eq!(label("0001-991231-02-XXHX-01-I-01").system, "0001");
+    }
+
+    #[test]
+    fn fields_widen_past_99_and_centuries_turn_in_1970() {
+        let wide = label("CMS-261121-117-LSAC-120-F-1000");
+        assert_eq!((wide.number, wide.acd, wide.volume), (117, Some(120), 1_000));
+        assert_eq!(wide.to_string(), "CMS-261121-117-LSAC-120-F-1000");
+        let year = |text: &str| civil_of_day(label(&format!("CMS-{text}0101-01-LSAC-00-F-01")).day).0;
+        assert_eq!(["70", "99", "00", "69"].map(year), [1970, 1999, 2000, 2069]);
+        let far = LabelText { day: day_of_civil(2070, 1, 1).unwrap(), ..wide };
+        assert_eq!(civil_of_day(label(&far.to_string()).day).0, 1970, "what two digits cannot say is not said");
+    }
+
+    #[test]
+    fn an_incremental_has_historical_data_and_specific_tables_are_full() {
+        for letters in ["XXXX", "LSMC", "LSXC", "XXXC"] {
+            let text = format!("CMS-030303-01-{letters}-00-I-01");
+            assert!(text.parse::<LabelText>().is_err(), "{text}");
+        }
+        assert!(label("CMS-030303-01-LSAC-00-I-01").incremental);
+        let specific = label("CMS-030303-01-XXXX-00-F-01");
+        assert_eq!((specific.data.len(), specific.explain()[3].1.as_str()), (0, "specific tables only"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::pieces::Cutoffs;
 use crate::base::time::Instant;
 use crate::column::logical::LogicalType;
+use crate::files::rows;
 use crate::format::error::{FormatError, FormatErrorKind};
 use crate::format::section::{ClockEntry, ColumnEntry, CutoffEntry, SectionRecord};
 use crate::schema::clock::{Clock, ClockKind, Length};
@@ -42,6 +43,14 @@ pub fn to_record(table: &BoundTable, ordered: bool, cutoffs: &Cutoffs) -> Sectio
         digest_id: DIGEST_ID,
         cutoffs: cutoffs.iter().map(|(acd, cutoff)| CutoffEntry { acd, cutoff: cutoff.0 }).collect(),
     }
+}
+
+/// Whether a section is a file tree: one without time and without ACDs that has the columns of one.
+#[must_use]
+pub fn is_tree(record: &SectionRecord) -> bool {
+    let logical = |entry: &ColumnEntry| LogicalType::from_stored(entry.logical, entry.parameter, entry.parameter2);
+    let columns = record.columns.iter().map(|entry| (entry.name.as_str(), logical(entry), entry.declared.as_str()));
+    record.grain == 0 && record.clock.kind == 0 && record.acd_column.is_none() && rows::is_tree(columns)
 }
 
 fn clock_entry(clock: Option<&Clock>) -> ClockEntry {

@@ -3,6 +3,7 @@
 pub mod control;
 pub mod error;
 mod keys;
+pub mod none;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod traits;

@@ -121,13 +121,22 @@ pub trait Snapshot: Send + Sync {
         Ok(())
     }
 
-    /// Number of the column, from 0, whose values are the row keys of the table themselves, if one is. Rows that go in may
-    /// then meet a row of the table, whatever its time.
+    /// Number of the column, from 0, whose values are the row keys of the table themselves, if one is.
     ///
     /// # Errors
     /// The database cannot be read, or the table is not as `table` says.
     fn key_column(&self, _table: &TableSchema) -> Result<Option<usize>, StoreError> {
         Ok(None)
+    }
+
+    /// The rules by which rows of the table must differ, each as the numbers of its columns, from 0: row keys that a column
+    /// has, primary keys, unique indexes. Rows that are alike by a rule have equal values in each column that is named; what a
+    /// rule compares in another way (an expression, text regardless of case) is left out of its columns.
+    ///
+    /// # Errors
+    /// The database cannot be read, or the table is not as `table` says.
+    fn unique_columns(&self, _table: &TableSchema) -> Result<Vec<Vec<usize>>, StoreError> {
+        Ok(Vec::new())
     }
 
     /// Names of all tables, sorted, the database's own ones left out.
@@ -296,8 +305,7 @@ pub trait Replacement {
     fn insert(&mut self, table: &TableSchema, columns: &[usize], batch: &Batch) -> Result<KeyRuns, StoreError>;
 
     /// As [`Replacement::insert`], row `i` under `keys[i]`. A row whose key is taken gets a new one, above all that the table
-    /// has and all of `keys`; returns how many did. (Such a key may be one of the next batch, whose row then gets a new one
-    /// in turn: no row is lost by that.)
+    /// has, all of `keys`, and `above`, the highest key of rows that are still to come; returns how many did.
     ///
     /// # Errors
     /// As [`Replacement::insert`]. Where a column of the table is the key, a taken key is refused: another key would be
@@ -307,6 +315,7 @@ pub trait Replacement {
         table: &TableSchema,
         columns: &[usize],
         keys: &[i64],
+        above: Option<i64>,
         batch: &Batch,
     ) -> Result<u64, StoreError>;
 

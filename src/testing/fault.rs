@@ -20,6 +20,8 @@ pub enum Op {
     Open,
     /// [`Device::size`].
     Size,
+    /// [`Device::remove`].
+    Remove,
     /// [`VolumeSource::read_at`].
     Read,
     /// [`Device::create`].
@@ -223,6 +225,13 @@ impl<D: Device> Device for FaultDevice<D> {
         }
         let inner = self.inner.create(name)?;
         Ok(Box::new(FaultSink { inner, name: name.to_owned(), len: 0, state: Arc::clone(&self.state) }))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), DeviceError> {
+        match locked(&self.state).enter(Op::Remove, name, 0, 0) {
+            Some(fault) => Err(error("remove", name, fault)),
+            None => self.inner.remove(name),
+        }
     }
 
     fn begin(&self, volume: &NewVolume<'_>) -> Result<Box<dyn VolumeSink>, DeviceError> {

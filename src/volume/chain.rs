@@ -164,6 +164,16 @@ fn same_source(one: &LabelRecord, other: &LabelRecord) -> bool {
     source(one) == source(other)
 }
 
+/// Whether a set that is not whole was written again: another one stands in its place. It may have been cut short between two
+/// volumes, which looks as if its next one were elsewhere.
+fn is_replaced(set: &SetReader<'_>, members: &[&SetReader<'_>]) -> bool {
+    let label = set.label();
+    let stands_for = |other: &&SetReader<'_>| {
+        other.label().incremental && other.label().parent_set == label.parent_set && other.is_complete()
+    };
+    label.incremental && !set.is_complete() && members.iter().any(stands_for)
+}
+
 fn named(set: &SetReader<'_>) -> String {
     format!("{} ({})", set.label().label, set.set_id())
 }
@@ -200,7 +210,8 @@ fn newest<'a>(sets: &'a [SetReader<'a>]) -> Result<&'a SetReader<'a>, ChainError
             let label = set.label();
             let twin =
                 |other: &&SetReader<'_>| other.set_id() != set.set_id() && other.label().sequence == label.sequence;
-            !parents.contains(&label.set_id) && (Some(label.sequence) == last || members.iter().any(twin))
+            let tip = !parents.contains(&label.set_id) && (Some(label.sequence) == last || members.iter().any(twin));
+            tip && !is_replaced(set, &members)
         };
         for tip in members.iter().copied().filter(forks) {
             let before = members.iter().filter(|set| set.label().sequence < tip.label().sequence).count();

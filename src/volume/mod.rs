@@ -6,6 +6,7 @@ pub mod chain;
 mod copies;
 mod draft;
 pub mod error;
+pub mod lineage;
 pub mod medium;
 mod moved;
 pub mod name;

@@ -125,7 +125,7 @@ fn labels_that_contradict_themselves_are_refused() {
     let unknown = "which this release does not understand: use a newer release";
     assert_eq!(
         label(|label| label.required_features = 0b101 | 1 << 63),
-        format!("the volume needs bit 0 (sealed payloads), bit 2 (file trees), bit 63, {unknown}")
+        format!("the volume needs bit 0 (sealed payloads), bit 2, bit 63, {unknown}")
     );
     assert_eq!(label(|label| label.volume = 0), "volume is 0, allowed: 1 or more");
     assert_eq!(label(|label| label.volume = 1_000_001), "volume is 1000001, the limit is 1000000");

@@ -6,9 +6,10 @@ use super::undo::{StopAfter, options, restore_onto, undo_watched};
 use intervault::base::monitor::Silent;
 use intervault::base::time::Instant;
 use intervault::device::memory::MemoryDevice;
-use intervault::restore::{self, Options, Outcome, Restore, UndoOptions};
+use intervault::device::traits::Device;
+use intervault::restore::{self, Options, Outcome, Part, Restore, UndoOptions};
 use intervault::schema::range::{Carried, Policies, Uncovered};
-use intervault::store::control::{Collection, Mode};
+use intervault::store::control::{Collection, Mode, RunStatus};
 use intervault::store::traits::Store;
 use intervault::volume::set::find_set;
 
@@ -403,4 +404,133 @@ fn a_restore_that_is_at_work_is_not_called_unfinished() {
     assert_eq!(restore.plan().unwrap_err().class(), intervault::error::Class::Busy);
     drop(lock);
     assert!(restore.plan().unwrap().refusals.iter().any(|refusal| refusal.rule.name() == "unfinished-restore"));
+}
+
+/// Rows without a usable time are a unit of their own, also where the rows bring their own row numbers.
+#[test]
+fn row_numbers_of_undated_rows_are_in_nobodys_way() {
+    let table = HSPLIT.replace("TABLE hsplit (", "TABLE hsplit (id INTEGER PRIMARY KEY, ");
+    let fill = |centre: &Centre, ids: [i64; 5]| {
+        let dates = ["never", "2024-03-10", "2024-03-11", "2024-03-12", "2024-03-13"];
+        for (date, id) in dates.iter().zip(ids) {
+            centre.run(&format!("INSERT INTO hsplit VALUES ({id}, '{date}', 900, 30, 1, 1, 7, 'a')"));
+        }
+    };
+    let (source, target) = (Centre::new(&[&table]), Centre::new(&[&table]));
+    fill(&source, [1, 2, 3, 4, 5]);
+    fill(&target, [5, 1, 2, 3, 4]);
+    let device = backup(&source);
+    let before = target.rows("hsplit");
+    let undo = MemoryDevice::new();
+    restore_onto(&only_set(&device), &target, &options(250_000), Some(&undo), &Silent)
+        .unwrap_or_else(|stopped| panic!("{}", stopped.error));
+    assert_eq!(target.rows("hsplit"), source.rows("hsplit"));
+    undo_watched(&target, &undo, &UndoOptions::default(), &Silent).unwrap();
+    assert_eq!(target.rows("hsplit"), before);
+}
+
+/// The same with a number that must be unique and is no row number: two days have changed places.
+#[test]
+fn unique_values_of_later_slices_are_in_nobodys_way() {
+    for unit_rows in [250_000, 8] {
+        let unique = format!("{HSPLIT}; CREATE UNIQUE INDEX hsplit_u ON hsplit (acdcalls)");
+        let fill = |centre: &Centre, days: [i64; 2]| {
+            for (day, number) in days.iter().zip([100, 200]) {
+                for slot in 0..8 {
+                    centre.interval(&format!("2024-03-{day}"), 800 + slot * 100, 30, 1, number + slot);
+                }
+            }
+        };
+        let (source, target) = (Centre::new(&[&unique]), Centre::new(&[&unique]));
+        fill(&source, [10, 11]);
+        fill(&target, [11, 10]);
+        let device = backup(&source);
+        let before = target.rows("hsplit");
+        let undo = MemoryDevice::new();
+        restore_onto(&only_set(&device), &target, &options(unit_rows), Some(&undo), &Silent)
+            .unwrap_or_else(|stopped| panic!("units of {unit_rows} rows: {}", stopped.error));
+        assert_eq!(target.rows("hsplit"), source.rows("hsplit"));
+        undo_watched(&target, &undo, &UndoOptions::default(), &Silent).unwrap();
+        assert_eq!(target.rows("hsplit"), before);
+    }
+}
+
+/// Where the time is among what must differ, slices are in nobody's way; rows without a usable time may be in theirs.
+#[test]
+fn a_key_with_the_time_in_it_keeps_slices_apart() {
+    let table = HSPLIT.replace("logid CHAR(10))", "logid CHAR(10), PRIMARY KEY (row_date, starttime, acd, split))");
+    assert_ne!(table, HSPLIT);
+    for undated in [false, true] {
+        let (source, target) = (Centre::new(&[&table]), Centre::new(&[&table]));
+        for (centre, minutes, other) in [(&source, 30, 0), (&target, 0, 30)] {
+            (10..14).for_each(|day| centre.intervals(&format!("2024-03-{day}"), 800, 1200, 30, 1));
+            if undated {
+                centre.interval("2024-03-11", 1300, minutes, 1, 7);
+                centre.interval("2024-03-12", 1300, other, 1, 7);
+            }
+        }
+        target.run("UPDATE hsplit SET acdcalls = -1");
+        let device = backup(&source);
+        let before = target.rows("(SELECT rowid, * FROM hsplit)");
+        let undo = MemoryDevice::new();
+        let report = restore_onto(&only_set(&device), &target, &options(8), Some(&undo), &Silent).unwrap();
+        assert_eq!(report.units.len() > 2, !undated, "{:?}", report.units);
+        assert_eq!(target.rows("hsplit"), source.rows("hsplit"));
+        undo_watched(&target, &undo, &UndoOptions::default(), &Silent).unwrap();
+        assert_eq!(target.rows("(SELECT rowid, * FROM hsplit)"), before);
+    }
+}
+
+/// A restore ends before the unit that has all of a table, with and without a usable time, and is finished later.
+#[test]
+fn a_unit_of_all_ranges_and_undated_rows_is_finished_later() {
+    let table = HSPLIT.replace("TABLE hsplit (", "TABLE hsplit (id INTEGER PRIMARY KEY, ");
+    let centre = Centre::new(&[DSPLIT, &table]);
+    for (id, day) in ["never", "2024-03-10", "2024-03-11"].iter().enumerate() {
+        centre.run(&format!("INSERT INTO hsplit VALUES ({id}, '{day}', 900, 30, 1, 1, 7, 'a')"));
+    }
+    centre.run("INSERT INTO dsplit VALUES ('2024-03-10', 1, 1, 10)");
+    let whole = [centre.rows("hsplit"), centre.rows("dsplit")];
+    let device = backup(&centre);
+    centre.run("UPDATE hsplit SET id = 2 - id + 10; UPDATE hsplit SET id = id - 10, acdcalls = -1; DELETE FROM dsplit");
+    let ruined = [centre.rows("hsplit"), centre.rows("dsplit")];
+    let undo = MemoryDevice::new();
+    let planned = {
+        let (set, store) = (only_set(&device), centre.store());
+        let restore = Restore::new(&set, &store, options(8));
+        restore.units(&restore.plan().unwrap())
+    };
+    let both = planned.iter().position(|unit| unit.part == Part::Both).unwrap();
+    assert_eq!(planned.len(), 2, "{planned:?}");
+    // Questions are asked before each unit and in it: the journal tells where it stopped.
+    let stopped = (1..100).find_map(|questions| {
+        let stopped = restore_onto(&only_set(&device), &centre, &options(8), Some(&undo), &StopAfter::new(questions));
+        let begun = restore::unfinished(&centre.store()).unwrap().is_some();
+        undo.list().unwrap().iter().filter(|_| !begun).for_each(|name| drop(undo.remove(name)));
+        begun.then_some(stopped)
+    });
+    let report = stopped.unwrap().unwrap_err().report;
+    assert_ne!(report.units[both].outcome, Outcome::Replaced, "{report:?}");
+    let store = centre.store();
+    let unfinished = restore::unfinished(&store).unwrap().unwrap();
+    let set = only_set(&device);
+    let resumed = Restore::new(&set, &store, options(8)).resume(&unfinished).unwrap();
+    assert_eq!(resumed.units[both].part, Part::Both);
+    assert_eq!([centre.rows("hsplit"), centre.rows("dsplit")], whole);
+    undo_watched(&centre, &undo, &UndoOptions::default(), &Silent).unwrap();
+    assert_eq!([centre.rows("hsplit"), centre.rows("dsplit")], ruined);
+}
+
+/// There is nothing to do but to say that the run which ended early shall not be finished.
+#[test]
+fn beginning_anew_with_nothing_to_do_sets_the_last_run_aside() {
+    let (centre, device, ..) = half();
+    let (set, store) = (only_set(&device), centre.store());
+    let later = Options { anew: true, ..restore_options(Some("2030-01-01"), None) };
+    let restore = Restore::new(&set, &store, later);
+    let plan = restore.plan().unwrap();
+    assert_eq!(restore.units(&plan), []);
+    assert_eq!(restore.apply(&plan, None).unwrap().run, None);
+    let runs = store.snapshot(1).unwrap().runs().unwrap();
+    assert_eq!(runs.iter().map(|run| run.status).collect::<Vec<_>>(), [RunStatus::SetAside]);
 }

@@ -32,7 +32,8 @@ fn fields(value: &Value, path: &str, out: &mut BTreeSet<String>) {
         Value::Array(items) => items.iter().for_each(|item| fields(item, &format!("{path}[]"), out)),
         Value::Object(object) => {
             let span = object.len() == 2 && object.contains_key("from") && object.contains_key("until");
-            if path == "parts" || (span && path != "plan.request") {
+            // What is under `backup` is the object of that command.
+            if matches!(path, "parts" | "sets[].backup") || (span && path != "plan.request") {
                 return;
             }
             for (name, value) in object {
@@ -50,6 +51,10 @@ fn answers() -> Vec<Value> {
     let case = Case::troubled();
     let (url, from) = (case.url(), case.device());
     let undo = case.centre.folder.path().join("undo").display().to_string();
+    let config = case.centre.folder.path().join("intervault.toml").display().to_string();
+    std::fs::write(&config, format!("[devices]\nmonday = '{from}'\n")).unwrap();
+    let state = case.centre.folder.path().join("state").display().to_string();
+    json(&["check", &from, "--verify", "--state-dir", &state], 0);
     let restore = ["restore", "--database", &url, "--from", &from, "--data", "historical", "--undo", &undo];
     let range = ["--start", "2024-03-02 09:00", "--stop", "2024-03-06 23:59", "--partial-periods", "keep"];
     let mut answers = vec![
@@ -58,6 +63,9 @@ fn answers() -> Vec<Value> {
         json(&[&restore[..], &range, &["--uncovered", "delete", "--yes"]].concat(), 0),
         json(&[&restore[..], &["--uncovered", "keep", "--save-plan", &format!("{undo}.plan")]].concat(), 0),
         json(&["log", "--database", &url], 0),
+        json(&["log", "--state-dir", &state], 0),
+        json(&["prune", &from, "--keep-last", "1", "--dry-run", "--state-dir", &state], 0),
+        json(&["status", "--chain", &from, "--state-dir", &state], 0),
         json(&["log", "--database", &url, "--run", "1"], 0),
         json(&["restore", "--database", &url, "--from", &from, "--resume", "--yes"], 0),
         json(&["undo", "--database", &url, "--from", &undo, "--yes"], 0),
@@ -65,14 +73,48 @@ fn answers() -> Vec<Value> {
         json(&["state", "--database", &url], 0),
         json(&["check", &from, &undo, "--verify"], 0),
         json(&["label", &from], 0),
+        json(&["label", &from, "--sticker"], 0),
         json(&["label", "CMS-031024-01-LSAC-00-F-02"], 0),
         json(&["catalogue"], 0),
+        json(&["schedule", "--database", &url, "--to", &from], 0),
+        json(&["devices", "--config", &config], 0),
     ];
     answers.push(case.backup.clone());
+    answers.extend(answers_of_files());
     let again = ["backup", "--database", &url, "--to", &from, "--data", "historical,acd", "--incremental"];
     answers.push(json(&[&again[..], &["--dry-run"]].concat(), 0));
     answers.push(json(&[&again[..], &["--changed-since", "last"]].concat(), 0));
     answers
+}
+
+/// Answers that speak of files.
+fn answers_of_files() -> Vec<Value> {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let long = folder.path().join("tree").join("n".repeat(200));
+    std::fs::create_dir_all(&long).unwrap();
+    std::os::unix::net::UnixListener::bind(at("tree/socket")).unwrap();
+    let tree = std::fs::File::create(at("tree/file")).unwrap();
+    drop(tree);
+    // A path in the tree that is longer than the format takes, so that there is trouble to be told.
+    let mut beneath = intervault::files::beneath::Beneath::open(&long).unwrap();
+    let mut path = Vec::new();
+    for _ in 0..20 {
+        let name = "n".repeat(200);
+        let mode = rustix::fs::Mode::from_raw_mode(0o755);
+        rustix::fs::mkdirat(beneath.folder(&path).unwrap(), name.as_str(), mode).unwrap();
+        path = intervault::files::name::join(&path, name.as_bytes());
+    }
+    std::fs::write(at("sets.toml"), format!("[[file_set]]\nname = \"all\"\npaths = [{:?}]\n", at("tree"))).unwrap();
+    let (volumes, out) = (at("volumes"), at("out"));
+    vec![
+        json(&["backup", "--files", &at("tree"), "--to", &volumes, "--dry-run"], 0),
+        json(&["backup", "--files", &at("tree"), "--to", &volumes], 3),
+        json(&["check", &volumes], 0),
+        json(&["restore", "--from", &volumes, "--files-to", &out], 0),
+        json(&["restore", "--from", &volumes, "--files-to", &out], 9),
+        json(&["backup", "--file-sets", &at("sets.toml"), "--to", &at("others")], 3),
+    ]
 }
 
 #[test]

@@ -11,21 +11,37 @@ mod chains;
 mod collecting;
 #[cfg(target_os = "linux")]
 mod commands;
+#[cfg(target_os = "linux")]
+mod configured;
 mod copies;
 #[cfg(target_os = "linux")]
 mod devices;
 #[cfg(target_os = "linux")]
 mod dialogue;
+mod eyes;
+#[cfg(target_os = "linux")]
+mod files;
+#[cfg(target_os = "linux")]
+mod files_commands;
+#[cfg(target_os = "linux")]
+mod files_hostile;
 mod histories;
 mod incremental;
 mod incremental_since;
 #[cfg(target_os = "linux")]
 mod json;
+mod left_alone;
 mod one_backup;
+#[cfg(target_os = "linux")]
+mod prune;
 mod rules;
 #[cfg(target_os = "linux")]
 mod saved;
 mod scenarios;
+#[cfg(target_os = "linux")]
+mod schedule;
+#[cfg(target_os = "linux")]
+mod status;
 mod support;
 mod undo;
 mod windows;

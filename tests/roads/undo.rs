@@ -315,21 +315,30 @@ fn an_undo_of_renumbered_rows_goes_by_the_ranges() {
 
 /// A damaged undo set is not used, and nothing is changed for it.
 #[test]
-fn a_damaged_undo_set_changes_nothing() {
+fn a_unit_whose_saved_rows_are_damaged_stays_as_the_restore_left_it() {
     let centre = world();
     let device = backup(&centre);
     centre.run(RUIN);
     let undo = MemoryDevice::new();
     restore_onto(&only_set(&device), &centre, &options(40), Some(&undo), &Silent).unwrap();
-    let restored = keyed(&centre);
     let name = undo.list().unwrap().remove(0);
     let mut bytes = undo.remove(&name).unwrap();
     let at = bytes.len() / 3;
     bytes[at] ^= 4;
     undo.insert(&name, bytes);
+    let store = centre.store();
+    let set = find_set(&undo, set_id(0xAA)).unwrap().unwrap();
+    let plan = restore::undo_plan(&set, &store, &UndoOptions::default(), &Silent).unwrap();
+    let refused: Vec<u32> =
+        plan.units.iter().filter(|unit| unit.refusal.is_some()).map(|unit| unit.line.number).collect();
+    assert!(plan.refusals.iter().all(|refusal| refusal.class == Class::Damage), "{:?}", plan.refusals);
+    assert!(!refused.is_empty() && refused.len() < plan.units.len(), "{:?}", plan.refusals);
     let error = undo_with(&centre, &undo, &UndoOptions::default()).unwrap_err();
     assert_eq!(error.class(), Class::Damage, "{error}");
-    assert_eq!(keyed(&centre), restored);
+    let lines = store.snapshot(1).unwrap().units(plan.run.number).unwrap();
+    let left: Vec<u32> =
+        lines.iter().rev().filter(|line| line.status == UnitStatus::Applied).map(|line| line.number).collect();
+    assert_eq!(left, refused);
 }
 
 /// Two restores one after the other are undone one after the other, the later one first.

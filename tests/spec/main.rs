@@ -8,6 +8,8 @@ mod example;
 use intervault::base::time::{Instant, day_of_civil};
 use intervault::column::id;
 use intervault::column::logical::LogicalType;
+use intervault::files::entry::{Kind, State};
+use intervault::files::rows::COLUMNS;
 use intervault::format::block::{BlockHeader, BlockKind, OPTIONAL_KINDS};
 use intervault::format::layout::records::STRUCTS;
 use intervault::format::layout::{block, numbers};
@@ -85,12 +87,26 @@ fn expected() -> BTreeMap<String, Table> {
     table("table: limits", numbers::LIMITS.iter().map(|(name, value)| row(&[name, value])).collect());
     table("table: fixed", numbers::FIXED.iter().map(|(name, value)| row(&[name, value])).collect());
     table("table: features", RESERVED_FEATURES.iter().map(|(bit, name)| row(&[bit, name])).collect());
+    let columns = COLUMNS.iter().enumerate().map(|(at, (name, logical))| row(&[&at, name, &tree_type(*logical)]));
+    table("table: file tree columns", columns.collect());
+    table("table: file kinds", Kind::ALL.iter().map(|kind| row(&[&kind.id(), &kind.name()])).collect());
+    let states = [(State::Sound, "sound"), (State::Changed, "changed"), (State::Unread, "unread")];
+    table("table: file states", states.iter().map(|(state, name)| row(&[&state.id(), name])).collect());
     let numbered = |(number, row): (usize, Vec<String>)| [vec![number.to_string()], row].concat();
     table("table: example rows", example::rows().into_iter().enumerate().map(numbered).collect());
     let types = ["u8, u16, u32, u64", "i32, i64", "bool", "bytes N", "text", "list of T", "option of T", "(A, B)"];
     let types = types.iter().chain(&["a struct", "embedded R"]).map(|name| row(&[name])).collect();
     table("table: types", types);
     out
+}
+
+/// A logical type as the columns of a file tree name it.
+fn tree_type(logical: LogicalType) -> String {
+    match logical {
+        LogicalType::Integer { bits } => format!("integer {bits}"),
+        LogicalType::Blob => "blob".to_owned(),
+        other => format!("{other:?}"),
+    }
 }
 
 /// The tables of chapter 7, due as soon as it has text.

@@ -1,7 +1,8 @@
 //! `intervault backup`.
 
+use super::files::TreeArgs;
 use super::jobs;
-use crate::backup::ChangedSince;
+use crate::backup::{ChangedSince, FileTree};
 use crate::base::time::Instant;
 use crate::cli::failure::Failure;
 use crate::cli::parse::{self, DatabaseUrl, DevicePath};
@@ -65,6 +66,9 @@ Examples:
     intervault backup --database sqlite:/var/cms/history.db --to /backup/monday --incremental
   The same onto a folder of its own; those that it builds on are elsewhere:
     intervault backup --database sqlite:history.db --to /backup/tuesday --base /backup/monday --incremental
+  Files beside the tables, or alone:
+    intervault backup --database sqlite:history.db --to /backup/monday --files /cms/db/ext --exclude '*.tmp'
+    intervault backup --files / --cmsadm --to /backup/system
   What would be backed up:
     intervault backup --database sqlite:history.db --to /backup/monday --dry-run
 
@@ -74,23 +78,24 @@ that are not as the newest set of the chain lists them, and tables without time 
 The database stays in use meanwhile. The volumes are read back before the backup is called done.")]
 pub struct BackupArgs {
     /// The database: sqlite:PATH
-    #[arg(long, value_name = "URL", value_parser = parse::database)]
-    pub database: DatabaseUrl,
+    #[arg(long, value_name = "URL", value_parser = parse::database, required_unless_present_any = ["files", "file_sets"])]
+    pub database: Option<DatabaseUrl>,
     /// Where the volumes go: a folder, made if it is not there; tape:PATH, a tape drive or a tape image; or - for standard
     /// output. May be given more than once: when one is full the backup goes on to the next
     #[arg(long, value_name = "DEVICE", value_parser = parse::device, required = true)]
     pub to: Vec<DevicePath>,
     /// Kinds of data: local, system, acd, historical, custom [default: all of them]
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = data_type, conflicts_with = "tables")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = data_type, conflicts_with = "tables",
+        requires = "database")]
     pub data: Vec<DataType>,
     /// Specific tables instead of kinds of data
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse::table)]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse::table, requires = "database")]
     pub tables: Vec<String>,
     /// Back up all rows [default]
     #[arg(long, conflicts_with = "incremental")]
     pub full: bool,
     /// Back up what changed since the newest backup of this database, on DEVICE or where --base says
-    #[arg(long, conflicts_with = "tables")]
+    #[arg(long, conflicts_with = "tables", requires = "database")]
     pub incremental: bool,
     /// Another device with backups to build on; may be given several times
     #[arg(long, value_name = "DEVICE", value_parser = parse::device, requires = "incremental")]
@@ -106,8 +111,12 @@ pub struct BackupArgs {
     #[arg(long, value_name = "N", requires = "changed_since")]
     pub margin_days: Option<u16>,
     /// One ACD only; tables without an ACD column are left out
-    #[arg(long, value_name = "N", value_parser = parse::acd, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = parse::acd, allow_negative_numbers = true,
+        requires = "database")]
     pub acd: Option<i64>,
+    /// Files
+    #[command(flatten)]
+    pub trees: TreeArgs,
     /// Begin another volume at this size, such as 64MiB or 1.5G [default: one volume]
     #[arg(long, value_name = "SIZE", value_parser = parse::size)]
     pub volume_size: Option<u64>,
@@ -134,6 +143,9 @@ pub struct BackupArgs {
     /// Worker threads [default: as the machine has, at most 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
+    /// Write figures of the last backups into this file afterwards, for Prometheus [default: as configured]
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
     /// Say what would be backed up, and stop
     #[arg(long)]
     pub dry_run: bool,
@@ -164,8 +176,12 @@ impl From<OverwriteArg> for Overwrite {
 /// What a backup is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupOptions {
-    /// The source.
-    pub database: DatabaseUrl,
+    /// The source; `None` for files alone.
+    pub database: Option<DatabaseUrl>,
+    /// File trees to back up too.
+    pub trees: Vec<FileTree>,
+    /// A file of named file sets, which are backed up instead of all else.
+    pub file_sets: Option<PathBuf>,
     /// Where the volumes go: the first, and those that follow when it is full; never empty.
     pub to: Vec<DevicePath>,
     /// What is backed up.
@@ -196,6 +212,8 @@ pub struct BackupOptions {
     pub now: Option<Instant>,
     /// Worker threads, from 1.
     pub jobs: usize,
+    /// File for figures of the last backups.
+    pub metrics: Option<PathBuf>,
     /// Whether to stop before anything is written.
     pub dry_run: bool,
 }
@@ -204,7 +222,7 @@ impl BackupArgs {
     /// The options.
     ///
     /// # Errors
-    /// Devices and options that do not go together.
+    /// A path cannot be the name of a file tree; devices and options that do not go together.
     pub fn options(&self) -> Result<BackupOptions, Failure> {
         let piped = self.to.contains(&DevicePath::Pipe);
         if piped && self.to.len() > 1 {
@@ -218,6 +236,8 @@ impl BackupArgs {
         }
         Ok(BackupOptions {
             database: self.database.clone(),
+            trees: self.trees.trees()?,
+            file_sets: self.trees.file_sets.clone(),
             to: self.to.clone(),
             selection: Selection::of(&self.data, &self.tables),
             incremental: self.incremental,
@@ -235,6 +255,7 @@ impl BackupArgs {
             catalogue: self.catalogue.clone(),
             now: self.now,
             jobs: jobs(self.jobs),
+            metrics: self.metrics.clone(),
             dry_run: self.dry_run,
         })
     }

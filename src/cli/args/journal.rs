@@ -133,40 +133,6 @@ impl StateArgs {
     }
 }
 
-/// Arguments of `log`.
-#[derive(Debug, Clone, Args)]
-#[command(after_help = "\
-Examples:
-  The restores of a database, and where their undo sets are:
-    intervault log --database sqlite:history.db
-  What one of them replaced, unit by unit:
-    intervault log --database sqlite:history.db --run 3")]
-pub struct LogArgs {
-    /// The database: sqlite:PATH
-    #[arg(long, value_name = "URL", value_parser = parse::database)]
-    pub database: DatabaseUrl,
-    /// One restore only, with its units and ranges
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub run: Option<u64>,
-}
-
-/// What `log` is asked to show.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogOptions {
-    /// The database.
-    pub database: DatabaseUrl,
-    /// Number of the only restore to show, with its units.
-    pub run: Option<u64>,
-}
-
-impl LogArgs {
-    /// The options.
-    #[must_use]
-    pub fn options(&self) -> LogOptions {
-        LogOptions { database: self.database.clone(), run: self.run }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{Cli, Command};
@@ -189,8 +155,6 @@ mod tests {
         };
         let options = args.options();
         assert_eq!((options.run, options.force, options.partial, options.from.len()), (Some(3), true, false, 0));
-        let Ok(Command::Log(args)) = read("intervault log --database sqlite:a") else { panic!("not a log") };
-        assert_eq!(args.options().run, None);
     }
 
     #[test]
@@ -200,7 +164,6 @@ mod tests {
             ("state --database sqlite:a --mode everybody", "write single-user or multi-user"),
             ("undo --database sqlite:a --force --partial", "cannot be used with"),
             ("undo --database sqlite:a --run 0", "0 is not in 1.."),
-            ("log", "--database"),
         ] {
             let error = read(&format!("intervault {line}")).unwrap_err();
             assert!(error.contains(part), "{line}: {error}");

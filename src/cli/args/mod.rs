@@ -2,21 +2,30 @@
 //! without opening anything is found here.
 
 mod backup;
+mod files;
+mod history;
 mod journal;
+mod prune;
 mod restore;
+mod schedule;
 mod small;
 
 pub use backup::{BackupArgs, BackupOptions, Selection};
-pub use journal::{LogArgs, LogOptions, StateArgs, StateOptions, UndoArgs, UndoOptions};
+pub use files::{FilesToArgs, FilesToOptions, TreeArgs, trees};
+pub use history::{HistoryOptions, LogArgs, LogOptions, RestoresOptions, StatusArgs, StatusOptions, age};
+pub use journal::{StateArgs, StateOptions, UndoArgs, UndoOptions};
+pub use prune::{PruneArgs, PruneOptions};
 pub use restore::{Carried, PartialPeriods, ProofLevel, RestoreArgs, RestoreOptions, Uncovered, Undo};
+pub use schedule::{NightlyBackup, NightlyRestore, ScheduleArgs, ScheduleOptions};
 pub use small::{
     BrCheckArgs, BrDevice, CatalogueArgs, CatalogueOptions, CheckArgs, CheckOptions, CheckWork, DemoArgs, DemoOptions,
-    GenArgs, LabelArgs, LabelOptions,
+    DevicesArgs, GenArgs, LabelArgs, LabelOptions,
 };
 
 use super::output::{Color, Style};
 use super::parse::DevicePath;
 use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
 
 /// What every exit status means, for the end of help pages.
 pub const EXIT_STATUS: &str = "\
@@ -39,6 +48,13 @@ pub struct Cli {
     /// What every command understands.
     #[command(flatten)]
     pub global: GlobalArgs,
+    /// Folder of the history of backups and restores [default: INTERVAULT_STATE, else $XDG_STATE_HOME/intervault, for root
+    /// /var/lib/intervault, for others ~/.local/state/intervault]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Configuration: devices by name, hooks, defaults [default: INTERVAULT_CONFIG, else /etc/intervault.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// The command.
     #[command(subcommand)]
     pub command: Command,
@@ -80,10 +96,18 @@ pub enum Command {
     Undo(UndoArgs),
     /// Show or set whether rows are collected, and who may work
     State(StateArgs),
-    /// Show the restores of a database
+    /// Show the last backup, errors, what is at work, and the chains on devices
+    Status(StatusArgs),
+    /// Show the history of backups and restores, or the restores of one database
     Log(LogArgs),
     /// List what is on volumes, or prove that they can be read
     Check(CheckArgs),
+    /// Remove old sets by rules of keeping
+    Prune(PruneArgs),
+    /// Write timers for systemd: backups of a week, nightly restores
+    Schedule(ScheduleArgs),
+    /// List the devices of the configuration
+    Devices(DevicesArgs),
     /// Say whose volumes these are, or what a label means
     Label(LabelArgs),
     /// Print the table catalogue in force

@@ -1,6 +1,7 @@
 //! `intervault restore`.
 
 use super::backup::{Selection, data_type};
+use super::files::{FilesToArgs, FilesToOptions};
 use super::jobs;
 use crate::base::time::Instant;
 use crate::cli::failure::Failure;
@@ -77,6 +78,9 @@ Examples:
     intervault restore --database sqlite:history.db --from /backup/monday --tables synonyms,agroups
   The state of an earlier set, where a full backup and its incremental ones lie in one folder:
     intervault restore --database sqlite:history.db --from /backup --stop-at CMS-031024-02-H-00-I-01
+  Files, into a folder; all of them, or what a pattern matches:
+    intervault restore --from /backup/monday --files-to /tmp/looked-at
+    intervault restore --from /backup/monday --files-to / --files '/cms/db/ext/*' --overwrite-files
   Save the plan to look at, and apply exactly that later:
     intervault restore --database sqlite:history.db --from /backup/monday --start 2003-10-23 --save-plan outage.plan
     intervault restore --database sqlite:history.db --from /backup/monday --plan outage.plan
@@ -90,8 +94,8 @@ What is deleted is first saved in an undo set, beside the database unless told o
 Rows are replaced unit by unit, a slice of a table in each transaction. Ctrl-C stops before the next unit, all consistent.")]
 pub struct RestoreArgs {
     /// The database: sqlite:PATH
-    #[arg(long, value_name = "URL", value_parser = parse::database)]
-    pub database: DatabaseUrl,
+    #[arg(long, value_name = "URL", value_parser = parse::database, required_unless_present = "files_to")]
+    pub database: Option<DatabaseUrl>,
     /// Where the volumes are: a folder, one volume, tape:PATH, or - for standard input; may be given more than once, for the
     /// sets of a chain and for copies of the same volumes
     #[arg(long, value_name = "DEVICE", value_parser = parse::device, required = true)]
@@ -105,8 +109,8 @@ pub struct RestoreArgs {
     /// One ACD only
     #[arg(long, value_name = "N", value_parser = parse::acd, allow_negative_numbers = true)]
     pub acd: Option<i64>,
-    /// The set whose state is wanted, with those before it in its chain: its label, its id or the beginning of it [default:
-    /// the newest, if there is one chain only]
+    /// The set whose state is wanted, with those before it in its chain: its label, its id or the beginning of it, or
+    /// `newest` for the last whole set of the chain that was begun last [default: the newest, if there is one chain only]
     #[arg(long, value_name = "SET", value_parser = parse::set)]
     pub set: Option<String>,
     /// An earlier state of the chain: up to this set, named in the same way; implies --older-wins
@@ -139,6 +143,9 @@ pub struct RestoreArgs {
     /// Where volumes are missing or damaged, restore what is proven whole without them
     #[arg(long)]
     pub partial: bool,
+    /// Files
+    #[command(flatten)]
+    pub files: FilesToArgs,
     /// Show the plan, and stop
     #[arg(long)]
     pub dry_run: bool,
@@ -190,7 +197,7 @@ pub struct RestoreOptions {
     pub selection: Option<Selection>,
     /// One ACD, or all.
     pub acd: Option<i64>,
-    /// The set's label, or 4 to 32 hexadecimal digits of its id, small letters.
+    /// The set's label, or 4 to 32 hexadecimal digits of its id, small letters; or `newest`.
     pub set: Option<String>,
     /// A set of the same chain up to which it is restored, named likewise.
     pub stop_at: Option<String>,
@@ -233,6 +240,25 @@ pub struct RestoreOptions {
 }
 
 impl RestoreArgs {
+    /// The options, if files are restored and no tables.
+    #[must_use]
+    pub fn files_options(&self) -> Option<FilesToOptions> {
+        let files = &self.files;
+        Some(FilesToOptions {
+            from: self.from.clone(),
+            folder: files.files_to.clone()?,
+            choose: files.files.clone(),
+            overwrite: files.overwrite_files,
+            owners: files.owners,
+            set: self.set.clone(),
+            stop_at: self.stop_at.clone(),
+            partial: self.partial,
+            jobs: jobs(self.jobs),
+            dry_run: self.dry_run,
+            yes: self.yes,
+        })
+    }
+
     /// The options.
     ///
     /// # Errors
@@ -246,7 +272,7 @@ impl RestoreArgs {
         })?;
         let all = self.data.is_empty() && self.tables.is_empty();
         Ok(RestoreOptions {
-            database: self.database.clone(),
+            database: self.database.clone().ok_or_else(|| Failure::usage("--database is missing"))?,
             from: self.from.clone(),
             selection: (!all).then(|| Selection::of(&self.data, &self.tables)),
             acd: self.acd,
@@ -409,7 +435,7 @@ mod tests {
             (&["--start", "2003-02-30"], "no such date"),
             (&["--uncovered", "maybe"], "refuse, delete, keep"),
             (&["--undo", "/u", "--no-undo"], "cannot be used with"),
-            (&["--undo", "tape:/dev/nst0"], "not a tape"),
+            (&["--undo", "tape:/dev/nst0"], "kept in a folder"),
             (&["--stop-at", "123"], "or its label"),
         ];
         for (line, part) in cases {

@@ -76,11 +76,16 @@ Examples:
   Whose volumes are these?
     intervault label /backup/monday
   What does a label mean?
-    intervault label CMS-031024-01-LSAC-00-F-01")]
+    intervault label CMS-031024-01-LSAC-00-F-01
+  What to write on the cartridges, one block of text for each volume:
+    intervault label /backup/monday --sticker")]
 pub struct LabelArgs {
     /// A folder of volumes, one volume, tape:PATH, - for standard input, or a label
     #[arg(value_name = "DEVICE|LABEL")]
     pub subject: String,
+    /// Print what to stick on each volume: label, number, date, source, contents, until when to keep it
+    #[arg(long)]
+    pub sticker: bool,
 }
 
 /// What `label` is asked about.
@@ -88,15 +93,46 @@ pub struct LabelArgs {
 pub struct LabelOptions {
     /// A path, or the text of a label.
     pub subject: String,
+    /// Whether stickers are wanted.
+    pub sticker: bool,
 }
 
 impl LabelArgs {
     /// The options.
     #[must_use]
     pub fn options(&self) -> LabelOptions {
-        LabelOptions { subject: self.subject.clone() }
+        LabelOptions { subject: self.subject.clone(), sticker: self.sticker }
     }
 }
+
+/// Arguments of `devices`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  The devices, which one backups go to, whether each can be reached, and its free space:
+    intervault devices
+  Those of another configuration:
+    intervault devices --config ./intervault.toml
+
+The configuration is a TOML file; paths in it count from its folder, and what it does not know it refuses:
+
+  system = \"CMS\"                             # name in labels
+  database = \"sqlite:/var/cms/history.db\"    # of backups
+  catalogue = \"tables.toml\"
+  state = \"/var/lib/intervault\"              # folder of the history
+  metrics = \"/var/lib/node/intervault.prom\"  # figures of the last backup, for Prometheus
+  default_device = \"nightly\"                 # of backups
+
+  [devices]
+  nightly = \"/backup/nightly\"
+
+  [hooks]                                     # whole paths and arguments, no shell
+  before = [[\"/usr/local/bin/quiet\", \"on\"]]
+  after = [[\"/usr/local/bin/quiet\", \"off\"]]
+
+A name of a device may stand wherever a DEVICE does; ./nightly is a folder of that name. A hook before that fails stops the
+backup (status 1); hooks after run always, and find how it ended in INTERVAULT_RESULT, INTERVAULT_EXIT, INTERVAULT_LABEL, …")]
+pub struct DevicesArgs {}
 
 /// Arguments of `catalogue`.
 #[derive(Debug, Clone, Args)]
@@ -239,6 +275,7 @@ mod tests {
         assert_eq!(check("intervault check -v /b --set 00ff").unwrap().work, CheckWork::Verify);
         assert_eq!(check("intervault check /a /b -v").unwrap().devices.len(), 2);
         assert!(check("intervault check /b --list --verify").unwrap_err().contains("cannot be used with"));
+        assert_eq!(check("intervault check tape:/dev/nst0").unwrap().devices, [DevicePath::Tape("/dev/nst0".into())]);
         assert!(check("intervault check s3:bucket").unwrap_err().contains("not in this release"));
         assert!(check("intervault check").unwrap_err().contains("DEVICE"));
     }

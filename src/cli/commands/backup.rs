@@ -2,10 +2,11 @@
 
 use super::media::Shelf;
 use super::open::{self, Now};
-use crate::backup::{Backup, Incremental, Kind, Options, ReadBack, Select};
+use crate::backup::{Backup, BackupReport, Gap, Incremental, Kind, Options, ReadBack, Select, TreeReport};
 use crate::cli::args::{BackupOptions, Selection};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::job::Job;
 use crate::cli::output::Output;
 use crate::cli::parse::DevicePath;
 use crate::cli::progress::Progress;
@@ -13,43 +14,75 @@ use crate::cli::render::backup as render;
 use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::media::MediaDevice;
 use crate::error::ErrorKind;
+use crate::store::none::NoDatabase;
 use crate::store::traits::{Store, StoreIdentity};
 use crate::volume::error::VolumeError;
 use crate::volume::medium::Admission;
+use serde_json::Value;
 
-/// Name of the system in labels.
-const SYSTEM: &str = "CMS";
+/// What a backup, or the plan of one, answers.
+pub struct Answer {
+    /// Name of the JSON object.
+    schema: &'static str,
+    /// The exit status.
+    pub exit: Exit,
+    /// For programs.
+    pub json: Value,
+    /// For people.
+    pub text: String,
+    warnings: Vec<String>,
+}
+
+impl Answer {
+    /// Gives the whole answer.
+    pub fn give(&self, output: &Output) {
+        if output.json() {
+            output.object(self.schema, self.exit, &self.json);
+        } else {
+            output.line(self.text.trim_end());
+        }
+        self.warn(output);
+    }
+
+    /// Says what a person should look at.
+    pub fn warn(&self, output: &Output) {
+        self.warnings.iter().for_each(|warning| output.warning(warning));
+    }
+}
 
 fn admission(options: &BackupOptions, now: &open::Now, source: &StoreIdentity) -> Admission {
     let (server, database) = (source.server.clone(), source.database.clone());
     Admission { overwrite: options.overwrite, today: now.civil.day(), server, database }
 }
 
-/// Runs it.
+/// Backs up, or plans it.
 ///
 /// # Errors
 /// The database or the device cannot be used, or what was written cannot be read back.
-pub fn run(options: &BackupOptions, output: &Output) -> Result<Exit, Failure> {
+pub fn run(options: &BackupOptions, job: &Job, output: &Output) -> Result<Answer, Failure> {
     let now = open::now(options.now)?;
     now.doubt().iter().for_each(|doubt| output.warning(doubt));
-    let store = open::database(&options.database)?;
+    let store: Box<dyn Store> = match &options.database {
+        Some(url) => Box::new(open::database(url)?),
+        None => Box::new(NoDatabase::new()),
+    };
     let catalogue = open::catalogue(options.catalogue.as_deref())?;
-    let work = work(options, &now)?;
+    let folders = options.to.iter().filter_map(|to| match to {
+        DevicePath::Path(folder) => Some(folder.clone()),
+        DevicePath::Tape(_) | DevicePath::Pipe => None,
+    });
+    let work = Options { skip: folders.collect(), ..work(options, job, &now)? };
     let shelf = Shelf::new(options, admission(options, &now, store.identity()), output);
     let device = MediaDevice::new(if options.dry_run { shelf.planned()? } else { shelf.first()? }, &shelf);
     let others = options.base.iter().map(open::volumes).collect::<Result<Vec<_>, _>>()?;
     let progress = Progress::new(output);
-    let backup = Backup::new(&store, &catalogue, &device, work).watched(&progress);
+    let backup = Backup::new(store.as_ref(), &catalogue, &device, work).watched(&progress);
     let backup = others.iter().fold(backup, |backup, other| backup.based_on(other.as_ref()));
     if options.dry_run {
         let plan = backup.plan()?;
         let exit = if plan.gaps.warn() { Exit::Warnings } else { Exit::Done };
-        if output.json() {
-            output.object("intervault/backup-plan", exit, &render::plan_json(&plan, &now));
-        } else {
-            output.line(render::plan_text(&plan, &now).trim_end());
-        }
-        return Ok(exit);
+        let (json, text) = (render::plan_json(&plan, &now), render::plan_text(&plan, &now));
+        return Ok(Answer { schema: "intervault/backup-plan", exit, json, text, warnings: Vec::new() });
     }
     let report = backup.run().map_err(|error| match error.kind() {
         ErrorKind::Volume(VolumeError::Device(DeviceError { kind: DeviceErrorKind::Wanted { .. }, .. })) => {
@@ -63,35 +96,47 @@ pub fn run(options: &BackupOptions, output: &Output) -> Result<Exit, Failure> {
         }
         _ => Failure::from(error),
     })?;
+    job.written(&report.set, report.parent.as_ref(), report.verified);
     let unproved = options.verify && !report.verified;
-    let exit = if unproved || report.gaps.warn() { Exit::Warnings } else { Exit::Done };
-    if output.json() {
-        output.object("intervault/backup", exit, &render::report_json(&report, &now));
-    } else {
-        output.line(render::report_text(&report, &now).trim_end());
-    }
-    if unproved {
-        output.warning(match options.to.contains(&DevicePath::Pipe) {
-            true => {
-                "not read back, since it went through a pipe: prove it at the other end, with intervault check - \
-                     --verify; --no-verify says that you do"
-            }
-            false => "not read back, since a medium was changed: prove the volumes with intervault check --verify",
-        });
-    }
-    for gap in report.gaps.left_out.iter().filter(|gap| gap.warns) {
-        output.warning(&format!("left out: {}: {}", gap.name, gap.reason));
-    }
-    for gap in report.gaps.not_restorable.iter().filter(|gap| gap.warns) {
-        output.warning(&format!("backed up, but this release cannot restore it: {}: {}", gap.name, gap.reason));
-    }
-    Ok(exit)
+    let warns = unproved || report.gaps.warn() || report.trees.iter().any(TreeReport::warns);
+    let exit = if warns { Exit::Warnings } else { Exit::Done };
+    let (json, text) = (render::report_json(&report, &now), render::report_text(&report, &now));
+    Ok(Answer {
+        schema: "intervault/backup",
+        exit,
+        json,
+        text,
+        warnings: warnings(&report, unproved, options.to.contains(&DevicePath::Pipe)),
+    })
+}
+
+fn warnings(report: &BackupReport, unproved: bool, piped: bool) -> Vec<String> {
+    let warned = |gaps: &[Gap], what: &str| {
+        let gaps = gaps.iter().filter(|gap| gap.warns);
+        gaps.map(|gap| format!("{what}{}: {}", gap.name, gap.reason)).collect::<Vec<_>>()
+    };
+    let files: Vec<Gap> = report.trees.iter().flat_map(TreeReport::gaps).collect();
+    let proof = match piped {
+        true => {
+            "not read back, since it went through a pipe: prove it at the other end, with intervault check - --verify; \
+             --no-verify says that you do"
+        }
+        false => "not read back, since a medium was changed: prove the volumes with intervault check --verify",
+    };
+    [
+        if unproved { vec![proof.to_owned()] } else { Vec::new() },
+        warned(&report.gaps.left_out, "left out: "),
+        warned(&report.gaps.not_restorable, "backed up, but this release cannot restore it: "),
+        warned(&files, ""),
+    ]
+    .concat()
 }
 
 /// What the engine is asked to do.
-fn work(options: &BackupOptions, now: &Now) -> Result<Options, Failure> {
+fn work(options: &BackupOptions, job: &Job, now: &Now) -> Result<Options, Failure> {
     Ok(Options {
         select: match &options.selection {
+            _ if options.database.is_none() => Select::Data(Vec::new()),
             Selection::Data(data) => Select::Data(data.clone()),
             Selection::Tables(tables) => Select::Tables(tables.clone()),
         },
@@ -99,12 +144,14 @@ fn work(options: &BackupOptions, now: &Now) -> Result<Options, Failure> {
             true => Kind::Incremental(Incremental { set: options.set.clone(), changed_since: options.changed_since }),
             false => Kind::Full,
         },
+        trees: options.trees.clone(),
         acd: options.acd,
         volume_size: options.volume_size,
         retain_until: options.retain.map(|days| now.civil.day().saturating_add(i32::from(days))),
         read_back: if options.verify { ReadBack::Verify } else { ReadBack::Skip },
         jobs: options.jobs,
-        system: SYSTEM.to_owned(),
+        system: job.system_name().to_owned(),
+        number_after: job.last_number(now.civil.day()),
         ..Options::new(now.civil, now.unix, open::new_set()?)
     })
 }

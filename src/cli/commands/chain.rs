@@ -1,12 +1,15 @@
 //! Which sets of the devices a restore draws on: a set alone, or a full one and the incremental ones that build on it.
 
-use crate::cli::args::RestoreOptions;
+use crate::cli::args::{RestoreOptions, Selection};
+use crate::cli::parse;
 use crate::cli::render::text::escape;
 use crate::device::traits::Device;
 use crate::error::Error;
 use crate::format::block::SetId;
 use crate::volume::chain::{Chain, ChainError, Wanted};
+use crate::volume::lineage::{families, joins};
 use crate::volume::set::SetReader;
+use std::collections::BTreeSet;
 
 /// The chain that was asked for, or the only one.
 ///
@@ -17,7 +20,29 @@ pub(super) fn chosen<'a>(
     device: &dyn Device,
     options: &RestoreOptions,
 ) -> Result<Chain<'a>, Error> {
-    let wanted = Wanted { set: options.set.as_deref(), stop_at: options.stop_at.as_deref() };
+    let bits = match &options.selection {
+        Some(Selection::Data(data)) => data.iter().map(|data| data.bit()).fold(0, |bits, bit| bits | bit),
+        Some(Selection::Tables(_)) | None => u32::MAX,
+    };
+    wanted(sets, device, options.set.as_deref(), options.stop_at.as_deref(), bits)
+}
+
+/// The same by the names of sets; `bits` are the kinds of data of which the newest set has any.
+///
+/// # Errors
+/// As [`chosen`].
+pub(super) fn wanted<'a>(
+    sets: &'a [SetReader<'a>],
+    device: &dyn Device,
+    set: Option<&str>,
+    stop_at: Option<&str>,
+    bits: u32,
+) -> Result<Chain<'a>, Error> {
+    let set = match set {
+        Some(parse::NEWEST) => Some(newest(sets, device, bits)?.to_string()),
+        set => set.map(str::to_owned),
+    };
+    let wanted = Wanted { set: set.as_deref(), stop_at };
     Chain::choose(sets, wanted).map_err(|error| match error {
         ChainError::NoSuchSet(set) => Error::nothing(
             format!("no set {} on {}", escape(&set), device.describe()),
@@ -32,6 +57,33 @@ pub(super) fn chosen<'a>(
             "--stop-at names a member of that chain; list them with intervault check DEVICE --list",
         ),
     })
+}
+
+/// The last whole set of the chain that was begun last and has any of the data that are wanted. Which chain that is only the
+/// times on labels tell, which the clock of the source made.
+///
+/// # Errors
+/// There is none (exit status 10); sets of several databases are there (9).
+fn newest(sets: &[SetReader<'_>], device: &dyn Device, bits: u32) -> Result<SetId, Error> {
+    let mut sources = BTreeSet::new();
+    let mut last = None;
+    for family in families(sets) {
+        let fits =
+            |set: &&&SetReader<'_>| joins(set.label()) && set.label().data_types & bits != 0 && set.is_complete();
+        let Some(set) = family.members.iter().rfind(fits) else { continue };
+        let label = set.label();
+        sources.insert((&label.source_store, &label.source_server, &label.source_database));
+        last = Some(set.set_id());
+    }
+    if sources.len() > 1 {
+        let names: Vec<String> = sources.iter().map(|(_, server, name)| format!("{name} on {server}")).collect();
+        return Err(Error::refused(
+            format!("{} holds sets of several databases: {}", device.describe(), names.join("; ")),
+            "say which set with --set and its label, or the beginning of its id",
+        ));
+    }
+    let none = || format!("no whole backup of these data on {}", device.describe());
+    last.ok_or_else(|| Error::nothing(none(), "list the sets with intervault check DEVICE --list"))
 }
 
 /// The chain of just these sets, which something that was written down before names: `of`, for people.

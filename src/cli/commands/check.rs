@@ -6,6 +6,7 @@ use crate::check::{self, Found};
 use crate::cli::args::{CheckOptions, CheckWork};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::job::Job;
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
 use crate::cli::render::check as render;
@@ -17,10 +18,10 @@ use serde_json::{Value, json};
 ///
 /// # Errors
 /// There is nothing to look at. What is wrong with the volumes is in the answer and in the exit status.
-pub fn run(options: &CheckOptions, output: &Output) -> Result<Exit, Failure> {
+pub fn run(options: &CheckOptions, job: &Job, output: &Output) -> Result<Exit, Failure> {
     let device = open::all_volumes(&options.devices)?;
     let found = check::find(&device, options.set.as_deref())?;
-    judge(&found, options.work, options.jobs, &Progress::new(output), output)
+    judge(&found, options.work, options.jobs, &Progress::new(output), job, output)
 }
 
 /// Lists or verifies what was found.
@@ -29,6 +30,7 @@ pub(in crate::cli) fn judge(
     work: CheckWork,
     jobs: usize,
     monitor: &dyn Monitor,
+    job: &Job,
     output: &Output,
 ) -> Result<Exit, Failure> {
     let mut exit = found.unreadable.iter().map(|bad| Exit::from(bad.class)).fold(Exit::Done, Exit::worst);
@@ -48,6 +50,11 @@ pub(in crate::cli) fn judge(
         if work == CheckWork::Verify {
             let verified = check::verify(set, jobs, monitor);
             exit = exit.worst(exit_of(&verified));
+            let id = set.set_id().to_string();
+            match exit_of(&verified) {
+                Exit::Done | Exit::Warnings if outline.complete => job.note(|entry| entry.proved.push(id)),
+                _ => job.note(|entry| entry.faulty.push(id)),
+            }
             if !output.json() {
                 output.line(render::verified_text(&verified).trim_end());
             }

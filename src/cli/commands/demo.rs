@@ -3,11 +3,11 @@
 
 use crate::check::{self, TableDigest};
 use crate::cli::args::{Cli, DemoOptions};
-use crate::cli::dispatch;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::render::text;
+use crate::cli::{Around, dispatch};
 use crate::demo::{self, Built};
 use crate::store::sqlite::SqliteStore;
 use clap::Parser as _;
@@ -82,7 +82,7 @@ impl Steps<'_> {
         self.output.line(&format!("$ intervault {}\n", text::escape(&typed.join(" "))));
         let cli = Cli::try_parse_from(std::iter::once("intervault").chain(words.iter().copied()))
             .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-        match dispatch(&cli.command, self.output)? {
+        match dispatch(&cli.command, &Around::nothing(), self.output)? {
             Exit::Done => Ok(()),
             exit => Err(Failure::new(exit, format!("intervault {} ended with status {}", words[0], exit.code()))),
         }

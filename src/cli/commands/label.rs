@@ -7,8 +7,9 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::parse::{self, DevicePath};
-use crate::cli::render::text;
+use crate::cli::render::{sticker, text};
 use crate::schema::label_text::LabelText;
+use crate::volume::set::SetReader;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -28,12 +29,17 @@ struct Explained {
 pub fn run(options: &LabelOptions, output: &Output) -> Result<Exit, Failure> {
     let path = Path::new(&options.subject);
     if path.exists() {
-        return volumes(&DevicePath::Path(path.to_owned()), output);
+        let device = DevicePath::Path(path.to_owned());
+        return if options.sticker { stickers(&device, output) } else { volumes(&device, output) };
     }
     if let Ok(device) = parse::device(&options.subject)
         && !matches!(device, DevicePath::Path(_))
     {
-        return volumes(&device, output);
+        return if options.sticker { stickers(&device, output) } else { volumes(&device, output) };
+    }
+    if options.sticker {
+        let message = format!("there is no {}: stickers are made from volumes", text::escape(&options.subject));
+        return Err(Failure::new(Exit::Nothing, message));
     }
     let label: LabelText = options.subject.parse().map_err(|error| {
         let message = format!("there is no {} and {error}", text::escape(&options.subject));
@@ -87,6 +93,27 @@ fn volumes(device: &DevicePath, output: &Output) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+/// What to stick on the volumes at a path.
+fn stickers(device: &DevicePath, output: &Output) -> Result<Exit, Failure> {
+    let device = open::volumes(device)?;
+    let found = check::find(device.as_ref(), None)?;
+    let exit = found.unreadable.iter().map(|bad| Exit::from(bad.class)).fold(Exit::Done, Exit::worst);
+    let here = |set: &SetReader<'_>| set.volumes().iter().filter(|volume| volume.name.is_some()).count();
+    let mut stickers = Vec::with_capacity(found.sets.iter().map(here).sum());
+    for set in &found.sets {
+        stickers.extend(sticker::of(set));
+    }
+    if output.json() {
+        output.object("intervault/stickers", exit, &sticker::json(&stickers));
+    } else {
+        output.line(sticker::text(&stickers).trim_end());
+    }
+    for bad in &found.unreadable {
+        output.warning(&format!("{}: {}", bad.name, bad.reason));
+    }
+    Ok(exit)
+}
+
 fn read(label: &str) -> Result<LabelText, Failure> {
     label.parse().map_err(|error| Failure::new(Exit::Damage, format!("{error}")))
 }
@@ -100,7 +127,7 @@ mod tests {
     #[test]
     fn a_label_is_explained() {
         let (output, out, _) = captured(Style::default());
-        let options = LabelOptions { subject: "CMS-031024-01-LSAC-00-F-02".to_owned() };
+        let options = LabelOptions { subject: "CMS-031024-01-LSAC-00-F-02".to_owned(), sticker: false };
         assert_eq!(run(&options, &output), Ok(Exit::Done));
         assert!(out.text().contains("date               2003-10-24\n"), "{}", out.text());
     }
@@ -108,8 +135,10 @@ mod tests {
     #[test]
     fn what_is_neither_label_nor_path_is_nothing() {
         let (output, ..) = captured(Style::default());
-        let failure = run(&LabelOptions { subject: "/no/such".to_owned() }, &output).unwrap_err();
-        assert_eq!(failure.exit, Exit::Nothing);
-        assert!(failure.message.starts_with("there is no /no/such and "), "{failure}");
+        for (sticker, said) in [(false, "there is no /no/such and "), (true, "there is no /no/such: stickers ")] {
+            let failure = run(&LabelOptions { subject: "/no/such".to_owned(), sticker }, &output).unwrap_err();
+            assert_eq!(failure.exit, Exit::Nothing);
+            assert!(failure.message.starts_with(said), "{failure}");
+        }
     }
 }

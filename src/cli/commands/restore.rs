@@ -6,6 +6,7 @@ use crate::check;
 use crate::cli::args::{Carried, PartialPeriods, ProofLevel, RestoreOptions, Selection, Uncovered, Undo};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::job::Job;
 use crate::cli::output::Output;
 use crate::cli::parse::DatabaseUrl;
 use crate::cli::parse::DevicePath;
@@ -25,9 +26,9 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// The set or the database cannot be used, the plan is refused, nobody said yes, or the result is not as it should be.
-pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
+pub fn run(options: &RestoreOptions, job: &Job, output: &Output) -> Result<Exit, Failure> {
     if options.resume {
-        return super::resume::run(options, output);
+        return super::resume::run(options, job, output);
     }
     let saved = options.plan.as_deref().map(saved::read).transpose()?;
     options.save_plan.as_deref().map_or(Ok(()), saved::check_free)?;
@@ -42,6 +43,7 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
         }
         None => chain::chosen(&sets, &device, options)?,
     };
+    chain.members().iter().take(1).for_each(|newest| job.set(newest.label()));
     let work = saved.as_ref().map_or_else(|| Ok(work(options, &now)), |saved| saved.options(&work(options, &now)))?;
     let progress = Progress::new(output);
     let undo = undo_folder(options)?;
@@ -82,13 +84,14 @@ pub fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
     let question = format!("Delete {} and insert {}?", counted(delete, "row", "rows"), counted(insert, "row", "rows"));
     if !options.yes && !confirm(output, &question)? {
         output.notice("Nothing was changed.");
+        job.declined();
         return Ok(Exit::Failed);
     }
     let device = undo.map(DirectoryDevice::for_writing).transpose()?;
     let keep = device.as_ref().map(|device| open::new_set().map(|set| Keep { device, set })).transpose()?;
     let done = restore.apply(&plan, keep);
     drop(progress);
-    Ok(finish(output, options, exit, done, kept, answer))
+    Ok(finish(output, job, options, exit, done, kept, answer))
 }
 
 /// Saves a plan and says so; the same as JSON.
@@ -109,6 +112,7 @@ fn kept(report: &RestoreReport) -> Option<Kept> {
 /// Says how a restore ended, and gives its exit status: `exit` if it did not end early.
 pub(super) fn finish(
     output: &Output,
+    job: &Job,
     options: &RestoreOptions,
     exit: Exit,
     done: Result<RestoreReport, Box<Stopped>>,
@@ -120,6 +124,9 @@ pub(super) fn finish(
         Err(stopped) => (stopped.report, Some(Failure::from(stopped.error))),
     };
     let exit = stopped.as_ref().map_or(exit, |failure| failure.exit);
+    let rows = report.tables.iter().map(|table| table.deleted.saturating_add(table.inserted));
+    job.note(|entry| entry.rows = Some(rows.fold(0, u64::saturating_add)));
+    stopped.iter().for_each(|failure| job.failed(failure));
     let ending = Ending {
         report: &report,
         stopped: stopped.as_ref(),

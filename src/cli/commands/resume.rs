@@ -6,6 +6,7 @@ use crate::check;
 use crate::cli::args::RestoreOptions;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::job::Job;
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
 use crate::cli::prompt::confirm;
@@ -26,13 +27,16 @@ use serde_json::Value;
 ///
 /// # Errors
 /// The database or the device cannot be used, the set is not there, or nobody said yes.
-pub(super) fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Failure> {
+pub(super) fn run(options: &RestoreOptions, job: &Job, output: &Output) -> Result<Exit, Failure> {
     let now = open::now(None)?;
     let store = open::database(&options.database)?;
     let Some(unfinished) = restore::unfinished(&store)? else { return nothing_to_do(&store, output) };
+    // It ended early only if nobody holds the lock.
+    drop(store.lock_for_reading()?);
     let device = open::all_volumes(&options.from)?;
     let sets = check::readable(&device)?;
     let chain = chain_of(&unfinished, &sets, &device)?;
+    chain.members().iter().take(1).for_each(|newest| job.set(newest.label()));
     let answer = answer(unfinished_json(&unfinished));
     if !output.json() {
         output.line(unfinished_text(&unfinished, &open::local(unfinished.run.begun_unix)).trim_end());
@@ -45,6 +49,7 @@ pub(super) fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Fai
     let rows = |rows: u64| counted(rows, "row", "rows");
     if !options.yes && !confirm(output, &format!("Delete {} and insert {}?", rows(delete), rows(insert)))? {
         output.notice("Nothing was changed.");
+        job.declined();
         return Ok(Exit::Failed);
     }
     let progress = Progress::new(output);
@@ -53,7 +58,7 @@ pub(super) fn run(options: &RestoreOptions, output: &Output) -> Result<Exit, Fai
     drop(progress);
     let undo = unfinished.run.undo.as_ref();
     let kept = |_: &_| undo.map(|undo| Kept { set: SetId(undo.set), place: undo.place.clone() });
-    Ok(finish(output, options, Exit::Done, done, kept, answer))
+    Ok(finish(output, job, options, Exit::Done, done, kept, answer))
 }
 
 fn answer(before: Value) -> Answer {

@@ -4,6 +4,7 @@ use super::open;
 use crate::cli::args::UndoOptions;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::job::Job;
 use crate::cli::output::Output;
 use crate::cli::parse;
 use crate::cli::progress::Progress;
@@ -16,7 +17,7 @@ use crate::device::traits::Device;
 use crate::error::{Error, ErrorKind};
 use crate::format::block::SetId;
 use crate::restore::{self, UndoPlan, UndoReport};
-use crate::store::control::{Run, UnitStatus};
+use crate::store::control::{Run, RunStatus, UnitStatus};
 use crate::store::sqlite::SqliteStore;
 use crate::store::traits::Store;
 use crate::volume::set::{SetReader, find_set};
@@ -27,12 +28,16 @@ use std::time::Instant;
 ///
 /// # Errors
 /// There is no such restore, its undo set is not there, rows have changed since, nobody said yes.
-pub fn run(options: &UndoOptions, output: &Output) -> Result<Exit, Failure> {
+pub fn run(options: &UndoOptions, job: &Job, output: &Output) -> Result<Exit, Failure> {
     let now = open::now(None)?;
     let store = open::database(&options.database)?;
     let run = restore::undoable(&store, options.run)?;
+    if run.status == RunStatus::Begun {
+        drop(store.lock_for_reading()?);
+    }
     let device = device(options, &run)?;
     let set = set_of(&run, &device)?;
+    job.set(set.label());
     let work = restore::UndoOptions { run: Some(run.number), force: options.force, now_unix: now.unix };
     let progress = Progress::new(output);
     let plan = restore::undo_plan(&set, &store, &work, &progress)?;
@@ -40,23 +45,25 @@ pub fn run(options: &UndoOptions, output: &Output) -> Result<Exit, Failure> {
         output.line(render::plan_text(&plan).trim_end());
     }
     let planned = render::plan_json(&plan);
-    let refused = !plan.refusals.is_empty() && !options.partial;
-    let exit = match (refused, plan.refusals.is_empty()) {
-        (true, _) => Exit::NotRestorable,
-        (false, false) => Exit::Warnings,
-        (false, true) => Exit::Done,
+    let refused = plan.refusals.iter().map(|refusal| Exit::from(refusal.class)).reduce(Exit::worst);
+    let exit = match refused {
+        Some(worst) if !options.partial => worst,
+        Some(_) => Exit::Warnings,
+        None => Exit::Done,
     };
+    let refused = refused.is_some() && !options.partial;
     if refused && !output.json() {
-        return Err(refusal(&plan));
+        return Err(refusal(&plan, exit));
     }
     if refused || options.dry_run {
         answer(output, exit, planned, None);
         return Ok(exit);
     }
-    let (delete, put_back) = render::changes(&plan, options.force);
+    let (delete, put_back) = render::changes(&plan);
     let rows = |rows: u64| counted(rows, "row", "rows");
     if !options.yes && !confirm(output, &format!("Delete {} and put back {}?", rows(delete), rows(put_back)))? {
         output.notice("Nothing was changed.");
+        job.declined();
         return Ok(Exit::Failed);
     }
     let began = Instant::now();
@@ -67,12 +74,16 @@ pub fn run(options: &UndoOptions, output: &Output) -> Result<Exit, Failure> {
         Ok(report) => Taken { report, time, stopped: None },
         Err(error) => {
             // That others were left alone is what --partial asked for.
-            let left = options.partial && matches!(error.kind(), ErrorKind::Refused { .. });
+            let of_units =
+                matches!(error.kind(), ErrorKind::Refused { .. } | ErrorKind::Damage { .. } | ErrorKind::Wanted { .. });
+            let left = options.partial && of_units;
             let failure = Failure::from(error);
             let stopped = Some(if left { Failure { exit: Exit::Warnings, ..failure } } else { failure });
             Taken { report: so_far(&plan, &store)?, time, stopped }
         }
     };
+    job.note(|entry| entry.rows = Some(taken.report.deleted.saturating_add(taken.report.put_back)));
+    taken.stopped.iter().for_each(|failure| job.failed(failure));
     let exit = taken.stopped.as_ref().map_or(exit, |failure| failure.exit);
     if output.json() {
         answer(output, exit, planned, Some(render::report_json(&taken)));
@@ -124,11 +135,14 @@ fn so_far(plan: &UndoPlan, store: &SqliteStore) -> Result<UndoReport, Failure> {
     Ok(report)
 }
 
-fn refusal(plan: &UndoPlan) -> Failure {
+fn refusal(plan: &UndoPlan, exit: Exit) -> Failure {
+    let worst = plan.refusals.iter().find(|refusal| Exit::from(refusal.class) == exit);
     let more = plan.refusals.len().saturating_sub(1);
     let and_more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-    let Some(first) = plan.refusals.first() else { return Failure::new(Exit::NotRestorable, "the undo is refused") };
-    Failure::new(Exit::NotRestorable, format!("{first}{and_more}; nothing was changed")).hint(first.advice.clone())
+    worst.map_or_else(
+        || Failure::new(exit, "the undo is refused"),
+        |refusal| Failure::new(exit, format!("{refusal}{and_more}; nothing was changed")).hint(refusal.advice.clone()),
+    )
 }
 
 fn answer(output: &Output, exit: Exit, plan: Value, done: Option<Value>) {

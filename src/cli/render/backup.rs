@@ -1,5 +1,6 @@
 //! A backup's plan and report, for people and for programs.
 
+use super::files::{tree_json, tree_text};
 use super::json::SpanBody;
 use super::text::{bytes, count, counted, duration, escape, span, table};
 use crate::backup::{BackupPlan, BackupReport, Compared, Gap, Gaps, Parent, PlannedTable, TableReport};
@@ -43,6 +44,11 @@ pub fn plan_text(plan: &BackupPlan, now: &Now) -> String {
     plan.tables.iter().for_each(|planned| {
         whole_text(&mut out, &planned.table.schema.name, planned.compared.as_ref());
     });
+    for planned in &plan.trees {
+        let count = planned.count;
+        let (files, size) = (counted(count.files, "file", "files"), bytes(count.bytes));
+        let _written = writeln!(out, "{}: {files} of {size}", escape(&planned.tree.path));
+    }
     gaps_text(&mut out, &plan.gaps);
     now_text(&mut out, now);
     out
@@ -165,6 +171,13 @@ pub fn plan_json(plan: &BackupPlan, now: &Now) -> Value {
             "compared": compared_json(planned.compared.as_ref()),
         })).collect::<Vec<_>>(),
         "base": parent_json(plan.parent.as_ref()),
+        "trees": plan.trees.iter().map(|planned| json!({
+            "tree": planned.tree.path,
+            "data": planned.tree.data_type.name(),
+            "files": planned.count.files,
+            "entries": planned.count.entries,
+            "bytes": planned.count.bytes,
+        })).collect::<Vec<_>>(),
         "absent": plan.gaps.absent,
         "left_out": gaps_json(&plan.gaps.left_out),
         "not_restorable": gaps_json(&plan.gaps.not_restorable),
@@ -188,6 +201,7 @@ pub fn report_text(report: &BackupReport, now: &Now) -> String {
     parent_text(&mut out, report.parent.as_ref());
     trusted_text(&mut out, report.tables.iter().map(|done| (done.table.as_str(), done.compared.as_ref())));
     report.tables.iter().for_each(|done| whole_text(&mut out, &done.table, done.compared.as_ref()));
+    report.trees.iter().for_each(|tree| out.push_str(&tree_text(tree)));
     gaps_text(&mut out, &report.gaps);
     now_text(&mut out, now);
     let rows = report.tables.iter().map(|table| table.rows).fold(0, u64::saturating_add);
@@ -265,6 +279,7 @@ pub fn report_json(report: &BackupReport, now: &Now) -> Value {
                 "acd": acd, "span": SpanBody::from(*span),
             })).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
+        "trees": report.trees.iter().map(tree_json).collect::<Vec<_>>(),
         "absent": report.gaps.absent,
         "left_out": gaps_json(&report.gaps.left_out),
         "not_restorable": gaps_json(&report.gaps.not_restorable),

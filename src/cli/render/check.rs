@@ -3,7 +3,7 @@
 use super::json::SpanBody;
 use super::restore::acd_text;
 use super::text::{bytes, count, counted, escape, span, table};
-use crate::check::{AcdOutline, SetOutline, TableOutline, Unreadable, short};
+use crate::check::{AcdOutline, SetOutline, TableOutline, TreeOutline, Unreadable, short};
 use crate::cli::exit::Exit;
 use crate::format::block::SetId;
 use crate::format::label::LabelRecord;
@@ -28,12 +28,14 @@ pub fn outline_text(outline: &SetOutline) -> String {
         (false, false, false) => format!("incomplete: {missing}"),
         (false, false, true) => format!("incomplete: it was never finished, and {missing}"),
     };
+    // Files alone come from no database.
+    let source = format!("{} {}", label.source_store, label.source_database);
+    let source = source.trim_end();
     let mut out = format!(
-        "{} (set {})\n  from {} {} on {}, {}\n  {} here, {state}{}\n\n",
+        "{} (set {})\n  from {} on {}, {}\n  {} here, {state}{}\n\n",
         escape(&label.label),
         short(label.set()),
-        escape(&label.source_store),
-        escape(&label.source_database),
+        escape(source),
         escape(&label.source_server),
         crate::base::time::Instant(label.created_civil),
         counted(outline.volumes.len() as u64, "volume", "volumes"),
@@ -100,8 +102,19 @@ fn table_line(outline: &TableOutline) -> Vec<String> {
         count(outline.buckets),
         bytes(outline.bytes),
         acds(&outline.acds),
-        held.map_or_else(String::new, span),
+        match outline.tree {
+            Some(tree) => tree_words(tree),
+            None => held.map_or_else(String::new, span),
+        },
     ]
+}
+
+/// What a file tree holds.
+fn tree_words(tree: TreeOutline) -> String {
+    match tree.totals {
+        Some((files, size)) => format!("{} of {}", counted(files, "file", "files"), bytes(size)),
+        None => "files, its end is not here".to_owned(),
+    }
 }
 
 fn acds(acds: &[AcdOutline]) -> String {
@@ -166,6 +179,9 @@ fn table_json(outline: &TableOutline) -> Value {
         "chunks": outline.chunks,
         "buckets": outline.buckets,
         "bytes": outline.bytes,
+        "files": outline.tree.map(|tree| json!({
+            "count": tree.totals.map(|(files, _)| files), "bytes": tree.totals.map(|(_, bytes)| bytes),
+        })),
         "acds": outline.acds.iter().map(|acd| json!({
             "acd": acd.acd, "rows": acd.rows, "carried": acd.carried,
             "held": acd.held.iter().map(|span| SpanBody::from(*span)).collect::<Vec<_>>(),

@@ -2,9 +2,15 @@
 
 pub mod backup;
 pub mod check;
+pub mod files;
+pub mod history;
 pub mod journal;
 pub mod json;
+pub mod prune;
 pub mod restore;
 pub mod run;
+pub mod status;
+pub mod sticker;
 pub mod text;
 pub mod undo;
+pub mod units;

@@ -99,6 +99,7 @@ pub fn part_text(part: Part) -> String {
     match part {
         Part::Whole => "all rows".to_owned(),
         Part::Undated => "rows without a usable time".to_owned(),
+        Part::Both => "all ranges, and rows without a usable time".to_owned(),
         Part::Slice(slice) => span(slice),
     }
 }
@@ -109,6 +110,7 @@ pub const fn part_word(part: Part) -> &'static str {
     match part {
         Part::Whole => "whole",
         Part::Undated => "undated",
+        Part::Both => "both",
         Part::Slice(_) => "slice",
     }
 }
@@ -121,7 +123,7 @@ fn units_table(units: &[UnitReport]) -> String {
             let first = units.first()?;
             let slices = units.iter().filter_map(|unit| match unit.part {
                 Part::Slice(slice) => Some(slice),
-                Part::Whole | Part::Undated => None,
+                Part::Whole | Part::Undated | Part::Both => None,
             });
             let whole = slices.reduce(Span::hull).map_or_else(|| part_text(first.part), span);
             Some(vec![first.table.clone(), whole, count(units.len() as u64), outcome(first.outcome).to_owned()])
@@ -402,6 +404,7 @@ mod tests {
     fn parts_are_named() {
         let slice = Part::Slice(Span { start: Instant(0), stop: Instant(1_800) });
         assert_eq!([part_text(Part::Whole), part_text(slice)], ["all rows", "1970-01-01 00:00 to 00:29"]);
-        assert_eq!([part_word(Part::Whole), part_word(Part::Undated), part_word(slice)], ["whole", "undated", "slice"]);
+        let words = [Part::Whole, Part::Undated, Part::Both, slice].map(part_word);
+        assert_eq!(words, ["whole", "undated", "both", "slice"]);
     }
 }

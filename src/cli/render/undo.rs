@@ -6,7 +6,7 @@ use super::run::{error_json, part_text, part_word};
 use super::text::{count, counted, duration, escape, rate, table};
 use crate::cli::failure::Failure;
 use crate::format::block::SetId;
-use crate::restore::{UndoPlan, UndoReport, UndoUnit};
+use crate::restore::{Rule, UndoPlan, UndoReport, UndoUnit};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::time::Duration;
@@ -22,10 +22,10 @@ pub struct Taken {
     pub stopped: Option<Failure>,
 }
 
-/// Rows that are deleted and rows that are put back; units that have changed since count if they are `forced`.
+/// Rows that are deleted and rows that are put back, without the units that are left alone.
 #[must_use]
-pub fn changes(plan: &UndoPlan, forced: bool) -> (u64, u64) {
-    let units = plan.units.iter().filter(|unit| forced || !unit.changed);
+pub fn changes(plan: &UndoPlan) -> (u64, u64) {
+    let units = plan.units.iter().filter(|unit| unit.refusal.is_none());
     units.fold((0, 0), |(delete, put_back): (u64, u64), unit| {
         (delete.saturating_add(unit.delete), put_back.saturating_add(unit.put_back))
     })
@@ -46,6 +46,10 @@ pub fn plan_text(plan: &UndoPlan) -> String {
     out.push_str(&table(&head, &lines));
     if plan.units.is_empty() {
         out.push_str("No unit of it was replaced: there is nothing to put back.\n");
+    }
+    // That rows have changed stands in the table.
+    for refusal in plan.refusals.iter().filter(|refusal| refusal.rule != Rule::ChangedSince) {
+        let _written = writeln!(out, "Not as asked: {}; {}.", escape(&refusal.what), escape(&refusal.advice));
     }
     out
 }
@@ -80,6 +84,7 @@ pub fn plan_json(plan: &UndoPlan) -> Value {
             "delete": unit.delete,
             "put_back": unit.put_back,
             "changed": unit.changed,
+            "refused": unit.refusal.as_ref().map(|refusal| refusal.rule.name()),
         })).collect::<Vec<_>>(),
         "refusals": super::restore::refusals_json(&plan.refusals),
     })

@@ -57,3 +57,15 @@ pub enum ClockKind {
         zone: String,
     },
 }
+
+impl ClockKind {
+    /// The columns: rows with equal values in all of them begin at the same time.
+    #[must_use]
+    pub fn columns(&self) -> Vec<usize> {
+        match *self {
+            ClockKind::DateHhmm { date, time } => vec![date, time],
+            ClockKind::Date { date } => vec![date],
+            ClockKind::Timestamp { at } | ClockKind::EpochSeconds { at, .. } => vec![at],
+        }
+    }
+}

@@ -94,11 +94,7 @@ impl RowTimes {
             if let Some(Length::Column(column)) = clock.length {
                 columns.push(column);
             }
-            match clock.kind {
-                ClockKind::DateHhmm { date, time } => columns.extend([date, time]),
-                ClockKind::Date { date } => columns.push(date),
-                ClockKind::Timestamp { at } | ClockKind::EpochSeconds { at, .. } => columns.push(at),
-            }
+            columns.extend(clock.kind.columns());
         }
         columns.sort_unstable();
         columns.dedup();

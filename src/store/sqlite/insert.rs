@@ -72,9 +72,15 @@ impl Place<'_> {
         Ok(keys)
     }
 
-    /// Inserts row `i` under the row number `keys[i]`, or, where that is taken, under a new one; returns how many got a
-    /// new one.
-    pub(super) fn insert_keyed(&self, columns: &[usize], keys: &[i64], batch: &Batch) -> Result<u64, StoreError> {
+    /// Inserts row `i` under the row number `keys[i]`, or, where that is taken, under a new one, above `above` too; returns
+    /// how many got a new one.
+    pub(super) fn insert_keyed(
+        &self,
+        columns: &[usize],
+        keys: &[i64],
+        above: Option<i64>,
+        batch: &Batch,
+    ) -> Result<u64, StoreError> {
         self.check(columns, batch)?;
         let misfit = |text: String| Err(self.site.fail(INSERT, StoreErrorKind::Unsupported(text)));
         if keys.len() != batch.rows {
@@ -91,7 +97,7 @@ impl Place<'_> {
         let mut keys = keys.to_vec();
         if !homeless.is_empty() {
             let natural = highest(self.connection, self.shape).map_err(self.site.during(INSERT))?.unwrap_or(0);
-            let given = keys.iter().copied().max().unwrap_or(natural);
+            let given = keys.iter().copied().chain(above).max().unwrap_or(natural);
             let mut last = natural.max(given).max(self.freed.filter(|key| *key < i64::MAX).unwrap_or(natural));
             for row in &homeless {
                 last = last.checked_add(1).ok_or_else(|| self.used_up(last))?;

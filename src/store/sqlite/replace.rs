@@ -282,9 +282,10 @@ impl Replacement for SqliteReplacement<'_> {
         table: &TableSchema,
         columns: &[usize],
         keys: &[i64],
+        above: Option<i64>,
         batch: &Batch,
     ) -> Result<u64, StoreError> {
-        self.change(table, |this, site, shape| this.place(site, shape).insert_keyed(columns, keys, batch))
+        self.change(table, |this, site, shape| this.place(site, shape).insert_keyed(columns, keys, above, batch))
     }
 
     fn scan_runs(

@@ -129,6 +129,29 @@ pub(super) fn indexes_on(connection: &Connection, table: &str, column: &str) -> 
     statement.query_map([table, column], |row| row.get(0))?.collect()
 }
 
+/// The columns of each rule by which rows of a table must differ: the row number if a column is that, and unique indexes, those
+/// of keys and partial ones among them. What an index does not compare byte by byte is left out of its columns.
+pub(super) fn unique(connection: &Connection, shape: &Shape) -> rusqlite::Result<Vec<Vec<usize>>> {
+    let sql = "SELECT list.name, part.name, part.coll FROM pragma_index_list(?1, 'main') AS list, \
+               pragma_index_xinfo(list.name, 'main') AS part \
+               WHERE list.\"unique\" = 1 AND part.key = 1 ORDER BY list.seq, part.seqno";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([&shape.schema.name])?;
+    let mut rules: Vec<(String, Vec<usize>)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (index, name): (String, Option<String>) = (row.get(0)?, row.get(1)?);
+        let collation: Option<String> = row.get(2)?;
+        let exact = collation.is_none_or(|collation| collation.eq_ignore_ascii_case("BINARY"));
+        let column = name.filter(|_| exact).and_then(|name| shape.schema.column(&name));
+        match rules.last_mut() {
+            Some((last, columns)) if *last == index => columns.extend(column),
+            _ => rules.push((index, column.into_iter().collect())),
+        }
+    }
+    let key = shape.rowid_column.map(|column| vec![column]);
+    Ok(key.into_iter().chain(rules.into_iter().map(|(_, columns)| columns)).collect())
+}
+
 /// Whether the name is one that SQLite keeps for itself, or the engine: such a table is none of the user's.
 fn own(name: &str) -> bool {
     name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_")) || is_control_table(name)

@@ -130,6 +130,14 @@ impl Snapshot for SqliteSnapshot {
         Ok(shape.rowid_column)
     }
 
+    fn unique_columns(&self, table: &TableSchema) -> Result<Vec<Vec<usize>>, StoreError> {
+        let op = "look at the table";
+        let site = Site::table(&self.path, &table.name);
+        let reader = self.idle()?;
+        let shape = shape::load_same(&reader.connection, site, op, table)?;
+        shape::unique(&reader.connection, &shape).map_err(site.during(op))
+    }
+
     fn parts(&self, table: &TableSchema, rows: u64) -> Result<Vec<Part>, StoreError> {
         let op = "cut the table into parts";
         let site = Site::table(&self.path, &table.name);

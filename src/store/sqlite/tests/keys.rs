@@ -17,7 +17,7 @@ fn insert(replacement: &mut dyn Replacement, schema: &TableSchema, values: &[i64
 fn insert_keyed(replacement: &mut dyn Replacement, schema: &TableSchema, rows: &[(i64, i64)]) -> u64 {
     let keys: Vec<i64> = rows.iter().map(|(key, _)| *key).collect();
     let values: Vec<Vec<Value<'_>>> = rows.iter().map(|(_, value)| vec![Value::Integer(*value)]).collect();
-    replacement.insert_keyed(schema, &[0], &keys, &batch(&values)).unwrap()
+    replacement.insert_keyed(schema, &[0], &keys, None, &batch(&values)).unwrap()
 }
 
 fn found(replacement: &mut dyn Replacement, schema: &TableSchema, keys: &KeyRuns) -> Vec<(i64, i64)> {
@@ -159,7 +159,7 @@ fn a_taken_number_that_is_a_column_is_refused() {
     let store = fixture.store();
     let try_insert = |columns: &[usize], keys: &[i64], values: &[Vec<Value<'_>>]| {
         let (mut replacement, schema) = begin(&store);
-        let result = replacement.insert_keyed(&schema, columns, keys, &batch(values));
+        let result = replacement.insert_keyed(&schema, columns, keys, None, &batch(values));
         result.and_then(|count| replacement.commit().map(|()| count)).map_err(|error| error.kind)
     };
     let one = |value| vec![Value::Integer(value)];
@@ -192,7 +192,7 @@ fn used_up_numbers_are_refused_and_never_guessed() {
     let (mut replacement, schema) = begin(&store);
     replacement.delete(&schema, &[i64::MAX]).unwrap();
     assert_eq!(insert(&mut *replacement, &schema, &[6]), [(i64::MAX, i64::MAX)]);
-    let keyed = kind(replacement.insert_keyed(&schema, &[0], &[i64::MAX], &batch(&[vec![Value::Integer(7)]])));
+    let keyed = kind(replacement.insert_keyed(&schema, &[0], &[i64::MAX], None, &batch(&[vec![Value::Integer(7)]])));
     assert!(matches!(keyed, StoreErrorKind::Refused(_)), "{keyed:?}");
     drop(replacement);
     let fixture = Fixture::new(
@@ -256,7 +256,7 @@ fn tables_whose_rows_cannot_be_named_have_no_runs() {
         let begin = || store.replace().unwrap();
         errors.push(kind(begin().scan_runs(&schema, &runs, &[0], &mut |_, _| Ok(()))));
         errors.push(kind(begin().delete_runs(&schema, &runs)));
-        errors.push(kind(begin().insert_keyed(&schema, &all, &[1], &rows)));
+        errors.push(kind(begin().insert_keyed(&schema, &all, &[1], None, &rows)));
         assert!(errors.iter().all(|kind| matches!(kind, StoreErrorKind::Unsupported(_))), "{sql}: {errors:?}");
     }
 }
@@ -321,5 +321,38 @@ proptest! {
         expected.sort_unstable();
         after.sort_unstable();
         prop_assert_eq!(after, expected);
+    }
+}
+
+/// Rows that are still to come keep their numbers: a row that has lost its own goes behind them.
+#[test]
+fn a_new_number_leaves_those_of_rows_to_come_alone() {
+    let fixture = Fixture::new("CREATE TABLE t(n INTEGER); INSERT INTO t VALUES (7)");
+    let store = fixture.store();
+    let (mut replacement, schema) = begin(&store);
+    let rows_of = |values: &[i64]| batch(&values.iter().map(|value| vec![Value::Integer(*value)]).collect::<Vec<_>>());
+    let mut insert = |keys: &[i64]| replacement.insert_keyed(&schema, &[0], keys, Some(4), &rows_of(keys)).unwrap();
+    assert_eq!((insert(&[1, 2]), insert(&[3, 4])), (1, 0));
+    replacement.commit().unwrap();
+    assert_eq!(rows(&fixture), [(1, 7), (2, 2), (3, 3), (4, 4), (5, 1)]);
+}
+
+#[test]
+fn the_rules_by_which_rows_must_differ_are_told() {
+    let tables: [(&str, &[&[usize]]); 7] = [
+        ("CREATE TABLE t(a, b); CREATE INDEX i ON t(a)", &[]),
+        ("CREATE TABLE t(a, b INTEGER PRIMARY KEY)", &[&[1]]),
+        ("CREATE TABLE t(a, b, PRIMARY KEY (b, a))", &[&[1, 0]]),
+        ("CREATE TABLE t(a UNIQUE, b INTEGER PRIMARY KEY, c)", &[&[1], &[0]]),
+        ("CREATE TABLE t(a, b); CREATE UNIQUE INDEX i ON t(b) WHERE a > 3", &[&[1]]),
+        ("CREATE TABLE t(a, b); CREATE UNIQUE INDEX i ON t(a COLLATE NOCASE, b, a + b)", &[&[1]]),
+        ("CREATE TABLE t(a TEXT COLLATE NOCASE, b); CREATE UNIQUE INDEX i ON t(abs(b), a)", &[&[]]),
+    ];
+    for (sql, expected) in tables {
+        let fixture = Fixture::new(sql);
+        let store = fixture.store();
+        let snapshot = store.snapshot(1).unwrap();
+        let schema = snapshot.schema("t").unwrap().unwrap();
+        assert_eq!(snapshot.unique_columns(&schema).unwrap(), expected, "{sql}");
     }
 }

@@ -1,0 +1,131 @@
+//! The history made up from volumes: sets on devices that it does not have get a line, in the place where they belong.
+
+use crate::base::time::Instant;
+use crate::cli::failure::Failure;
+use crate::cli::job::{civil_stamp, label_into};
+use crate::cli::output::Output;
+use crate::cli::render::text::counted;
+use crate::history::entry::{Entry, Event, Kind, Outcome};
+use crate::history::journal::Journal;
+use crate::volume::set::SetReader;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Writes the sets into the history that are not in it.
+///
+/// # Errors
+/// The history cannot be read or written; then it is as it was.
+pub(super) fn run(journal: &Journal, sets: &[SetReader<'_>], output: &Output) -> Result<(), Failure> {
+    let reading = journal.read()?;
+    let known: BTreeSet<&str> = backups(&reading.entries).filter_map(|entry| entry.set.as_deref()).collect();
+    let mut found: Vec<Entry> = sets.iter().filter(|set| !set.label().is_undo()).map(entry).collect();
+    found.retain(|entry| entry.set.as_deref().is_none_or(|set| !known.contains(set)));
+    if found.is_empty() {
+        output.notice("The history has all sets of these devices.");
+        return Ok(());
+    }
+    let number = found.len() as u64;
+    let mut entries = merged(reading.entries.clone(), found);
+    journal.replace(&mut entries)?;
+    output.notice(&format!(
+        "{} written into the history {}.",
+        counted(number, "set that it lacked was", "sets that it lacked were"),
+        journal.path().display()
+    ));
+    Ok(())
+}
+
+fn backups(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
+    entries.iter().filter(|entry| entry.kind == Kind::Backup && entry.event == Event::Ended)
+}
+
+/// What the volumes of a set say of the backup that wrote it. When it ended they do not say.
+fn entry(set: &SetReader<'_>) -> Entry {
+    let label = set.label();
+    let began = civil_stamp(Instant(label.created_civil));
+    let sections = set.sections();
+    let mut entry = Entry {
+        event: Event::Ended,
+        ended_unix: Some(label.created_unix),
+        ended: Some(began.clone()),
+        outcome: Some(if set.is_interrupted() { Outcome::Interrupted } else { Outcome::Finished }),
+        database: Some(format!("{}:{}", label.source_store, label.source_database)),
+        rows: Some(sections.iter().map(|section| section.rows_here()).fold(0, u64::saturating_add)),
+        bytes: Some(sections.iter().map(|section| section.bytes).fold(0, u64::saturating_add)),
+        volumes: Some(set.volumes().len() as u64),
+        rebuilt: true,
+        ..Entry::begun(Kind::Backup, label.created_unix, &began)
+    };
+    label_into(&mut entry, label);
+    entry
+}
+
+/// Old lines in their order; each new one before the first backup that began after it, but never before the set that it
+/// builds on. So a clock that was set back moves a set within the history, and tears no chain.
+fn merged(old: Vec<Entry>, mut new: Vec<Entry>) -> Vec<Entry> {
+    let times: BTreeMap<String, (i64, Option<String>)> = new
+        .iter()
+        .chain(backups(&old))
+        .filter_map(|entry| Some((entry.set.clone()?, (entry.began_unix, entry.parent.clone()))))
+        .collect();
+    let when = |entry: &Entry| {
+        let mut at = entry.began_unix;
+        let mut parent = entry.parent.as_ref();
+        // Parents that go round in a circle are no chain.
+        for _ in 0..=times.len() {
+            let Some((time, next)) = parent.and_then(|parent| times.get(parent)) else { break };
+            at = at.max(*time);
+            parent = next.as_ref();
+        }
+        (at, entry.member.unwrap_or(0))
+    };
+    new.sort_by_key(when);
+    let mut out = Vec::with_capacity(old.len().saturating_add(new.len()));
+    let mut new = new.into_iter().peekable();
+    for line in old {
+        let backup = line.kind == Kind::Backup;
+        while let Some(entry) = new.next_if(|entry| backup && when(entry).0 < line.began_unix) {
+            out.push(entry);
+        }
+        out.push(line);
+    }
+    out.extend(new);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(set: &str, began_unix: i64, parent: Option<&str>, member: u32) -> Entry {
+        Entry {
+            event: Event::Ended,
+            set: Some(set.to_owned()),
+            parent: parent.map(str::to_owned),
+            member: Some(member),
+            ..Entry::begun(Kind::Backup, began_unix, "")
+        }
+    }
+
+    fn sets(entries: &[Entry]) -> String {
+        entries.iter().map(|entry| entry.set.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn sets_come_where_they_belong() {
+        let old =
+            vec![line("b", 20, None, 0), Entry { kind: Kind::Check, ..line("-", 5, None, 0) }, line("d", 40, None, 0)];
+        let new = vec![line("e", 50, None, 0), line("a", 10, None, 0), line("c", 30, None, 0)];
+        assert_eq!(sets(&merged(old, new)), "a b - c d e");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_tears_no_chain() {
+        let new = vec![line("i2", 5, Some("i1"), 2), line("i1", 30, Some("f"), 1), line("f", 20, None, 0)];
+        assert_eq!(sets(&merged(Vec::new(), new.clone())), "f i1 i2");
+        let old = vec![line("f", 20, None, 0), line("x", 25, None, 0)];
+        let new = vec![line("i1", 3, Some("f"), 1), line("i2", 4, Some("i1"), 2)];
+        assert_eq!(sets(&merged(old, new)), "f i1 i2 x");
+        let round = vec![line("a", 1, Some("b"), 1), line("b", 2, Some("a"), 2)];
+        assert_eq!(merged(Vec::new(), round).len(), 2);
+    }
+}

@@ -1,0 +1,228 @@
+//! `intervault schedule`: units and timers for systemd that take the backups of a week, or restore each night.
+
+use crate::cli::args::{NightlyBackup, NightlyRestore, ScheduleOptions, Uncovered};
+use crate::cli::config::Config;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::parse::{DatabaseUrl, DevicePath};
+use crate::cli::render::text::escape;
+use crate::cli::render::units::{MARK, Task, UnitFile, units};
+use serde_json::json;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// What belongs to the database and is backed up each night; files come once a month.
+const NIGHTLY_DATA: &str = "local,system,acd,historical";
+/// Undo sets of nightly restores that are kept.
+const UNDO_SETS: &str = "14";
+
+/// Runs it.
+///
+/// # Errors
+/// A path is none that a unit can name; the folder cannot be written to, or has a file of such a name that this command did
+/// not write.
+pub fn run(
+    options: &ScheduleOptions,
+    config: &Config,
+    state_dir: Option<&Path>,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let common = Common::new(options, config, state_dir)?;
+    let mut tasks = Vec::new();
+    if let Some(backup) = &options.backup {
+        tasks.extend(common.backups(backup, config)?);
+    }
+    if let Some(restore) = &options.restore {
+        tasks.push(common.restore(restore, config)?);
+    }
+    let files: Vec<UnitFile> = tasks.iter().flat_map(units).collect();
+    if let Some(dir) = &options.dir {
+        write(dir, &files)?;
+    }
+    if output.json() {
+        let units = files.iter().map(|file| json!({"name": file.name, "text": file.text})).collect::<Vec<_>>();
+        let dir = options.dir.as_ref().map(|dir| dir.display().to_string());
+        output.object("intervault/schedule", Exit::Done, &json!({"folder": dir, "units": units}));
+        return Ok(Exit::Done);
+    }
+    match &options.dir {
+        None => files.iter().for_each(|file| output.line(&format!("# {}\n{}\n", file.name, file.text))),
+        Some(dir) => {
+            for file in &files {
+                output.line(&escape(&dir.join(&file.name).display().to_string()));
+            }
+            let timers: Vec<&str> =
+                files.iter().map(|file| file.name.as_str()).filter(|name| name.ends_with(".timer")).collect();
+            output.notice("Switch them on, where systemd looks for units in that folder:");
+            output.notice(&format!("    systemctl daemon-reload && systemctl enable --now {}", timers.join(" ")));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// What all tasks have in common.
+struct Common<'a> {
+    options: &'a ScheduleOptions,
+    program: String,
+    /// Options that say where configuration and history are.
+    places: Vec<String>,
+}
+
+impl<'a> Common<'a> {
+    fn new(options: &'a ScheduleOptions, config: &Config, state_dir: Option<&Path>) -> Result<Common<'a>, Failure> {
+        let program = match &options.program {
+            Some(program) => program.clone(),
+            None => std::env::current_exe().map_err(|error| {
+                Failure::new(Exit::Failed, format!("cannot tell where this program is: {error}"))
+                    .hint("say it with --program")
+            })?,
+        };
+        let program = whole(&program)?;
+        // The name of a program is no place for variables, and for nothing that is to be quoted twice.
+        if program.contains(['$', '%', '"', '\\', '\'']) || program.chars().any(char::is_whitespace) {
+            return Err(Failure::usage(format!("no unit can name the program {}", escape(&program)))
+                .hint("put it where its path is plain, and say so with --program"));
+        }
+        let mut places = Vec::new();
+        for (option, path) in [("--config", config.path.as_deref()), ("--state-dir", state_dir)] {
+            if let Some(path) = path {
+                places.extend([option.to_owned(), whole(path)?]);
+            }
+        }
+        Ok(Common { options, program, places })
+    }
+
+    fn command(&self, words: &[&str], more: Vec<String>) -> Vec<String> {
+        let words = words.iter().map(|word| (*word).to_owned());
+        std::iter::once(self.program.clone()).chain(words).chain(more).chain(self.places.clone()).collect()
+    }
+
+    fn task(&self, kind: &str, description: String, at: &str, command: Vec<String>, folders: Vec<String>) -> Task {
+        Task {
+            name: format!("{}-{kind}", self.options.name),
+            description,
+            command,
+            afterwards: Vec::new(),
+            at: at.to_owned(),
+            folders,
+            user: self.options.user.clone(),
+            at_most: self.options.at_most,
+        }
+    }
+
+    fn backups(&self, backup: &NightlyBackup, config: &Config) -> Result<Vec<Task>, Failure> {
+        let (url, file) = database(&backup.database)?;
+        let [full, incremental, files, _] = &self.options.times;
+        let mut more = Vec::new();
+        if let Some(size) = self.options.volume_size {
+            more.extend(["--volume-size".to_owned(), size.to_string()]);
+        }
+        if let Some(catalogue) = &self.options.catalogue {
+            more.extend(["--catalogue".to_owned(), whole(catalogue)?]);
+        }
+        let one = |kind: &str, at: &str, to: &DevicePath, words: &[&str]| -> Result<Task, Failure> {
+            let to = place(&config.device(to))?;
+            let words = [&["backup", "--database", &url, "--to", &to], words].concat();
+            let command = self.command(&words, more.clone());
+            let description = format!("{kind} backup of {url}");
+            let folders = [to.clone(), file.clone()].into_iter().filter(|path| path.starts_with('/'));
+            Ok(self.task(kind, description, at, command, folders.collect()))
+        };
+        let mut tasks = vec![
+            one("full", full, &backup.to, &["--data", NIGHTLY_DATA, "--full"])?,
+            one("incremental", incremental, &backup.to, &["--data", NIGHTLY_DATA, "--incremental"])?,
+        ];
+        if let Some(to) = &backup.files_to {
+            let paths = backup.files.iter().map(|path| whole(path)).collect::<Result<Vec<_>, _>>()?;
+            let mut words = vec!["--data", "custom", "--full"];
+            words.extend(paths.iter().flat_map(|path| ["--files", path]));
+            tasks.push(one("files", files, to, &words)?);
+        }
+        Ok(tasks)
+    }
+
+    fn restore(&self, restore: &NightlyRestore, config: &Config) -> Result<Task, Failure> {
+        let (url, file) = database(&restore.onto)?;
+        let from = place(&config.device(&restore.from))?;
+        let uncovered = match restore.uncovered {
+            Uncovered::Refuse => "refuse",
+            Uncovered::Delete => "delete",
+            Uncovered::Keep => "keep",
+        };
+        let undo = format!("{file}.undo");
+        let words = ["restore", "--database", &url, "--from", &from, "--data", "historical", "--set", "newest"];
+        let words = [&words[..], &["--uncovered", uncovered, "--undo", &undo, "--yes"]].concat();
+        let command = self.command(&words, Vec::new());
+        let description = format!("restore of {from} onto {url}");
+        let [.., at] = &self.options.times;
+        let folders = [from.clone(), file.clone()].into_iter().filter(|path| path.starts_with('/'));
+        let mut task = self.task("restore", description, at, command, folders.collect());
+        let prune = ["prune", &undo, "--keep-last", "1", "--undo-sets", UNDO_SETS, "--yes"];
+        task.afterwards.push(self.command(&prune, Vec::new()));
+        Ok(task)
+    }
+}
+
+/// A database as it is written in a unit, and its file.
+fn database(url: &DatabaseUrl) -> Result<(String, String), Failure> {
+    let DatabaseUrl::Sqlite(path) = url;
+    let path = whole(path)?;
+    Ok((format!("sqlite:{path}"), path))
+}
+
+/// A device as it is written in a unit.
+fn place(device: &DevicePath) -> Result<String, Failure> {
+    match device {
+        DevicePath::Path(path) => whole(path),
+        DevicePath::Tape(path) => Ok(format!("tape:{}", whole(path)?)),
+        DevicePath::Pipe => {
+            Err(Failure::usage("nobody is there to take what goes into a pipe at night: name a folder"))
+        }
+    }
+}
+
+/// A path that a unit can name: whole, and UTF-8.
+fn whole(path: &Path) -> Result<String, Failure> {
+    let wrong = || Failure::usage(format!("no unit can name the path {}", escape(&path.display().to_string())));
+    let absolute: PathBuf = std::path::absolute(path).map_err(|_| wrong())?;
+    let text = absolute.to_str().filter(|text| !text.contains('\0')).ok_or_else(wrong)?;
+    Ok(text.to_owned())
+}
+
+/// Writes the files, each as a whole. All are looked at before the first is written.
+fn write(dir: &Path, files: &[UnitFile]) -> Result<(), Failure> {
+    for file in files {
+        let path = dir.join(&file.name);
+        match std::fs::read(&path) {
+            Ok(bytes) if bytes.starts_with(MARK.as_bytes()) => {}
+            Ok(_) => {
+                let message = format!("{} is there, and intervault schedule did not write it", path.display());
+                return Err(
+                    Failure::new(Exit::Failed, message).hint("give the units another --name, or remove it yourself")
+                );
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(&path, &error)),
+        }
+    }
+    for file in files {
+        let path = dir.join(&file.name);
+        let written = || {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mut new = tempfile::Builder::new().prefix(".intervault").tempfile_in(dir)?;
+            new.write_all(file.text.as_bytes())?;
+            new.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+            new.as_file().sync_all()?;
+            new.persist(&path)?;
+            Ok(())
+        };
+        written().map_err(|error: std::io::Error| failed(&path, &error))?;
+    }
+    Ok(())
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> Failure {
+    let kind = crate::device::error::DeviceErrorKind::from(std::io::Error::from(error.kind()));
+    Failure::new(Exit::from(&kind), format!("cannot write {}: {error}", path.display()))
+}

@@ -1,0 +1,175 @@
+//! Runs: the lines of the history put together, one for each thing that was at work. A run without a last line is still
+//! at work if it holds its lock, and was interrupted otherwise.
+
+use super::entry::{Entry, Event, Kind, Outcome};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It is at work now.
+    AtWork,
+    /// It ended.
+    Ended(Outcome),
+}
+
+impl State {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::AtWork => "at work",
+            State::Ended(outcome) => outcome.name(),
+        }
+    }
+}
+
+/// Something that was at work, or is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// What its last line says.
+    pub entry: Entry,
+    /// Where it stands.
+    pub state: State,
+}
+
+impl Run {
+    /// Whether it is a backup that was finished.
+    #[must_use]
+    pub fn is_good_backup(&self) -> bool {
+        self.entry.kind == Kind::Backup && self.state == State::Ended(Outcome::Finished)
+    }
+
+    /// Whether it went wrong.
+    #[must_use]
+    pub const fn went_wrong(&self) -> bool {
+        matches!(self.state, State::Ended(Outcome::Failed | Outcome::Interrupted))
+    }
+}
+
+/// The runs, in the order in which they ended; those without an end by where they began. `at_work` says whether a run that
+/// has no end holds its lock.
+///
+/// ```
+/// use intervault::history::entry::{Entry, Kind, Outcome};
+/// use intervault::history::runs::{State, runs};
+/// let entry = Entry { run: "00112233445566ff".into(), ..Entry::begun(Kind::Backup, 0, "1970-01-01 00:00:00") };
+/// let state = |at_work| runs(std::slice::from_ref(&entry), |_| at_work)[0].state;
+/// assert_eq!((state(true), state(false)), (State::AtWork, State::Ended(Outcome::Interrupted)));
+/// ```
+#[must_use]
+pub fn runs(entries: &[Entry], at_work: impl Fn(&str) -> bool) -> Vec<Run> {
+    let mut last: BTreeMap<(&str, u64), &Entry> = BTreeMap::new();
+    for entry in entries {
+        // Lines without a run stand for themselves.
+        let own = if entry.run.is_empty() { entry.sequence } else { 0 };
+        let known = last.entry((&entry.run, own)).or_insert(entry);
+        if entry.event == Event::Ended || known.event == Event::Begun {
+            *known = entry;
+        }
+    }
+    let state = |entry: &Entry| match (entry.event, entry.outcome) {
+        (Event::Ended, Some(outcome)) => State::Ended(outcome),
+        (Event::Begun, _) if at_work(&entry.run) => State::AtWork,
+        _ => State::Ended(Outcome::Interrupted),
+    };
+    let mut runs: Vec<Run> =
+        last.into_values().map(|entry| Run { state: state(entry), entry: entry.clone() }).collect();
+    runs.sort_by_key(|run| run.entry.sequence);
+    runs
+}
+
+/// How many backups were finished on a civil day, `YYYY-MM-DD`.
+#[must_use]
+pub fn completed_on(runs: &[Run], day: &str) -> usize {
+    let ended = |run: &&Run| run.entry.ended.as_deref().is_some_and(|ended| ended.starts_with(day));
+    runs.iter().filter(|run| run.is_good_backup()).filter(ended).count()
+}
+
+/// The sets of which the last word is that a check has found damage in them.
+#[must_use]
+pub fn faulty(runs: &[Run]) -> BTreeSet<String> {
+    let mut faulty = BTreeSet::new();
+    for Run { entry, .. } in runs {
+        entry.proved.iter().for_each(|set| {
+            faulty.remove(set);
+        });
+        faulty.extend(entry.faulty.iter().cloned());
+    }
+    faulty
+}
+
+/// The sets of which the last word is that they were read back or checked, and proved whole.
+#[must_use]
+pub fn proved(runs: &[Run]) -> BTreeSet<String> {
+    let mut proved = BTreeSet::new();
+    for Run { entry, state } in runs {
+        if let (Some(set), Some(true), State::Ended(Outcome::Finished)) = (&entry.set, entry.verified, state) {
+            proved.insert(set.clone());
+        }
+        proved.extend(entry.proved.iter().cloned());
+        entry.faulty.iter().for_each(|set| {
+            proved.remove(set);
+        });
+    }
+    proved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(sequence: u64, run: &str, event: Event, outcome: Option<Outcome>) -> Entry {
+        let ended = outcome.map(|_| "2026-11-21 18:00:00".to_owned());
+        let begun = Entry::begun(Kind::Backup, 0, "2026-11-20 23:00:00");
+        Entry { sequence, run: run.to_owned(), event, outcome, ended, set: Some(run.to_owned()), ..begun }
+    }
+
+    #[test]
+    fn a_run_is_what_its_last_line_says() {
+        let entries = [
+            line(1, "a", Event::Begun, None),
+            line(2, "b", Event::Begun, None),
+            line(3, "b", Event::Ended, Some(Outcome::Finished)),
+            line(4, "c", Event::Begun, None),
+            line(5, "a", Event::Ended, Some(Outcome::Failed)),
+            line(6, "d", Event::Begun, None),
+            line(7, "", Event::Ended, Some(Outcome::Finished)),
+            line(8, "", Event::Ended, Some(Outcome::Finished)),
+        ];
+        let runs = runs(&entries, |run| run == "d");
+        let told: Vec<_> = runs.iter().map(|run| (run.entry.sequence, run.state.name())).collect();
+        let wanted =
+            [(3, "finished"), (4, "interrupted"), (5, "failed"), (6, "at work"), (7, "finished"), (8, "finished")];
+        assert_eq!(told, wanted);
+        assert_eq!((completed_on(&runs, "2026-11-21"), completed_on(&runs, "2026-11-20")), (3, 0));
+        assert_eq!(runs.iter().filter(|run| run.went_wrong()).count(), 2);
+    }
+
+    #[test]
+    fn a_second_line_that_it_began_does_not_undo_its_end() {
+        let ended = line(1, "a", Event::Ended, Some(Outcome::Finished));
+        let runs = runs(&[ended, line(2, "a", Event::Begun, None)], |_| false);
+        assert_eq!((runs.len(), runs[0].entry.sequence), (1, 1));
+    }
+
+    #[test]
+    fn the_last_word_on_a_set_counts() {
+        let backup = Entry { verified: Some(true), ..line(1, "a", Event::Ended, Some(Outcome::Finished)) };
+        let failed = Entry { verified: Some(true), ..line(2, "b", Event::Ended, Some(Outcome::Failed)) };
+        let check = |sequence, proved: &[&str], faulty: &[&str]| Entry {
+            set: None,
+            proved: proved.iter().map(ToString::to_string).collect(),
+            faulty: faulty.iter().map(ToString::to_string).collect(),
+            ..line(sequence, "", Event::Ended, Some(Outcome::Finished))
+        };
+        let at = |entries: &[Entry]| proved(&runs(entries, |_| false)).into_iter().collect::<Vec<_>>();
+        let (first, second, third) = (check(3, &["c"], &["a"]), check(4, &["a"], &[]), check(5, &[], &["c"]));
+        assert_eq!(at(&[backup.clone(), failed.clone()]), ["a"]);
+        assert_eq!(at(&[backup.clone(), failed.clone(), first.clone()]), ["c"]);
+        let all = [backup, failed, first, second, third];
+        assert_eq!(at(&all), ["a"]);
+        let broken = |entries: &[Entry]| faulty(&runs(entries, |_| false)).into_iter().collect::<Vec<_>>();
+        assert_eq!((broken(&all[..3]), broken(&all)), (vec!["a".to_owned()], vec!["c".to_owned()]));
+    }
+}
