@@ -170,11 +170,12 @@ impl<'a> Backup<'a> {
         let _lock = self.device.lock()?;
         let label = label(self.store.identity(), &self.options, plan, self.number_of_the_day()?);
         let capacity = Capacity::new(self.options.volume_size, &label)?;
-        let mut set = SetWriter::create(self.device, label, &SetOptions { volume_size: self.options.volume_size })?;
         let mut tables = Vec::new();
         let rows = plan.tables.iter().map(|planned| planned.rows);
         let rows = rows.chain(plan.trees.iter().map(|planned| planned.count.entries)).fold(0, u64::saturating_add);
+        // Whoever sees a volume may ask to stop.
         self.monitor.begin(Task::Backup, "reading tables", rows);
+        let mut set = SetWriter::create(self.device, label, &SetOptions { volume_size: self.options.volume_size })?;
         for at in 0..plan.tables.len() {
             unless_cancelled(self.monitor)?;
             if let Some(job) = reading.job(&self.options, at) {
