@@ -5,7 +5,6 @@ use super::undo::{options, restore_onto, undo_watched};
 use intervault::base::monitor::Silent;
 use intervault::device::memory::MemoryDevice;
 use intervault::restore::{Options, UndoOptions};
-use intervault::volume::set::list_sets;
 
 /// A table is gone since the restore: what is of other tables can be taken back all the same.
 #[cfg(target_os = "linux")]
@@ -128,6 +127,7 @@ fn one_number_that_is_taken_costs_one_row_its_number() {
 #[test]
 fn a_damaged_undo_set_changes_nothing_unless_told() {
     use super::commands::{Case, run};
+    use intervault::volume::set::list_sets;
     let case = Case::new();
     case.ruin();
     let before = case.centre.rows("(SELECT rowid, * FROM hsplit)");
