@@ -17,10 +17,10 @@ pub struct Family<'a> {
     pub missing: Vec<(u32, u32)>,
 }
 
-/// Whether a set can be a member of a chain beside others: it speaks for everything that its chain covers.
+/// Whether a set can be a member of a chain beside others, of all ACDs or of one.
 #[must_use]
 pub fn joins(label: &LabelRecord) -> bool {
-    !label.is_undo() && label.acd.is_none() && label.data_types != data_types::SPECIFIC
+    !label.is_undo() && label.data_types != data_types::SPECIFIC
 }
 
 /// The sets by chain, that of the oldest first by the time that its first member here was begun.

@@ -68,8 +68,10 @@ fn newest(sets: &[SetReader<'_>], device: &dyn Device, bits: u32) -> Result<SetI
     let mut sources = BTreeSet::new();
     let mut last = None;
     for family in families(sets) {
-        let fits =
-            |set: &&&SetReader<'_>| joins(set.label()) && set.label().data_types & bits != 0 && set.is_complete();
+        let fits = |set: &&&SetReader<'_>| {
+            let label = set.label();
+            joins(label) && label.acd.is_none() && label.data_types & bits != 0 && set.is_complete()
+        };
         let Some(set) = family.members.iter().rfind(fits) else { continue };
         let label = set.label();
         sources.insert((&label.source_store, &label.source_server, &label.source_database));
