@@ -112,14 +112,19 @@ pub(super) fn plan(
         let refusals = guards.refusals(&plan.tables.iter().collect::<Vec<_>>());
         plan.refusals.extend(refusals);
     }
+    of_volumes(chain, &mut plan);
+    needs(chain, &mut plan);
+    super::summarise::list(&mut plan);
+    Ok(plan)
+}
+
+/// What is to be said of the volumes.
+fn of_volumes(chain: &Chain<'_>, plan: &mut RestorePlan) {
     for set in chain.members() {
         let wrong = set.wrong_volumes().iter().map(VolumeError::to_string);
         let other_copy = |what| format!("{what}; its other copy was read, replace the bad one");
         plan.notices.extend(wrong.chain(set.overcome().into_iter().map(other_copy)));
     }
-    needs(chain, &mut plan);
-    super::summarise::list(&mut plan);
-    Ok(plan)
 }
 
 /// A plan that does nothing yet.
