@@ -52,7 +52,7 @@ pub trait Device: Send + Sync {
     /// person for one.
     ///
     /// # Errors
-    /// As [`Device::create`]; [`DeviceErrorKind::Wanted`](super::error::DeviceErrorKind::Wanted) if the volume needs a
+    /// As [`Device::create`]; [`DeviceErrorKind::Wanted`] if the volume needs a
     /// further medium and there is none.
     fn begin(&self, volume: &NewVolume<'_>) -> Result<Box<dyn VolumeSink>, DeviceError> {
         self.create(volume.name)

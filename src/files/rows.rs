@@ -180,7 +180,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Rows of a tree being put together. The bytes of a piece go into [`Rows::data`] before its row is pushed.
+/// Rows of a tree being put together. The bytes of a piece go into its data before its row is pushed.
 #[derive(Debug, Default)]
 pub struct Rows {
     bytes: [Strings; 4],

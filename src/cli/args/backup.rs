@@ -91,7 +91,7 @@ pub struct BackupArgs {
     /// Specific tables instead of kinds of data
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse::table, requires = "database")]
     pub tables: Vec<String>,
-    /// Back up all rows [default]
+    /// Back up all rows, as is done unless told otherwise
     #[arg(long, conflicts_with = "incremental")]
     pub full: bool,
     /// Back up what changed since the newest backup of this database, on DEVICE or where --base says
