@@ -34,12 +34,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let volumes = DirectoryDevice::for_writing(folder.path().join("volumes"))?;
 
     // A full backup. The plan is a value; nothing is written by making it.
-    let watch = Watch { rows: AtomicU64::new(0), most: u64::MAX };
-    let full = Backup::new(&store, &catalogue, &volumes, options(Kind::Full)?).watched(&watch);
+    let full = Backup::new(&store, &catalogue, &volumes, options(Kind::Full)?);
     for planned in full.plan()?.tables {
         println!("would write {}: about {} rows", planned.table.schema.name, planned.rows);
     }
-    let full = full.run()?;
+    let watch = Watch { rows: AtomicU64::new(0), most: u64::MAX };
+    let full = full.watched(&watch).run()?;
     show(&full);
     assert!(full.verified && full.parent.is_none());
     assert_eq!((full.set.rows, watch.rows.load(Ordering::Relaxed)), (20 * 240, 20 * 240));
