@@ -14,7 +14,7 @@ use crate::device::traits::Device;
 use crate::error::Error;
 use crate::format::block::SetId;
 use crate::format::catalog::BucketEntry;
-use crate::format::label::{LabelRecord, data_types};
+use crate::format::label::LabelRecord;
 use crate::format::section::{SectionEndRecord, SectionRecord};
 use crate::section::changes::Before;
 use crate::volume::error::VolumeError;
@@ -171,15 +171,10 @@ fn acds(acd: Option<i64>) -> String {
     acd.map_or_else(|| "all ACDs".to_owned(), |acd| format!("ACD {acd}"))
 }
 
-/// Whether a set is one on which others may build, as far as its label tells.
-fn joins(label: &LabelRecord) -> bool {
-    !label.is_undo() && label.data_types != data_types::SPECIFIC
-}
-
 impl<'d> Shelf<'d> {
     /// The sets that can be in a chain of the source.
     fn of_source(&self, source: &Source) -> Result<Vec<LabelRecord>, Error> {
-        let usable: Vec<&LabelRecord> = self.labels.iter().filter(|label| joins(label)).collect();
+        let usable: Vec<&LabelRecord> = self.labels.iter().filter(|label| label.joins_chains()).collect();
         let same: Vec<&LabelRecord> = usable.iter().copied().filter(|label| source.is_of(label)).collect();
         let ours: Vec<LabelRecord> = same.iter().copied().filter(|label| label.acd == source.acd).cloned().collect();
         if !ours.is_empty() {

@@ -1,6 +1,7 @@
 //! What a command runs in: the history that it is written into, and the line about it. A history that cannot be written is
 //! a warning, and never stops or fails the work.
 
+use super::commands::open;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::interrupt;
@@ -219,9 +220,7 @@ fn warn(output: &Output, error: &HistoryError) {
 /// A moment in civil time, in the zone of this machine; in UTC where that is not known.
 #[must_use]
 pub fn civil(unix: i64) -> Instant {
-    let zone = jiff::tz::TimeZone::try_system().unwrap_or(jiff::tz::TimeZone::UTC);
-    let offset = jiff::Timestamp::from_second(unix).map_or(0, |moment| zone.to_offset(moment).seconds());
-    Instant(unix.saturating_add(i64::from(offset)))
+    open::civil(unix).unwrap_or(Instant(unix))
 }
 
 /// The same as text with its seconds, `YYYY-MM-DD HH:MM:SS`.

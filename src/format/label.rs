@@ -113,6 +113,12 @@ impl LabelRecord {
         self.purpose == purpose::UNDO
     }
 
+    /// Whether the set can be a member of a chain beside others, of all ACDs or of one: it is a backup by kinds of data.
+    #[must_use]
+    pub const fn joins_chains(&self) -> bool {
+        !self.is_undo() && self.data_types != data_types::SPECIFIC
+    }
+
     /// Checks that the label stands in a block of its own set and volume.
     ///
     /// # Errors

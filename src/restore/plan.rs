@@ -71,7 +71,7 @@ pub(super) fn plan(
     let runs = snapshot.runs()?;
     let ranges = snapshot.ranges()?;
     let last = runs.last().filter(|_| going_on.is_none());
-    at_work(store, last)?;
+    refuse_at_work(store, last)?;
     let state = snapshot.state()?;
     let shortfall = Shortfall { chain, options };
     let planner = Planner {
@@ -152,7 +152,10 @@ fn blank(chain: &Chain<'_>, newest: &SetReader<'_>, planner: &Planner<'_>) -> Re
 }
 
 /// Refuses while a restore is at work: a run without an end is one that ended early only if nobody holds the lock.
-fn at_work(store: &dyn Store, last: Option<&Run>) -> Result<(), Error> {
+///
+/// # Errors
+/// Somebody holds it.
+pub fn refuse_at_work(store: &dyn Store, last: Option<&Run>) -> Result<(), Error> {
     if last.is_some_and(|run| run.status == RunStatus::Begun) {
         drop(store.lock_for_reading()?);
     }

@@ -122,10 +122,8 @@ fn go_on(
         ));
     }
     report.proved = options.proof == Proof::Full;
-    let plan = {
-        let going_on = GoingOn { run: run.number, settled: journal::read_settled(&run.options)? };
-        plan(sources, store, &options, Some(&going_on), monitor)?
-    };
+    let going_on = GoingOn { run: run.number, settled: journal::read_settled(&run.options)? };
+    let plan = plan(sources, store, &options, Some(&going_on), monitor)?;
     // Without what cannot be read the plan is another one: say that, not that the target has changed.
     let unreadable = |refusal: &&Refusal| matches!(refusal.class, Class::Damage | Class::Volume);
     let unfit = |refusal: &&Refusal| matches!(refusal.rule, Rule::SchemaDrift | Rule::AbsentTable);

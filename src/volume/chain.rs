@@ -3,7 +3,7 @@
 
 use super::set::SetReader;
 use crate::format::block::SetId;
-use crate::format::label::{LabelRecord, data_types};
+use crate::format::label::LabelRecord;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The members of a chain that are here, the newest first; or a set alone.
@@ -145,11 +145,6 @@ fn gaps(labels: &[&LabelRecord]) -> Vec<Gap> {
     gaps
 }
 
-/// Whether a set can be a member beside others.
-fn joins(label: &LabelRecord) -> bool {
-    !label.is_undo() && label.data_types != data_types::SPECIFIC
-}
-
 /// Whether a backup ended before its set was finished, or proved if it was to be.
 fn never_finished(set: &SetReader<'_>) -> bool {
     set.is_interrupted() || set.total_volumes().is_some() && !set.is_finished()
@@ -197,7 +192,7 @@ fn newest<'a>(sets: &'a [SetReader<'a>]) -> Result<&'a SetReader<'a>, ChainError
     let usable = |set: &&SetReader<'_>| !(set.label().is_undo() || set.label().incremental && never_finished(set));
     for set in sets.iter().filter(usable) {
         let label = set.label();
-        let chain = if joins(label) { label.chain() } else { label.set() };
+        let chain = if label.joins_chains() { label.chain() } else { label.set() };
         chains.entry(chain).or_default().push(set);
     }
     let mut tips: Vec<&SetReader<'_>> = Vec::new();
@@ -233,12 +228,12 @@ fn newest<'a>(sets: &'a [SetReader<'a>]) -> Result<&'a SetReader<'a>, ChainError
 fn ancestors<'a>(sets: &'a [SetReader<'a>], newest: &'a SetReader<'a>) -> Result<Vec<&'a SetReader<'a>>, ChainError> {
     let label = newest.label();
     let mut members = vec![newest];
-    if !joins(label) {
+    if !label.joins_chains() {
         return Ok(members);
     }
     let relative = |set: &&SetReader<'_>| {
         let other = set.label();
-        joins(other) && other.chain == label.chain && same_source(label, other)
+        other.joins_chains() && other.chain == label.chain && same_source(label, other)
     };
     let relatives: Vec<&SetReader<'_>> = sets.iter().filter(relative).collect();
     let mut at = label;

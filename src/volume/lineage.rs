@@ -3,7 +3,7 @@
 
 use super::set::SetReader;
 use crate::format::block::SetId;
-use crate::format::label::{LabelRecord, data_types};
+use crate::format::label::LabelRecord;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A full set and those that build on it, as far as they are here; or a set that belongs to no chain.
@@ -17,19 +17,13 @@ pub struct Family<'a> {
     pub missing: Vec<(u32, u32)>,
 }
 
-/// Whether a set can be a member of a chain beside others, of all ACDs or of one.
-#[must_use]
-pub fn joins(label: &LabelRecord) -> bool {
-    !label.is_undo() && label.data_types != data_types::SPECIFIC
-}
-
 /// The sets by chain, that of the oldest first by the time that its first member here was begun.
 #[must_use]
 pub fn families<'a>(sets: &'a [SetReader<'a>]) -> Vec<Family<'a>> {
     let mut found: BTreeMap<SetId, Vec<&'a SetReader<'a>>> = BTreeMap::new();
     for set in sets {
         let label = set.label();
-        let chain = if joins(label) { label.chain() } else { label.set() };
+        let chain = if label.joins_chains() { label.chain() } else { label.set() };
         found.entry(chain).or_default().push(set);
     }
     let family = |(chain, mut members): (SetId, Vec<&'a SetReader<'a>>)| {
@@ -48,7 +42,7 @@ fn missing(labels: &[&LabelRecord]) -> Vec<(u32, u32)> {
     let mut ranges = BTreeSet::new();
     for label in labels {
         let (Some(parent), Some(last)) = (label.parent_set, label.sequence.checked_sub(1)) else { continue };
-        if !joins(label) || here.contains(&parent) {
+        if !label.joins_chains() || here.contains(&parent) {
             continue;
         }
         let before = labels.iter().map(|other| other.sequence).filter(|number| *number < label.sequence).max();

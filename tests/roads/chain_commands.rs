@@ -202,17 +202,23 @@ fn a_chain_is_saved_in_a_plan_and_applied_with_just_its_members() {
     assert_eq!(chain.case.contents(), chain.states[2]);
 }
 
+/// A centre with one row more than that, a thousand a day, its URL and a folder for volumes of which it needs several.
+fn onto_small_volumes(rows: u32) -> (Centre, String, String) {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.run(&format!(
+        "INSERT INTO hsplit WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) \
+         SELECT date('2024-01-01', '+' || (i / 1000) || ' days'), i % 48 / 2 * 100 + i % 2 * 30, 30, 1, i % 5, random(), \
+         'a' FROM n"
+    ));
+    let url = format!("sqlite:{}", centre.path().display());
+    let volumes = centre.folder.path().join("volumes").display().to_string();
+    (centre, url, volumes)
+}
+
 /// However early it is killed, an incremental backup advances the chain wholly or not at all; the next one finds the rest.
 #[test]
 fn a_backup_that_is_killed_advances_the_chain_wholly_or_not_at_all() {
-    let centre = Centre::new(&[HSPLIT]);
-    centre.run(
-        "INSERT INTO hsplit WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) \
-         SELECT date('2024-01-01', '+' || (i / 1000) || ' days'), i % 48 / 2 * 100 + i % 2 * 30, 30, 1, i % 5, random(), \
-         'a' FROM n",
-    );
-    let volumes = centre.folder.path().join("volumes").display().to_string();
-    let url = format!("sqlite:{}", centre.path().display());
+    let (centre, url, volumes) = onto_small_volumes(60000);
     let backup = ["backup", "--database", &url, "--to", &volumes, "--data", "historical", "--volume-size", "64KiB"];
     run(&backup, 0);
     let incremental = [&backup[..], &["--incremental"]].concat();
@@ -246,14 +252,7 @@ fn a_backup_that_is_killed_advances_the_chain_wholly_or_not_at_all() {
 /// is meant, unless somebody asks for the other.
 #[test]
 fn a_set_that_was_written_again_is_not_in_the_way() {
-    let centre = Centre::new(&[HSPLIT]);
-    centre.run(
-        "INSERT INTO hsplit WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 30000) \
-         SELECT date('2024-01-01', '+' || (i / 1000) || ' days'), i % 48 / 2 * 100 + i % 2 * 30, 30, 1, i % 5, random(), \
-         'a' FROM n",
-    );
-    let volumes = centre.folder.path().join("volumes").display().to_string();
-    let url = format!("sqlite:{}", centre.path().display());
+    let (centre, url, volumes) = onto_small_volumes(30000);
     let backup = ["backup", "--database", &url, "--to", &volumes, "--data", "historical", "--volume-size", "64KiB"];
     run(&backup, 0);
     let incremental = [&backup[..], &["--incremental"]].concat();

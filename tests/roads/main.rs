@@ -15,12 +15,12 @@ mod commands;
 #[cfg(target_os = "linux")]
 mod configured;
 mod copies;
+mod decided;
 #[cfg(target_os = "linux")]
 mod devices;
 #[cfg(target_os = "linux")]
 mod dialogue;
 mod estimates;
-mod eyes;
 #[cfg(target_os = "linux")]
 mod files;
 #[cfg(target_os = "linux")]

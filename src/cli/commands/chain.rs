@@ -7,7 +7,7 @@ use crate::device::traits::Device;
 use crate::error::Error;
 use crate::format::block::SetId;
 use crate::volume::chain::{Chain, ChainError, Wanted};
-use crate::volume::lineage::{families, joins};
+use crate::volume::lineage::families;
 use crate::volume::set::SetReader;
 use std::collections::BTreeSet;
 
@@ -70,7 +70,7 @@ fn newest(sets: &[SetReader<'_>], device: &dyn Device, bits: u32) -> Result<SetI
     for family in families(sets) {
         let fits = |set: &&&SetReader<'_>| {
             let label = set.label();
-            joins(label) && label.acd.is_none() && label.data_types & bits != 0 && set.is_complete()
+            label.joins_chains() && label.acd.is_none() && label.data_types & bits != 0 && set.is_complete()
         };
         let Some(set) = family.members.iter().rfind(fits) else { continue };
         let label = set.label();

@@ -188,9 +188,15 @@ pub fn now(given: Option<Instant>) -> Result<Now, Failure> {
 /// not known.
 #[must_use]
 pub fn local(unix: i64) -> String {
+    civil(unix).map_or_else(|| "?".to_owned(), |civil| civil.to_string())
+}
+
+/// The same as a civil time; `None` for what is no moment of the years 1 to 9999.
+#[must_use]
+pub fn civil(unix: i64) -> Option<Instant> {
+    let moment = jiff::Timestamp::from_second(unix).ok()?;
     let zone = jiff::tz::TimeZone::try_system().unwrap_or(jiff::tz::TimeZone::UTC);
-    let Ok(moment) = jiff::Timestamp::from_second(unix) else { return "?".to_owned() };
-    Instant(unix.saturating_add(i64::from(zone.to_offset(moment).seconds()))).to_string()
+    Some(Instant(unix.saturating_add(i64::from(zone.to_offset(moment).seconds()))))
 }
 
 /// The same for programs, in UTC: `2024-03-01T05:30:00Z`; `None` for what is no moment of the years 1 to 9999.

@@ -31,8 +31,7 @@ pub(super) fn run(options: &RestoreOptions, job: &Job, output: &Output) -> Resul
     let now = open::now(None)?;
     let store = open::database(&options.database)?;
     let Some(unfinished) = restore::unfinished(&store)? else { return nothing_to_do(&store, output) };
-    // It ended early only if nobody holds the lock.
-    drop(store.lock_for_reading()?);
+    restore::refuse_at_work(&store, Some(&unfinished.run))?;
     let device = open::all_volumes(&options.from)?;
     let sets = check::readable(&device)?;
     let chain = chain_of(&unfinished, &sets, &device)?;

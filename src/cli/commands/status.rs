@@ -153,7 +153,7 @@ fn newest(sets: &[SetReader<'_>]) -> Option<i64> {
 fn chains(found: &Found<'_>, one: &dyn Device, other: &dyn Device, history: &[Run]) -> Vec<ChainView> {
     let proved = runs::proved(history);
     let view = |family: Family<'_>| {
-        let alone = family.members.iter().all(|set| !crate::volume::lineage::joins(set.label()));
+        let alone = family.members.iter().all(|set| !set.label().joins_chains());
         let whole: BTreeSet<[u8; 16]> =
             family.members.iter().filter(|set| set.is_complete()).map(|set| set.label().set_id).collect();
         let member = |set: &&SetReader<'_>| Member { size: size(set, one, other), ..member(set, &whole, &proved) };

@@ -17,7 +17,7 @@ use crate::device::traits::Device;
 use crate::error::{Error, ErrorKind};
 use crate::format::block::SetId;
 use crate::restore::{self, UndoPlan, UndoReport};
-use crate::store::control::{Run, RunStatus, UnitStatus};
+use crate::store::control::{Run, UnitStatus};
 use crate::store::sqlite::SqliteStore;
 use crate::store::traits::Store;
 use crate::volume::set::{SetReader, find_set};
@@ -32,9 +32,7 @@ pub fn run(options: &UndoOptions, job: &Job, output: &Output) -> Result<Exit, Fa
     let now = open::now(None)?;
     let store = open::database(&options.database)?;
     let run = restore::undoable(&store, options.run)?;
-    if run.status == RunStatus::Begun {
-        drop(store.lock_for_reading()?);
-    }
+    restore::refuse_at_work(&store, Some(&run))?;
     let device = device(options, &run)?;
     let set = set_of(&run, &device)?;
     job.set(set.label());

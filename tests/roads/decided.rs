@@ -1,5 +1,4 @@
-//! A second pair of eyes: what could still go wrong where a restore is gone on with, where rows bring numbers of their own, and
-//! at the ends of ranges.
+//! What was decided stays decided: by a plan that is applied later, by a run that is gone on with, and where ranges end.
 
 use super::support::*;
 use super::undo::{options, restore_onto, undo_watched};
