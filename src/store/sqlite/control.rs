@@ -7,11 +7,12 @@
 //! What is read from them may have been altered by anybody. A line that is not as the engine writes it is an error that
 //! names it; nothing is guessed, as rows are deleted by what these lines say.
 
-use rusqlite::{Connection, Params, params};
+use rusqlite::{Params, params};
 
 use super::fault::Site;
 use super::line::{Line, civil, hex, sides};
 use super::name::quoted;
+use super::reader::Reader;
 use super::shape;
 use crate::base::time::Instant;
 use crate::store::control::{
@@ -80,7 +81,7 @@ const AFTER: &str = "CREATE UNIQUE INDEX main.intervault_unit_number ON intervau
 /// The control tables, seen through one connection.
 pub(super) struct Control<'a> {
     /// The connection; it has a transaction.
-    pub(super) connection: &'a Connection,
+    pub(super) reader: &'a Reader,
     /// The database.
     pub(super) site: Site<'a>,
 }
@@ -171,7 +172,7 @@ impl Control<'_> {
             sql.push_str(&format!("CREATE TABLE main.{table}(\n  {}\n);\n", columns.join(",\n  ")));
         }
         sql.push_str(AFTER);
-        self.connection.execute_batch(&sql).map_err(self.site.during(WRITE))?;
+        self.reader.connection.execute_batch(&sql).map_err(self.site.during(WRITE))?;
         self.set("version", &CONTROL_VERSION.to_string())
     }
 
@@ -187,7 +188,7 @@ impl Control<'_> {
         let sql = "SELECT max(coalesce((SELECT max(number) FROM main.intervault_restore), 0),
                               coalesce((SELECT max(run) FROM main.intervault_unit), 0),
                               coalesce((SELECT max(run) FROM main.intervault_range), 0))";
-        let last: i64 = self.connection.query_row(sql, [], |row| row.get(0)).map_err(self.site.during(WRITE))?;
+        let last: i64 = self.reader.connection.query_row(sql, [], |row| row.get(0)).map_err(self.site.during(WRITE))?;
         let Some(number) = last.max(0).checked_add(1) else {
             return Err(self.altered(WRITE, &format!("{RUNS}: run {last} leaves no number for the next")));
         };
@@ -319,14 +320,8 @@ impl Control<'_> {
 
     /// Whether the control tables are there: all of them, as this version has them, or none.
     fn is_there(&self, op: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT name, type FROM pragma_table_list WHERE schema = 'main' AND name = ?1 COLLATE NOCASE";
-        let mut found = Vec::new();
-        for table in CONTROL_TABLES {
-            let mut statement = self.connection.prepare_cached(sql).map_err(self.site.during(op))?;
-            let kinds = statement.query_map([table], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)));
-            let kinds = kinds.and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>).map_err(self.site.during(op))?;
-            found.push(kinds.into_iter().next());
-        }
+        let listing = self.reader.listing().map_err(self.site.during(op))?;
+        let found = CONTROL_TABLES.map(|table| listing.control(table));
         if found.iter().all(Option::is_none) {
             return Ok(false);
         }
@@ -334,14 +329,14 @@ impl Control<'_> {
             let Some((name, kind)) = found else {
                 return Err(self.altered(op, &format!("there is no table {table} beside the others")));
             };
-            if kind != "table" {
+            if *kind != "table" {
                 return Err(self.altered(op, &format!("{name} is a {kind}")));
             }
-            let triggers = shape::triggers(self.connection, table).map_err(self.site.during(op))?;
+            let triggers = listing.triggers(&self.reader.connection, table).map_err(self.site.during(op))?;
             if let Some(trigger) = triggers.first() {
                 return Err(self.altered(op, &format!("{table} has a trigger, {trigger}")));
             }
-            let names = shape::column_names(self.connection, name).map_err(self.site.during(op))?;
+            let names = shape::column_names(&self.reader.connection, name).map_err(self.site.during(op))?;
             let wanted: Vec<&str> = columns.iter().filter_map(|column| column.split(' ').next()).collect();
             if table == STATE && names == wanted {
                 self.known_version(op)?;
@@ -401,7 +396,7 @@ impl Control<'_> {
     ) -> Result<Vec<T>, StoreError> {
         let failed = self.site.during(op);
         let sql = format!("SELECT * FROM main.{} {rest}", quoted(table));
-        let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;
+        let mut statement = self.reader.connection.prepare_cached(&sql).map_err(&failed)?;
         let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query(parameters).map_err(&failed)?;
         let mut lines = Vec::new();
@@ -423,7 +418,7 @@ impl Control<'_> {
 
     fn execute(&self, sql: &str, values: impl Params) -> Result<usize, StoreError> {
         let failed = self.site.during(WRITE);
-        self.connection.prepare_cached(sql).map_err(&failed)?.execute(values).map_err(&failed)
+        self.reader.connection.prepare_cached(sql).map_err(&failed)?.execute(values).map_err(&failed)
     }
 
     fn whole(&self, number: u64) -> Result<i64, StoreError> {

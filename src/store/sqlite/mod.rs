@@ -45,6 +45,7 @@ mod fidelity;
 mod insert;
 mod intake;
 mod line;
+mod listing;
 mod lock;
 mod name;
 mod parts;

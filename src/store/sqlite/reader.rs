@@ -10,6 +10,7 @@
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, ToSql};
+use std::cell::RefCell;
 use std::ffi::CStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,6 +18,7 @@ use super::days::DayWalk;
 use super::declared::Affinity;
 use super::fault::Site;
 use super::intake::{Guess, Intake};
+use super::listing::Listing;
 use super::shape::Shape;
 use crate::column::batch::Batch;
 use crate::column::logical::LogicalType;
@@ -35,6 +37,7 @@ pub(super) struct Reader {
     pub(super) connection: Connection,
     intake: Arc<Mutex<Intake>>,
     days: Arc<Mutex<DayWalk>>,
+    listing: RefCell<Option<Arc<Listing>>>,
 }
 
 /// What to scan, as the parts of a statement.
@@ -117,7 +120,25 @@ impl Reader {
         connection.create_scalar_function(TAKE_DAY, 2, flags, move |context| {
             Ok(held(&shared).take(context.get_raw(0), context.get_raw(1)))
         })?;
-        Ok(Reader { connection, intake, days })
+        Ok(Reader { connection, intake, days, listing: RefCell::new(None) })
+    }
+
+    /// All tables of the database as it is now; remembered until the schema changes.
+    pub(super) fn listing(&self) -> rusqlite::Result<Arc<Listing>> {
+        let known = self.listing.borrow().clone();
+        if let Some(known) = known
+            && known.is_current(&self.connection)?
+        {
+            return Ok(known);
+        }
+        let listing = Arc::new(Listing::load(&self.connection)?);
+        *self.listing.borrow_mut() = Some(Arc::clone(&listing));
+        Ok(listing)
+    }
+
+    /// Lets go of what [`Reader::listing`] remembers.
+    pub(super) fn forget_listing(&self) {
+        *self.listing.borrow_mut() = None;
     }
 
     /// The days of a table with their rows, if all dates are canonical and the row order is the day order. `from` names the

@@ -90,6 +90,7 @@ pub(super) struct SqliteReplacement<'a> {
     version: i64,
     utf8: bool,
     failed: bool,
+    committed: bool,
     checked: HashMap<String, Rc<Shape>>,
     /// For each table the highest row number that it had before a deletion in this transaction.
     freed: HashMap<String, i64>,
@@ -119,6 +120,7 @@ impl<'a> SqliteReplacement<'a> {
             version,
             utf8,
             failed: false,
+            committed: false,
             checked: HashMap::new(),
             freed: HashMap::new(),
             control_is_there: false,
@@ -156,8 +158,8 @@ impl<'a> SqliteReplacement<'a> {
         if let Some(shape) = self.checked.get(&table.name) {
             return Ok(Rc::clone(shape));
         }
-        let shape = shape::load_same(self.connection(), site, CHANGE, table)?;
-        writable(self.connection(), site, &shape)?;
+        let shape = shape::load_same(&self.reader, site, CHANGE, table)?;
+        writable(&self.reader, site, &shape)?;
         let shape = Rc::new(shape);
         self.checked.insert(table.name.clone(), Rc::clone(&shape));
         Ok(shape)
@@ -200,7 +202,7 @@ impl<'a> SqliteReplacement<'a> {
         let path = self.path.clone();
         let site = Site::database(&path);
         self.alive(site)?;
-        let control = Control { connection: &self.reader.connection, site };
+        let control = Control { reader: &self.reader, site };
         let ready = if self.control_is_there { Ok(()) } else { control.make() };
         let result = ready.and_then(|()| work(&control));
         self.control_is_there = result.is_ok();
@@ -210,7 +212,7 @@ impl<'a> SqliteReplacement<'a> {
 }
 
 /// Whether the rows of a table can be deleted and inserted without changing anything else.
-pub(super) fn writable(connection: &Connection, site: Site<'_>, shape: &Shape) -> Result<(), StoreError> {
+pub(super) fn writable(reader: &Reader, site: Site<'_>, shape: &Shape) -> Result<(), StoreError> {
     let RowKey::Rowid(_) = shape.key else {
         return Err(site.fail(CHANGE, StoreErrorKind::Unsupported(no_key(shape))));
     };
@@ -220,13 +222,14 @@ pub(super) fn writable(connection: &Connection, site: Site<'_>, shape: &Shape) -
     }
     // What follows is a rule of this database, which can be lifted: the rows themselves could be written.
     let refuse = |text: String| Err(site.fail(CHANGE, StoreErrorKind::Refused(text)));
-    let triggers = shape::triggers(connection, &shape.schema.name).map_err(site.during(CHANGE))?;
+    let listing = reader.listing().map_err(site.during(CHANGE))?;
+    let triggers = listing.triggers(&reader.connection, &shape.schema.name).map_err(site.during(CHANGE))?;
     if !triggers.is_empty() {
         let text = "the table has triggers, which would change other rows: drop them for the restore, and create them \
                     again afterwards";
         return refuse(format!("{text} ({})", triggers.join(", ")));
     }
-    if let Some(child) = shape::follower(connection, &shape.schema.name).map_err(site.during(CHANGE))? {
+    if let Some(child) = listing.follower(&reader.connection, &shape.schema.name).map_err(site.during(CHANGE))? {
         return refuse(format!(
             "a foreign key of table {child} (CASCADE, SET NULL or SET DEFAULT) would change that table too when rows \
              are deleted here: remove that rule for the restore"
@@ -244,7 +247,7 @@ impl Replacement for SqliteReplacement<'_> {
 
     fn schema(&mut self, table: &str) -> Result<Option<TableSchema>, StoreError> {
         let site = Site::table(&self.path, table);
-        let shape = shape::load(self.connection(), table).map_err(site.during("read the columns"))?;
+        let shape = shape::load(&self.reader, table).map_err(site.during("read the columns"))?;
         Ok(shape.map(|shape| shape.schema))
     }
 
@@ -343,7 +346,9 @@ impl Replacement for SqliteReplacement<'_> {
         self.alive(site)?;
         // Whatever happens now, dropping rolls back what is not committed.
         self.failed = true;
-        self.connection().execute_batch("COMMIT").map_err(site.during("commit the change"))
+        self.connection().execute_batch("COMMIT").map_err(site.during("commit the change"))?;
+        self.committed = true;
+        Ok(())
     }
 }
 
@@ -352,6 +357,10 @@ impl Drop for SqliteReplacement<'_> {
         if !self.connection().is_autocommit() {
             // An error changes nothing: closing the connection rolls back as well.
             let _ = self.connection().execute_batch("ROLLBACK");
+        }
+        if !self.committed {
+            // The number of a schema that was taken back is given again, to another one.
+            self.reader.forget_listing();
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What the database itself says of a table: columns, row key, triggers, foreign keys. Nothing is parsed out of SQL.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::declared::{Affinity, affinity, logical};
 use super::fault::Site;
+use super::listing::Listed;
 use super::name::quoted;
+use super::reader::Reader;
 use crate::schema::table::{ColumnSchema, TableSchema};
-use crate::store::control::is_control_table;
 use crate::store::error::{StoreError, StoreErrorKind};
 
 /// How rows of a table are told apart.
@@ -44,19 +45,12 @@ struct RawColumn {
 
 /// The shape of a table of the main database, or `None` if there is no table of that name (ASCII case ignored). Views, virtual
 /// tables, control tables and SQLite's own tables are none.
-pub(super) fn load(connection: &Connection, table: &str) -> rusqlite::Result<Option<Shape>> {
-    // A name with a zero byte cannot be a table's, and would be cut there.
-    if own(table) || table.contains('\0') {
-        return Ok(None);
-    }
-    // The argument spares a row for each other table.
-    let sql = "SELECT name, wr, strict FROM pragma_table_list(?1) WHERE schema = 'main' AND type = 'table'";
-    let found = connection
-        .query_row(sql, [table], |row| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?, row.get::<_, bool>(2)?)))
-        .optional()?;
-    let Some((name, without_rowid, strict)) = found else {
+pub(super) fn load(reader: &Reader, table: &str) -> rusqlite::Result<Option<Shape>> {
+    let listing = reader.listing()?;
+    let Some(Listed { name, without_rowid, strict }) = listing.table(table).cloned() else {
         return Ok(None);
     };
+    let connection = &reader.connection;
     let raw = raw_columns(connection, &name)?;
     let rowid_name = if without_rowid { None } else { lone_integer_key(connection, &name, &raw)? };
     let mut columns = Vec::with_capacity(raw.len());
@@ -78,13 +72,8 @@ pub(super) fn load(connection: &Connection, table: &str) -> rusqlite::Result<Opt
 }
 
 /// As [`load`]; a table that is missing, or whose columns are not those of `table` any more, is an error.
-pub(super) fn load_same(
-    connection: &Connection,
-    site: Site<'_>,
-    op: &str,
-    table: &TableSchema,
-) -> Result<Shape, StoreError> {
-    let shape = load(connection, &table.name).map_err(site.during(op))?;
+pub(super) fn load_same(reader: &Reader, site: Site<'_>, op: &str, table: &TableSchema) -> Result<Shape, StoreError> {
+    let shape = load(reader, &table.name).map_err(site.during(op))?;
     let Some(shape) = shape else {
         return Err(site.fail(op, StoreErrorKind::NoTable(table.name.clone())));
     };
@@ -94,31 +83,6 @@ pub(super) fn load_same(
         return Err(site.fail(op, StoreErrorKind::Unsupported(text.to_owned())));
     }
     Ok(shape)
-}
-
-/// Names of all tables, sorted.
-pub(super) fn tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
-    let sql = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' ORDER BY name";
-    let mut statement = connection.prepare(sql)?;
-    let names = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(names.into_iter().filter(|name| !own(name)).collect())
-}
-
-/// Names of the triggers on a table.
-pub(super) fn triggers(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
-    let sql =
-        "SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE ORDER BY name";
-    let mut statement = connection.prepare(sql)?;
-    statement.query_map([table], |row| row.get(0))?.collect()
-}
-
-/// A table whose rows would be changed along with those of `table` by a foreign key (CASCADE, SET NULL, SET DEFAULT).
-pub(super) fn follower(connection: &Connection, table: &str) -> rusqlite::Result<Option<String>> {
-    // Tables without that word in their statement have no foreign key: with a thousand tables asking each one takes seconds.
-    let sql = "SELECT child.name FROM main.sqlite_schema AS child, pragma_foreign_key_list(child.name, 'main') AS link \
-               WHERE child.type = 'table' AND instr(upper(child.sql), 'REFERENCES') > 0 AND link.\"table\" = ?1 COLLATE NOCASE \
-               AND link.on_delete NOT IN ('NO ACTION', 'RESTRICT') ORDER BY 1 LIMIT 1";
-    connection.query_row(sql, [table], |row| row.get(0)).optional()
 }
 
 /// Names of the indexes without a WHERE clause whose first column is `column`, stored as it is.
@@ -150,11 +114,6 @@ pub(super) fn unique(connection: &Connection, shape: &Shape) -> rusqlite::Result
     }
     let key = shape.rowid_column.map(|column| vec![column]);
     Ok(key.into_iter().chain(rules.into_iter().map(|(_, columns)| columns)).collect())
-}
-
-/// Whether the name is one that SQLite keeps for itself, or the engine: such a table is none of the user's.
-fn own(name: &str) -> bool {
-    name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("sqlite_")) || is_control_table(name)
 }
 
 /// Names of all columns of a table or view, in order.

@@ -83,7 +83,7 @@ impl SqliteSnapshot {
 
     fn control<T>(&self, work: impl FnOnce(&Control<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let reader = self.idle()?;
-        work(&Control { connection: &reader.connection, site: Site::database(&self.path) })
+        work(&Control { reader: &reader, site: Site::database(&self.path) })
     }
 
     /// A reader that nobody uses; if there is none, the one that is not for scans.
@@ -109,24 +109,25 @@ impl Snapshot for SqliteSnapshot {
 
     fn schema(&self, table: &str) -> Result<Option<TableSchema>, StoreError> {
         let site = Site::table(&self.path, table);
-        let shape = shape::load(&self.idle()?.connection, table).map_err(site.during("read the columns"))?;
+        let shape = shape::load(&*self.idle()?, table).map_err(site.during("read the columns"))?;
         Ok(shape.map(|shape| shape.schema))
     }
 
     fn tables(&self) -> Result<Vec<String>, StoreError> {
-        shape::tables(&self.idle()?.connection).map_err(Site::database(&self.path).during("list the tables"))
+        let listing = self.idle()?.listing().map_err(Site::database(&self.path).during("list the tables"))?;
+        Ok(listing.names())
     }
 
     fn writable(&self, table: &TableSchema) -> Result<(), StoreError> {
         let site = Site::table(&self.path, &table.name);
         let reader = self.idle()?;
-        let shape = shape::load_same(&reader.connection, site, "look at the table", table)?;
-        super::replace::writable(&reader.connection, site, &shape)
+        let shape = shape::load_same(&reader, site, "look at the table", table)?;
+        super::replace::writable(&reader, site, &shape)
     }
 
     fn key_column(&self, table: &TableSchema) -> Result<Option<usize>, StoreError> {
         let site = Site::table(&self.path, &table.name);
-        let shape = shape::load_same(&self.idle()?.connection, site, "look at the table", table)?;
+        let shape = shape::load_same(&*self.idle()?, site, "look at the table", table)?;
         Ok(shape.rowid_column)
     }
 
@@ -134,7 +135,7 @@ impl Snapshot for SqliteSnapshot {
         let op = "look at the table";
         let site = Site::table(&self.path, &table.name);
         let reader = self.idle()?;
-        let shape = shape::load_same(&reader.connection, site, op, table)?;
+        let shape = shape::load_same(&reader, site, op, table)?;
         shape::unique(&reader.connection, &shape).map_err(site.during(op))
     }
 
@@ -142,7 +143,7 @@ impl Snapshot for SqliteSnapshot {
         let op = "cut the table into parts";
         let site = Site::table(&self.path, &table.name);
         let reader = self.idle()?;
-        let shape = shape::load_same(&reader.connection, site, op, table)?;
+        let shape = shape::load_same(&reader, site, op, table)?;
         super::parts::parts(&reader.connection, &shape, rows).map_err(site.during(op))
     }
 
@@ -153,7 +154,7 @@ impl Snapshot for SqliteSnapshot {
             return Ok(None);
         };
         let reader = self.idle()?;
-        let shape = shape::load_same(&reader.connection, site, op, table)?;
+        let shape = shape::load_same(&reader, site, op, table)?;
         let (Some(column), RowKey::Rowid(key)) = (shape.schema.columns.get(date), &shape.key) else {
             return Ok(None);
         };
@@ -177,7 +178,7 @@ impl Snapshot for SqliteSnapshot {
     ) -> Result<(), StoreError> {
         let site = Site::table(&self.path, &table.name);
         let reader = self.reader(reader)?;
-        let shape = shape::load_same(&reader.connection, site, "read the table", table)?;
+        let shape = shape::load_same(&reader, site, "read the table", table)?;
         let columns: Vec<usize> = (0..shape.schema.columns.len()).collect();
         let (condition, order): (String, String) = match &shape.key {
             RowKey::Rowid(key) => (format!("{key} BETWEEN ?1 AND ?2"), key.clone()),
@@ -213,7 +214,7 @@ impl Snapshot for SqliteSnapshot {
     ) -> Result<(), StoreError> {
         let site = Site::table(&self.path, &table.name);
         let reader = self.reader(reader)?;
-        let shape = shape::load_same(&reader.connection, site, "read the table", table)?;
+        let shape = shape::load_same(&reader, site, "read the table", table)?;
         let condition = days::condition(&shape, clock, days);
         let scan = scan_of_days(&shape, columns, None, &condition);
         reader.run(site, &scan, &mut |_, batch| sink(batch))
@@ -271,7 +272,7 @@ pub(super) fn run_keyed(
     columns: &[usize],
     sink: &mut KeyedSink<'_>,
 ) -> Result<(), StoreError> {
-    let shape = shape::load_same(&reader.connection, site, "read the table", table)?;
+    let shape = shape::load_same(reader, site, "read the table", table)?;
     let RowKey::Rowid(key) = &shape.key else {
         return Err(site.fail("read the table", StoreErrorKind::Unsupported(super::replace::no_key(&shape))));
     };
@@ -289,7 +290,7 @@ pub(super) fn run_runs(
     columns: &[usize],
     sink: &mut KeyedSink<'_>,
 ) -> Result<(), StoreError> {
-    let shape = shape::load_same(&reader.connection, site, "read the table", table)?;
+    let shape = shape::load_same(reader, site, "read the table", table)?;
     let RowKey::Rowid(key) = &shape.key else {
         return Err(site.fail("read the table", StoreErrorKind::Unsupported(super::replace::no_key(&shape))));
     };

@@ -291,15 +291,15 @@ fn a_day_range_is_served_by_an_index() {
          CREATE TABLE d(row_date DATE, n); CREATE INDEX di ON d(row_date);
          CREATE TABLE e(at INTEGER, n); CREATE INDEX ei ON e(at);"
     ));
-    let connection = fixture.connection();
+    let reader = Reader::new(fixture.connection()).unwrap();
     let epoch = Clock { kind: ClockKind::EpochSeconds { at: 0, zone: "UTC".into() }, length: None };
     for (name, clock, index) in [("h", dated(0), "i"), ("d", dated(0), "di"), ("e", epoch, "ei")] {
-        let shape = shape::load(&connection, name).unwrap().unwrap();
+        let shape = shape::load(&reader, name).unwrap().unwrap();
         for range in [(Some(1), Some(2)), (None, Some(2)), (Some(1), None)] {
             let condition = days::condition(&shape, &clock, range);
             let scan = crate::store::sqlite::snapshot::scan_of_days(&shape, &[1], Some("rowid"), &condition);
             let sql = scan.sql(&["rowid".into(), "n".into()], false).replace("\"n\"", "n");
-            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let mut plan = reader.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let steps: Vec<String> = plan
                 .query_map(scan.parameters.as_slice(), |row| row.get(3))
                 .unwrap()
