@@ -107,7 +107,15 @@ fn a_hook_after_runs_whenever_the_backup_is_asked_to_end() {
     let pipe = site.path("pipe.toml");
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_intervault"))
-        .args(["backup", "--database", &site.case.url(), "--to", &site.text("nightly"), "--state-dir", &site.text("state")])
+        .args([
+            "backup",
+            "--database",
+            &site.case.url(),
+            "--to",
+            &site.text("nightly"),
+            "--state-dir",
+            &site.text("state"),
+        ])
         .arg("--config")
         .arg(&config)
         .arg("--catalogue")
@@ -215,7 +223,10 @@ fn a_backup_that_was_interrupted_ends_by_its_signal() {
             .spawn()
             .unwrap();
         let patience = Instant::now();
-        let begun = || std::fs::read_dir(&to).is_ok_and(|mut names| names.any(|name| name.unwrap().path().to_string_lossy().ends_with(".partial")));
+        let begun = || {
+            std::fs::read_dir(&to)
+                .is_ok_and(|mut names| names.any(|name| name.unwrap().path().to_string_lossy().ends_with(".partial")))
+        };
         while !begun() && child.try_wait().unwrap().is_none() {
             assert!(patience.elapsed() < Duration::from_secs(60));
             std::thread::sleep(Duration::from_millis(1));
@@ -255,4 +266,78 @@ fn a_full_backup_with_files_is_estimated_too() {
     let (url, to, tree) = (site.case.url(), site.text("nightly"), site.text("tree"));
     let plan = site.json(&["backup", "--database", &url, "--to", &to, "--files", &tree, "--dry-run"], 0);
     assert!(plan["estimate"]["volumes"].as_u64().is_some(), "{}", plan["estimate"]);
+}
+
+/// Two databases of one file name, in two folders of one server, backed up into one folder: the only good full set of the one
+/// does not go because the other has a newer one.
+#[test]
+fn the_last_full_of_a_database_does_not_go_for_that_of_another_of_its_name() {
+    let (site, other) = (Site::new(), Case::new());
+    let nightly = site.text("nightly");
+    site.backup("nightly", &["--data", "historical"], 0);
+    std::thread::sleep(Duration::from_millis(1_100));
+    let first = volumes(&site.path("nightly"));
+    site.run(&["backup", "--database", &other.url(), "--to", &nightly, "--data", "historical"], 0);
+    site.run(&["prune", &nightly, "--keep-last", "1", "--yes"], 0);
+    assert!(first[0].exists(), "the only backup of {} has gone", site.case.url());
+}
+
+/// A full backup that was killed is never finished: it is not in the way of a restore of the only chain that is there.
+#[test]
+fn a_full_that_was_never_finished_is_not_in_the_way_of_a_restore() {
+    let site = Site::new();
+    site.backup("nightly", &["--data", "historical"], 0);
+    std::thread::sleep(Duration::from_millis(1_100));
+    let first = volumes(&site.path("nightly"));
+    site.backup("nightly", &["--data", "historical"], 0);
+    let second = volumes(&site.path("nightly")).into_iter().find(|path| !first.contains(path)).unwrap();
+    // As a process leaves it that was killed while it wrote.
+    let bytes = std::fs::read(&second).unwrap();
+    let name = format!(".{}.partial", second.file_name().unwrap().to_str().unwrap());
+    std::fs::write(second.with_file_name(name), &bytes[..bytes.len() / 2]).unwrap();
+    std::fs::remove_file(&second).unwrap();
+    let (url, nightly) = (site.case.url(), site.text("nightly"));
+    site.run(&["restore", "--database", &url, "--from", &nightly, "--data", "historical", "--dry-run"], 0);
+}
+
+/// A check has found that rows of the full backup are lost while the source still has them: the next incremental writes them
+/// again, or at least says that its chain cannot be restored.
+#[test]
+fn an_incremental_on_a_full_that_is_known_to_be_damaged_says_so() {
+    let site = Site::new();
+    site.backup("nightly", &["--data", "historical"], 0);
+    let full = &volumes(&site.path("nightly"))[0];
+    let mut bytes = std::fs::read(full).unwrap();
+    bytes[1_200] ^= 0x40;
+    std::fs::write(full, bytes).unwrap();
+    site.run(&["check", &site.text("nightly"), "--verify"], 4);
+    let (url, nightly) = (site.case.url(), site.text("nightly"));
+    let words = ["backup", "--database", &url, "--to", &nightly, "--data", "historical", "--incremental"];
+    let output = intervault(&[&words[..], &["--state-dir", &site.text("state")]].concat());
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    let restore = ["restore", "--database", &url, "--from", &nightly, "--data", "historical", "--dry-run"];
+    let restored = intervault(&restore).status.code() == Some(0);
+    assert!(restored || said.contains("damage"), "status {:?}: {said}", output.status);
+}
+
+/// A full backup that was cut off (a full disk) is worth nothing once a whole incremental has been taken after it: prune
+/// gives its room back.
+#[test]
+fn a_torn_full_goes_once_the_chain_has_gone_on() {
+    let site = Site::new();
+    site.backup("nightly", &["--data", "historical"], 0);
+    std::thread::sleep(Duration::from_millis(1_100));
+    let first = volumes(&site.path("nightly"));
+    site.backup("nightly", &["--data", "historical"], 0);
+    let second = volumes(&site.path("nightly")).into_iter().find(|path| !first.contains(path)).unwrap();
+    let bytes = std::fs::read(&second).unwrap();
+    let torn = second.with_file_name(format!(".{}.partial", second.file_name().unwrap().to_str().unwrap()));
+    std::fs::write(&torn, &bytes[..bytes.len() / 2]).unwrap();
+    std::fs::remove_file(&second).unwrap();
+    // What the history says of it is what it says of a run that was cut off.
+    std::fs::remove_dir_all(site.path("state")).unwrap();
+    std::thread::sleep(Duration::from_millis(1_100));
+    site.backup("nightly", &["--data", "historical", "--incremental"], 0);
+    site.run(&["prune", &site.text("nightly"), "--keep-last", "5", "--yes"], 0);
+    assert!(!torn.exists());
 }
