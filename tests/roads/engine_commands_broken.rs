@@ -341,3 +341,24 @@ fn a_torn_full_goes_once_the_chain_has_gone_on() {
     site.run(&["prune", &site.text("nightly"), "--keep-last", "5", "--yes"], 0);
     assert!(!torn.exists());
 }
+
+/// A full backup ended between two volumes since the folder was full. It goes once a newer good one is there, and stands in
+/// nobody's way until then: the history knows that it failed.
+#[test]
+fn a_full_that_ended_between_two_volumes_goes_and_is_in_nobodys_way() {
+    let site = Site::new();
+    for day in 5..29 {
+        site.case.centre.intervals(&format!("2024-02-{day:02}"), 0, 2300, 15, 1);
+    }
+    let (url, nightly) = (site.case.url(), site.text("nightly"));
+    let small = ["--data", "historical", "--volume-size", "16KiB", "--device-capacity", "40KiB"];
+    site.backup("nightly", &small, 5);
+    let torn = volumes(&site.path("nightly"));
+    assert!(!torn.is_empty());
+    std::thread::sleep(Duration::from_millis(1_100));
+    site.backup("nightly", &["--data", "historical"], 0);
+    site.run(&["prune", &nightly, "--keep-last", "1", "--yes"], 0);
+    let restore = ["restore", "--database", &url, "--from", &nightly, "--data", "historical", "--dry-run"];
+    let restored = intervault(&restore).status.code();
+    assert_eq!((torn.iter().filter(|path| path.exists()).count(), restored), (0, Some(0)));
+}
