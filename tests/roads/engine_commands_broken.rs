@@ -351,7 +351,7 @@ fn a_full_that_ended_between_two_volumes_goes_and_is_in_nobodys_way() {
         site.case.centre.intervals(&format!("2024-02-{day:02}"), 0, 2300, 15, 1);
     }
     let (url, nightly) = (site.case.url(), site.text("nightly"));
-    let small = ["--data", "historical", "--volume-size", "16KiB", "--device-capacity", "40KiB"];
+    let small = ["--data", "historical", "--volume-size", "16KiB", "--device-capacity", "24KiB"];
     site.backup("nightly", &small, 5);
     let torn = volumes(&site.path("nightly"));
     assert!(!torn.is_empty());
