@@ -4,11 +4,13 @@ use super::chains::{all, incremental, restore_chain};
 use super::support::*;
 use intervault::backup::{self, Backup, Incremental, Kind, Select};
 use intervault::base::time::Instant;
+use intervault::device::error::DeviceError;
 use intervault::device::memory::MemoryDevice;
-use intervault::device::traits::Device;
+use intervault::device::traits::{Device, VolumeSink, VolumeSource, WriteLock};
 use intervault::schema::catalogue::Catalogue;
 use intervault::schema::grain::DataType;
 use intervault::schema::label_text::LabelText;
+use intervault::store::sqlite::SqliteStore;
 use intervault::volume::set::list_sets;
 use proptest::prelude::*;
 
@@ -262,6 +264,53 @@ fn a_virtual_table_that_is_not_written_is_told_of() {
     let report = backup_with(&centre, &MemoryDevice::new(), &backup_options(1));
     let written = report.tables.iter().any(|done| done.table == "notes");
     assert!(written || report.gaps.left_out.iter().any(|gap| gap.name == "notes"), "{:?}", report.gaps.left_out);
+}
+
+/// A device on which somebody else takes a whole backup just before it is locked.
+struct Meanwhile<'a> {
+    device: &'a MemoryDevice,
+    other: std::sync::Mutex<Option<Box<dyn FnOnce() + Send + 'a>>>,
+}
+
+impl Device for Meanwhile<'_> {
+    fn describe(&self) -> String {
+        self.device.describe()
+    }
+
+    fn list(&self) -> Result<Vec<String>, DeviceError> {
+        self.device.list()
+    }
+
+    fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {
+        self.device.open(name)
+    }
+
+    fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
+        self.device.create(name)
+    }
+
+    fn lock(&self) -> Result<Box<dyn WriteLock>, DeviceError> {
+        if let Some(other) = self.other.lock().unwrap().take() {
+            other();
+        }
+        self.device.lock()
+    }
+}
+
+/// Where the lock of the database cannot be had (its folder is not the backup's to write to), the lock of the device is all
+/// that there is: what an incremental builds on is chosen under it, or a second one makes a fork of the chain.
+#[test]
+fn the_base_is_chosen_under_the_lock_of_the_device() {
+    let centre = three_days();
+    let name = centre.folder.path().join("x".repeat(245));
+    std::fs::copy(centre.path(), &name).unwrap();
+    let (store, catalogue, device) = (SqliteStore::open(&name).unwrap(), Catalogue::builtin(), MemoryDevice::new());
+    Backup::new(&store, &catalogue, &device, backup_options(1)).run().unwrap();
+    let other = || drop(Backup::new(&store, &catalogue, &device, incremental_options(2)).run().unwrap());
+    let meanwhile = Meanwhile { device: &device, other: std::sync::Mutex::new(Some(Box::new(other))) };
+    let report = Backup::new(&store, &catalogue, &meanwhile, incremental_options(3)).run();
+    let Ok(report) = report else { return };
+    assert_eq!(report.parent.unwrap().set, set_id(2));
 }
 
 const CALL_REC: &str = "CREATE TABLE call_rec (row_date DATE, row_time SMALLINT, acd SMALLINT, callid INTEGER)";
