@@ -20,6 +20,9 @@ mod decided;
 mod devices;
 #[cfg(target_os = "linux")]
 mod dialogue;
+mod engine_broken;
+#[cfg(target_os = "linux")]
+mod engine_commands_broken;
 mod estimates;
 #[cfg(target_os = "linux")]
 mod files;
