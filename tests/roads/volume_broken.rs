@@ -474,3 +474,65 @@ fn a_tree_that_is_a_single_file_is_chosen_by_its_name() {
     run(&["backup", "--files", &at("adm.cfg"), "--to", &at("volumes")], 0);
     run(&["restore", "--from", &at("volumes"), "--files-to", &at("out"), "--files", "*.cfg"], 0);
 }
+
+/// `--device-capacity`: "A device holds volumes of so many bytes in all, those that are there included".
+#[test]
+fn an_image_takes_no_more_than_its_capacity_however_often_it_is_opened() {
+    let centre = large();
+    let url = format!("sqlite:{}", centre.path().display());
+    let tape = format!("tape:{}", centre.folder.path().join("a.tap").display());
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        let arguments = ["backup", "--database", &url, "--to", &tape, "--device-capacity", "600KiB"];
+        statuses.push(super::commands::intervault(&arguments).status.code());
+    }
+    let bytes = fs::metadata(centre.folder.path().join("a.tap")).unwrap().len();
+    assert!(statuses.contains(&Some(5)), "{statuses:?}; the image of 614400 bytes has {bytes}");
+}
+
+/// Names of the configuration are "usable wherever a device is named".
+#[test]
+fn a_configured_name_is_taken_where_the_next_medium_is_asked_for() {
+    let centre = large();
+    let url = format!("sqlite:{}", centre.path().display());
+    let place = |name: &str| centre.folder.path().join(name).display().to_string();
+    fs::write(place("c.toml"), format!("[devices]\nmonthly = {:?}\n", place("meant"))).unwrap();
+    let (here, config, first) = (centre.folder.path().display().to_string(), place("c.toml"), place("first"));
+    let program = ["-C", &here, env!("CARGO_BIN_EXE_intervault"), "--config", &config, "backup", "--database", &url];
+    let options = ["--to", &first, "--device-capacity", "200KiB", "--volume-size", "64KiB"];
+    let mut terminal = Terminal::start("env", &[&program[..], &options].concat());
+    terminal.shows(ASKED);
+    terminal.types("monthly\n");
+    let (said, _) = terminal.shows_or_ends(ASKED);
+    let made = (Path::new(&place("meant")).exists(), Path::new(&place("monthly")).exists());
+    assert_eq!(made, (true, false), "{said}");
+}
+
+/// Device records may have any multiple of 64 bytes.
+#[test]
+fn an_image_of_small_records_is_read_as_fast_as_one_of_large_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, volumes) = (folder.path().join("tree"), folder.path().join("volumes"));
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("x"), noise(12 << 20)).unwrap();
+    let device = DirectoryDevice::for_writing(&volumes).unwrap();
+    backup_trees(vec![tree(&source)], &device, backup_options(1));
+    let bytes = fs::read(volumes.join(device.list().unwrap().remove(0))).unwrap();
+    let time = |record: usize| {
+        let mut image = Vec::new();
+        for part in bytes.chunks(record) {
+            let mut part = part.to_vec();
+            part.resize(record, 0);
+            let mark = u32::try_from(record).unwrap().to_le_bytes();
+            image.extend([&mark[..], &part, &mark].concat());
+        }
+        image.extend([0; 4]);
+        let path = folder.path().join("a.tap");
+        fs::write(&path, image).unwrap();
+        let began = std::time::Instant::now();
+        run(&["check", &format!("tape:{}", path.display()), "--verify"], 0);
+        began.elapsed()
+    };
+    let (large, small) = (time(4_096), time(64));
+    assert!(small < large * 20 + std::time::Duration::from_secs(2), "4096 bytes: {large:?}, 64 bytes: {small:?}");
+}
