@@ -90,8 +90,7 @@ fn a_pattern_that_means_the_named_folder_means_all_in_it() {
 /// A set whose further name points at a file that is no row of it: format-spec 6.3 demands one that stands before it.
 #[test]
 fn a_further_name_of_a_file_that_is_not_in_the_tree_is_refused() {
-    let device =
-        set_of("./t", &[row(Kind::Folder, ""), other("b", "a"), Row::totals(0, 0, State::Sound)]);
+    let device = set_of("./t", &[row(Kind::Folder, ""), other("b", "a"), Row::totals(0, 0, State::Sound)]);
     let set = only_set(&device);
     let target = tempfile::tempdir().unwrap();
     fs::create_dir(target.path().join("t")).unwrap();
@@ -104,13 +103,8 @@ fn a_further_name_of_a_file_that_is_not_in_the_tree_is_refused() {
 
 #[test]
 fn a_further_name_of_a_folder_is_refused_before_anything_is_written() {
-    let rows = [
-        row(Kind::Folder, ""),
-        file("a"),
-        row(Kind::Folder, "b"),
-        other("c", "b"),
-        Row::totals(1, 4, State::Sound),
-    ];
+    let rows =
+        [row(Kind::Folder, ""), file("a"), row(Kind::Folder, "b"), other("c", "b"), Row::totals(1, 4, State::Sound)];
     let device = set_of("./t", &rows);
     let set = only_set(&device);
     let target = tempfile::tempdir().unwrap();
@@ -418,7 +412,8 @@ fn file_sets_of_one_run_do_not_overwrite_each_other() {
     let tape = format!("tape:{}", at("a.tap"));
     run(&["backup", "--file-sets", &at("sets.toml"), "--to", &tape, "--overwrite", "any"], 0);
     let listed = json(&["check", &tape], 0);
-    let labels: Vec<&str> = listed["sets"].as_array().unwrap().iter().map(|set| set["label"].as_str().unwrap()).collect();
+    let labels: Vec<&str> =
+        listed["sets"].as_array().unwrap().iter().map(|set| set["label"].as_str().unwrap()).collect();
     assert_eq!(labels.len(), 2, "both were called done; on the tape: {labels:?}");
 }
 
@@ -535,4 +530,55 @@ fn an_image_of_small_records_is_read_as_fast_as_one_of_large_ones() {
     };
     let (large, small) = (time(4_096), time(64));
     assert!(small < large * 20 + std::time::Duration::from_secs(2), "4096 bytes: {large:?}, 64 bytes: {small:?}");
+}
+
+/// The number of a file that is gone is given to the next new one on most file systems.
+#[test]
+fn a_new_file_is_no_further_name_of_one_that_is_gone() {
+    use std::os::unix::fs::MetadataExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("z")).unwrap();
+    fs::write(at("a"), "one").unwrap();
+    fs::hard_link(at("a"), at("a2")).unwrap();
+    let number = fs::metadata(at("a")).unwrap().ino();
+    let source = Source::open(folder.path()).unwrap();
+    let mut walk = Walk::new(source, Filter::all().unwrap(), HashSet::new());
+    for _ in 0..3 {
+        walk.step().unwrap();
+    }
+    fs::remove_file(at("a")).unwrap();
+    fs::remove_file(at("a2")).unwrap();
+    let again = (0..2_000).map(|count| format!("z/{count:04}")).find(|name| {
+        fs::write(at(name), "quite another content").unwrap();
+        fs::metadata(at(name)).unwrap().ino() == number
+    });
+    let Some(again) = again else { panic!("this file system gives no number again: the test says nothing here") };
+    fs::hard_link(at(&again), at("z/zz")).unwrap();
+    let met: Vec<String> = std::iter::from_fn(|| walk.step()).map(|met| format!("{met:?}")).collect();
+    let wrong: Vec<&String> =
+        met.iter().filter(|met| met.contains("OtherName") && met.contains("link: Some([97])")).collect();
+    assert!(wrong.is_empty(), "{} of {}: {wrong:?}", wrong.len(), met.len());
+}
+
+#[test]
+fn a_shared_device_removes_as_the_device_does() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.ivv"), "x").unwrap();
+    let device = std::sync::Arc::new(DirectoryDevice::open(folder.path()).unwrap());
+    fn remove(device: &dyn Device) -> Result<(), String> {
+        device.remove("a.ivv").map_err(|error| error.to_string())
+    }
+    assert_eq!(remove(&device), Ok(()));
+}
+
+/// A tree that was named and of which nothing is on the volumes is not done.
+#[test]
+fn a_named_tree_of_which_nothing_is_kept_is_told_by_the_status() {
+    let yard = tempfile::tempdir().unwrap();
+    let at = |name: &str| yard.path().join(name).display().to_string();
+    fs::create_dir(at("tree")).unwrap();
+    fs::write(at("tree/a"), "a").unwrap();
+    let output = super::commands::intervault(&["backup", "--files", &at("tree"), "--to", &at("tree")]);
+    assert_ne!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
 }
