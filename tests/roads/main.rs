@@ -49,4 +49,6 @@ mod schedule;
 mod status;
 mod support;
 mod undo;
+#[cfg(target_os = "linux")]
+mod volume_broken;
 mod windows;
