@@ -4,8 +4,8 @@ use super::base::{Base, Older, Source};
 use super::capacity::Capacity;
 use super::compare::compare;
 use super::cutoff::{self, Archived};
-use super::estimate::{size, total};
-use super::files::{TreeJob, TreeReport, identities, listed};
+use super::estimate::{Size, size, total, tree_size};
+use super::files::{PlannedTree, TreeJob, TreeReport, identities, listed};
 use super::options::{Kind, Options, ReadBack};
 use super::plan::{BackupPlan, cut, dated, label_text, plan};
 use super::report::{BackupReport, Compared, TableReport};
@@ -138,15 +138,25 @@ impl<'a> Backup<'a> {
                 sizes.push(size(&job, &capacity, self.monitor)?);
             }
         }
-        self.monitor.end(Task::Backup);
         for (planned, size) in reading.plan.tables.iter_mut().zip(&sizes) {
             planned.stored_about = Some(size.columns);
         }
-        // How well files compress is not known before they are read.
-        if reading.plan.trees.is_empty() {
-            reading.plan.estimate = Some(total(&sizes, &capacity, began.elapsed()));
-        }
+        let trees = self.tree_sizes(&reading.plan, &capacity);
+        self.monitor.end(Task::Backup);
+        sizes.extend(trees?);
+        reading.plan.estimate = Some(total(&sizes, &capacity, began.elapsed()));
         Ok(reading.plan)
+    }
+
+    /// How much room each file tree will take.
+    fn tree_sizes(&self, plan: &BackupPlan, capacity: &Capacity) -> Result<Vec<Size>, Error> {
+        let skip = identities(&self.options.skip);
+        let encode = self.options.encode;
+        let size = |planned: &PlannedTree| {
+            let job = TreeJob { planned, encode, jobs: self.options.jobs, skip: &skip };
+            tree_size(&job, capacity, self.monitor)
+        };
+        plan.trees.iter().map(size).collect()
     }
 
     /// How a table compares with what the chain has of it.

@@ -19,7 +19,7 @@ use intervault::volume::set_writer::{ChunkContent, SetOptions, SetWriter};
 use std::fs;
 use std::os::unix::fs::symlink;
 
-fn row(kind: Kind, path: &'static str) -> Row<'static> {
+pub fn row(kind: Kind, path: &'static str) -> Row<'static> {
     let meta = Meta { mode: 0o644, ..Meta::default() };
     Row { path: path.as_bytes(), kind, meta, ..Row::totals(0, 0, State::Sound) }
 }
@@ -28,16 +28,16 @@ fn link(path: &'static str, to: &'static str) -> Row<'static> {
     Row { link: to.as_bytes(), ..row(Kind::Link, path) }
 }
 
-fn other(path: &'static str, to: &'static str) -> Row<'static> {
+pub fn other(path: &'static str, to: &'static str) -> Row<'static> {
     Row { link: to.as_bytes(), ..row(Kind::OtherName, path) }
 }
 
-fn file(path: &'static str) -> Row<'static> {
+pub fn file(path: &'static str) -> Row<'static> {
     Row { data: b"evil", size: 4, ..row(Kind::File, path) }
 }
 
 /// A set with one section of just these rows, sound in all that a check looks at.
-fn set_of(name: &str, given: &[Row<'_>]) -> MemoryDevice {
+pub fn set_of(name: &str, given: &[Row<'_>]) -> MemoryDevice {
     let device = MemoryDevice::new();
     let label: LabelRecord =
         LabelRecord { label: "CMS-300101-01-XXXC-00-F-01".to_owned(), ..intervault::testing::records::label() };

@@ -57,4 +57,6 @@ mod support;
 #[cfg(target_os = "linux")]
 mod torn;
 mod undo;
+#[cfg(target_os = "linux")]
+mod volume_broken;
 mod windows;
