@@ -11,8 +11,9 @@ use super::render::text::escape;
 use crate::backup::Parent;
 use crate::base::time::{Day, Instant};
 use crate::format::label::LabelRecord;
-use crate::history::entry::{Entry, Event, Kind, Outcome};
+use crate::history::entry::{Entry, Event, Kind, Outcome, TABLES};
 use crate::history::journal::{HistoryError, Journal, RunLock};
+use crate::schema::grain::DataType;
 use crate::schema::label_text::last_of_day;
 use crate::store::none;
 use crate::volume::set_writer::SetSummary;
@@ -44,6 +45,13 @@ impl Job {
     #[must_use]
     pub fn database(self, url: &DatabaseUrl) -> Job {
         self.note(|entry| entry.database = Some(database_name(url)));
+        self
+    }
+
+    /// With what it backs up: kinds of data, or specific tables where there are none.
+    #[must_use]
+    pub fn data(self, data: &[DataType], acd: Option<i64>) -> Job {
+        self.note(|entry| (entry.data, entry.acd) = (data_words(data), acd));
         self
     }
 
@@ -206,6 +214,14 @@ pub(super) fn label_into(entry: &mut Entry, label: &LabelRecord) {
     entry.chain = Some(label.chain().to_string());
     entry.parent = label.parent_set.map(|parent| crate::format::block::SetId(parent).to_string());
     entry.member = Some(label.sequence);
+}
+
+/// Kinds of data as the history names them.
+pub(super) fn data_words(data: &[DataType]) -> Vec<String> {
+    match data {
+        [] => vec![TABLES.to_owned()],
+        data => data.iter().map(|data| data.name().to_owned()).collect(),
+    }
 }
 
 /// Makes the line that something began into the one that it ended.

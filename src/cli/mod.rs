@@ -261,7 +261,7 @@ fn one_backup(
     let config = &around.config;
     let job = Job::new(Kind::Backup).devices(&options.to);
     let job = job.system(system.or(config.system.as_deref()));
-    let job = options.database.iter().fold(job, Job::database);
+    let job = options.database.iter().fold(job, Job::database).data(&options.kinds(), options.acd);
     let mut answer = None;
     let mut backup = |job: &Job| {
         let done = commands::backup::run(options, job, output)?;

@@ -2,13 +2,14 @@
 
 use crate::base::time::Instant;
 use crate::cli::failure::Failure;
-use crate::cli::job::{civil_stamp, database_of_label, label_into};
+use crate::cli::job::{civil_stamp, data_words, database_of_label, label_into};
 use crate::cli::output::Output;
 use crate::cli::render::text::counted;
 use crate::history::entry::{Entry, Event, Kind, Outcome};
 use crate::history::journal::Journal;
+use crate::schema::grain::DataType;
 use crate::volume::set::SetReader;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Writes the sets into the history that are not in it. A line that was made up while the end of a set was elsewhere is
 /// replaced when that is here.
@@ -56,6 +57,7 @@ fn entry(set: &SetReader<'_>) -> Entry {
     let label = set.label();
     let began = civil_stamp(Instant(label.created_civil));
     let sections = set.sections();
+    let data: Vec<DataType> = DataType::ALL.into_iter().filter(|data| label.data_types & data.bit() != 0).collect();
     // Volumes before the last may be elsewhere: the last one gets its name when all of them are written, and proved.
     let (outcome, message) = match (set.is_finished(), set.is_interrupted()) {
         (true, _) => (Outcome::Finished, None),
@@ -69,6 +71,8 @@ fn entry(set: &SetReader<'_>) -> Entry {
         outcome: Some(outcome),
         message,
         database: database_of_label(label),
+        data: data_words(&data),
+        acd: label.acd,
         rows: Some(sections.iter().map(|section| section.rows_here()).fold(0, u64::saturating_add)),
         bytes: Some(sections.iter().map(|section| section.bytes).fold(0, u64::saturating_add)),
         volumes: Some(set.volumes().len() as u64),
