@@ -57,6 +57,7 @@ pub struct Backup<'a> {
     others: Vec<&'a dyn Device>,
     options: Options,
     monitor: &'a dyn Monitor,
+    announce: Option<&'a dyn Fn(&LabelRecord)>,
 }
 
 /// A database that is being read.
@@ -72,13 +73,20 @@ impl<'a> Backup<'a> {
     /// A backup of `store` onto `device`. Nothing is done yet.
     #[must_use]
     pub fn new(store: &'a dyn Store, catalogue: &'a Catalogue, device: &'a dyn Device, options: Options) -> Backup<'a> {
-        Backup { store, catalogue, device, others: Vec::new(), options, monitor: &Silent }
+        Backup { store, catalogue, device, others: Vec::new(), options, monitor: &Silent, announce: None }
     }
 
     /// With somebody who watches, and may ask to stop (asked between chunks).
     #[must_use]
     pub fn watched(self, monitor: &'a dyn Monitor) -> Backup<'a> {
         Backup { monitor, ..self }
+    }
+
+    /// With somebody who is told the label of the set before its first volume is begun: so that what a backup leaves behind
+    /// that does not come to its end is known for what it is.
+    #[must_use]
+    pub fn announced(self, tell: &'a dyn Fn(&LabelRecord)) -> Backup<'a> {
+        Backup { announce: Some(tell), ..self }
     }
 
     /// With another device on which the sets of the chain may lie. Nothing is written there.
@@ -185,6 +193,7 @@ impl<'a> Backup<'a> {
         let rows = rows.chain(plan.trees.iter().map(|planned| planned.count.entries)).fold(0, u64::saturating_add);
         // Whoever sees a volume may ask to stop.
         self.monitor.begin(Task::Backup, "reading tables", rows);
+        self.announce.inspect(|tell| tell(&label));
         let mut set = SetWriter::create(self.device, label, &SetOptions { volume_size: self.options.volume_size })?;
         for at in 0..plan.tables.len() {
             unless_cancelled(self.monitor)?;
