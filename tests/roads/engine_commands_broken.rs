@@ -44,24 +44,6 @@ fn the_last_full_of_a_database_does_not_go_for_that_of_another_of_its_name() {
     assert!(first[0].exists(), "the only backup of {} has gone", site.case.url());
 }
 
-/// A full backup that was killed is never finished: it is not in the way of a restore of the only chain that is there.
-#[test]
-fn a_full_that_was_never_finished_is_not_in_the_way_of_a_restore() {
-    let site = Site::new();
-    site.backup("nightly", &["--data", "historical"], 0);
-    std::thread::sleep(Duration::from_millis(1_100));
-    let first = volumes(&site.path("nightly"));
-    site.backup("nightly", &["--data", "historical"], 0);
-    let second = volumes(&site.path("nightly")).into_iter().find(|path| !first.contains(path)).unwrap();
-    // As a process leaves it that was killed while it wrote.
-    let bytes = std::fs::read(&second).unwrap();
-    let name = format!(".{}.partial", second.file_name().unwrap().to_str().unwrap());
-    std::fs::write(second.with_file_name(name), &bytes[..bytes.len() / 2]).unwrap();
-    std::fs::remove_file(&second).unwrap();
-    let (url, nightly) = (site.case.url(), site.text("nightly"));
-    site.run(&["restore", "--database", &url, "--from", &nightly, "--data", "historical", "--dry-run"], 0);
-}
-
 /// A check has found that rows of the full backup are lost while the source still has them: the next incremental writes them
 /// again, or at least says that its chain cannot be restored.
 #[test]

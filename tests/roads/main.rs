@@ -6,6 +6,8 @@ mod astray;
 mod bad_backups;
 mod bad_input;
 #[cfg(target_os = "linux")]
+mod chain_choice;
+#[cfg(target_os = "linux")]
 mod chain_commands;
 mod chains;
 mod changed_tables;
