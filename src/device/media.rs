@@ -27,11 +27,11 @@ pub trait Supplier: Send + Sync {
     /// The next one is there and cannot be used.
     fn next(&self, volume: &NewVolume<'_>, reason: &str) -> Result<Choice, DeviceError>;
 
-    /// Opens the device of the last medium anew, after [`Choice::Changed`].
+    /// Opens the device of the last medium anew, after [`Choice::Changed`], or another one that is named instead.
     ///
     /// # Errors
-    /// It cannot be used.
-    fn again(&self) -> Result<Arc<dyn Device>, DeviceError>;
+    /// It cannot be used; [`DeviceErrorKind::Wanted`] if nothing else comes.
+    fn again(&self, volume: &NewVolume<'_>) -> Result<Arc<dyn Device>, DeviceError>;
 }
 
 /// Media of one set, in the order in which they fill up.
@@ -79,7 +79,7 @@ impl Media {
                 // A drive lets one at a time have it.
                 self.devices.pop();
                 self.gone = true;
-                supplier.again()?
+                supplier.again(volume)?
             }
             choice @ (Choice::Nothing | Choice::Full) => {
                 let place = self.devices.last().map_or_else(String::new, |device| device.describe());

@@ -128,6 +128,10 @@ impl<D: Device + ?Sized> Device for std::sync::Arc<D> {
         (**self).create(name)
     }
 
+    fn remove(&self, name: &str) -> Result<(), DeviceError> {
+        (**self).remove(name)
+    }
+
     fn begin(&self, volume: &NewVolume<'_>) -> Result<Box<dyn VolumeSink>, DeviceError> {
         (**self).begin(volume)
     }

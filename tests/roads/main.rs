@@ -31,11 +31,15 @@ mod files_commands;
 #[cfg(target_os = "linux")]
 mod files_hostile;
 mod histories;
+#[cfg(target_os = "linux")]
+mod images;
 mod incremental;
 mod incremental_since;
 #[cfg(target_os = "linux")]
 mod json;
 mod left_alone;
+#[cfg(target_os = "linux")]
+mod media;
 #[cfg(target_os = "linux")]
 mod monitors;
 mod one_backup;

@@ -1,13 +1,14 @@
 //! Volumes on a tape. Each is a *file* of the tape: device records of one size, the last filled up with zeros, then a file
 //! mark. A volume that ends without its end mark is partial; what is written next takes its place.
 
+use super::cache::Cache;
 use super::drive::{Drive, RECORD_MAX};
 use super::image::{ImageDrive, RECORDS_AFTER_WARNING};
 use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::name::{VOLUME_SUFFIX, partial_name};
-use crate::device::traits::{Device, VolumeSink, VolumeSource};
+use crate::device::traits::{Device, NewVolume, VolumeSink, VolumeSource};
 use rustix::io::Errno;
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
@@ -19,9 +20,6 @@ pub const RECORD_BYTES: u32 = 256 << 10;
 
 /// Every volume is a multiple of so many bytes long: what tells its last bytes from the zeros that fill its last record.
 const GRANULE: usize = 64;
-
-/// Bytes of records that are remembered after they were read.
-const CACHE_BYTES: usize = 16 << 20;
 
 /// What a tape must know of the volumes on it, and cannot tell by itself.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +72,7 @@ struct Reel {
     /// Whether the end of the medium was announced.
     full: bool,
     buffer: Vec<u8>,
-    cache: VecDeque<(u64, Arc<Vec<u8>>)>,
+    cache: Cache,
 }
 
 impl std::fmt::Debug for TapeDevice {
@@ -127,7 +125,7 @@ impl TapeDevice {
             writing: false,
             full: false,
             buffer: Vec::new(),
-            cache: VecDeque::new(),
+            cache: Cache::default(),
         };
         let shared = Shared { place: place.to_owned(), namer, record, reel: Mutex::new(reel) };
         TapeDevice { shared: Arc::new(shared) }
@@ -222,8 +220,8 @@ impl Reel {
 
     /// Reads an object: the bytes of a record, nothing of a file mark; none behind the end of data.
     fn read(&mut self, object: u64) -> io::Result<Option<Arc<Vec<u8>>>> {
-        if let Some((_, record)) = self.cache.iter().find(|(number, _)| *number == object) {
-            return Ok(Some(Arc::clone(record)));
+        if let Some(record) = self.cache.get(object) {
+            return Ok(Some(record));
         }
         self.set(0)?;
         let len = loop {
@@ -242,11 +240,10 @@ impl Reel {
         };
         self.at = object.checked_add(1);
         let record = Arc::new(self.buffer.get(..len).unwrap_or_default().to_vec());
-        let most = (CACHE_BYTES / len.max(1)).max(2);
-        while self.cache.len() >= most {
-            self.cache.pop_front();
+        // A file mark is met once.
+        if len > 0 {
+            self.cache.put(object, &record);
         }
-        self.cache.push_back((object, Arc::clone(&record)));
         Ok(Some(record))
     }
 
@@ -254,7 +251,10 @@ impl Reel {
     fn scan(&mut self, namer: &Namer) -> io::Result<()> {
         self.forget();
         self.unknown = false;
-        let mut files: Vec<TapeFile> = Vec::new();
+        if !self.drive.status()?.ready {
+            return Err(Errno::NOMEDIUM.into());
+        }
+        let (mut files, mut names): (Vec<TapeFile>, BTreeSet<String>) = (Vec::new(), BTreeSet::new());
         let mut first = 0;
         loop {
             let head = match self.read(first) {
@@ -279,8 +279,8 @@ impl Reel {
                 }
                 other => other?,
             };
-            let twin = files.iter().any(|other| other.name == file.name);
-            let name = if twin { numbered(number) } else { file.name.clone() };
+            let name = if names.contains(&file.name) { numbered(number) } else { file.name.clone() };
+            names.insert(name.clone());
             files.push(TapeFile { name, ..file });
             match next {
                 Some(next) => first = next,
@@ -409,6 +409,28 @@ impl Device for TapeDevice {
         let held = Vec::with_capacity(shared.record as usize);
         let shared = Arc::clone(shared);
         Ok(Box::new(TapeSink { shared, name: name.to_owned(), first, records: 0, held, ended: false }))
+    }
+
+    /// Full before it is begun, where the drive knows that the volume would be begun in vain.
+    fn begin(&self, volume: &NewVolume<'_>) -> Result<Box<dyn VolumeSink>, DeviceError> {
+        const OP: &str = "write to";
+        let shared = &self.shared;
+        let mut reel = shared.known(OP)?;
+        let first = reel.behind();
+        let room = reel.go(first).and_then(|()| reel.drive.room()).map_err(|error| shared.failed(OP, error))?;
+        drop(reel);
+        if let Some(room) = room {
+            let fail = |kind| Err(DeviceError { op: OP, place: shared.place.clone(), kind });
+            let records = volume.needed.next_multiple_of(u64::from(shared.record.max(1)));
+            if first == 0 && room < volume.needed {
+                let what = format!("a volume needs {} bytes, more than the capacity of the tape", volume.needed);
+                return fail(DeviceErrorKind::Io(io::Error::new(io::ErrorKind::InvalidInput, what)));
+            }
+            if first > 0 && room < records {
+                return fail(DeviceErrorKind::Full);
+            }
+        }
+        self.create(volume.name)
     }
 
     /// A volume that is torn at the end of the data gives way to a file mark.
