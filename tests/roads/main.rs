@@ -8,6 +8,7 @@ mod bad_input;
 #[cfg(target_os = "linux")]
 mod chain_commands;
 mod chains;
+mod changed_tables;
 #[cfg(target_os = "linux")]
 mod collecting;
 #[cfg(target_os = "linux")]
