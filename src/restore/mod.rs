@@ -11,6 +11,7 @@ mod guards;
 mod journal;
 mod keep;
 mod options;
+mod overlap;
 mod payloads;
 mod plan;
 mod report;

@@ -176,7 +176,7 @@ fn a_tape_of_another_system_or_with_something_else_is_refused() {
 }
 
 /// Many rows, so that a backup takes several devices.
-fn large() -> Centre {
+pub fn large() -> Centre {
     let centre = Centre::new(&[HSPLIT]);
     centre.run(
         "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 40000) \

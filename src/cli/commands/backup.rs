@@ -80,7 +80,8 @@ pub fn run(options: &BackupOptions, job: &Job, output: &Output) -> Result<Answer
     let backup = others.iter().fold(backup, |backup, other| backup.based_on(other.as_ref()));
     if options.dry_run {
         let plan = backup.plan()?;
-        let exit = if plan.gaps.warn() { Exit::Warnings } else { Exit::Done };
+        let empty = plan.trees.iter().any(|planned| planned.count.entries == 0);
+        let exit = if empty || plan.gaps.warn() { Exit::Warnings } else { Exit::Done };
         let (json, text) = (render::plan_json(&plan, &now), render::plan_text(&plan, &now));
         return Ok(Answer { schema: "intervault/backup-plan", exit, json, text, warnings: Vec::new() });
     }
