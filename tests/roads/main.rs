@@ -40,6 +40,8 @@ mod incremental_since;
 #[cfg(target_os = "linux")]
 mod json;
 mod left_alone;
+#[cfg(target_os = "linux")]
+mod monitors;
 mod one_backup;
 #[cfg(target_os = "linux")]
 mod prune;
@@ -50,8 +52,14 @@ mod scenarios;
 #[cfg(target_os = "linux")]
 mod schedule;
 #[cfg(target_os = "linux")]
+mod signals;
+#[cfg(target_os = "linux")]
+mod site;
+#[cfg(target_os = "linux")]
 mod status;
 mod support;
+#[cfg(target_os = "linux")]
+mod torn;
 mod undo;
 #[cfg(target_os = "linux")]
 mod volume_broken;

@@ -14,6 +14,7 @@ use crate::cli::render::backup as render;
 use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::media::MediaDevice;
 use crate::error::ErrorKind;
+use crate::format::label::LabelRecord;
 use crate::store::none::NoDatabase;
 use crate::store::traits::{Store, StoreIdentity};
 use crate::volume::error::VolumeError;
@@ -85,7 +86,12 @@ pub fn run(options: &BackupOptions, job: &Job, output: &Output) -> Result<Answer
         let (json, text) = (render::plan_json(&plan, &now), render::plan_text(&plan, &now));
         return Ok(Answer { schema: "intervault/backup-plan", exit, json, text, warnings: Vec::new() });
     }
-    let report = backup.run().map_err(|error| match error.kind() {
+    let announce = |label: &LabelRecord| {
+        job.set(label);
+        // A history that cannot be written was told of when the line was begun.
+        let _told = job.checkpoint();
+    };
+    let report = backup.announced(&announce).run().map_err(|error| match error.kind() {
         ErrorKind::Volume(VolumeError::Device(DeviceError { kind: DeviceErrorKind::Wanted { .. }, .. })) => {
             Failure::from(error).hint(
                 "what was written stays as an incomplete set; to take it again, name further devices with --to, or run it on \
