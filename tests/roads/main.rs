@@ -28,9 +28,13 @@ mod estimates;
 #[cfg(target_os = "linux")]
 mod files;
 #[cfg(target_os = "linux")]
+mod files_chosen;
+#[cfg(target_os = "linux")]
 mod files_commands;
 #[cfg(target_os = "linux")]
 mod files_hostile;
+#[cfg(target_os = "linux")]
+mod files_restored;
 mod histories;
 #[cfg(target_os = "linux")]
 mod images;

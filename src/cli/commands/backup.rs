@@ -89,7 +89,9 @@ pub fn run(options: &BackupOptions, round: &Round<'_>, job: &Job, output: &Outpu
     let backup = others.iter().fold(backup, |backup, other| backup.based_on(other.as_ref()));
     if options.dry_run {
         let (plan, refused) = (backup.plan()?, shelf.refused(0));
-        let exit = if plan.gaps.warn() || !refused.is_empty() { Exit::Warnings } else { Exit::Done };
+        let empty = plan.trees.iter().any(|planned| planned.count.entries == 0);
+        let warns = empty || plan.gaps.warn() || !refused.is_empty();
+        let exit = if warns { Exit::Warnings } else { Exit::Done };
         let (json, text) = (render::plan_json(&plan, &now), render::plan_text(&plan, &now));
         return Ok(Answer { schema: "intervault/backup-plan", exit, json, text, warnings: refused });
     }
