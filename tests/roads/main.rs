@@ -51,6 +51,8 @@ mod scenarios;
 mod schedule;
 #[cfg(target_os = "linux")]
 mod status;
+#[cfg(target_os = "linux")]
+mod streams;
 mod support;
 mod undo;
 #[cfg(target_os = "linux")]

@@ -207,60 +207,6 @@ fn a_whole_path_is_the_one_that_the_file_had_also_of_a_tree_that_was_named_relat
     run(&["restore", "--from", &at("volumes"), "--files-to", &at("out"), "--files", &at("data/*.cfg")], 0);
 }
 
-#[test]
-fn folder_and_tape_get_the_same_bytes_from_a_backup() {
-    let centre = large();
-    let options = backup::Options { volume_size: Some(64 << 10), ..backup_options(1) };
-    let memory = MemoryDevice::new();
-    let write = |device: &dyn Device| {
-        Backup::new(&centre.store(), &Catalogue::builtin(), device, options.clone()).run().unwrap();
-    };
-    write(&memory);
-    let tape = TapeDevice::for_writing(&centre.folder.path().join("a.tap"), ON_TAPE, None).unwrap();
-    write(&tape);
-    for name in memory.list().unwrap() {
-        let right = memory.bytes(&name).unwrap();
-        let source = tape.open(&name).unwrap();
-        let mut bytes = vec![0; source.len() as usize];
-        source.read_at(0, &mut bytes).unwrap();
-        let differ = right.iter().zip(&bytes).filter(|(one, other)| one != other).count();
-        assert!(bytes == right, "{name}: {differ} of {} bytes differ", right.len());
-    }
-}
-
-/// What stands behind a volume that broke off is whole, and must be found whole.
-#[test]
-fn a_volume_behind_a_torn_one_comes_whole_out_of_a_pipe() {
-    let source = forty();
-    let (one, two) = (MemoryDevice::new(), MemoryDevice::new());
-    backup_trees(vec![tree(source.path())], &one, backup_options(1));
-    backup_trees(vec![tree(source.path())], &two, backup_options(2));
-    let name = two.list().unwrap().remove(0);
-    let first = one.bytes(&one.list().unwrap()[0]).unwrap();
-    let whole = two.bytes(&name).unwrap();
-    let cut = first.len() / 2 / 64 * 64;
-    let stream = [&first[..cut], &whole[..]].concat();
-    let received = MemoryDevice::new();
-    receive(&mut stream.as_slice(), "a pipe", &received).unwrap();
-    assert!(received.bytes(&name).as_ref() == Some(&whole), "{:?}", received.list().unwrap());
-}
-
-/// What a pipe brought, kept in one file as the help shows it, is read from that file.
-#[test]
-fn several_volumes_in_one_file_are_read_from_it() {
-    let centre = large();
-    let url = format!("sqlite:{}", centre.path().display());
-    let stream = centre.folder.path().join("monday.ivv");
-    let done = Command::new(env!("CARGO_BIN_EXE_intervault"))
-        .args(["backup", "--database", &url, "--to", "-", "--no-verify", "--volume-size", "64KiB"])
-        .stdin(Stdio::null())
-        .stdout(fs::File::create(&stream).unwrap())
-        .output()
-        .unwrap();
-    assert_eq!(done.status.code(), Some(0));
-    run(&["check", stream.to_str().unwrap(), "--verify"], 0);
-}
-
 /// The newest set has lost its last volumes, and with them all of its tree: an older tree is not what was asked for.
 #[test]
 fn an_older_tree_is_not_given_for_a_newer_one_that_is_lost() {
@@ -330,17 +276,6 @@ fn a_new_file_is_no_further_name_of_one_that_is_gone() {
     let wrong: Vec<&String> =
         met.iter().filter(|met| met.contains("OtherName") && met.contains("link: Some([97])")).collect();
     assert!(wrong.is_empty(), "{} of {}: {wrong:?}", wrong.len(), met.len());
-}
-
-#[test]
-fn a_shared_device_removes_as_the_device_does() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("a.ivv"), "x").unwrap();
-    let device = std::sync::Arc::new(DirectoryDevice::open(folder.path()).unwrap());
-    fn remove(device: &dyn Device) -> Result<(), String> {
-        device.remove("a.ivv").map_err(|error| error.to_string())
-    }
-    assert_eq!(remove(&device), Ok(()));
 }
 
 /// A tree that was named and of which nothing is on the volumes is not done.
