@@ -4,8 +4,8 @@ use super::base::{Base, Older, Source};
 use super::capacity::Capacity;
 use super::compare::compare;
 use super::cutoff::{self, Archived};
-use super::estimate::{size, total};
-use super::files::{TreeJob, TreeReport, identities, listed};
+use super::estimate::{Size, size, total, tree_size};
+use super::files::{PlannedTree, TreeJob, TreeReport, identities, listed};
 use super::options::{Kind, Options, ReadBack};
 use super::plan::{BackupPlan, cut, dated, label_text, plan};
 use super::report::{BackupReport, Compared, TableReport};
@@ -57,6 +57,7 @@ pub struct Backup<'a> {
     others: Vec<&'a dyn Device>,
     options: Options,
     monitor: &'a dyn Monitor,
+    announce: Option<&'a dyn Fn(&LabelRecord)>,
 }
 
 /// A database that is being read.
@@ -72,13 +73,20 @@ impl<'a> Backup<'a> {
     /// A backup of `store` onto `device`. Nothing is done yet.
     #[must_use]
     pub fn new(store: &'a dyn Store, catalogue: &'a Catalogue, device: &'a dyn Device, options: Options) -> Backup<'a> {
-        Backup { store, catalogue, device, others: Vec::new(), options, monitor: &Silent }
+        Backup { store, catalogue, device, others: Vec::new(), options, monitor: &Silent, announce: None }
     }
 
     /// With somebody who watches, and may ask to stop (asked between chunks).
     #[must_use]
     pub fn watched(self, monitor: &'a dyn Monitor) -> Backup<'a> {
         Backup { monitor, ..self }
+    }
+
+    /// With somebody who is told the label of the set before its first volume is begun: so that what a backup leaves behind
+    /// that does not come to its end is known for what it is.
+    #[must_use]
+    pub fn announced(self, tell: &'a dyn Fn(&LabelRecord)) -> Backup<'a> {
+        Backup { announce: Some(tell), ..self }
     }
 
     /// With another device on which the sets of the chain may lie. Nothing is written there.
@@ -130,15 +138,25 @@ impl<'a> Backup<'a> {
                 sizes.push(size(&job, &capacity, self.monitor)?);
             }
         }
-        self.monitor.end(Task::Backup);
         for (planned, size) in reading.plan.tables.iter_mut().zip(&sizes) {
             planned.stored_about = Some(size.columns);
         }
-        // How well files compress is not known before they are read.
-        if reading.plan.trees.is_empty() {
-            reading.plan.estimate = Some(total(&sizes, &capacity, began.elapsed()));
-        }
+        let trees = self.tree_sizes(&reading.plan, &capacity);
+        self.monitor.end(Task::Backup);
+        sizes.extend(trees?);
+        reading.plan.estimate = Some(total(&sizes, &capacity, began.elapsed()));
         Ok(reading.plan)
+    }
+
+    /// How much room each file tree will take.
+    fn tree_sizes(&self, plan: &BackupPlan, capacity: &Capacity) -> Result<Vec<Size>, Error> {
+        let skip = identities(&self.options.skip);
+        let encode = self.options.encode;
+        let size = |planned: &PlannedTree| {
+            let job = TreeJob { planned, encode, jobs: self.options.jobs, skip: &skip };
+            tree_size(&job, capacity, self.monitor)
+        };
+        plan.trees.iter().map(size).collect()
     }
 
     /// How a table compares with what the chain has of it.
@@ -175,6 +193,7 @@ impl<'a> Backup<'a> {
         let rows = rows.chain(plan.trees.iter().map(|planned| planned.count.entries)).fold(0, u64::saturating_add);
         // Whoever sees a volume may ask to stop.
         self.monitor.begin(Task::Backup, "reading tables", rows);
+        self.announce.inspect(|tell| tell(&label));
         let mut set = SetWriter::create(self.device, label, &SetOptions { volume_size: self.options.volume_size })?;
         for at in 0..plan.tables.len() {
             unless_cancelled(self.monitor)?;

@@ -40,6 +40,8 @@ mod json;
 mod left_alone;
 #[cfg(target_os = "linux")]
 mod media;
+#[cfg(target_os = "linux")]
+mod monitors;
 mod one_backup;
 #[cfg(target_os = "linux")]
 mod prune;
@@ -50,10 +52,16 @@ mod scenarios;
 #[cfg(target_os = "linux")]
 mod schedule;
 #[cfg(target_os = "linux")]
+mod signals;
+#[cfg(target_os = "linux")]
+mod site;
+#[cfg(target_os = "linux")]
 mod status;
 #[cfg(target_os = "linux")]
 mod streams;
 mod support;
+#[cfg(target_os = "linux")]
+mod torn;
 mod undo;
 #[cfg(target_os = "linux")]
 mod volume_broken;

@@ -2,6 +2,7 @@
 //! a week and the restore of a night.
 
 use super::commands::{Case, intervault, json, run};
+use super::site::Site;
 use super::support::*;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -146,4 +147,28 @@ fn a_configuration_says_what_is_scheduled() {
     let (out, _) = run(&["schedule", "--config", &file], 0);
     assert!(out.starts_with("# intervault-full.service\n# Written by intervault schedule"), "{out}");
     run(&["schedule"], 2);
+}
+
+/// The schedule of a whole database takes all of it: a site's own tables are in some backup.
+#[test]
+fn what_a_schedule_does_not_back_up_is_told_of() {
+    let site = Site::new();
+    let url = site.case.url();
+    let (out, err) = site.run(&["schedule", "--database", &url, "--to", &site.text("nightly")], 0);
+    let takes_all = out.lines().filter(|line| line.starts_with("ExecStart=")).any(|line| line.contains("custom"));
+    assert!(takes_all || format!("{out}{err}").contains("custom"), "{out}{err}");
+}
+
+/// After a machine was off for days all timers are due at once (`Persistent=true`), and a full backup may take until the hour
+/// of the next one: units of one database wait for each other, since a second backup at the same time is refused.
+#[test]
+fn units_of_one_database_wait_for_each_other() {
+    let site = Site::new();
+    let (url, nightly, files) = (site.case.url(), site.text("nightly"), site.text("files"));
+    let said = site.json(&["schedule", "--database", &url, "--to", &nightly, "--files-to", &files], 0);
+    for unit in said["units"].as_array().unwrap() {
+        let (name, text) = (unit["name"].as_str().unwrap(), unit["text"].as_str().unwrap());
+        let waits = text.lines().any(|line| line.starts_with("After=") && line.contains("intervault-full.service"));
+        assert!(waits || !name.ends_with(".service") || name.contains("-full"), "{name}: {text}");
+    }
 }

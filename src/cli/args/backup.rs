@@ -47,6 +47,22 @@ pub enum Since {
     Last,
 }
 
+impl BackupOptions {
+    /// The kinds of data that are backed up, files among them; none for specific tables.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<DataType> {
+        let mut kinds = match &self.selection {
+            _ if self.database.is_none() => Vec::new(),
+            Selection::Data(data) => data.clone(),
+            Selection::Tables(_) => Vec::new(),
+        };
+        if !(self.trees.is_empty() || kinds.contains(&DataType::Custom)) {
+            kinds.push(DataType::Custom);
+        }
+        kinds
+    }
+}
+
 /// Arguments of `backup`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\

@@ -15,6 +15,7 @@ use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::media::MediaDevice;
 use crate::error::ErrorKind;
 use crate::format::block::SetId;
+use crate::format::label::LabelRecord;
 use crate::store::none::NoDatabase;
 use crate::store::traits::{Store, StoreIdentity};
 use crate::volume::error::VolumeError;
@@ -94,7 +95,12 @@ pub fn run(options: &BackupOptions, round: &Round<'_>, job: &Job, output: &Outpu
     }
     // Said while somebody is still there to change them.
     shelf.refused(1).iter().for_each(|refused| output.warning(refused));
-    let report = backup.run().map_err(|error| match error.kind() {
+    let announce = |label: &LabelRecord| {
+        job.set(label);
+        // A history that cannot be written was told of when the line was begun.
+        let _told = job.checkpoint();
+    };
+    let report = backup.announced(&announce).run().map_err(|error| match error.kind() {
         ErrorKind::Volume(VolumeError::Device(DeviceError { kind: DeviceErrorKind::Wanted { .. }, .. })) => {
             Failure::from(error).hint(
                 "what was written stays as an incomplete set; to take it again, name further devices with --to, or run it on \
