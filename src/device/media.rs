@@ -3,7 +3,7 @@
 
 use super::error::{DeviceError, DeviceErrorKind};
 use super::joined::JoinedDevice;
-use super::traits::{Device, NewVolume, VolumeSink, VolumeSource, WriteLock};
+use super::traits::{Device, NewVolume, RECORD_BYTES, VolumeSink, VolumeSource, WriteLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -152,6 +152,10 @@ impl Device for MediaDevice<'_> {
         true
     }
 
+    fn record_bytes(&self) -> u32 {
+        self.media().devices.first().map_or(RECORD_BYTES, |device| device.record_bytes())
+    }
+
     fn reads_back(&self) -> bool {
         let media = self.media();
         !media.gone && media.devices.iter().all(|device| device.reads_back())
@@ -200,10 +204,6 @@ impl VolumeSink for MediaSink {
 
     fn readable(&self) -> bool {
         self.inner.readable()
-    }
-
-    fn record_bytes(&self) -> u32 {
-        self.inner.record_bytes()
     }
 
     fn sync(&mut self) -> Result<(), DeviceError> {

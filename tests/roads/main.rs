@@ -62,10 +62,10 @@ mod signals;
 mod site;
 #[cfg(target_os = "linux")]
 mod status;
+#[cfg(target_os = "linux")]
+mod streams;
 mod support;
 #[cfg(target_os = "linux")]
 mod torn;
 mod undo;
-#[cfg(target_os = "linux")]
-mod volume_broken;
 mod windows;

@@ -37,10 +37,10 @@ fn a_set_whose_volumes_overwrote_each_other_is_not_called_done() {
     let arguments = [&arguments[..], &["128KiB", "--overwrite", "any"]].concat();
     let mut terminal = Terminal::start(env!("CARGO_BIN_EXE_intervault"), &arguments);
     terminal.shows(ASKED);
-    // More than it wants: what is left is read by nobody.
     for _ in 0..40 {
         terminal.types("\n");
     }
+    terminal.types("q\n");
     let (said, status) = terminal.ends();
     let listed = intervault(&["check", &tape]);
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
@@ -122,6 +122,11 @@ fn a_further_device_that_will_not_do_is_named_and_the_next_asked_for() {
     let mut terminal = Terminal::start(env!("CARGO_BIN_EXE_intervault"), &arguments);
     let (said, status) = terminal.shows_or_ends(ASKED);
     assert!(status.is_none(), "{said}, {status:?}");
+    terminal.types("q\n");
+    let (rest, status) = terminal.ends();
+    assert_eq!(status.code(), Some(5), "{said}{rest}");
+    // What will not do is known before the first one is full.
+    assert!(said.find("warning: ").unwrap() < said.find("is full").unwrap(), "{said}");
 }
 
 /// The question must be where the person is.
@@ -175,4 +180,54 @@ fn an_image_takes_no_more_than_its_capacity_however_often_it_is_opened() {
     }
     let bytes = fs::metadata(centre.folder.path().join("a.tap")).unwrap().len();
     assert!(statuses.contains(&Some(5)), "{statuses:?}; the image of 614400 bytes has {bytes}");
+}
+
+#[test]
+fn a_plan_says_which_tapes_would_be_refused() {
+    let centre = large();
+    let url = format!("sqlite:{}", centre.path().display());
+    let place = |name: &str| centre.folder.path().join(name).display().to_string();
+    let (tape, second) = (format!("tape:{}", place("a.tap")), format!("tape:{}", place("b.tap")));
+    let plan = ["backup", "--database", &url, "--dry-run", "--to", &tape];
+    assert!(!run(&plan, 0).1.contains("warning"), "a tape that is not there is made");
+    run(&["backup", "--database", &url, "--to", &tape, "--retain", "7", "--now", "2024-03-18 12:00"], 0);
+    fs::copy(place("a.tap"), place("b.tap")).unwrap();
+    run(&plan, 0);
+    let plan = [&plan[..], &["--to", &second, "--overwrite", "expired", "--now"]].concat();
+    let (_, err) = run(&[&plan[..], &["2024-03-24 12:00"]].concat(), 3);
+    for name in ["a.tap", "b.tap"] {
+        let told = err.lines().any(|line| line.contains(name) && line.contains("to be kept until 2024-03-25"));
+        assert!(told, "{name}: {err}");
+    }
+    run(&[&plan[..], &["2024-03-25 12:00"]].concat(), 0);
+}
+
+#[test]
+fn nothing_is_left_of_an_image_that_was_made_for_nothing() {
+    let centre = large();
+    let url = format!("sqlite:{}", centre.path().display());
+    let image = centre.folder.path().join("a.tap");
+    let tape = format!("tape:{}", image.display());
+    run(&["backup", "--database", &url, "--to", &tape, "--tables", "nosuch"], 10);
+    assert!(!image.exists());
+    fs::write(&image, "").unwrap();
+    run(&["backup", "--database", &url, "--to", &tape, "--tables", "nosuch"], 10);
+    assert!(image.exists(), "a blank tape that was there stays");
+}
+
+#[test]
+fn a_capacity_is_not_asked_of_a_drive() {
+    let centre = large();
+    let url = format!("sqlite:{}", centre.path().display());
+    let (_, err) = run(&["backup", "--database", &url, "--to", "tape:/dev/null", "--device-capacity", "1MiB"], 1);
+    assert!(err.contains("tape:/dev/null knows itself where its tape ends"), "{err}");
+}
+
+#[test]
+fn a_folder_for_what_comes_through_a_pipe_that_is_none_is_named() {
+    let program = env!("CARGO_BIN_EXE_intervault");
+    let output =
+        std::process::Command::new(program).args(["check", "-"]).env("TMPDIR", "/no/such/folder").output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && err.contains("/no/such/folder") && err.contains("TMPDIR"), "{err}");
 }

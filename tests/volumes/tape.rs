@@ -114,12 +114,10 @@ fn folder_pipe_tape_and_memory_carry_the_same_blocks() {
 }
 
 #[test]
-fn a_tape_says_in_the_label_how_large_its_records_are() {
-    let tape = Tape::with(&[sample(1)], None);
-    assert_eq!(only_set(&tape.device()).label().device_record, RECORD);
-    let memory = MemoryDevice::new();
-    write_sample(&memory, &sample(1), None).unwrap();
-    assert_eq!(only_set(&memory).label().device_record, 0);
+fn every_device_says_how_large_the_records_of_its_tapes_are() {
+    let tape = Tape::blank();
+    let shared: Arc<dyn Device> = Arc::new(tape.device());
+    assert_eq!((shared.record_bytes(), MemoryDevice::new().record_bytes()), (RECORD, 262_144));
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::format::block::SetId;
 use crate::volume::error::VolumeError;
 use crate::volume::medium::{Admission, admit, judge};
+use std::os::unix::fs::FileTypeExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What the backups of one command have in common: names of devices, and what was written a moment ago.
@@ -76,7 +77,7 @@ impl<'o> Shelf<'o> {
     pub fn first(&self) -> Result<Arc<dyn Device>, Failure> {
         let mut state = self.state();
         state.taken = 1;
-        let opened = open::target(&state.last, self.capacity)?;
+        let opened = self.target(&state.last)?;
         admit(opened.as_ref(), &self.admission).map_err(|error| Failure::from(Error::from(error)))?;
         Ok(opened)
     }
@@ -122,13 +123,25 @@ impl<'o> Shelf<'o> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Opens a device to write to.
+    fn target(&self, device: &DevicePath) -> Result<Arc<dyn Device>, Failure> {
+        let drive = match device {
+            DevicePath::Tape(path) => std::fs::metadata(path).is_ok_and(|found| found.file_type().is_char_device()),
+            DevicePath::Path(_) | DevicePath::Pipe => false,
+        };
+        if drive && self.capacity.is_some() {
+            self.output.warning(&format!("{device} knows itself where its tape ends: --device-capacity is not for it"));
+        }
+        open::target(device, self.capacity)
+    }
+
     /// A further medium, looked at before it is written to.
     fn brought(&self, device: &DevicePath) -> Result<Arc<dyn Device>, DeviceError> {
         let failed = |what: String| {
             let kind = DeviceErrorKind::WrongMedium(what);
             DeviceError { op: "go on to", place: device.to_string().into(), kind }
         };
-        let opened = open::target(device, self.capacity).map_err(|failure| failed(failure.message))?;
+        let opened = self.target(device).map_err(|failure| failed(failure.message))?;
         match admit(opened.as_ref(), &self.admission) {
             // Whether it can be written to is known while there is still somebody to ask.
             Ok(()) => opened.lock().map(|_lock| Arc::clone(&opened)),

@@ -6,17 +6,15 @@ use super::drive::{Drive, RECORD_MAX};
 use super::image::{ImageDrive, RECORDS_AFTER_WARNING};
 use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::name::{VOLUME_SUFFIX, partial_name};
-use crate::device::traits::{Device, NewVolume, VolumeSink, VolumeSource};
+use crate::device::traits::{Device, NewVolume, RECORD_BYTES, VolumeSink, VolumeSource};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// Bytes of a device record, unless told otherwise.
-pub const RECORD_BYTES: u32 = 256 << 10;
 
 /// Every volume is a multiple of so many bytes long: what tells its last bytes from the zeros that fill its last record.
 const GRANULE: usize = 64;
@@ -42,7 +40,19 @@ struct Shared {
     place: PathBuf,
     namer: Namer,
     record: u32,
+    /// Whether its image was made for this device.
+    made: AtomicBool,
     reel: Mutex<Reel>,
+}
+
+/// Takes away an image that was made for nothing. Nobody else writes to it: the drive, which has it locked, goes after this.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if self.made.load(Ordering::Relaxed) && fs::metadata(&self.place).is_ok_and(|found| found.len() == 0) {
+            // An empty image that stays is a blank tape, no more.
+            let _stays = fs::remove_file(&self.place);
+        }
+    }
 }
 
 /// One file of the tape.
@@ -100,17 +110,20 @@ impl TapeDevice {
         Ok(TapeDevice::on(Box::new(image), path, namer, RECORD_BYTES))
     }
 
-    /// As [`TapeDevice::open`], to write; a tape image that is not there is made, blank.
+    /// As [`TapeDevice::open`], to write; a tape image that is not there is made, blank. If nothing is ever written to it, it
+    /// is gone again with the device.
     ///
     /// # Errors
     /// As [`TapeDevice::open`]; the image cannot be made.
     pub fn for_writing(path: &Path, namer: Namer, capacity: Option<u64>) -> Result<TapeDevice, DeviceError> {
-        match fs::File::options().write(true).create_new(true).open(path) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        let made = match fs::File::options().write(true).create_new(true).open(path) {
+            Ok(_) => true,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
             Err(error) => return Err(DeviceError { op: "create", place: path.to_owned(), kind: kind_of(error) }),
-        }
-        TapeDevice::open(path, namer, true, capacity)
+        };
+        let device = TapeDevice::open(path, namer, true, capacity)?;
+        device.shared.made.store(made, Ordering::Relaxed);
+        Ok(device)
     }
 
     /// The tape in any drive, known to people as `place`; volumes are written in records of `record` bytes.
@@ -127,7 +140,8 @@ impl TapeDevice {
             buffer: Vec::new(),
             cache: Cache::default(),
         };
-        let shared = Shared { place: place.to_owned(), namer, record, reel: Mutex::new(reel) };
+        let made = AtomicBool::new(false);
+        let shared = Shared { place: place.to_owned(), namer, record, made, reel: Mutex::new(reel) };
         TapeDevice { shared: Arc::new(shared) }
     }
 }
@@ -460,6 +474,10 @@ impl Device for TapeDevice {
     fn is_sequential(&self) -> bool {
         true
     }
+
+    fn record_bytes(&self) -> u32 {
+        self.shared.record
+    }
 }
 
 fn is_partial(file: &TapeFile) -> bool {
@@ -557,10 +575,6 @@ impl VolumeSink for TapeSink {
     /// Until early warning: what a drive still takes after it is many times what index and end mark need.
     fn reserve(&mut self, _bytes: u64) -> Result<bool, DeviceError> {
         Ok(!self.shared.reel().full)
-    }
-
-    fn record_bytes(&self) -> u32 {
-        self.shared.record
     }
 
     fn sync(&mut self) -> Result<(), DeviceError> {
