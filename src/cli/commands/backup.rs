@@ -20,6 +20,7 @@ use crate::store::traits::{Store, StoreIdentity};
 use crate::volume::error::VolumeError;
 use crate::volume::medium::Admission;
 use serde_json::Value;
+use std::time::{Duration, Instant as Clock};
 
 /// What a backup, or the plan of one, answers.
 pub struct Answer {
@@ -54,6 +55,31 @@ impl Answer {
 fn admission(options: &BackupOptions, now: &open::Now, source: &StoreIdentity) -> Admission {
     let (server, database) = (source.server.clone(), source.database.clone());
     Admission { overwrite: options.overwrite, today: now.civil.day(), server, database }
+}
+
+/// How long is waited before somebody else's work is looked for again.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Backs up, or plans it, once nobody else has the database or the device any more.
+///
+/// # Errors
+/// As [`run`]; somebody else has it for longer than the options let it wait.
+pub fn run_when_free(options: &BackupOptions, job: &Job, output: &Output) -> Result<Answer, Failure> {
+    let (began, most) = (Clock::now(), Duration::from_secs(options.wait));
+    let mut told = false;
+    loop {
+        let done = run(options, job, output);
+        match &done {
+            // A set that was begun is another matter.
+            Err(failure) if failure.exit == Exit::Busy && began.elapsed() < most && job.entry().set.is_none() => {
+                if !std::mem::replace(&mut told, true) {
+                    output.notice(&format!("Waiting: {failure}."));
+                }
+                std::thread::sleep(PAUSE.min(most.saturating_sub(began.elapsed())));
+            }
+            _ => return done,
+        }
+    }
 }
 
 /// Backs up, or plans it.
