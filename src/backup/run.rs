@@ -300,7 +300,7 @@ impl<'a> Backup<'a> {
                 labels => labels?,
             };
             let texts = labels.iter().flat_map(|label| label.label.parse::<LabelText>());
-            last = texts.filter(|label| label.day == day).map(|label| label.number).fold(last, u32::max);
+            last = texts.filter(|label| label.may_be_of(day)).map(|label| label.number).fold(last, u32::max);
         }
         Ok(last.saturating_add(1))
     }

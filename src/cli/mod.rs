@@ -267,7 +267,7 @@ fn one_backup(
     let job = options.database.iter().fold(job, Job::database).data(&options.kinds(), options.acd);
     let mut answer = None;
     let mut backup = |job: &Job| {
-        let done = commands::backup::run(options, round, job, output)?;
+        let done = commands::backup::run_when_free(options, round, job, output)?;
         Ok(answer.insert(done).exit)
     };
     let exit = if options.dry_run {

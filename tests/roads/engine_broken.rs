@@ -1,6 +1,6 @@
 //! What the backup engine and its chains should hold: the choice of the base, members whose tables changed, clocks, labels.
 
-use super::chains::{all, incremental, restore_chain};
+use super::chains::{all, restore_chain};
 use super::support::*;
 use intervault::backup::{self, Backup, Incremental, Kind, Select};
 use intervault::base::time::Instant;

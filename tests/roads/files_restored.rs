@@ -192,7 +192,8 @@ fn trees_that_go_to_one_place_and_are_not_the_same_are_refused_until_one_is_chos
     let plan = |choose: &[&str], overwrite| {
         let choose = choose.iter().map(|pattern| (*pattern).to_owned()).collect();
         let options = FilesOptions { choose, overwrite, ..FilesOptions::default() };
-        let restore = FilesRestore::new(&set, &at("out"), options);
+        let out = at("out");
+        let restore = FilesRestore::new(&set, &out, options);
         let plan = restore.plan().unwrap();
         let refused = plan.refusals.first.clone();
         assert_eq!(restore.apply(&plan).is_ok(), refused.is_empty());

@@ -160,6 +160,10 @@ pub struct BackupArgs {
     /// Worker threads [default: as the machine has, at most 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
+    /// Wait so long for another backup or restore that has the database or the device, such as 2h, instead of ending with
+    /// status 6 at once
+    #[arg(long, value_name = "TIME", value_parser = super::age)]
+    pub wait: Option<u64>,
     /// Write figures of the last backups into this file afterwards, for Prometheus [default: as configured]
     #[arg(long, value_name = "FILE")]
     pub metrics: Option<PathBuf>,
@@ -203,6 +207,8 @@ pub struct BackupOptions {
     pub to: Vec<DevicePath>,
     /// What is backed up.
     pub selection: Selection,
+    /// Seconds for which another backup or restore is waited for.
+    pub wait: u64,
     /// Whether only what changed.
     pub incremental: bool,
     /// Where else backups lie to build on.
@@ -272,6 +278,7 @@ impl BackupArgs {
             catalogue: self.catalogue.clone(),
             now: self.now,
             jobs: jobs(self.jobs),
+            wait: self.wait.unwrap_or(0),
             metrics: self.metrics.clone(),
             dry_run: self.dry_run,
         })

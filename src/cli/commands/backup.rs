@@ -21,6 +21,7 @@ use crate::store::traits::{Store, StoreIdentity};
 use crate::volume::error::VolumeError;
 use crate::volume::medium::Admission;
 use serde_json::Value;
+use std::time::{Duration, Instant as Clock};
 
 /// What a backup, or the plan of one, answers.
 pub struct Answer {
@@ -61,6 +62,36 @@ fn admission(
 ) -> Admission {
     let (server, database, before) = (source.server.clone(), source.database.clone(), round.begins(set));
     Admission { overwrite: options.overwrite, today: now.civil.day(), server, database, set, before }
+}
+
+/// How long is waited before somebody else's work is looked for again.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Backs up, or plans it, once nobody else has the database or the device any more.
+///
+/// # Errors
+/// As [`run`]; somebody else has it for longer than the options let it wait.
+pub fn run_when_free(
+    options: &BackupOptions,
+    round: &Round<'_>,
+    job: &Job,
+    output: &Output,
+) -> Result<Answer, Failure> {
+    let (began, most) = (Clock::now(), Duration::from_secs(options.wait));
+    let mut told = false;
+    loop {
+        let done = run(options, round, job, output);
+        match &done {
+            // A set that was begun is another matter.
+            Err(failure) if failure.exit == Exit::Busy && began.elapsed() < most && job.entry().set.is_none() => {
+                if !std::mem::replace(&mut told, true) {
+                    output.notice(&format!("Waiting: {failure}."));
+                }
+                std::thread::sleep(PAUSE.min(most.saturating_sub(began.elapsed())));
+            }
+            _ => return done,
+        }
+    }
 }
 
 /// Backs up, or plans it.
