@@ -136,7 +136,8 @@ pub struct BackupArgs {
     /// Begin another volume at this size, such as 64MiB or 1.5G [default: one volume]
     #[arg(long, value_name = "SIZE", value_parser = parse::size)]
     pub volume_size: Option<u64>,
-    /// A device holds volumes of so many bytes in all, those that are there included [default: until it is full]
+    /// A folder or a tape image holds volumes of so many bytes in all, those that are there included; a tape drive knows
+    /// itself where its tape ends [default: until it is full]
     #[arg(long, value_name = "SIZE", value_parser = parse::size)]
     pub device_capacity: Option<u64>,
     /// When volumes on a tape are overwritten from its beginning: never (new ones go behind them), once all of them are
@@ -177,7 +178,7 @@ pub enum OverwriteArg {
     /// New volumes go behind those that are there
     #[default]
     Never,
-    /// If the day is past until which each volume is to be kept
+    /// From the day on until which each volume is to be kept
     Expired,
     /// Whatever is there
     Any,
