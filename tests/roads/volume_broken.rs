@@ -13,8 +13,7 @@ use intervault::device::traits::Device;
 use intervault::schema::catalogue::Catalogue;
 use intervault::volume::stream::{ON_TAPE, receive};
 use std::fs;
-use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Many rows, so that a backup takes several devices.
