@@ -13,7 +13,7 @@ use super::table::TableJob;
 use crate::base::limits::NAME_BYTES_MAX;
 use crate::base::monitor::{Monitor, Silent, Task};
 use crate::device::error::{DeviceError, DeviceErrorKind};
-use crate::device::traits::Device;
+use crate::device::traits::{Device, RECORD_BYTES};
 use crate::error::{Error, ErrorKind};
 use crate::format::label::{LabelRecord, purpose};
 use crate::schema::catalogue::Catalogue;
@@ -128,7 +128,7 @@ impl<'a> Backup<'a> {
     /// The plan of a full backup, with its size.
     fn estimated(&self, mut reading: Reading) -> Result<BackupPlan, Error> {
         let began = Clock::now();
-        let label = label(self.store.identity(), &self.options, &reading.plan, 1);
+        let label = self.label(&self.options, &reading.plan, 1);
         let capacity = Capacity::new(self.options.volume_size, &label)?;
         self.monitor.begin(Task::Backup, "sampling tables", 0);
         let mut sizes = Vec::new();
@@ -186,7 +186,7 @@ impl<'a> Backup<'a> {
         let plan = &reading.plan;
         // Held until the set is read back, so that no other backup takes its number or makes its volumes vanish.
         let _lock = self.device.lock()?;
-        let label = label(self.store.identity(), &self.options, plan, self.number_of_the_day()?);
+        let label = self.label(&self.options, plan, self.number_of_the_day()?);
         let capacity = Capacity::new(self.options.volume_size, &label)?;
         let mut tables = Vec::new();
         let rows = plan.tables.iter().map(|planned| planned.rows);
@@ -266,7 +266,7 @@ impl<'a> Backup<'a> {
                 }
             }
         }
-        let label = label(self.store.identity(), options, &plan, u32::MAX);
+        let label = self.label(options, &plan, u32::MAX);
         Capacity::new(options.volume_size, &label)?.check(&plan)?;
         let archived = cutoff::archived(snapshot.as_ref(), self.catalogue)?;
         Ok(Reading { snapshot, archived, plan, base, jobs })
@@ -300,9 +300,14 @@ impl<'a> Backup<'a> {
                 labels => labels?,
             };
             let texts = labels.iter().flat_map(|label| label.label.parse::<LabelText>());
-            last = texts.filter(|label| label.day == day).map(|label| label.number).fold(last, u32::max);
+            last = texts.filter(|label| label.may_be_of(day)).map(|label| label.number).fold(last, u32::max);
         }
         Ok(last.saturating_add(1))
+    }
+
+    fn label(&self, options: &Options, plan: &BackupPlan, number: u32) -> LabelRecord {
+        let label = label(self.store.identity(), options, plan, number);
+        LabelRecord { device_record: self.device.record_bytes(), ..label }
     }
 }
 
@@ -338,7 +343,7 @@ fn label(source: &StoreIdentity, options: &Options, plan: &BackupPlan, number: u
         parent_set: plan.parent.as_ref().map(|parent| parent.set.0),
         sequence: plan.parent.as_ref().map_or(0, |parent| parent.sequence.saturating_add(1)),
         capacity: options.volume_size.unwrap_or(0),
-        device_record: 0,
+        device_record: RECORD_BYTES,
         predecessor: None,
         retain_until: options.retain_until,
         software: concat!("intervault ", env!("CARGO_PKG_VERSION")).to_owned(),

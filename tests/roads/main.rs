@@ -8,6 +8,7 @@ mod bad_input;
 #[cfg(target_os = "linux")]
 mod chain_commands;
 mod chains;
+mod changed_tables;
 #[cfg(target_os = "linux")]
 mod collecting;
 #[cfg(target_os = "linux")]
@@ -35,11 +36,15 @@ mod files_hostile;
 #[cfg(target_os = "linux")]
 mod files_restored;
 mod histories;
+#[cfg(target_os = "linux")]
+mod images;
 mod incremental;
 mod incremental_since;
 #[cfg(target_os = "linux")]
 mod json;
 mod left_alone;
+#[cfg(target_os = "linux")]
+mod media;
 #[cfg(target_os = "linux")]
 mod monitors;
 mod one_backup;
@@ -57,10 +62,10 @@ mod signals;
 mod site;
 #[cfg(target_os = "linux")]
 mod status;
+#[cfg(target_os = "linux")]
+mod streams;
 mod support;
 #[cfg(target_os = "linux")]
 mod torn;
 mod undo;
-#[cfg(target_os = "linux")]
-mod volume_broken;
 mod windows;
