@@ -18,7 +18,7 @@ pub enum Place {
     Lost,
 }
 
-/// Files that are remembered, by a hash of 8 bytes each: 16 MiB. Of a tree with more of them further names are looked at only
+/// Files that are remembered, by a hash of 8 bytes each: some 20 MB. Of a tree with more of them further names are looked at only
 /// when they are written.
 const FILES_KNOWN_MAX: usize = 1 << 20;
 
