@@ -152,6 +152,10 @@ impl Device for MediaDevice<'_> {
         true
     }
 
+    fn is_sequential(&self) -> bool {
+        self.media().devices.iter().any(|device| device.is_sequential())
+    }
+
     fn reads_back(&self) -> bool {
         let media = self.media();
         !media.gone && media.devices.iter().all(|device| device.reads_back())

@@ -2,7 +2,7 @@
 
 use super::media::Shelf;
 use super::open::{self, Now};
-use crate::backup::{Backup, BackupReport, Gap, Incremental, Kind, Options, ReadBack, Select, TreeReport};
+use crate::backup::{Backup, BackupReport, Gap, Incremental, Kind, Options, Parent, ReadBack, Select, TreeReport};
 use crate::cli::args::{BackupOptions, Selection};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -80,7 +80,7 @@ pub fn run(options: &BackupOptions, job: &Job, output: &Output) -> Result<Answer
     let backup = others.iter().fold(backup, |backup, other| backup.based_on(other.as_ref()));
     if options.dry_run {
         let plan = backup.plan()?;
-        let exit = if plan.gaps.warn() { Exit::Warnings } else { Exit::Done };
+        let exit = if plan.gaps.warn() || warned(plan.parent.as_ref()) { Exit::Warnings } else { Exit::Done };
         let (json, text) = (render::plan_json(&plan, &now), render::plan_text(&plan, &now));
         return Ok(Answer { schema: "intervault/backup-plan", exit, json, text, warnings: Vec::new() });
     }
@@ -98,7 +98,8 @@ pub fn run(options: &BackupOptions, job: &Job, output: &Output) -> Result<Answer
     })?;
     job.written(&report.set, report.parent.as_ref(), report.verified);
     let unproved = options.verify && !report.verified;
-    let warns = unproved || report.gaps.warn() || report.trees.iter().any(TreeReport::warns);
+    let warns =
+        unproved || warned(report.parent.as_ref()) || report.gaps.warn() || report.trees.iter().any(TreeReport::warns);
     let exit = if warns { Exit::Warnings } else { Exit::Done };
     let (json, text) = (render::report_json(&report, &now), render::report_text(&report, &now));
     Ok(Answer {
@@ -108,6 +109,11 @@ pub fn run(options: &BackupOptions, job: &Job, output: &Output) -> Result<Answer
         text,
         warnings: warnings(&report, unproved, options.to.contains(&DevicePath::Pipe)),
     })
+}
+
+/// Whether the chain that is gone on with cannot give all that it had.
+fn warned(parent: Option<&Parent>) -> bool {
+    parent.is_some_and(|parent| !parent.warnings.is_empty())
 }
 
 fn warnings(report: &BackupReport, unproved: bool, piped: bool) -> Vec<String> {
@@ -124,6 +130,7 @@ fn warnings(report: &BackupReport, unproved: bool, piped: bool) -> Vec<String> {
         false => "not read back, since a medium was changed: prove the volumes with intervault check --verify",
     };
     [
+        report.parent.iter().flat_map(|parent| &parent.warnings).cloned().collect(),
         if unproved { vec![proof.to_owned()] } else { Vec::new() },
         warned(&report.gaps.left_out, "left out: "),
         warned(&report.gaps.not_restorable, "backed up, but this release cannot restore it: "),
@@ -152,6 +159,7 @@ fn work(options: &BackupOptions, job: &Job, now: &Now) -> Result<Options, Failur
         jobs: options.jobs,
         system: job.system_name().to_owned(),
         number_after: job.last_number(now.civil.day()),
+        faulty: job.faulty(),
         ..Options::new(now.civil, now.unix, open::new_set()?)
     })
 }
