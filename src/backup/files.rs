@@ -2,7 +2,7 @@
 
 use super::plan::Gap;
 use super::report::TableReport;
-use super::run::clip;
+use super::run::{clip, unless_cancelled};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered_from;
 use crate::column::digest::RowHasher;
@@ -123,23 +123,31 @@ pub struct TreeReport {
     pub filtered: u64,
 }
 
+/// Parts of a tree, of 2 MiB at most, that are read to say how much room it will take.
+const SAMPLED_PARTS: u64 = 64;
 /// How many paths of a tree the catalog on the volumes names.
 const LISTED_MAX: usize = 100;
 /// Most bytes of such names and reasons.
 const LISTED_BYTES_MAX: u64 = 1 << 20;
 
 impl TreeReport {
-    /// Whether a person should look at it: something could not be read, or not as it was.
+    /// Whether a person should look at it: something could not be read, or not as it was, or nothing of it was kept.
     #[must_use]
     pub const fn warns(&self) -> bool {
-        self.tally.troubles.count > 0
+        self.tally.troubles.count > 0 || self.is_empty()
+    }
+
+    /// Whether not even its root is on the volumes, though the tree was named.
+    const fn is_empty(&self) -> bool {
+        let Tally { files, folders, links, other_names, .. } = self.tally;
+        files == 0 && folders == 0 && links == 0 && other_names == 0
     }
 
     /// What of the tree is not on the volumes, or not as it was: the first paths by name, then how many more there are.
     #[must_use]
     pub fn gaps(&self) -> Vec<Gap> {
         let mut gaps = Vec::new();
-        for (noted, warns) in [(&self.tally.left_out, false), (&self.tally.troubles, true)] {
+        for (noted, warns) in [(&self.tally.left_out, self.is_empty()), (&self.tally.troubles, true)] {
             let Noted { count, first } = noted;
             let name = |path: &str| match path {
                 "." => self.tree.clone(),
@@ -229,6 +237,57 @@ impl TreeJob<'_> {
         made.into_iter().try_for_each(|made| sink.take(made, monitor))?;
         let (report, tally) = sink.finish()?;
         Ok((report, TreeReport { tree: tree.path.clone(), tally, filtered: parts.filtered() }))
+    }
+
+    /// Reads and encodes some parts of the tree, spread over it, [`SAMPLED_PARTS`] at most; `take` gets their chunks.
+    /// Returns how many parts there are, and how many were read.
+    ///
+    /// # Errors
+    /// As [`TreeJob::write`], but for the volumes and the device.
+    pub(super) fn sample(
+        &self,
+        room: Option<u64>,
+        take: &mut dyn FnMut(&EncodedChunk),
+        monitor: &dyn Monitor,
+    ) -> Result<(u64, u64), Error> {
+        let tree = &self.planned.tree;
+        let table = table(&tree.path, tree.data_type);
+        let (cutoffs, piece) = (Cutoffs::default(), piece_bytes(room));
+        let source = Source::open(Path::new(&tree.path))?;
+        let filter = tree.filter()?;
+        let parts = || Parts::new(&source, Walk::new(source.clone(), filter.clone(), self.skip.clone()), piece);
+        // Counted first: how many there are cannot be told from sizes, as holes are none.
+        let mut counted = parts();
+        let mut there = 0u64;
+        while counted.step().is_some() {
+            there = there.saturating_add(1);
+            unless_cancelled(monitor)?;
+        }
+        let every = there.div_ceil(SAMPLED_PARTS).max(1);
+        let owners = Owners::of_this_system();
+        let mut desk = self.desk(&table, Reader::new(&source, &owners, piece));
+        let (mut all, mut sampled, mut parts) = (0u64, 0u64, parts());
+        while let Some(part) = parts.step() {
+            if all.is_multiple_of(every) {
+                sampled = sampled.saturating_add(1);
+                desk.part(part, Bounds { cutoffs: &cutoffs, room }, &mut |made| {
+                    if let Made::Chunk(chunk) = &made {
+                        monitor.advance(Task::Backup, u64::from(chunk.rows), 0);
+                        take(chunk);
+                    }
+                    true
+                })?;
+            }
+            all = all.saturating_add(1);
+            unless_cancelled(monitor)?;
+        }
+        Ok((all, sampled))
+    }
+
+    /// Bytes of the header of the section.
+    pub(super) fn header_bytes(&self) -> Result<usize, Error> {
+        let tree = &self.planned.tree;
+        Ok(encode_record(&to_record(&table(&tree.path, tree.data_type), false, &Cutoffs::default()))?.len())
     }
 
     fn desk<'b>(&self, table: &'b BoundTable, reader: Reader<'b>) -> Desk<'b> {

@@ -165,6 +165,11 @@ fn selected(
                     entries.push(Entry::whole(name));
                 }
             }
+            if data.contains(&DataType::Custom) {
+                for (name, reason) in snapshot.passed_over()? {
+                    gaps.leave_out(&name, &reason, !catalogue.leaves_out(&name));
+                }
+            }
             entries
         }
         Select::Tables(names) => {

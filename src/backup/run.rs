@@ -4,8 +4,8 @@ use super::base::{Base, Older, Source};
 use super::capacity::Capacity;
 use super::compare::compare;
 use super::cutoff::{self, Archived};
-use super::estimate::{size, total};
-use super::files::{TreeJob, TreeReport, identities, listed};
+use super::estimate::{Size, size, total, tree_size};
+use super::files::{PlannedTree, TreeJob, TreeReport, identities, listed};
 use super::options::{Kind, Options, ReadBack};
 use super::plan::{BackupPlan, Gap, cut, dated, label_text, plan};
 use super::report::{BackupReport, Compared, TableReport};
@@ -13,7 +13,7 @@ use super::table::TableJob;
 use crate::base::limits::NAME_BYTES_MAX;
 use crate::base::monitor::{Monitor, Silent, Task};
 use crate::device::error::{DeviceError, DeviceErrorKind};
-use crate::device::traits::Device;
+use crate::device::traits::{Device, RECORD_BYTES};
 use crate::error::{Error, ErrorKind};
 use crate::format::label::{LabelRecord, purpose};
 use crate::schema::catalogue::Catalogue;
@@ -56,6 +56,7 @@ pub struct Backup<'a> {
     others: Vec<&'a dyn Device>,
     options: Options,
     monitor: &'a dyn Monitor,
+    announce: Option<&'a dyn Fn(&LabelRecord)>,
 }
 
 /// A database that is being read.
@@ -71,13 +72,20 @@ impl<'a> Backup<'a> {
     /// A backup of `store` onto `device`. Nothing is done yet.
     #[must_use]
     pub fn new(store: &'a dyn Store, catalogue: &'a Catalogue, device: &'a dyn Device, options: Options) -> Backup<'a> {
-        Backup { store, catalogue, device, others: Vec::new(), options, monitor: &Silent }
+        Backup { store, catalogue, device, others: Vec::new(), options, monitor: &Silent, announce: None }
     }
 
     /// With somebody who watches, and may ask to stop (asked between chunks).
     #[must_use]
     pub fn watched(self, monitor: &'a dyn Monitor) -> Backup<'a> {
         Backup { monitor, ..self }
+    }
+
+    /// With somebody who is told the label of the set before its first volume is begun: so that what a backup leaves behind
+    /// that does not come to its end is known for what it is.
+    #[must_use]
+    pub fn announced(self, tell: &'a dyn Fn(&LabelRecord)) -> Backup<'a> {
+        Backup { announce: Some(tell), ..self }
     }
 
     /// With another device on which the sets of the chain may lie. Nothing is written there.
@@ -119,7 +127,7 @@ impl<'a> Backup<'a> {
     /// The plan of a full backup, with its size.
     fn estimated(&self, mut reading: Reading) -> Result<BackupPlan, Error> {
         let began = Clock::now();
-        let label = label(self.store.identity(), &self.options, &reading.plan, 1);
+        let label = self.label(&self.options, &reading.plan, 1);
         let capacity = Capacity::new(self.options.volume_size, &label)?;
         self.monitor.begin(Task::Backup, "sampling tables", 0);
         let mut sizes = Vec::new();
@@ -129,15 +137,25 @@ impl<'a> Backup<'a> {
                 sizes.push(size(&job, &capacity, self.monitor)?);
             }
         }
-        self.monitor.end(Task::Backup);
         for (planned, size) in reading.plan.tables.iter_mut().zip(&sizes) {
             planned.stored_about = Some(size.columns);
         }
-        // How well files compress is not known before they are read.
-        if reading.plan.trees.is_empty() {
-            reading.plan.estimate = Some(total(&sizes, &capacity, began.elapsed()));
-        }
+        let trees = self.tree_sizes(&reading.plan, &capacity);
+        self.monitor.end(Task::Backup);
+        sizes.extend(trees?);
+        reading.plan.estimate = Some(total(&sizes, &capacity, began.elapsed()));
         Ok(reading.plan)
+    }
+
+    /// How much room each file tree will take.
+    fn tree_sizes(&self, plan: &BackupPlan, capacity: &Capacity) -> Result<Vec<Size>, Error> {
+        let skip = identities(&self.options.skip);
+        let encode = self.options.encode;
+        let size = |planned: &PlannedTree| {
+            let job = TreeJob { planned, encode, jobs: self.options.jobs, skip: &skip };
+            tree_size(&job, capacity, self.monitor)
+        };
+        plan.trees.iter().map(size).collect()
     }
 
     /// How a table compares with what the chain has of it.
@@ -168,13 +186,14 @@ impl<'a> Backup<'a> {
         let mut reading = self.read()?;
         reading.snapshot.notices().iter().for_each(|notice| self.monitor.notice(notice));
         let plan = &reading.plan;
-        let label = label(self.store.identity(), &self.options, plan, self.number_of_the_day()?);
+        let label = self.label(&self.options, plan, self.number_of_the_day()?);
         let capacity = Capacity::new(self.options.volume_size, &label)?;
         let mut tables = Vec::new();
         let rows = plan.tables.iter().map(|planned| planned.rows);
         let rows = rows.chain(plan.trees.iter().map(|planned| planned.count.entries)).fold(0, u64::saturating_add);
         // Whoever sees a volume may ask to stop.
         self.monitor.begin(Task::Backup, "reading tables", rows);
+        self.announce.inspect(|tell| tell(&label));
         let mut set = SetWriter::create(self.device, label, &SetOptions { volume_size: self.options.volume_size })?;
         for at in 0..plan.tables.len() {
             unless_cancelled(self.monitor)?;
@@ -248,7 +267,7 @@ impl<'a> Backup<'a> {
                 }
             }
         }
-        let label = label(self.store.identity(), options, &plan, u32::MAX);
+        let label = self.label(options, &plan, u32::MAX);
         Capacity::new(options.volume_size, &label)?.check(&plan)?;
         let archived = cutoff::archived(snapshot.as_ref(), self.catalogue)?;
         Ok(Reading { snapshot, archived, plan, base, jobs })
@@ -285,9 +304,14 @@ impl<'a> Backup<'a> {
                 labels => labels?,
             };
             let texts = labels.iter().flat_map(|label| label.label.parse::<LabelText>());
-            last = texts.filter(|label| label.day == day).map(|label| label.number).fold(last, u32::max);
+            last = texts.filter(|label| label.may_be_of(day)).map(|label| label.number).fold(last, u32::max);
         }
         Ok(last.saturating_add(1))
+    }
+
+    fn label(&self, options: &Options, plan: &BackupPlan, number: u32) -> LabelRecord {
+        let label = label(self.store.identity(), options, plan, number);
+        LabelRecord { device_record: self.device.record_bytes(), ..label }
     }
 }
 
@@ -323,7 +347,7 @@ fn label(source: &StoreIdentity, options: &Options, plan: &BackupPlan, number: u
         parent_set: plan.parent.as_ref().map(|parent| parent.set.0),
         sequence: plan.parent.as_ref().map_or(0, |parent| parent.sequence.saturating_add(1)),
         capacity: options.volume_size.unwrap_or(0),
-        device_record: 0,
+        device_record: RECORD_BYTES,
         predecessor: None,
         retain_until: options.retain_until,
         software: concat!("intervault ", env!("CARGO_PKG_VERSION")).to_owned(),

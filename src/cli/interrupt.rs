@@ -1,13 +1,14 @@
 //! Ctrl-C, and the polite request to end. Where work can stop at a place where all is consistent, the first one asks for
 //! that; any other ends the process as the signal would have ended it, with a word on what is left behind, so that the
-//! shell that started it learns the truth. Knows no command: each says for itself what it leaves behind.
+//! shell that started it learns the truth. Knows no command: each says for itself what it leaves behind, and what is still
+//! to be done before the process ends ([`at_end`]).
 
 use crate::base::monitor::Task;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// What a command leaves behind when it is ended at once.
@@ -37,6 +38,8 @@ struct Now {
     changed: bool,
     /// Whether the work under way asks [`asked`] and stops by itself.
     stops: bool,
+    /// Whether that work was asked already.
+    told: bool,
 }
 
 /// What a signal does.
@@ -50,7 +53,7 @@ enum Answer {
 
 impl Now {
     const fn new(left: Left) -> Now {
-        Now { left, changed: false, stops: false }
+        Now { left, changed: false, stops: false, told: false }
     }
 
     fn begin(&mut self, task: Task) {
@@ -58,18 +61,52 @@ impl Now {
         self.stops = matches!(task, Task::Backup | Task::Restore | Task::Undo);
     }
 
-    /// The answer to a signal; `again`: it is not the first.
-    const fn answer(&self, again: bool) -> Answer {
-        match (self.stops && !again, self.changed) {
-            (true, _) => Answer::Ask,
-            (false, false) => Answer::End(self.left.before),
-            (false, true) => Answer::End(self.left.after),
+    /// The answer to a signal: work that stops by itself is asked once.
+    const fn answer(&mut self) -> Answer {
+        if self.stops && !self.told {
+            self.told = true;
+            return Answer::Ask;
         }
+        Answer::End(if self.changed { self.left.after } else { self.left.before })
     }
 }
 
 static NOW: Mutex<Now> = Mutex::new(Now::new(Left::always("nothing was changed")));
-static ASKED: AtomicBool = AtomicBool::new(false);
+/// The signal that asked this process to end; 0 if none has.
+static ASKED: AtomicI32 = AtomicI32::new(0);
+static LAST: Mutex<Option<LastWords>> = Mutex::new(None);
+
+/// What is to be done before a signal ends the process.
+type LastWords = Box<dyn FnOnce() + Send>;
+
+/// Says that something is still to be done: see [`at_end`].
+#[must_use = "what is armed for a signal is to be done by somebody"]
+#[derive(Debug)]
+pub struct AtEnd(());
+
+/// From now on a signal that ends this process does this first. Whoever armed it takes it back with [`AtEnd::here`].
+pub fn at_end(act: impl FnOnce() + Send + 'static) -> AtEnd {
+    last(|last| *last = Some(Box::new(act)));
+    AtEnd(())
+}
+
+impl AtEnd {
+    /// The work has come to its end, and what was armed is done by who calls this. A signal that comes meanwhile ends the
+    /// process when that is over (see [`end_as_asked`]), a second one at once. If a signal is at it already, this does not
+    /// return: the process ends.
+    pub fn here(self) {
+        if last(Option::take).is_none() {
+            loop {
+                std::thread::park();
+            }
+        }
+        now(|now| (now.stops, now.told) = (true, false));
+    }
+}
+
+fn last<R>(look: impl FnOnce(&mut Option<LastWords>) -> R) -> R {
+    look(&mut LAST.lock().unwrap_or_else(PoisonError::into_inner))
+}
 
 fn now<R>(look: impl FnOnce(&mut Now) -> R) -> R {
     look(&mut NOW.lock().unwrap_or_else(PoisonError::into_inner))
@@ -78,7 +115,15 @@ fn now<R>(look: impl FnOnce(&mut Now) -> R) -> R {
 /// Whether this process was asked to stop.
 #[must_use]
 pub fn asked() -> bool {
-    ASKED.load(Ordering::Relaxed)
+    ASKED.load(Ordering::Relaxed) != 0
+}
+
+/// Ends this process by the signal that asked it to stop, so that whoever started it learns that; returns if none has.
+pub fn end_as_asked() {
+    let signal = ASKED.load(Ordering::Relaxed);
+    if signal != 0 {
+        let _ended = emulate_default_handler(signal);
+    }
 }
 
 /// Some work begins: whether it stops by itself when asked, and what is left behind from now on.
@@ -101,14 +146,18 @@ pub fn explain(left: Left) {
     std::thread::spawn(move || {
         for signal in signals.forever() {
             // Nothing can be done about a terminal that is gone.
-            match now(|now| now.answer(asked())) {
+            let answer = now(Now::answer);
+            ASKED.store(signal, Ordering::Relaxed);
+            match answer {
                 Answer::Ask => {
-                    ASKED.store(true, Ordering::Relaxed);
                     let word = "stopping at the next place where all is consistent; once more (Ctrl-C) ends at once";
                     let _said = writeln!(std::io::stderr(), "\n{word}");
                 }
                 Answer::End(left) => {
                     let _said = writeln!(std::io::stderr(), "\ninterrupted: {left}");
+                    if let Some(act) = last(Option::take) {
+                        act();
+                    }
                     let _ended = emulate_default_handler(signal);
                 }
             }
@@ -131,14 +180,16 @@ mod tests {
     fn the_first_signal_asks_where_work_can_stop_and_the_second_ends() {
         let left = Left { before: "as it was", after: "to be resumed", changes: Some(Task::Restore) };
         let mut now = Now::new(left);
-        assert_eq!(now.answer(false), Answer::End("as it was"));
+        assert_eq!(now.answer(), Answer::End("as it was"));
         now.begin(Task::Plan);
-        assert_eq!(now.answer(false), Answer::End("as it was"));
+        assert_eq!(now.answer(), Answer::End("as it was"));
         now.begin(Task::Undo);
-        assert_eq!((now.answer(false), now.answer(true)), (Answer::Ask, Answer::End("as it was")));
+        assert_eq!((now.answer(), now.answer()), (Answer::Ask, Answer::End("as it was")));
         now.begin(Task::Restore);
-        assert_eq!((now.answer(false), now.answer(true)), (Answer::Ask, Answer::End("to be resumed")));
-        now.stops = false;
-        assert_eq!(now.answer(false), Answer::End("to be resumed"));
+        assert_eq!(now.answer(), Answer::End("to be resumed"), "it was asked before");
+        now.told = false;
+        assert_eq!((now.answer(), now.answer()), (Answer::Ask, Answer::End("to be resumed")));
+        (now.stops, now.told) = (false, false);
+        assert_eq!(now.answer(), Answer::End("to be resumed"));
     }
 }

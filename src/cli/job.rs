@@ -5,7 +5,7 @@ use super::commands::open;
 use super::commands::prune::id;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::interrupt;
+use super::interrupt::{self, AtEnd};
 use super::output::Output;
 use super::parse::{DatabaseUrl, DevicePath};
 use super::render::text::escape;
@@ -13,19 +13,22 @@ use crate::backup::Parent;
 use crate::base::time::{Day, Instant};
 use crate::format::block::SetId;
 use crate::format::label::LabelRecord;
-use crate::history::entry::{Entry, Event, Kind, Outcome};
+use crate::history::entry::{Entry, Event, Kind, Outcome, TABLES};
 use crate::history::journal::{HistoryError, Journal, RunLock};
 use crate::history::runs;
+use crate::schema::grain::DataType;
 use crate::schema::label_text::last_of_day;
+use crate::store::none;
 use crate::volume::set_writer::SetSummary;
-use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant as Clock;
 
 /// The line about a command that is at work, as far as it is known.
 #[derive(Debug)]
 pub struct Job {
-    entry: RefCell<Entry>,
+    entry: Arc<Mutex<Entry>>,
+    began: Clock,
     journal: Option<Journal>,
     system: String,
 }
@@ -38,13 +41,21 @@ impl Job {
     #[must_use]
     pub fn new(kind: Kind) -> Job {
         let unix = jiff::Timestamp::now().as_second();
-        Job { entry: RefCell::new(Entry::begun(kind, unix, &stamp(unix))), journal: None, system: SYSTEM.to_owned() }
+        let entry = Arc::new(Mutex::new(Entry::begun(kind, unix, &stamp(unix))));
+        Job { entry, began: Clock::now(), journal: None, system: SYSTEM.to_owned() }
     }
 
     /// With the database that it works on.
     #[must_use]
     pub fn database(self, url: &DatabaseUrl) -> Job {
         self.note(|entry| entry.database = Some(database_name(url)));
+        self
+    }
+
+    /// With what it backs up: kinds of data, or specific tables where there are none.
+    #[must_use]
+    pub fn data(self, data: &[DataType], acd: Option<i64>) -> Job {
+        self.note(|entry| (entry.data, entry.acd) = (data_words(data), acd));
         self
     }
 
@@ -70,10 +81,7 @@ impl Job {
 
     /// Puts something into the line.
     pub fn note(&self, note: impl FnOnce(&mut Entry)) {
-        // Nothing else is borrowed while a note is made: notes know the entry alone.
-        if let Ok(mut entry) = self.entry.try_borrow_mut() {
-            note(&mut entry);
-        }
+        note(&mut locked(&self.entry));
     }
 
     /// The set that it is about.
@@ -129,7 +137,20 @@ impl Job {
     /// It cannot be written.
     pub fn checkpoint(&self) -> Result<(), Failure> {
         let Some(journal) = &self.journal else { return Ok(()) };
-        Ok(journal.append(&mut self.entry.borrow_mut())?)
+        Ok(journal.append(&mut locked(&self.entry))?)
+    }
+
+    /// From now on a signal that ends the process writes into the history that it did, and does `then`.
+    pub fn at_signal(&self, then: impl FnOnce(&Entry) + Send + 'static) -> AtEnd {
+        let (entry, began, journal) = (Arc::clone(&self.entry), self.began, self.journal.clone());
+        interrupt::at_end(move || {
+            let mut entry = locked(&entry).clone();
+            end(&mut entry, &Err(Failure::new(Exit::Failed, "ended by a signal")), true);
+            entry.seconds = Some(began.elapsed().as_secs_f64());
+            // Nobody is left to be told that it cannot be written: without this line the run is told as interrupted too.
+            let _written = journal.map(|journal| journal.append(&mut entry));
+            then(&entry);
+        })
     }
 
     /// Does the work, and writes into the history that it began and how it ended.
@@ -157,7 +178,6 @@ impl Job {
         then: impl FnOnce(&Entry, Result<Exit, Failure>) -> Result<Exit, Failure>,
     ) -> Result<Exit, Failure> {
         self.journal = journal.cloned();
-        let began = Clock::now();
         let _at_work = journal.and_then(|journal| {
             self.begin(journal).unwrap_or_else(|error| {
                 warn(output, &error);
@@ -165,9 +185,9 @@ impl Job {
             })
         });
         let done = work(&self);
-        let mut entry = self.entry.into_inner();
+        let mut entry = self.entry();
         end(&mut entry, &done, interrupt::asked());
-        entry.seconds = Some(began.elapsed().as_secs_f64());
+        entry.seconds = Some(self.began.elapsed().as_secs_f64());
         if let Some(error) = journal.and_then(|journal| journal.append(&mut entry).err()) {
             warn(output, &error);
         }
@@ -177,7 +197,7 @@ impl Job {
     /// The line as it is so far.
     #[must_use]
     pub fn entry(&self) -> Entry {
-        self.entry.borrow().clone()
+        locked(&self.entry).clone()
     }
 
     fn begin(&self, journal: &Journal) -> Result<Option<RunLock>, HistoryError> {
@@ -189,9 +209,14 @@ impl Job {
         let host = rustix::system::uname();
         let owner = format!("process {} on {}", std::process::id(), host.nodename().to_string_lossy());
         self.note(|entry| (entry.run, entry.owner) = (run, owner));
-        journal.append(&mut self.entry.borrow_mut())?;
+        journal.append(&mut locked(&self.entry))?;
         Ok(lock)
     }
+}
+
+/// Notes are whole or not made: there is nothing to fear in what a thread that panicked has left.
+fn locked(entry: &Mutex<Entry>) -> MutexGuard<'_, Entry> {
+    entry.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Puts into a line what a label says.
@@ -201,6 +226,14 @@ pub(super) fn label_into(entry: &mut Entry, label: &LabelRecord) {
     entry.chain = Some(label.chain().to_string());
     entry.parent = label.parent_set.map(|parent| crate::format::block::SetId(parent).to_string());
     entry.member = Some(label.sequence);
+}
+
+/// Kinds of data as the history names them.
+pub(super) fn data_words(data: &[DataType]) -> Vec<String> {
+    match data {
+        [] => vec![TABLES.to_owned()],
+        data => data.iter().map(|data| data.name().to_owned()).collect(),
+    }
 }
 
 /// Makes the line that something began into the one that it ended.
@@ -248,11 +281,25 @@ pub fn civil_stamp(at: Instant) -> String {
     if at.0.rem_euclid(60) == 0 { format!("{text}:00") } else { text }
 }
 
-/// A database as the history names it: by its whole path.
+/// A database as the history names it: by the whole path of its file, links followed, however it was typed, so that it is
+/// the name that volumes have of it.
 #[must_use]
 pub fn database_name(url: &DatabaseUrl) -> String {
     let DatabaseUrl::Sqlite(path) = url;
-    format!("sqlite:{}", whole(path))
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    // Of a file that is not there its folder may be.
+    let real = path.canonicalize().or_else(|error| match (path.parent(), path.file_name()) {
+        (Some(folder), Some(name)) => folder.canonicalize().map(|folder| folder.join(name)),
+        _ => Err(error),
+    });
+    format!("sqlite:{}", escape(&real.unwrap_or(path).display().to_string()))
+}
+
+/// The name of the database that a set is of, as the history names it; `None` for files alone.
+#[must_use]
+pub fn database_of_label(label: &LabelRecord) -> Option<String> {
+    let name = || escape(&format!("{}:{}", label.source_store, label.source_database)).into_owned();
+    (label.source_store != none::KIND).then(name)
 }
 
 /// A device as the history names it: a folder by its whole path.

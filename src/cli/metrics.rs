@@ -28,12 +28,13 @@ const FIGURES: [Figure; 7] = [
     ("verified", "Whether it was read back and proved: 1 or 0.", |run, _| run.entry.verified.map(f64::from)),
 ];
 
-/// The text: the last finished backup of each database, and whether the last backup of each went well. `now` in seconds since
+/// The text: the last finished backup of each database, and whether the last backup of each went well; those of specific
+/// tables, or of custom data beside a database, do not count. `now` in seconds since
 /// 1970-01-01 00:00 UTC.
 #[must_use]
 pub fn text(runs: &[Run], now: i64) -> String {
     let (mut good, mut last): (BTreeMap<&str, &Run>, BTreeMap<&str, &Run>) = Default::default();
-    let backups = runs.iter().filter(|run| run.entry.kind == crate::history::entry::Kind::Backup);
+    let backups = runs.iter().filter(|run| run.is_regular_backup());
     for run in backups.filter(|run| run.is_good_backup() || run.went_wrong()) {
         let database = run.entry.database.as_deref().unwrap_or_default();
         last.insert(database, run);
@@ -107,6 +108,9 @@ mod tests {
             entry(4, "sqlite:/b\"\\\n", Outcome::Finished),
             entry(5, "sqlite:/c", Outcome::Failed),
         ];
+        let beside =
+            |sequence, outcome| Entry { data: vec!["tables".to_owned()], ..entry(sequence, "sqlite:/c", outcome) };
+        let entries = [&entries[..], &[beside(6, Outcome::Finished)]].concat();
         let told = text(&runs(&entries, |_| false), 1_060);
         for line in [
             "# TYPE intervault_backup_size_bytes gauge\n",

@@ -23,6 +23,7 @@ use crate::history::entry::Kind;
 use crate::history::journal::Journal;
 use args::{BackupOptions, BrCheckArgs, CheckWork, Cli, Command, LogOptions, RestoreArgs, Undo};
 use clap::{CommandFactory as _, Parser};
+use commands::media::Round;
 use config::Config;
 use exit::Exit;
 use failure::Failure;
@@ -31,7 +32,8 @@ use job::Job;
 use output::{Output, Style};
 use parse::DevicePath;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Lets the allocator keep the memory of one chunk for the next. Columns come and go by the hundred; the GNU allocator gives
@@ -60,7 +62,12 @@ pub fn main() -> ExitCode {
         let hints = place::Hints::of_process(cli.state_dir.as_deref(), config.state.as_deref());
         dispatch(&cli.command, &Around { history: hints.journal(), config, state_dir: cli.state_dir.clone() }, &output)
     });
-    end(&output, done)
+    let code = end(&output, done);
+    // What asks a backup to stop is an end by a signal for whoever started it. A restore says how to go on, and ends with 1.
+    if matches!(cli.command, Command::Backup(_)) && code != Exit::Done.into() && code != Exit::Warnings.into() {
+        interrupt::end_as_asked();
+    }
+    code
 }
 
 /// `br_check`, with the arguments and streams of this process.
@@ -81,6 +88,7 @@ pub fn br_check() -> ExitCode {
 /// What a command leaves behind that is ended at once.
 const fn left_behind(command: &Command) -> Left {
     match command {
+        Command::Backup(args) if args.dry_run => Left::always("nothing was changed"),
         Command::Backup(_) => Left::always("what was written so far is no whole set; take the backup again"),
         Command::Restore(_) => Left {
             before: "the database is as it was",
@@ -132,6 +140,14 @@ impl Around {
                 None
             }
         }
+    }
+
+    /// Writes the figures of the backups in the history.
+    fn figures(&self, path: &Path) -> Result<(), Failure> {
+        let journal = self.wanted();
+        let journal =
+            journal.map_err(|failure| Failure::new(failure.exit, format!("no figures are written: {failure}")));
+        commands::status::figures(journal?, path)
     }
 
     /// The history for a command that is about it.
@@ -225,14 +241,15 @@ fn restore(args: &RestoreArgs, around: &Around, output: &Output) -> Result<Exit,
 
 /// A backup, or those of several file sets.
 fn backup(options: &BackupOptions, around: &Around, output: &Output) -> Result<Exit, Failure> {
+    let round = Round::new(&around.config);
     let Some(file) = &options.file_sets else {
-        let answer = one_backup(options, None, around, output)?;
+        let answer = one_backup(options, None, &round, around, output)?;
         answer.give(output);
         return Ok(answer.exit);
     };
     commands::file_sets::run(options, file, output, |mut options, name| {
         around.config.devices(&mut options.to);
-        one_backup(&options, Some(name), around, output)
+        one_backup(&options, Some(name), &round, around, output)
     })
 }
 
@@ -240,16 +257,17 @@ fn backup(options: &BackupOptions, around: &Around, output: &Output) -> Result<E
 fn one_backup(
     options: &BackupOptions,
     system: Option<&str>,
+    round: &Round<'_>,
     around: &Around,
     output: &Output,
 ) -> Result<commands::backup::Answer, Failure> {
     let config = &around.config;
     let job = Job::new(Kind::Backup).devices(&options.to);
     let job = job.system(system.or(config.system.as_deref()));
-    let job = options.database.iter().fold(job, Job::database);
+    let job = options.database.iter().fold(job, Job::database).data(&options.kinds(), options.acd);
     let mut answer = None;
     let mut backup = |job: &Job| {
-        let done = commands::backup::run(options, job, output)?;
+        let done = commands::backup::run_when_free(options, round, job, output)?;
         Ok(answer.insert(done).exit)
     };
     let exit = if options.dry_run {
@@ -265,23 +283,33 @@ fn one_backup(
 /// A backup that is written, with its line in the history.
 fn hooked(
     job: Job,
-    metrics: Option<&std::path::Path>,
+    metrics: Option<&Path>,
     around: &Around,
     output: &Output,
     backup: &mut dyn FnMut(&Job) -> Result<Exit, Failure>,
 ) -> Result<Exit, Failure> {
     let config = &around.config;
+    let metrics = metrics.or(config.metrics.as_deref());
     let work = |job: &Job| {
-        hooks::run(&config.before, "before", &job.entry())?;
-        backup(job)
+        let (metrics, around, programs) = (metrics.map(Path::to_owned), around.clone(), config.after.clone());
+        let at_end = job.at_signal(move |entry| {
+            let written = metrics.map_or(Ok(()), |path| around.figures(&path));
+            let after = hooks::run(&programs, "after", entry);
+            // The process ends: nobody else can be told.
+            for failure in [written, after].into_iter().filter_map(Result::err) {
+                let _said = writeln!(std::io::stderr(), "warning: {failure}");
+            }
+        });
+        let done = hooks::run(&config.before, "before", &job.entry()).and_then(|()| backup(job));
+        at_end.here();
+        done
     };
     let journal = around.journal(output);
     job.run_then(journal, output, work, |entry, done| {
-        if let (Some(path), Some(journal)) = (metrics.or(config.metrics.as_deref()), journal) {
-            let written = commands::status::figures(journal, path);
-            written.unwrap_or_else(|failure| output.warning(&failure.message));
-        }
+        let written = metrics.map_or(Ok(()), |path| around.figures(path));
+        written.unwrap_or_else(|failure| output.warning(&failure.message));
         let after = hooks::run(&config.after, "after", entry);
+        interrupt::over();
         match (done, after) {
             (done, Ok(())) => done,
             (Ok(exit), Err(failure)) => {

@@ -9,6 +9,10 @@ pub const VERSION: u32 = 1;
 pub const LINE_BYTES_MAX: usize = 64 << 10;
 /// Longest text in a line, in characters; longer ones are cut.
 const TEXT_CHARS_MAX: usize = 1_000;
+/// Stands in place of kinds of data for tables that were named one by one.
+pub const TABLES: &str = "tables";
+/// The kind of data that files are, and tables that no catalogue lists.
+pub const CUSTOM: &str = "custom";
 /// Most texts in a list of a line; further ones are left out.
 pub const LIST_MAX: usize = 500;
 
@@ -121,9 +125,15 @@ pub struct Entry {
     /// The process that was at work, and its machine.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub owner: String,
-    /// The database, as it was given.
+    /// The database, by the whole path of its file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
+    /// Of a backup the kinds of data that were asked for, or [`TABLES`]; empty if it is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<String>,
+    /// The one ACD that was asked for; all of them if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acd: Option<i64>,
     /// The devices, as they were given; folders by their whole path.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<String>,
@@ -192,6 +202,8 @@ impl Entry {
             exit: None,
             owner: String::new(),
             database: None,
+            data: Vec::new(),
+            acd: None,
             devices: Vec::new(),
             set: None,
             label: None,
@@ -220,7 +232,7 @@ impl Entry {
         texts.into_iter().flatten().for_each(clip);
         [&mut entry.chain, &mut entry.parent, &mut entry.ended].into_iter().flatten().for_each(clip);
         [&mut entry.run, &mut entry.began, &mut entry.owner].into_iter().for_each(clip);
-        let lists = [&mut entry.devices, &mut entry.proved, &mut entry.faulty, &mut entry.removed];
+        let lists = [&mut entry.data, &mut entry.devices, &mut entry.proved, &mut entry.faulty, &mut entry.removed];
         for list in lists {
             list.truncate(LIST_MAX);
             list.iter_mut().for_each(clip);

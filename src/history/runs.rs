@@ -1,7 +1,7 @@
 //! Runs: the lines of the history put together, one for each thing that was at work. A run without a last line is still
 //! at work if it holds its lock, and was interrupted otherwise.
 
-use super::entry::{Entry, Event, Kind, Outcome};
+use super::entry::{CUSTOM, Entry, Event, Kind, Outcome, TABLES};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a run stands.
@@ -38,6 +38,27 @@ impl Run {
     #[must_use]
     pub fn is_good_backup(&self) -> bool {
         self.entry.kind == Kind::Backup && self.state == State::Ended(Outcome::Finished)
+    }
+
+    /// Whether it is a backup of what a database is backed up for, or one of files alone. Tables that somebody named one by
+    /// one, and custom data beside a database, say nothing of the backups of the rest.
+    #[must_use]
+    pub fn is_regular_backup(&self) -> bool {
+        let Entry { kind, database, data, .. } = &self.entry;
+        let beside = |data: &String| data == TABLES || data == CUSTOM && database.is_some();
+        *kind == Kind::Backup && (data.is_empty() || !data.iter().all(beside))
+    }
+
+    /// Whether it stands for what an earlier run was to do, so that how that one ended does not matter any more.
+    fn stands_for(&self, earlier: &Run) -> bool {
+        let (entry, before) = (&self.entry, &earlier.entry);
+        if (entry.kind, &entry.database) != (before.kind, &before.database) {
+            return false;
+        }
+        let holds = |what: &String| what == TABLES || entry.data.is_empty() || entry.data.contains(what);
+        let place = |device: &String| entry.devices.contains(device);
+        let acd = entry.acd.is_none() || entry.acd == before.acd;
+        before.data.iter().all(holds) && acd && (entry.database.is_some() || before.devices.iter().all(place))
     }
 
     /// Whether it went wrong.
@@ -84,6 +105,36 @@ pub fn runs(entries: &[Entry], at_work: impl Fn(&str) -> bool) -> Vec<Run> {
 pub fn completed_on(runs: &[Run], day: &str) -> usize {
     let ended = |run: &&Run| run.entry.ended.as_deref().is_some_and(|ended| ended.starts_with(day));
     runs.iter().filter(|run| run.is_good_backup()).filter(ended).count()
+}
+
+/// The last regular backup that was finished, by which the age of backups is judged: of a database, if any is; else of files.
+#[must_use]
+pub fn last_regular(runs: &[Run]) -> Option<&Run> {
+    let good = || runs.iter().rev().filter(|run| run.is_good_backup() && run.is_regular_backup());
+    good().find(|run| run.entry.database.is_some()).or_else(|| good().next())
+}
+
+/// The runs that went wrong and that no later one stands for. What began before
+/// `since_unix` is past.
+#[must_use]
+pub fn errors(runs: &[Run], since_unix: i64) -> Vec<&Run> {
+    let mut errors: Vec<&Run> = Vec::new();
+    let mut ended: Vec<&Run> = Vec::new();
+    for run in runs.iter().rev() {
+        if !matches!(run.state, State::Ended(Outcome::Finished | Outcome::Failed | Outcome::Interrupted)) {
+            continue;
+        }
+        let settled = ended.iter().any(|later| later.stands_for(run));
+        if settled {
+            continue;
+        }
+        if run.went_wrong() && run.entry.began_unix >= since_unix {
+            errors.push(run);
+        }
+        ended.push(run);
+    }
+    errors.reverse();
+    errors
 }
 
 /// The sets of which the last word is that a check has found damage in them.
@@ -151,6 +202,71 @@ mod tests {
         let ended = line(1, "a", Event::Ended, Some(Outcome::Finished));
         let runs = runs(&[ended, line(2, "a", Event::Begun, None)], |_| false);
         assert_eq!((runs.len(), runs[0].entry.sequence), (1, 1));
+    }
+
+    /// A run of a kind, of a database (none if empty) and of data.
+    fn run(sequence: u64, kind: Kind, outcome: Outcome, database: &str, data: &[&str]) -> Run {
+        let database = Some(database.to_owned()).filter(|name| !name.is_empty());
+        let data = data.iter().map(|word| (*word).to_owned()).collect();
+        let entry = Entry {
+            sequence,
+            event: Event::Ended,
+            outcome: Some(outcome),
+            database,
+            data,
+            ..Entry::begun(kind, 0, "")
+        };
+        Run { entry, state: State::Ended(outcome) }
+    }
+
+    #[test]
+    fn an_error_stands_until_a_later_run_does_what_was_not_done() {
+        use Outcome::{Declined, Failed, Finished, Interrupted};
+        let numbers = |runs: &[Run]| errors(runs, 0).iter().map(|run| run.entry.sequence).collect::<Vec<_>>();
+        let backup = |sequence, outcome, database, data: &[&str]| run(sequence, Kind::Backup, outcome, database, data);
+        let told = [
+            backup(1, Failed, "a", &["historical"]),
+            run(2, Kind::Restore, Failed, "a", &[]),
+            run(3, Kind::Check, Failed, "", &[]),
+            run(4, Kind::Check, Finished, "", &[]),
+            backup(5, Interrupted, "a", &["historical"]),
+            run(6, Kind::Undo, Declined, "a", &[]),
+        ];
+        assert_eq!(numbers(&told), [2, 5]);
+        let with = |later: Run| numbers(&[&told[..], &[later]].concat());
+        assert_eq!(with(backup(7, Finished, "a", &["local", "historical"])), [2]);
+        assert_eq!(with(backup(7, Finished, "b", &["historical"])), [2, 5], "another database");
+        assert_eq!(with(backup(7, Finished, "a", &["custom"])), [2, 5], "other data");
+        assert_eq!(with(backup(7, Finished, "a", &[TABLES])), [2, 5], "some tables");
+        let one_acd = backup(7, Finished, "a", &["historical"]);
+        assert_eq!(with(Run { entry: Entry { acd: Some(1), ..one_acd.entry }, ..one_acd }), [2, 5], "one ACD");
+        assert_eq!(with(run(7, Kind::Restore, Declined, "a", &[])), [2, 5], "nothing was done");
+        assert_eq!(with(run(7, Kind::Restore, Finished, "a", &[])), [5]);
+        let tables = [backup(1, Failed, "a", &[TABLES]), backup(2, Finished, "a", &["historical"])];
+        assert_eq!(numbers(&tables), [0; 0]);
+        assert_eq!(errors(&told, 1), [] as [&Run; 0], "long past");
+    }
+
+    #[test]
+    fn the_error_of_a_device_is_settled_on_that_device() {
+        let on = |sequence, outcome, device: &str| {
+            let run = run(sequence, Kind::Check, outcome, "", &[]);
+            Run { entry: Entry { devices: vec![device.to_owned()], ..run.entry }, ..run }
+        };
+        let runs = [on(1, Outcome::Failed, "/a"), on(2, Outcome::Finished, "/b"), on(3, Outcome::Failed, "/b")];
+        assert_eq!(errors(&runs, 0).len(), 2);
+        assert_eq!(errors(&[&runs[..], &[on(4, Outcome::Finished, "/a")]].concat(), 0).len(), 1);
+    }
+
+    #[test]
+    fn what_is_backed_up_beside_a_database_says_nothing_of_its_age() {
+        let good = |sequence, database, data: &[&str]| run(sequence, Kind::Backup, Outcome::Finished, database, data);
+        let last = |runs: &[Run]| last_regular(runs).map(|run| run.entry.sequence);
+        let nightly = good(1, "a", &["local", "historical"]);
+        let beside = [good(2, "a", &[TABLES]), good(3, "a", &[CUSTOM]), good(4, "", &[CUSTOM])];
+        assert_eq!(last(&[&[nightly.clone()], &beside[..]].concat()), Some(1));
+        assert_eq!((last(&beside), last(&beside[..2])), (Some(4), None), "of files alone where there is nothing else");
+        assert_eq!(last(&[nightly, good(2, "a", &[])]), Some(2), "nothing is known against it");
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct Known {
     pub faulty: BTreeSet<SetId>,
     /// Those whose removal was begun.
     pub going: BTreeSet<SetId>,
+    /// Those whose backup failed or was cut off.
+    pub failed: BTreeSet<SetId>,
 }
 
 /// How a set is.
@@ -27,7 +29,7 @@ pub enum Condition {
     Good,
     /// All volumes here, but damage was found in it.
     Damaged,
-    /// It was never finished.
+    /// It was never finished: its volumes say so, or the history does where it ended between two of them.
     Unfinished,
     /// Volumes are not here: they may be on another device.
     Partly,
@@ -96,6 +98,7 @@ fn of(set: &SetReader<'_>, group: &str, known: &Known, size: &impl Fn(&str) -> u
         (true, _) if known.faulty.contains(&id) || damaged() => Condition::Damaged,
         (true, _) => Condition::Good,
         (false, true) => Condition::Unfinished,
+        (false, false) if known.failed.contains(&id) => Condition::Unfinished,
         (false, false) if known.going.contains(&id) => Condition::Going,
         (false, false) => Condition::Partly,
     };
@@ -194,8 +197,13 @@ mod tests {
         let numbers: Vec<u32> = plain.volumes.iter().map(|(number, _)| *number).collect();
         assert_eq!(numbers, (1..=written.volumes.len() as u32).rev().collect::<Vec<_>>());
         assert_eq!((plain.bytes, plain.condition), (10 * numbers.len() as u64, Condition::Good));
-        let known =
-            Known { order: [(set, 7)].into(), verified: [set].into(), faulty: [set].into(), going: [set].into() };
+        let known = Known {
+            order: [(set, 7)].into(),
+            verified: [set].into(),
+            faulty: [set].into(),
+            going: [set].into(),
+            failed: [set].into(),
+        };
         let told = only(&known);
         assert_eq!((told.order, told.verified, told.condition), (Some(7), true, Condition::Damaged));
     }

@@ -230,20 +230,37 @@ fn keep_by_rules(sets: &mut [Judged], rules: &Rules, future: &impl Fn(&SetFacts)
     }
 }
 
-/// Sets that count for no rule, and must not go for that alone.
+/// Sets that count for no rule, and must not go for that alone. What was never finished is worth nothing once the chain that
+/// it was to begin, or go on with, has gone on without it.
 fn keep_what_is_doubtful(sets: &mut [Judged], future: &impl Fn(&SetFacts) -> bool) {
-    let mut better = false;
+    let restorable = restorable(sets);
+    let (mut better, mut gone_on) = (false, false);
     for judged in sets.iter_mut().rev() {
         let facts = &judged.facts;
         let reason = match facts.condition {
             _ if future(facts) => Some(Reason::Future),
             Condition::Partly => Some(Reason::Partly),
-            Condition::Damaged | Condition::Unfinished if !better => Some(Reason::NothingBetter),
+            Condition::Unfinished if !gone_on => Some(Reason::NothingBetter),
+            Condition::Damaged if !better => Some(Reason::NothingBetter),
             _ => None,
         };
-        better |= facts.condition == Condition::Good && facts.parent.is_none() && !future(facts);
+        if restorable.contains(&facts.set) && !future(facts) {
+            gone_on = true;
+            better |= facts.parent.is_none();
+        }
         judged.reasons.extend(reason);
     }
+}
+
+/// The good sets that build on good ones only, down to a full one; parents come first.
+fn restorable(sets: &[Judged]) -> BTreeSet<SetId> {
+    let mut found = BTreeSet::new();
+    for SetFacts { set, parent, condition, .. } in sets.iter().map(|judged| &judged.facts) {
+        if *condition == Condition::Good && parent.is_none_or(|parent| found.contains(&parent)) {
+            found.insert(*set);
+        }
+    }
+    found
 }
 
 /// What a set that stays builds on stays. Where that is not here, all older members of its chain stay: one of them may be
@@ -383,6 +400,23 @@ mod tests {
         let sets = [full(1, 901), unfinished.clone(), partly, left, full(5, 905)];
         assert_eq!(going(&sets, &last(2)), [4, 2]);
         assert_eq!(going(&[full(1, 901), unfinished], &last(1)), [0; 0]);
+    }
+
+    #[test]
+    fn what_was_never_finished_goes_once_the_chain_has_gone_on() {
+        let is = |condition, facts: SetFacts| SetFacts { condition, ..facts };
+        let first = full(1, 901);
+        let torn = is(Condition::Unfinished, full(2, 902));
+        let next = on(&first, 3, 903);
+        assert_eq!(going(&[first.clone(), torn.clone(), next.clone()], &last(9)), [2]);
+        let damaged = is(Condition::Damaged, full(2, 902));
+        assert_eq!(going(&[first.clone(), damaged, next.clone()], &last(9)), [0; 0], "its rows may be wanted");
+        for broken in [Condition::Damaged, Condition::Partly] {
+            let sets = [is(broken, first.clone()), torn.clone(), next.clone()];
+            assert_eq!(going(&sets, &last(9)), [0; 0], "{broken:?}: the chain that went on is no good");
+        }
+        assert_eq!(going(&[torn.clone(), next], &last(9)), [0; 0], "what it builds on is not here");
+        assert_eq!(going(&[on(&first, 3, 900), first, torn], &last(9)), [0; 0], "it is the newest");
     }
 
     #[test]

@@ -158,7 +158,9 @@ impl Shortfall<'_> {
             .acds
             .iter()
             .any(|acd| acd.older.iter().any(|(member, span)| before(*member) && acd.decision.actual.meets(*span)));
-        older || !ranges.stale.is_empty() || !ranges.lost.is_empty()
+        // What is missing may have had it in columns that fit.
+        let unfit = ranges.acds.iter().any(|acd| acd.unfit_in_question().any(|unfit| before(unfit.member)));
+        older || unfit || !ranges.stale.is_empty() || !ranges.lost.is_empty()
     }
 }
 

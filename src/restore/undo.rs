@@ -16,7 +16,7 @@ use crate::format::block::SetId;
 use crate::schema::range::SpanSet;
 use crate::section::pieces::Acd;
 use crate::store::control::{KeyRuns, Range, RangeKind, Run, RunStatus, State, Unit, UnitStatus};
-use crate::store::traits::{KeyedSink, Snapshot, Store};
+use crate::store::traits::{KeyedSink, Snapshot, Store, Writer};
 use crate::volume::set::SetReader;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -345,12 +345,13 @@ pub fn undo(
     let rows = plan.units.iter().map(|unit| unit.put_back).fold(0, u64::saturating_add);
     monitor.begin(Task::Undo, "putting rows back", rows);
     let mut left = Vec::new();
+    let mut writer = store.writer()?;
     for unit in &plan.units {
         if monitor.cancelled() {
             return Err(cancelled());
         }
-        let work = UndoWork { set, store, options, unit };
-        match work.put_back(&mut report) {
+        let work = UndoWork { set, options, unit };
+        match work.put_back(writer.as_mut(), &mut report) {
             Ok(()) => report.left = report.left.saturating_sub(1),
             Err(Hindrance::Alone(refusal)) => left.push(refusal),
             Err(Hindrance::All(error)) => return Err(error),
@@ -361,7 +362,7 @@ pub fn undo(
     if let Some(first) = left.first() {
         return Err(left_alone(first, left.len(), report.units).error());
     }
-    let mut replacement = store.replace()?;
+    let mut replacement = writer.begin()?;
     replacement.end_run(plan.run.number, RunStatus::Undone, Some(options.now_unix))?;
     replacement.commit()?;
     Ok(report)
@@ -397,17 +398,16 @@ fn still(plan: &UndoPlan, set: &SetReader<'_>, store: &dyn Store, options: &Undo
 
 struct UndoWork<'a> {
     set: &'a SetReader<'a>,
-    store: &'a dyn Store,
     options: &'a UndoOptions,
     unit: &'a UndoUnit,
 }
 
 impl UndoWork<'_> {
     /// Puts one unit back, or says why not; then all is as it was.
-    fn put_back(&self, report: &mut UndoReport) -> Result<(), Hindrance> {
+    fn put_back(&self, writer: &mut dyn Writer, report: &mut UndoReport) -> Result<(), Hindrance> {
         let UndoUnit { line, part, ranges, highest, .. } = self.unit;
         let saved = Saved::of(self.set, &line.table)?;
-        let mut replacement = self.store.replace()?;
+        let mut replacement = writer.begin()?;
         let target = saved.target(replacement.schema(&line.table)?)?;
         let rows = UndoRows { saved: &saved, target: &target, part: *part, ranges };
         let now = rows.look_in(replacement.as_mut())?;

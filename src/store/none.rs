@@ -9,6 +9,9 @@ use crate::base::time::Day;
 use crate::schema::clock::Clock;
 use crate::schema::table::TableSchema;
 
+/// The kind of this store, as labels have it.
+pub const KIND: &str = "files";
+
 /// A store without a table, to which nothing can be written.
 ///
 /// ```
@@ -36,7 +39,7 @@ impl NoDatabase {
     pub fn new() -> NoDatabase {
         let server = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let (database, version) = (String::new(), String::new());
-        NoDatabase { identity: StoreIdentity { kind: "files".to_owned(), server, database, version } }
+        NoDatabase { identity: StoreIdentity { kind: KIND.to_owned(), server, database, version } }
     }
 }
 

@@ -15,7 +15,8 @@ pub struct StoreIdentity {
     pub kind: String,
     /// The server: a host name.
     pub server: String,
-    /// The database on it: a file name, a database name.
+    /// The database on it: the whole path of its file, with no link in it, or a database name. With the kind and the server it
+    /// tells one database from every other: backups of one are never gone on with by another.
     pub database: String,
     /// Version of its schema or load, empty if not known.
     pub version: String,
@@ -144,6 +145,15 @@ pub trait Snapshot: Send + Sync {
     /// # Errors
     /// The database cannot be read.
     fn tables(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Names of what rows can be asked of but [`Snapshot::tables`] does not list, since it cannot be read and put back like a
+    /// table, sorted, each with the reason. Views are not among them: what they show is read where it is kept.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    fn passed_over(&self) -> Result<Vec<(String, String)>, StoreError> {
+        Ok(Vec::new())
+    }
 
     /// Cuts a table into parts of about `rows` rows each, in row order; none for an empty table.
     ///

@@ -440,7 +440,7 @@ fn ctrl_c_once_stops_a_backup_between_chunks() {
     running.signal(Signal::INT);
     running.says(STOPPING);
     let (out, err, status) = running.ends();
-    assert_eq!(status.code(), Some(1), "{out}{err}");
+    assert_eq!(status.signal(), Some(2), "{out}{err}");
     assert!(err.contains("stopped as asked") && err.contains("take the backup again"), "{err}");
     let check = intervault(&["check", folder.to_str().unwrap()]);
     assert_ne!(check.status.code(), Some(0), "half a backup looks whole: {}", String::from_utf8_lossy(&check.stdout));

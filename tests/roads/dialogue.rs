@@ -78,6 +78,25 @@ impl Terminal {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
+    /// Waits until the terminal shows this or the program ends; what was shown, and the status if it ended.
+    pub fn shows_or_ends(&mut self, text: &str) -> (String, Option<ExitStatus>) {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            if self.shown.contains(text) {
+                return (std::mem::take(&mut self.shown), None);
+            }
+            match self.screen.recv_timeout(Duration::from_millis(200)) {
+                Ok(bytes) => self.shown.push_str(&String::from_utf8_lossy(&bytes)),
+                Err(_) => {
+                    if let Some(status) = self.child.try_wait().unwrap() {
+                        return (std::mem::take(&mut self.shown), Some(status));
+                    }
+                }
+            }
+        }
+        panic!("{text:?} is not shown, but: {}", self.shown)
+    }
+
     /// Waits for the end; everything that was shown since, and the status.
     pub fn ends(mut self) -> (String, ExitStatus) {
         let status = self.child.wait().unwrap();

@@ -1,6 +1,6 @@
 //! What the backup engine and its chains should hold: the choice of the base, members whose tables changed, clocks, labels.
 
-use super::chains::{all, incremental, restore_chain};
+use super::chains::{all, restore_chain};
 use super::incremental_since::quick;
 use super::support::*;
 use intervault::backup::{self, Backup, Incremental, Kind};
@@ -17,82 +17,6 @@ fn three_days() -> Centre {
         centre.intervals(&format!("2024-03-{day}"), 800, 1000, 30, 1);
     }
     centre
-}
-
-/// The chain of a source whose table was altered between its two members goes onto a target like the source.
-fn altered_goes_back(alter: &str, target: &str) {
-    let centre = three_days();
-    let device = backup(&centre);
-    centre.run(alter);
-    let report = incremental(&centre, &device, &backup_options(2));
-    assert_eq!(report.tables[0].rows, 12, "the newest member has all rows by itself");
-    let target = Centre::new(&[target]);
-    let done = restore_chain(&device, &target, &all());
-    assert!(done.is_ok(), "{}", done.err().unwrap());
-    assert_eq!(target.rows("hsplit"), centre.rows("hsplit"));
-}
-
-#[test]
-fn a_chain_over_a_renamed_column_is_restored() {
-    altered_goes_back("ALTER TABLE hsplit RENAME COLUMN acdcalls TO calls", &HSPLIT.replace("acdcalls", "calls"));
-}
-
-#[test]
-fn a_chain_over_a_dropped_column_is_restored() {
-    altered_goes_back("ALTER TABLE hsplit DROP COLUMN acdcalls", &HSPLIT.replace("acdcalls INTEGER, ", ""));
-}
-
-#[test]
-fn a_chain_over_a_narrowed_column_is_restored() {
-    let narrow = HSPLIT.replace("acdcalls INTEGER", "acdcalls SMALLINT");
-    let (table, index) = narrow.split_once(';').unwrap();
-    let alter = format!(
-        "ALTER TABLE hsplit RENAME TO was; DROP INDEX hsplit_i; {table}; {index}; INSERT INTO hsplit SELECT * FROM was; \
-         DROP TABLE was"
-    );
-    altered_goes_back(&alter, &narrow);
-}
-
-/// A table without a time is replaced by the newest member alone: what columns it had before is nobody's business.
-#[test]
-fn a_chain_over_an_administration_table_that_lost_a_column_is_restored() {
-    let centre = Centre::new(&[SYNONYMS]);
-    centre.run("INSERT INTO synonyms VALUES (1, 'split', 'Sales', '1', '')");
-    let device = backup(&centre);
-    centre.run("ALTER TABLE synonyms DROP COLUMN descr");
-    incremental(&centre, &device, &backup_options(2));
-    let target = Centre::new(&[&SYNONYMS.replace(", descr CHAR(50)", "")]);
-    let done = restore_chain(&device, &target, &all());
-    assert!(done.is_ok(), "{}", done.err().unwrap());
-    assert_eq!(target.rows("synonyms"), centre.rows("synonyms"));
-}
-
-/// A column was added, and age took the oldest day: both members give rows.
-#[test]
-fn a_chain_over_an_added_column_is_restored_from_both_members() {
-    let centre = three_days();
-    let device = backup(&centre);
-    centre.run("ALTER TABLE hsplit ADD COLUMN more INTEGER; DELETE FROM hsplit WHERE row_date = '2024-03-10'");
-    incremental(&centre, &device, &backup_options(2));
-    let target = Centre::new(&[&HSPLIT.replace("logid CHAR(10)", "logid CHAR(10), more INTEGER")]);
-    restore_chain(&device, &target, &all()).unwrap();
-    assert_eq!(target.rows("hsplit").len(), 12);
-}
-
-/// The newest member says that a table is gone: a target that lacks it too is no reason to refuse everything.
-#[test]
-fn a_chain_over_a_dropped_table_is_restored_where_the_target_lacks_it_too() {
-    let centre = three_days();
-    centre.run(DSPLIT);
-    centre.run("INSERT INTO dsplit VALUES ('2024-03-10', 1, 1, 1)");
-    let device = backup(&centre);
-    centre.run("DROP TABLE dsplit");
-    let report = incremental(&centre, &device, &backup_options(2));
-    assert!(report.gaps.absent.contains(&"dsplit".to_owned()), "{:?}", report.gaps);
-    let target = Centre::new(&[HSPLIT]);
-    let done = restore_chain(&device, &target, &all());
-    assert!(done.is_ok(), "{}", done.err().unwrap());
-    assert_eq!(target.rows("hsplit"), centre.rows("hsplit"));
 }
 
 /// Two databases on one server whose files have the same name, in other folders: neither goes on with the other's chain.
@@ -112,22 +36,6 @@ fn databases_in_two_folders_with_one_file_name_are_not_mixed() {
         "a chain of the second database gives rows of the first: {:?}",
         report.parent
     );
-}
-
-/// An incremental after which its chain cannot be restored any more, even onto the source itself, is not called done: after
-/// a table catalogue reads a table in another grain, it takes a full backup, or says so.
-#[test]
-fn a_chain_over_another_grain_is_restored_or_not_gone_on_with() {
-    let centre = Centre::new(&["CREATE TABLE haglog (row_date DATE, login INTEGER, acd SMALLINT, logid CHAR(10))"]);
-    centre.run("INSERT INTO haglog VALUES ('2024-03-10', 1710057600, 1, 'a'), ('2024-03-11', 1710144000, 1, 'b')");
-    let device = backup(&centre);
-    // As the comment in the built-in catalogue proposes.
-    let text = "extends = \"cms\"\n[[table]]\nname = \"haglog\"\ndata = \"historical\"\ngrain = \"event\"\n\
-                time = [{ epoch = \"login\", zone = \"Europe/Berlin\" }]\nacd = [\"acd\"]\n";
-    let (store, catalogue) = (centre.store(), Catalogue::parse(text).unwrap());
-    let Ok(_report) = Backup::new(&store, &catalogue, &device, incremental_options(2)).run() else { return };
-    let done = restore_chain(&device, &centre, &all());
-    assert!(done.is_ok(), "{}", done.err().unwrap());
 }
 
 /// What the source has and the volumes have not is said: a virtual table (full text search) with rows of its own too.

@@ -1,7 +1,7 @@
 //! How large a backup will be, said before it: against what it was.
 
 use super::support::*;
-use intervault::backup::{self, Backup, Estimate};
+use intervault::backup::{self, Backup, Estimate, FileTree};
 use intervault::device::memory::MemoryDevice;
 use intervault::schema::catalogue::Catalogue;
 
@@ -54,6 +54,36 @@ fn bytes_and_volumes_are_said_within_a_tenth() {
     let one = backup::Options { acd: Some(1), volume_size: Some(48 << 10), ..backup_options(1) };
     let (estimate, bytes, _) = estimated(&centre, &one);
     close(estimate.bytes, bytes, "bytes of one ACD");
+}
+
+/// Files belong to what is estimated, whatever they hold: what compresses well, what does not, holes, very many small ones.
+#[test]
+fn bytes_and_volumes_of_file_trees_are_said_within_a_tenth() {
+    let centre = centre();
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = 1u64;
+    let mut noise = |bytes: usize| -> Vec<u8> {
+        let mut step = || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 56) as u8
+        };
+        (0..bytes).map(|_| step()).collect()
+    };
+    for at in 0..8 {
+        std::fs::write(folder.path().join(format!("noise{at}")), noise(700_000)).unwrap();
+        std::fs::write(folder.path().join(format!("text{at}")), "queued, answered, released\n".repeat(40_000)).unwrap();
+        std::fs::File::create(folder.path().join(format!("holes{at}"))).unwrap().set_len(1 << 30).unwrap();
+    }
+    for at in 0..3_000 {
+        std::fs::write(folder.path().join(format!("small{at}")), noise(at % 200)).unwrap();
+    }
+    let trees = vec![FileTree::new(folder.path().to_str().unwrap()).unwrap()];
+    for volume_size in [Some(1 << 20), None] {
+        let options = backup::Options { volume_size, trees: trees.clone(), ..backup_options(1) };
+        let (estimate, bytes, volumes) = estimated(&centre, &options);
+        close(estimate.bytes, bytes, &format!("bytes on volumes of {volume_size:?}"));
+        assert!(estimate.volumes.abs_diff(volumes) <= 1, "{} volumes said, they were {volumes}", estimate.volumes);
+    }
 }
 
 #[test]

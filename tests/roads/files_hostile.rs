@@ -19,7 +19,7 @@ use intervault::volume::set_writer::{ChunkContent, SetOptions, SetWriter};
 use std::fs;
 use std::os::unix::fs::symlink;
 
-fn row(kind: Kind, path: &'static str) -> Row<'static> {
+pub fn row(kind: Kind, path: &'static str) -> Row<'static> {
     let meta = Meta { mode: 0o644, ..Meta::default() };
     Row { path: path.as_bytes(), kind, meta, ..Row::totals(0, 0, State::Sound) }
 }
@@ -28,16 +28,16 @@ fn link(path: &'static str, to: &'static str) -> Row<'static> {
     Row { link: to.as_bytes(), ..row(Kind::Link, path) }
 }
 
-fn other(path: &'static str, to: &'static str) -> Row<'static> {
+pub fn other(path: &'static str, to: &'static str) -> Row<'static> {
     Row { link: to.as_bytes(), ..row(Kind::OtherName, path) }
 }
 
-fn file(path: &'static str) -> Row<'static> {
+pub fn file(path: &'static str) -> Row<'static> {
     Row { data: b"evil", size: 4, ..row(Kind::File, path) }
 }
 
 /// A set with one section of just these rows, sound in all that a check looks at.
-fn set_of(name: &str, given: &[Row<'_>]) -> MemoryDevice {
+pub fn set_of(name: &str, given: &[Row<'_>]) -> MemoryDevice {
     let device = MemoryDevice::new();
     let label: LabelRecord =
         LabelRecord { label: "CMS-300101-01-XXXC-00-F-01".to_owned(), ..intervault::testing::records::label() };
@@ -164,4 +164,30 @@ fn a_sound_tree_made_in_the_same_way_is_restored() {
     restore.apply(&restore.plan().unwrap()).unwrap();
     assert_eq!(fs::read(target.path().join("t/c")).unwrap(), b"evil");
     assert_eq!(tree_of(target.path()).len(), 4);
+}
+
+/// A set whose further name points at a file that is no row of it: format-spec 6.3 demands one that stands before it.
+#[test]
+fn a_further_name_of_a_file_that_is_not_in_the_tree_is_refused() {
+    let device = set_of("./t", &[row(Kind::Folder, ""), other("b", "a"), Row::totals(0, 0, State::Sound)]);
+    let set = only_set(&device);
+    let target = tempfile::tempdir().unwrap();
+    fs::create_dir(target.path().join("t")).unwrap();
+    fs::write(target.path().join("t/a"), "a file of somebody else").unwrap();
+    let restore = FilesRestore::new(&set, target.path(), FilesOptions::default());
+    let refused = restore.plan().map_or(true, |plan| restore.apply(&plan).is_err());
+    let linked = fs::read_to_string(target.path().join("t/b")).ok();
+    assert!(refused && linked.is_none(), "refused: {refused}, b is now {linked:?}");
+}
+
+#[test]
+fn a_further_name_of_a_folder_is_refused_before_anything_is_written() {
+    let rows =
+        [row(Kind::Folder, ""), file("a"), row(Kind::Folder, "b"), other("c", "b"), Row::totals(1, 4, State::Sound)];
+    let device = set_of("./t", &rows);
+    let set = only_set(&device);
+    let target = tempfile::tempdir().unwrap();
+    let restore = FilesRestore::new(&set, target.path(), FilesOptions::default());
+    let planned = restore.plan();
+    assert!(planned.is_err(), "{planned:?}");
 }

@@ -9,6 +9,7 @@ mod bases;
 #[cfg(target_os = "linux")]
 mod chain_commands;
 mod chains;
+mod changed_tables;
 #[cfg(target_os = "linux")]
 mod collecting;
 #[cfg(target_os = "linux")]
@@ -28,15 +29,25 @@ mod estimates;
 #[cfg(target_os = "linux")]
 mod files;
 #[cfg(target_os = "linux")]
+mod files_chosen;
+#[cfg(target_os = "linux")]
 mod files_commands;
 #[cfg(target_os = "linux")]
 mod files_hostile;
+#[cfg(target_os = "linux")]
+mod files_restored;
 mod histories;
+#[cfg(target_os = "linux")]
+mod images;
 mod incremental;
 mod incremental_since;
 #[cfg(target_os = "linux")]
 mod json;
 mod left_alone;
+#[cfg(target_os = "linux")]
+mod media;
+#[cfg(target_os = "linux")]
+mod monitors;
 mod one_backup;
 #[cfg(target_os = "linux")]
 mod prune;
@@ -47,7 +58,15 @@ mod scenarios;
 #[cfg(target_os = "linux")]
 mod schedule;
 #[cfg(target_os = "linux")]
+mod signals;
+#[cfg(target_os = "linux")]
+mod site;
+#[cfg(target_os = "linux")]
 mod status;
+#[cfg(target_os = "linux")]
+mod streams;
 mod support;
+#[cfg(target_os = "linux")]
+mod torn;
 mod undo;
 mod windows;

@@ -5,6 +5,37 @@ use crate::cli::parse::{self, DevicePath};
 use crate::prune::Rules;
 use clap::Args;
 
+/// Rules that say which sets are kept: those that any of them keeps.
+#[derive(Debug, Clone, Args)]
+pub struct KeepArgs {
+    /// Keep the last N sets of each database and kind of data
+    #[arg(long, value_name = "N", value_parser = number)]
+    pub keep_last: Option<u16>,
+    /// Keep the last set of each of the last N days that have one
+    #[arg(long, value_name = "N", value_parser = number)]
+    pub keep_days: Option<u16>,
+    /// Keep the last set of each of the last N weeks (from Monday) that have one
+    #[arg(long, value_name = "N", value_parser = number)]
+    pub keep_weeks: Option<u16>,
+    /// Keep the last set of each of the last N months that have one
+    #[arg(long, value_name = "N", value_parser = number)]
+    pub keep_months: Option<u16>,
+}
+
+impl KeepArgs {
+    /// The options as they are written, and their numbers.
+    #[must_use]
+    pub fn given(&self) -> Vec<(&'static str, u16)> {
+        let rules = [
+            ("--keep-last", self.keep_last),
+            ("--keep-days", self.keep_days),
+            ("--keep-weeks", self.keep_weeks),
+            ("--keep-months", self.keep_months),
+        ];
+        rules.into_iter().filter_map(|(name, number)| Some((name, number?))).collect()
+    }
+}
+
 /// Arguments of `prune`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -24,18 +55,9 @@ pub struct PruneArgs {
     /// Folders of volumes; several are looked at together
     #[arg(value_name = "DEVICE", value_parser = parse::device, required = true)]
     pub devices: Vec<DevicePath>,
-    /// Keep the last N sets of each database and kind of data
-    #[arg(long, value_name = "N", value_parser = number)]
-    pub keep_last: Option<u16>,
-    /// Keep the last set of each of the last N days that have one
-    #[arg(long, value_name = "N", value_parser = number)]
-    pub keep_days: Option<u16>,
-    /// Keep the last set of each of the last N weeks (from Monday) that have one
-    #[arg(long, value_name = "N", value_parser = number)]
-    pub keep_weeks: Option<u16>,
-    /// Keep the last set of each of the last N months that have one
-    #[arg(long, value_name = "N", value_parser = number)]
-    pub keep_months: Option<u16>,
+    /// What is kept
+    #[command(flatten)]
+    pub keep: KeepArgs,
     /// Remove undo sets too, but for the last N of each database
     #[arg(long, value_name = "N", value_parser = number)]
     pub undo_sets: Option<u16>,
@@ -75,12 +97,13 @@ impl PruneArgs {
     /// # Errors
     /// No rule says what is kept.
     pub fn options(&self) -> Result<PruneOptions, Failure> {
-        let rules = [self.keep_last, self.keep_days, self.keep_weeks, self.keep_months];
-        if rules.iter().all(Option::is_none) {
+        if self.keep.given().is_empty() {
             return Err(Failure::usage("nothing says which sets are kept")
                 .hint("give --keep-last, --keep-days, --keep-weeks or --keep-months, or several of them"));
         }
-        let [last, days, weeks, months] = rules.map(|number| number.map_or(0, usize::from));
+        let KeepArgs { keep_last, keep_days, keep_weeks, keep_months } = self.keep;
+        let numbers = [keep_last, keep_days, keep_weeks, keep_months];
+        let [last, days, weeks, months] = numbers.map(|number| number.map_or(0, usize::from));
         let rules = Rules { last, days, weeks, months, undo_sets: self.undo_sets.map(usize::from) };
         Ok(PruneOptions { devices: self.devices.clone(), rules, dry_run: self.dry_run, yes: self.yes })
     }

@@ -1,6 +1,6 @@
 //! `intervault backup`: backs up, reads back, prints the label and what was left out.
 
-use super::media::Shelf;
+use super::media::{Round, Shelf};
 use super::open::{self, Now};
 use crate::backup::{Backup, BackupReport, Gap, Incremental, Kind, Options, Parent, ReadBack, Select, TreeReport};
 use crate::cli::args::{BackupOptions, Selection};
@@ -14,11 +14,14 @@ use crate::cli::render::backup as render;
 use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::media::MediaDevice;
 use crate::error::ErrorKind;
+use crate::format::block::SetId;
+use crate::format::label::LabelRecord;
 use crate::store::none::NoDatabase;
 use crate::store::traits::{Store, StoreIdentity};
 use crate::volume::error::VolumeError;
 use crate::volume::medium::Admission;
 use serde_json::Value;
+use std::time::{Duration, Instant as Clock};
 
 /// What a backup, or the plan of one, answers.
 pub struct Answer {
@@ -50,16 +53,52 @@ impl Answer {
     }
 }
 
-fn admission(options: &BackupOptions, now: &open::Now, source: &StoreIdentity) -> Admission {
-    let (server, database) = (source.server.clone(), source.database.clone());
-    Admission { overwrite: options.overwrite, today: now.civil.day(), server, database }
+fn admission(
+    options: &BackupOptions,
+    now: &open::Now,
+    source: &StoreIdentity,
+    round: &Round<'_>,
+    set: SetId,
+) -> Admission {
+    let (server, database, before) = (source.server.clone(), source.database.clone(), round.begins(set));
+    Admission { overwrite: options.overwrite, today: now.civil.day(), server, database, set, before }
+}
+
+/// How long is waited before somebody else's work is looked for again.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Backs up, or plans it, once nobody else has the database or the device any more.
+///
+/// # Errors
+/// As [`run`]; somebody else has it for longer than the options let it wait.
+pub fn run_when_free(
+    options: &BackupOptions,
+    round: &Round<'_>,
+    job: &Job,
+    output: &Output,
+) -> Result<Answer, Failure> {
+    let (began, most) = (Clock::now(), Duration::from_secs(options.wait));
+    let mut told = false;
+    loop {
+        let done = run(options, round, job, output);
+        match &done {
+            // A set that was begun is another matter.
+            Err(failure) if failure.exit == Exit::Busy && began.elapsed() < most && job.entry().set.is_none() => {
+                if !std::mem::replace(&mut told, true) {
+                    output.notice(&format!("Waiting: {failure}."));
+                }
+                std::thread::sleep(PAUSE.min(most.saturating_sub(began.elapsed())));
+            }
+            _ => return done,
+        }
+    }
 }
 
 /// Backs up, or plans it.
 ///
 /// # Errors
 /// The database or the device cannot be used, or what was written cannot be read back.
-pub fn run(options: &BackupOptions, job: &Job, output: &Output) -> Result<Answer, Failure> {
+pub fn run(options: &BackupOptions, round: &Round<'_>, job: &Job, output: &Output) -> Result<Answer, Failure> {
     let now = open::now(options.now)?;
     now.doubt().iter().for_each(|doubt| output.warning(doubt));
     let store: Box<dyn Store> = match &options.database {
@@ -72,19 +111,29 @@ pub fn run(options: &BackupOptions, job: &Job, output: &Output) -> Result<Answer
         DevicePath::Tape(_) | DevicePath::Pipe => None,
     });
     let work = Options { skip: folders.collect(), ..work(options, job, &now)? };
-    let shelf = Shelf::new(options, admission(options, &now, store.identity()), output);
+    let admission = admission(options, &now, store.identity(), round, work.set);
+    let shelf = Shelf::new(options, admission, round, output);
     let device = MediaDevice::new(if options.dry_run { shelf.planned()? } else { shelf.first()? }, &shelf);
     let others = options.base.iter().map(open::volumes).collect::<Result<Vec<_>, _>>()?;
     let progress = Progress::new(output);
     let backup = Backup::new(store.as_ref(), &catalogue, &device, work).watched(&progress);
     let backup = others.iter().fold(backup, |backup, other| backup.based_on(other.as_ref()));
     if options.dry_run {
-        let plan = backup.plan()?;
-        let exit = if plan.gaps.warn() || warned(plan.parent.as_ref()) { Exit::Warnings } else { Exit::Done };
+        let (plan, refused) = (backup.plan()?, shelf.refused(0));
+        let empty = plan.trees.iter().any(|planned| planned.count.entries == 0);
+        let warns = warned(plan.parent.as_ref()) || empty || plan.gaps.warn() || !refused.is_empty();
+        let exit = if warns { Exit::Warnings } else { Exit::Done };
         let (json, text) = (render::plan_json(&plan, &now), render::plan_text(&plan, &now));
-        return Ok(Answer { schema: "intervault/backup-plan", exit, json, text, warnings: Vec::new() });
+        return Ok(Answer { schema: "intervault/backup-plan", exit, json, text, warnings: refused });
     }
-    let report = backup.run().map_err(|error| match error.kind() {
+    // Said while somebody is still there to change them.
+    shelf.refused(1).iter().for_each(|refused| output.warning(refused));
+    let announce = |label: &LabelRecord| {
+        job.set(label);
+        // A history that cannot be written was told of when the line was begun.
+        let _told = job.checkpoint();
+    };
+    let report = backup.announced(&announce).run().map_err(|error| match error.kind() {
         ErrorKind::Volume(VolumeError::Device(DeviceError { kind: DeviceErrorKind::Wanted { .. }, .. })) => {
             Failure::from(error).hint(
                 "what was written stays as an incomplete set; to take it again, name further devices with --to, or run it on \

@@ -117,10 +117,15 @@ fn known(journal: &Journal, output: &Output) -> Result<Known, Failure> {
     let runs = runs(&reading.entries, |run| journal.is_at_work(run));
     let ids = |sets: BTreeSet<String>| sets.iter().filter_map(|text| id(text)).collect();
     let mut known = Known { verified: ids(runs::proved(&runs)), faulty: ids(runs::faulty(&runs)), ..Known::default() };
-    for Run { entry, state } in &runs {
+    for run in &runs {
+        let Run { entry, state } = run;
         match (entry.kind, entry.set.as_deref().and_then(id)) {
             (Kind::Backup, Some(set)) if *state != State::AtWork => {
                 known.order.insert(set, entry.sequence);
+                // A line that was made up knows no more of a set than its volumes do.
+                if run.went_wrong() && !entry.rebuilt {
+                    known.failed.insert(set);
+                }
             }
             _ => {}
         }

@@ -2,29 +2,28 @@
 
 use crate::base::time::Instant;
 use crate::cli::failure::Failure;
-use crate::cli::job::{civil_stamp, label_into};
+use crate::cli::job::{civil_stamp, data_words, database_of_label, label_into};
 use crate::cli::output::Output;
 use crate::cli::render::text::counted;
 use crate::history::entry::{Entry, Event, Kind, Outcome};
 use crate::history::journal::Journal;
+use crate::schema::grain::DataType;
 use crate::volume::set::SetReader;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-/// Writes the sets into the history that are not in it.
+/// Writes the sets into the history that are not in it. A line that was made up while the end of a set was elsewhere is
+/// replaced when that is here.
 ///
 /// # Errors
 /// The history cannot be read or written; then it is as it was.
 pub(super) fn run(journal: &Journal, sets: &[SetReader<'_>], output: &Output) -> Result<(), Failure> {
     let reading = journal.read()?;
-    let known: BTreeSet<&str> = backups(&reading.entries).filter_map(|entry| entry.set.as_deref()).collect();
-    let mut found: Vec<Entry> = sets.iter().filter(|set| !set.label().is_undo()).map(entry).collect();
-    found.retain(|entry| entry.set.as_deref().is_none_or(|set| !known.contains(set)));
-    if found.is_empty() {
+    let found = sets.iter().filter(|set| !set.label().is_undo()).map(entry);
+    let (mut entries, number) = completed(reading.entries, found.collect());
+    if number == 0 {
         output.notice("The history has all sets of these devices.");
         return Ok(());
     }
-    let number = found.len() as u64;
-    let mut entries = merged(reading.entries.clone(), found);
     journal.replace(&mut entries)?;
     output.notice(&format!(
         "{} written into the history {}.",
@@ -32,6 +31,21 @@ pub(super) fn run(journal: &Journal, sets: &[SetReader<'_>], output: &Output) ->
         journal.path().display()
     ));
     Ok(())
+}
+
+/// The lines with those that were found and are news, and how many these are.
+fn completed(mut old: Vec<Entry>, mut found: Vec<Entry>) -> (Vec<Entry>, u64) {
+    // What a line that was made up, or that something began, does not know is told by a set that is finished.
+    let weak = |entry: &Entry| entry.event == Event::Begun || entry.rebuilt && entry.outcome != Some(Outcome::Finished);
+    found.retain(|new| {
+        let same = |entry: &&Entry| entry.kind == Kind::Backup && entry.set.is_some() && entry.set == new.set;
+        let mut known = old.iter().filter(same).peekable();
+        known.peek().is_none() || new.outcome == Some(Outcome::Finished) && known.all(weak)
+    });
+    let replaced = |entry: &Entry| entry.rebuilt && found.iter().any(|new| new.set == entry.set);
+    old.retain(|entry| !replaced(entry));
+    let number = found.len() as u64;
+    (merged(old, found), number)
 }
 
 fn backups(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
@@ -43,12 +57,22 @@ fn entry(set: &SetReader<'_>) -> Entry {
     let label = set.label();
     let began = civil_stamp(Instant(label.created_civil));
     let sections = set.sections();
+    let data: Vec<DataType> = DataType::ALL.into_iter().filter(|data| label.data_types & data.bit() != 0).collect();
+    // Volumes before the last may be elsewhere: the last one gets its name when all of them are written, and proved.
+    let (outcome, message) = match (set.is_finished(), set.is_interrupted()) {
+        (true, _) => (Outcome::Finished, None),
+        (false, true) => (Outcome::Interrupted, None),
+        (false, false) => (Outcome::Interrupted, Some("the last volume of the set was not on the devices".to_owned())),
+    };
     let mut entry = Entry {
         event: Event::Ended,
         ended_unix: Some(label.created_unix),
         ended: Some(began.clone()),
-        outcome: Some(if set.is_interrupted() { Outcome::Interrupted } else { Outcome::Finished }),
-        database: Some(format!("{}:{}", label.source_store, label.source_database)),
+        outcome: Some(outcome),
+        message,
+        database: database_of_label(label),
+        data: data_words(&data),
+        acd: label.acd,
         rows: Some(sections.iter().map(|section| section.rows_here()).fold(0, u64::saturating_add)),
         bytes: Some(sections.iter().map(|section| section.bytes).fold(0, u64::saturating_add)),
         volumes: Some(set.volumes().len() as u64),
@@ -116,6 +140,25 @@ mod tests {
             vec![line("b", 20, None, 0), Entry { kind: Kind::Check, ..line("-", 5, None, 0) }, line("d", 40, None, 0)];
         let new = vec![line("e", 50, None, 0), line("a", 10, None, 0), line("c", 30, None, 0)];
         assert_eq!(sets(&merged(old, new)), "a b - c d e");
+    }
+
+    #[test]
+    fn a_set_is_written_once_and_again_when_its_end_is_found() {
+        let made = |set: &str, outcome| Entry { outcome: Some(outcome), rebuilt: true, ..line(set, 10, None, 0) };
+        let torn = || vec![made("a", Outcome::Interrupted)];
+        let whole = || vec![made("a", Outcome::Finished)];
+        let told = |old: Vec<Entry>, found: Vec<Entry>| {
+            let (lines, number) = completed(old, found);
+            (number, lines.iter().filter_map(|entry| entry.outcome.map(Outcome::name)).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(told(Vec::new(), torn()), (1, "interrupted".to_owned()));
+        assert_eq!(told(torn(), torn()), (0, "interrupted".to_owned()));
+        assert_eq!(told(torn(), whole()), (1, "finished".to_owned()));
+        assert_eq!(told(whole(), torn()), (0, "finished".to_owned()));
+        let begun = || vec![Entry { event: Event::Begun, ..line("a", 10, None, 0) }];
+        assert_eq!((told(begun(), torn()).0, told(begun(), whole()).0), (0, 1));
+        let failed = vec![Entry { outcome: Some(Outcome::Failed), ..line("a", 10, None, 0) }];
+        assert_eq!(told([begun(), failed].concat(), whole()).0, 0, "who wrote it knows better");
     }
 
     #[test]

@@ -6,14 +6,16 @@ use crate::check::{self, Found};
 use crate::cli::args::StatusOptions;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::job::{civil_stamp, database_name, stamp};
+use crate::cli::job::{civil_stamp, database_name, database_of_label, stamp};
 use crate::cli::metrics;
 use crate::cli::output::Output;
 use crate::cli::parse::{self, DevicePath};
 use crate::cli::render::status::{self as render, ChainView, Member, Status};
 use crate::device::traits::Device;
+use crate::format::block::SetId;
+use crate::format::label::{LabelRecord, data_types};
 use crate::history::journal::Journal;
-use crate::history::runs::{self, Run, State, completed_on, runs};
+use crate::history::runs::{self, Run, State, completed_on, errors, last_regular, runs};
 use crate::volume::lineage::{Family, families};
 use crate::volume::set::SetReader;
 use std::collections::BTreeSet;
@@ -21,6 +23,8 @@ use std::path::Path;
 
 /// Seconds by which a clock may be behind without a word.
 const AHEAD_MAX: i64 = 300;
+/// Seconds for which an error stands that nothing settles: what is done once a month has been tried again by then.
+const ERRORS_STAND: i64 = 35 * 86_400;
 
 /// Runs it.
 ///
@@ -35,8 +39,9 @@ pub fn run(options: &StatusOptions, journal: &Journal, output: &Output) -> Resul
     }
     let reading = journal.read()?;
     let mut runs = runs(&reading.entries, |run| journal.is_at_work(run));
-    if let Some(database) = options.database.as_ref().map(database_name) {
-        runs.retain(|run| run.entry.database.as_ref() == Some(&database));
+    let database = options.database.as_ref().map(database_name);
+    if let Some(database) = &database {
+        runs.retain(|run| run.entry.database.as_ref() == Some(database));
     }
     let named = if options.chain && options.devices.is_empty() { named(&runs, output) } else { Vec::new() };
     let other = open::all_volumes(&named)?;
@@ -45,26 +50,32 @@ pub fn run(options: &StatusOptions, journal: &Journal, output: &Output) -> Resul
         found => found,
     };
     let (chains, newest) = match &found {
-        Some(found) => (Some(chains(found, &device, &other, &runs)), newest(&found.sets)),
+        Some(found) => {
+            let sets = sets_of(&found.sets, database.as_deref());
+            (Some(chains(found, &sets, &[&device, &other], &runs)), newest(&sets))
+        }
         None => (options.chain.then(Vec::new), None),
     };
     if let Some(path) = &options.metrics {
         metrics::write(path, &metrics::text(&runs, now))?;
     }
     let last = runs.iter().rev().find(|run| run.is_good_backup());
-    let last_unix = match options.devices.as_slice() {
-        [] => last.map(|run| run.entry.ended_unix.unwrap_or(run.entry.began_unix)),
-        _ => newest,
-    };
-    let age = last_unix.map(|unix| now.saturating_sub(unix));
+    let (last_unix, age_of) = match options.devices.as_slice() {
+        [] => last_regular(&runs)
+            .map(|Run { entry, .. }| (entry.ended_unix.unwrap_or(entry.began_unix), entry.label.clone())),
+        _ => newest.map(|label| (label.created_unix, Some(label.label.clone()))),
+    }
+    .unzip();
+    let age = last_unix.map(|unix: i64| now.saturating_sub(unix));
     let exit = judged(options.max_age, age);
     let today = stamp(now);
     let status = Status {
         completed_today: completed_on(&runs, today.get(..10).unwrap_or_default()),
         last,
         age,
+        age_of: age_of.flatten(),
         max_age: options.max_age,
-        errors: errors(&runs),
+        errors: errors(&runs, now.saturating_sub(ERRORS_STAND)),
         at_work: runs.iter().filter(|run| run.state == State::AtWork).collect(),
         chains,
         file: journal.path(),
@@ -104,16 +115,6 @@ fn judged(most: Option<u64>, age: Option<i64>) -> Exit {
     }
 }
 
-/// The newest ended run of each kind, where it went wrong.
-fn errors(runs: &[Run]) -> Vec<&Run> {
-    let mut seen = BTreeSet::new();
-    let ended = runs.iter().rev().filter(|run| run.state != State::AtWork);
-    let mut last: Vec<&Run> = ended.filter(|run| seen.insert(run.entry.kind.name())).collect();
-    last.retain(|run| run.went_wrong());
-    last.reverse();
-    last
-}
-
 fn found<'d>(device: &'d dyn Device, options: &StatusOptions) -> Result<Option<Found<'d>>, Failure> {
     if options.devices.is_empty() { Ok(None) } else { Ok(Some(look(device)?)) }
 }
@@ -144,19 +145,37 @@ fn named(runs: &[Run], output: &Output) -> Vec<DevicePath> {
     devices
 }
 
-/// When the newest whole backup on the devices was begun.
-fn newest(sets: &[SetReader<'_>]) -> Option<i64> {
-    let whole = sets.iter().filter(|set| set.is_complete() && !set.label().is_undo());
-    whole.map(|set| set.label().created_unix).max()
+/// The sets that are of a database, or all. Where databases of several servers have that name, those of this server are
+/// meant, if there are any.
+fn sets_of<'a>(sets: &'a [SetReader<'a>], database: Option<&str>) -> Vec<&'a SetReader<'a>> {
+    let named = |set: &&SetReader<'_>| database.is_none() || database_of_label(set.label()).as_deref() == database;
+    let mut found: Vec<&SetReader<'_>> = sets.iter().filter(named).collect();
+    let server = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let here = |set: &&SetReader<'_>| set.label().source_server == server;
+    if database.is_some() && found.iter().any(here) {
+        found.retain(here);
+    }
+    found
 }
 
-fn chains(found: &Found<'_>, one: &dyn Device, other: &dyn Device, history: &[Run]) -> Vec<ChainView> {
+/// The label of the newest whole set that is in a chain of a database; or of files alone, if there is no other.
+fn newest<'a>(sets: &[&'a SetReader<'a>]) -> Option<&'a LabelRecord> {
+    let whole = || {
+        let whole = sets.iter().filter(|set| set.is_complete()).map(|set| set.label());
+        whole.filter(|label| label.joins_chains())
+    };
+    let database = whole().filter(|label| label.data_types & !data_types::CUSTOM != 0);
+    let files = || whole().filter(|label| database_of_label(label).is_none());
+    database.max_by_key(|label| label.created_unix).or_else(|| files().max_by_key(|label| label.created_unix))
+}
+
+fn chains(found: &Found<'_>, meant: &[&SetReader<'_>], devices: &[&dyn Device], history: &[Run]) -> Vec<ChainView> {
     let proved = runs::proved(history);
     let view = |family: Family<'_>| {
         let alone = family.members.iter().all(|set| !set.label().joins_chains());
         let whole: BTreeSet<[u8; 16]> =
             family.members.iter().filter(|set| set.is_complete()).map(|set| set.label().set_id).collect();
-        let member = |set: &&SetReader<'_>| Member { size: size(set, one, other), ..member(set, &whole, &proved) };
+        let member = |set: &&SetReader<'_>| Member { size: size(set, devices), ..member(set, &whole, &proved) };
         ChainView {
             chain: family.chain.to_string(),
             alone,
@@ -164,7 +183,9 @@ fn chains(found: &Found<'_>, one: &dyn Device, other: &dyn Device, history: &[Ru
             missing: family.missing.clone(),
         }
     };
-    families(&found.sets).into_iter().map(view).collect()
+    let ids: BTreeSet<SetId> = meant.iter().map(|set| set.set_id()).collect();
+    let families = families(&found.sets).into_iter();
+    families.filter(|family| family.members.iter().any(|set| ids.contains(&set.set_id()))).map(view).collect()
 }
 
 fn member(set: &SetReader<'_>, whole: &BTreeSet<[u8; 16]>, proved: &BTreeSet<String>) -> Member {
@@ -196,15 +217,14 @@ fn member(set: &SetReader<'_>, whole: &BTreeSet<[u8; 16]>, proved: &BTreeSet<Str
 }
 
 /// Bytes of the volumes that are here, of one copy each.
-fn size(set: &SetReader<'_>, one: &dyn Device, other: &dyn Device) -> u64 {
-    let names = set.volumes().iter().filter_map(|volume| volume.name.as_deref());
-    names.map(|name| one.size(name).or_else(|_| other.size(name)).unwrap_or(0)).fold(0, u64::saturating_add)
+fn size(set: &SetReader<'_>, devices: &[&dyn Device]) -> u64 {
+    let size = |name: &str| devices.iter().find_map(|device| device.size(name).ok()).unwrap_or(0);
+    set.volumes().iter().filter_map(|volume| volume.name.as_deref()).map(size).fold(0, u64::saturating_add)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::entry::{Entry, Event, Kind, Outcome};
 
     #[test]
     fn ages_are_judged() {
@@ -212,24 +232,5 @@ mod tests {
             .map(|age| judged(Some(100), age).code());
         assert_eq!(codes, [10, 0, 0, 3, 0, 3]);
         assert_eq!((judged(None, None), judged(None, Some(i64::MAX))), (Exit::Done, Exit::Done));
-    }
-
-    #[test]
-    fn an_error_is_what_the_last_run_of_a_kind_left() {
-        let run = |sequence, kind, outcome| Run {
-            entry: Entry { sequence, event: Event::Ended, outcome: Some(outcome), ..Entry::begun(kind, 0, "") },
-            state: State::Ended(outcome),
-        };
-        let told = [
-            run(1, Kind::Backup, Outcome::Failed),
-            run(2, Kind::Restore, Outcome::Failed),
-            run(3, Kind::Check, Outcome::Failed),
-            run(4, Kind::Check, Outcome::Finished),
-            run(5, Kind::Backup, Outcome::Interrupted),
-            run(6, Kind::Undo, Outcome::Declined),
-        ];
-        let numbers = |runs: &[Run]| errors(runs).iter().map(|run| run.entry.sequence).collect::<Vec<_>>();
-        assert_eq!(numbers(&told), [2, 5]);
-        assert_eq!(numbers(&[&told[..], &[run(7, Kind::Backup, Outcome::Finished)]].concat()), [2]);
     }
 }

@@ -99,6 +99,8 @@ pub fn run_json(run: &Run) -> Value {
         "ended_with": exit,
         "owner": run.entry.owner,
         "database": database,
+        "data": run.entry.data,
+        "acd": run.entry.acd,
         "devices": devices,
         "set": set,
         "label": label,

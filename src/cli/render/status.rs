@@ -18,8 +18,10 @@ pub struct Status<'a> {
     pub completed_today: usize,
     /// The last one that was finished.
     pub last: Option<&'a Run>,
-    /// Its age in seconds, or that of the newest whole set on the devices that were named.
+    /// Age in seconds of the last one that is regular, or of the newest such set on the devices that were named.
     pub age: Option<i64>,
+    /// The label of that one, if it has one.
+    pub age_of: Option<String>,
     /// The age that it may have.
     pub max_age: Option<u64>,
     /// Runs whose errors still stand.
@@ -144,15 +146,18 @@ fn last_text(out: &mut String, run: &Run) {
 fn age_text(out: &mut String, status: &Status<'_>) {
     let (Some(most), Some(age)) = (status.max_age, status.age) else { return };
     let length = |seconds: u64| super::text::duration(Duration::from_secs(seconds));
+    let last = status.last.and_then(|run| run.entry.label.as_ref());
+    let of = status.age_of.as_ref().filter(|label| Some(*label) != last);
+    let of = of.map_or_else(String::new, |label| format!(" of {}, the last that counts", escape(label)));
     match u64::try_from(age) {
         Ok(age) => {
             let word = if age > most { "too old" } else { "young enough" };
-            let _written = writeln!(out, "Age: {}, {word}: at most {}", length(age), length(most));
+            let _written = writeln!(out, "Age{of}: {}, {word}: at most {}", length(age), length(most));
         }
         Err(_) => {
             let ahead = length(age.unsigned_abs());
             let _written =
-                writeln!(out, "Age: it lies {ahead} in the future: this clock or that of the backup is wrong");
+                writeln!(out, "Age{of}: it lies {ahead} in the future: this clock or that of the backup is wrong");
         }
     }
 }
@@ -236,6 +241,7 @@ pub fn json(status: &Status<'_>) -> Value {
         "last_finished": ended.map(stamp),
         "last": status.last.map(run_json),
         "age_seconds": status.age,
+        "age_of": status.age_of,
         "max_age_seconds": status.max_age,
         "errors": status.errors.iter().map(|run| run_json(run)).collect::<Vec<_>>(),
         "at_work": status.at_work.iter().map(|run| run_json(run)).collect::<Vec<_>>(),
@@ -298,6 +304,7 @@ mod tests {
             completed_today: 2,
             last,
             age: Some(7_200),
+            age_of: last.and_then(|run| run.entry.label.clone()),
             max_age: Some(3_600),
             errors,
             at_work: Vec::new(),
@@ -319,6 +326,10 @@ mod tests {
         assert_eq!(lines[3], "  see intervault log --failed");
         assert_eq!(lines[4], "Last backup: CMS-000110-01-LSAC-00-F-01 00ff00ff: finished, verified, 2 volumes");
         assert_eq!(lines[5], "Age: 2:00 h, too old: at most 1:00 h");
+        let older = Some("CMS-000109-01-LSAC-00-F-01".to_owned());
+        let shown = text(&Status { age_of: older, ..status(Some(&good), vec![]) });
+        let line = "Age of CMS-000109-01-LSAC-00-F-01, the last that counts: 2:00 h, too old: at most 1:00 h\n";
+        assert!(shown.contains(line), "{shown}");
         let shown = text(&Status { age: Some(-7_200), ..status(None, vec![]) });
         assert!(shown.contains("Status: No backup has finished yet.\nErrors: none\n"), "{shown}");
         assert!(shown.contains("Age: it lies 2:00 h in the future"), "{shown}");

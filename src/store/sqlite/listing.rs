@@ -27,6 +27,8 @@ pub(super) struct Listing {
     tables: BTreeMap<String, Listed>,
     /// What has the name of a control table, with the kind of thing that it is.
     control: BTreeMap<String, (String, String)>,
+    /// Names of virtual tables.
+    virtuals: Vec<String>,
     rules: OnceLock<Rules>,
 }
 
@@ -42,7 +44,7 @@ impl Listing {
         let sql = "SELECT type, name, wr, strict FROM pragma_table_list WHERE schema = 'main'";
         let mut statement = connection.prepare(sql)?;
         let mut rows = statement.query([])?;
-        let (mut tables, mut control) = (BTreeMap::new(), BTreeMap::new());
+        let (mut tables, mut control, mut virtuals) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         while let Some(row) = rows.next()? {
             let (kind, name): (String, String) = (row.get(0)?, row.get(1)?);
             let key = name.to_ascii_lowercase();
@@ -50,9 +52,11 @@ impl Listing {
                 control.insert(key, (name, kind));
             } else if kind == "table" && !key.starts_with("sqlite_") {
                 tables.insert(key, Listed { name, without_rowid: row.get(2)?, strict: row.get(3)? });
+            } else if kind == "virtual" {
+                virtuals.push(name);
             }
         }
-        Ok(Listing { version: schema_version(connection)?, tables, control, rules: OnceLock::new() })
+        Ok(Listing { version: schema_version(connection)?, tables, control, virtuals, rules: OnceLock::new() })
     }
 
     /// Whether the schema is still the one that this lists. Asked inside a transaction, the answer holds until its end or until
@@ -74,6 +78,13 @@ impl Listing {
     /// Names of all tables, sorted.
     pub(super) fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.tables.values().map(|table| table.name.clone()).collect();
+        names.sort();
+        names
+    }
+
+    /// Names of all virtual tables, sorted.
+    pub(super) fn virtuals(&self) -> Vec<String> {
+        let mut names = self.virtuals.clone();
         names.sort();
         names
     }

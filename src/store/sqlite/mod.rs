@@ -87,7 +87,8 @@ impl SqliteStore {
         let path = connect::resolve(path)?;
         let connection = connect::for_reading(&path)?;
         let version = connect::user_version(&connection, &path)?;
-        let database = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        // The whole path, with no link in it: databases of many centres have one file name.
+        let database = path.canonicalize().unwrap_or_else(|_| path.clone()).to_string_lossy().into_owned();
         let server = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let identity = StoreIdentity { kind: "sqlite".to_owned(), server, database, version };
         Ok(SqliteStore { path, identity })

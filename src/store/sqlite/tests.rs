@@ -133,7 +133,7 @@ fn the_identity_names_host_file_and_version() {
     let identity = store.identity();
     assert_eq!(
         (identity.kind.as_str(), identity.database.as_str(), identity.version.as_str()),
-        ("sqlite", "stats.db", "21")
+        ("sqlite", store.path().canonicalize().unwrap().to_str().unwrap(), "21")
     );
     assert!(!identity.server.is_empty());
     assert!(store.path().is_absolute());

@@ -4,6 +4,7 @@ use super::*;
 use crate::base::time::day_of_civil;
 use crate::column::logical::LogicalType;
 use crate::schema::clock::{Clock, ClockKind};
+use crate::store::sqlite::reader::Reader;
 use crate::store::sqlite::{days, shape};
 use crate::store::traits::DayCount;
 use std::collections::BTreeSet;

@@ -1,0 +1,86 @@
+//! Backups that a signal ends: what they owe to hooks, to the history and to whoever started them.
+
+use super::site::Site;
+use rustix::process::{Pid, Signal, kill_process};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A hook after a backup runs always, as `devices --help` says: also when the backup is asked to end before its first row is
+/// read, or while it is read back.
+#[test]
+fn a_hook_after_runs_whenever_the_backup_is_asked_to_end() {
+    let site = Site::new();
+    let (before, after) = (site.text("before"), site.text("after"));
+    let text = format!("[hooks]\nbefore = [['/usr/bin/touch', '{before}']]\nafter = [['/usr/bin/touch', '{after}']]\n");
+    let config = site.path("intervault.toml");
+    std::fs::write(&config, text).unwrap();
+    std::fs::set_permissions(&config, std::fs::Permissions::from_mode(0o644)).unwrap();
+    // It waits for its table catalogue.
+    let pipe = site.path("pipe.toml");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_intervault"))
+        .args([
+            "backup",
+            "--database",
+            &site.case.url(),
+            "--to",
+            &site.text("nightly"),
+            "--state-dir",
+            &site.text("state"),
+        ])
+        .arg("--config")
+        .arg(&config)
+        .arg("--catalogue")
+        .arg(&pipe)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let patience = Instant::now();
+    while !site.path("before").exists() {
+        assert!(patience.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    child.wait().unwrap();
+    assert!(site.path("after").exists(), "what the hook before has begun is not ended");
+}
+
+/// A backup that Ctrl-C has ended ends by that signal, as the README says, so that the shell and what called it know.
+#[test]
+fn a_backup_that_was_interrupted_ends_by_its_signal() {
+    let site = Site::new();
+    site.case.centre.run(
+        "PRAGMA journal_mode = WAL; CREATE TABLE notes (n INTEGER, what TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION \
+         ALL SELECT i + 1 FROM n WHERE i < 400000) INSERT INTO notes SELECT i, hex(randomblob(12)) FROM n",
+    );
+    for round in 0..10 {
+        let to = site.path(&format!("to{round}"));
+        let mut child = Command::new(env!("CARGO_BIN_EXE_intervault"))
+            .args(["backup", "--database", &site.case.url(), "--state-dir", &site.text("state"), "--to"])
+            .arg(&to)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let patience = Instant::now();
+        let begun = || {
+            std::fs::read_dir(&to)
+                .is_ok_and(|mut names| names.any(|name| name.unwrap().path().to_string_lossy().ends_with(".partial")))
+        };
+        while !begun() && child.try_wait().unwrap().is_none() {
+            assert!(patience.elapsed() < Duration::from_secs(60));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        let status = child.wait().unwrap();
+        if status.success() {
+            continue;
+        }
+        assert_eq!(status.signal(), Some(2), "{status}");
+        return;
+    }
+    panic!("no backup could be interrupted");
+}

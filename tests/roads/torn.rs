@@ -1,0 +1,87 @@
+//! Backups that were cut short: what the history says of them, and that they go when something better is there.
+
+use super::commands::intervault;
+use super::site::{Site, volumes};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A backup of several volumes that was cut short between two of them is no finished one when the history is made up again.
+#[test]
+fn a_set_without_its_end_is_not_written_into_the_history_as_finished() {
+    let site = Site::new();
+    for day in 5..29 {
+        site.case.centre.intervals(&format!("2024-02-{day:02}"), 0, 2300, 15, 1);
+    }
+    site.backup("nightly", &["--data", "historical", "--volume-size", "16KiB"], 0);
+    let there = volumes(&site.path("nightly"));
+    assert!(there.len() > 2);
+    there[1..].iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    std::fs::remove_dir_all(site.path("state")).unwrap();
+    site.run(&["status", "--rebuild", &site.text("nightly")], 0);
+    let runs = site.json(&["log"], 0)["runs"].clone();
+    assert_ne!(runs[0]["state"], "finished", "{runs}");
+    site.run(&["status", "--max-age", "26h"], 10);
+}
+
+/// A full backup that was cut off (a full disk) is worth nothing once a whole incremental has been taken after it: prune
+/// gives its room back.
+#[test]
+fn a_torn_full_goes_once_the_chain_has_gone_on() {
+    let site = Site::new();
+    site.backup("nightly", &["--data", "historical"], 0);
+    std::thread::sleep(Duration::from_millis(1_100));
+    let first = volumes(&site.path("nightly"));
+    site.backup("nightly", &["--data", "historical"], 0);
+    let second = volumes(&site.path("nightly")).into_iter().find(|path| !first.contains(path)).unwrap();
+    let bytes = std::fs::read(&second).unwrap();
+    let torn = second.with_file_name(format!(".{}.partial", second.file_name().unwrap().to_str().unwrap()));
+    std::fs::write(&torn, &bytes[..bytes.len() / 2]).unwrap();
+    std::fs::remove_file(&second).unwrap();
+    // What the history says of it is what it says of a run that was cut off.
+    std::fs::remove_dir_all(site.path("state")).unwrap();
+    std::thread::sleep(Duration::from_millis(1_100));
+    site.backup("nightly", &["--data", "historical", "--incremental"], 0);
+    site.run(&["prune", &site.text("nightly"), "--keep-last", "5", "--yes"], 0);
+    assert!(!torn.exists());
+}
+
+/// A full backup ended between two volumes since the folder was full. It goes once a newer good one is there, and stands in
+/// nobody's way until then: the history knows that it failed.
+#[test]
+fn a_full_that_ended_between_two_volumes_goes_and_is_in_nobodys_way() {
+    let site = Site::new();
+    for day in 5..29 {
+        site.case.centre.intervals(&format!("2024-02-{day:02}"), 0, 2300, 15, 1);
+    }
+    let (url, nightly) = (site.case.url(), site.text("nightly"));
+    let small = ["--data", "historical", "--volume-size", "16KiB", "--device-capacity", "24KiB"];
+    site.backup("nightly", &small, 5);
+    let torn = volumes(&site.path("nightly"));
+    assert!(!torn.is_empty());
+    std::thread::sleep(Duration::from_millis(1_100));
+    site.backup("nightly", &["--data", "historical"], 0);
+    site.run(&["prune", &nightly, "--keep-last", "1", "--yes"], 0);
+    let restore = ["restore", "--database", &url, "--from", &nightly, "--data", "historical", "--dry-run"];
+    let restored = intervault(&restore).status.code();
+    assert_eq!((torn.iter().filter(|path| path.exists()).count(), restored), (0, Some(0)));
+}
+
+/// A set with a volume that was cut off is not the good one for which older ones go.
+#[test]
+fn a_full_with_a_cut_volume_pushes_no_good_one_out() {
+    let site = Site::new();
+    for day in 5..29 {
+        site.case.centre.intervals(&format!("2024-02-{day:02}"), 0, 2300, 15, 1);
+    }
+    site.backup("nightly", &["--data", "historical"], 0);
+    std::thread::sleep(Duration::from_millis(1_100));
+    let first = volumes(&site.path("nightly"));
+    site.backup("nightly", &["--data", "historical", "--volume-size", "16KiB", "--no-verify"], 0);
+    let there: Vec<PathBuf> = volumes(&site.path("nightly")).into_iter().filter(|path| !first.contains(path)).collect();
+    assert!(there.len() > 2);
+    let cut = std::fs::read(&there[1]).unwrap();
+    std::fs::write(&there[1], &cut[..cut.len() / 2]).unwrap();
+    std::fs::remove_dir_all(site.path("state")).unwrap();
+    site.run(&["prune", &site.text("nightly"), "--keep-last", "1", "--yes"], 0);
+    assert!(first[0].exists(), "the last good full set has gone");
+}
