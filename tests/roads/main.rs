@@ -5,6 +5,7 @@
 mod astray;
 mod bad_backups;
 mod bad_input;
+mod bases;
 #[cfg(target_os = "linux")]
 mod chain_commands;
 mod chains;
