@@ -3,6 +3,7 @@
 
 use super::args::{BrCheckArgs, BrDevice, CheckWork};
 use super::commands::check::judge;
+use super::commands::open;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::job::Job;
@@ -13,7 +14,6 @@ use super::render::check::acd_numbers;
 use super::render::text::escape;
 use crate::check::{self, SetOutline};
 use crate::device::directory::DirectoryDevice;
-use crate::device::file::FileDevice;
 use crate::device::traits::Device;
 use crate::history::entry::Kind;
 use std::io::BufRead;
@@ -73,7 +73,7 @@ pub fn run(given: &Given, input: &mut dyn BufRead, output: &Output) -> Result<Ex
     dialogue(given, input, output, &mut |device, path| {
         let device: Box<dyn Device> = match device {
             BrDevice::Directory => Box::new(DirectoryDevice::open(path)?),
-            BrDevice::File => Box::new(FileDevice::open(path)?),
+            BrDevice::File => open::file(path)?,
         };
         // What is found is judged again for each answer, so that nothing has to be kept open between two questions.
         check::find(device.as_ref(), None)?;

@@ -23,6 +23,7 @@ use crate::history::entry::Kind;
 use crate::history::journal::Journal;
 use args::{BackupOptions, BrCheckArgs, CheckWork, Cli, Command, LogOptions, RestoreArgs, Undo};
 use clap::{CommandFactory as _, Parser};
+use commands::media::Round;
 use config::Config;
 use exit::Exit;
 use failure::Failure;
@@ -240,14 +241,18 @@ fn restore(args: &RestoreArgs, around: &Around, output: &Output) -> Result<Exit,
 
 /// A backup, or those of several file sets.
 fn backup(options: &BackupOptions, around: &Around, output: &Output) -> Result<Exit, Failure> {
+    let round = Round::new(&around.config);
     let Some(file) = &options.file_sets else {
-        let answer = one_backup(options, None, around, output)?;
+        let answer = one_backup(options, None, &round, around, output)?;
         answer.give(output);
         return Ok(answer.exit);
     };
     commands::file_sets::run(options, file, output, |mut options, name| {
+        if interrupt::asked() {
+            return Err(Failure::new(Exit::Failed, "not begun: the backups were asked to stop"));
+        }
         around.config.devices(&mut options.to);
-        one_backup(&options, Some(name), around, output)
+        one_backup(&options, Some(name), &round, around, output)
     })
 }
 
@@ -255,6 +260,7 @@ fn backup(options: &BackupOptions, around: &Around, output: &Output) -> Result<E
 fn one_backup(
     options: &BackupOptions,
     system: Option<&str>,
+    round: &Round<'_>,
     around: &Around,
     output: &Output,
 ) -> Result<commands::backup::Answer, Failure> {
@@ -264,7 +270,7 @@ fn one_backup(
     let job = options.database.iter().fold(job, Job::database).data(&options.kinds(), options.acd);
     let mut answer = None;
     let mut backup = |job: &Job| {
-        let done = commands::backup::run(options, job, output)?;
+        let done = commands::backup::run_when_free(options, round, job, output)?;
         Ok(answer.insert(done).exit)
     };
     let exit = if options.dry_run {

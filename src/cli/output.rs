@@ -44,6 +44,8 @@ pub struct Output {
     terminal: bool,
     out: Mutex<Stream>,
     err: Mutex<Stream>,
+    /// Where a person sees what is asked.
+    seen: Mutex<Stream>,
 }
 
 struct Stream {
@@ -82,6 +84,20 @@ impl Stream {
     }
 }
 
+/// Where a person sees what is asked.
+fn seen() -> Box<dyn Write + Send> {
+    if std::io::stderr().is_terminal() {
+        return Box::new(std::io::stderr());
+    }
+    if std::io::stdout().is_terminal() {
+        return Box::new(std::io::stdout());
+    }
+    match std::fs::File::options().write(true).open("/dev/tty") {
+        Ok(terminal) => Box::new(terminal),
+        Err(_) => Box::new(std::io::stderr()),
+    }
+}
+
 impl Output {
     /// The streams of this process.
     #[must_use]
@@ -103,13 +119,21 @@ impl Output {
                 false => Stream::new(Box::new(std::io::BufWriter::new(std::io::stdout()))),
             },
             err: Stream::new(Box::new(std::io::stderr())),
+            seen: Stream::new(seen()),
         }
     }
 
-    /// Streams of one's own; no terminal, no colours.
+    /// Streams of one's own; no terminal, no colours. What is asked goes nowhere.
     #[must_use]
     pub fn to(style: Style, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Output {
-        Output { style, color: false, terminal: false, out: Stream::new(out), err: Stream::new(err) }
+        let seen = Stream::new(Box::new(std::io::sink()));
+        Output { style, color: false, terminal: false, out: Stream::new(out), err: Stream::new(err), seen }
+    }
+
+    /// The same; what is asked goes to `seen`.
+    #[must_use]
+    pub fn asking(self, seen: Box<dyn Write + Send>) -> Output {
+        Output { seen: Stream::new(seen), ..self }
     }
 
     /// Whether JSON is wanted: then [`Output::object`] is called once, [`Output::line`] is not.
@@ -133,7 +157,17 @@ impl Output {
         }
     }
 
-    /// A question to a person, who answers on the same line.
+    /// A question to a person, who answers on the same line. It goes where the person is, whatever becomes of the answer: to
+    /// standard error or output, whichever is a terminal, else to the terminal of the process.
+    pub fn question(&self, text: &str) {
+        lock(&self.out).flush();
+        let mut seen = lock(&self.seen);
+        seen.write(text);
+        seen.write(" ");
+        seen.flush();
+    }
+
+    /// A question of a dialogue, which is all that there is on standard output.
     pub fn ask(&self, text: &str) {
         let mut out = lock(&self.out);
         out.write(text);

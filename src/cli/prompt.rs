@@ -55,8 +55,11 @@ pub fn next_medium_from(
     device: &str,
     wanted: &str,
 ) -> Result<Medium, Failure> {
-    output.line(&format!("\n{}. The next medium is for {}.", escape(reason), escape(wanted)));
-    output.ask(&format!("Put it into {} and press Enter, or name another device, or q to end here:", escape(device)));
+    let (reason, wanted, device) = (escape(reason), escape(wanted), escape(device));
+    output.question(&format!(
+        "\n{reason}. The next medium is for {wanted}.\n\
+         Put it into {device} and press Enter, or name another device, or q to end here:"
+    ));
     Ok(match answer(input)?.as_deref() {
         None | Some("q") => Medium::Nothing,
         Some("") => Medium::Changed,
@@ -69,7 +72,7 @@ pub fn next_medium_from(
 /// # Errors
 /// The input cannot be read.
 pub fn confirm_from(input: &mut dyn BufRead, output: &Output, question: &str) -> Result<bool, Failure> {
-    output.ask(&format!("{question} [y/N]"));
+    output.question(&format!("{question} [y/N]"));
     let answer = answer(input)?.unwrap_or_default().to_ascii_lowercase();
     Ok(answer == "y" || answer == "yes")
 }
@@ -93,15 +96,22 @@ pub fn answer(input: &mut dyn BufRead) -> Result<Option<String>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::super::output::Style;
-    use super::super::output::tests::captured;
+    use super::super::output::tests::{Capture, captured};
     use super::*;
+
+    /// An output, and what is asked on it.
+    fn asking() -> (Output, Capture) {
+        let (output, _, _) = captured(Style::default());
+        let seen = Capture::default();
+        (output.asking(Box::new(seen.clone())), seen)
+    }
 
     #[test]
     fn only_yes_is_yes() {
         for (said, wanted) in
             [("y\n", true), ("YES\n", true), ("\n", false), ("n\n", false), ("", false), ("yep\n", false)]
         {
-            let (output, out, _) = captured(Style::default());
+            let (output, out) = asking();
             assert_eq!(confirm_from(&mut said.as_bytes(), &output, "Replace 12 rows?"), Ok(wanted), "{said:?}");
             assert_eq!(out.text(), "Replace 12 rows? [y/N] ");
         }
@@ -113,7 +123,7 @@ mod tests {
         for (said, wanted) in
             [("\n", Medium::Changed), ("q\n", Medium::Nothing), ("", Medium::Nothing), (" tape:/dev/nst1 \n", other)]
         {
-            let (output, out, _) = captured(Style::default());
+            let (output, out) = asking();
             let volume = "volume 2, CMS-260104-01-XXAX-00-F-02";
             let answer = next_medium_from(&mut said.as_bytes(), &output, "tape:t is full", "tape:t", volume);
             assert_eq!(answer, Ok(wanted), "{said:?}");

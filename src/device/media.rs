@@ -3,7 +3,7 @@
 
 use super::error::{DeviceError, DeviceErrorKind};
 use super::joined::JoinedDevice;
-use super::traits::{Device, NewVolume, VolumeSink, VolumeSource, WriteLock};
+use super::traits::{Device, NewVolume, RECORD_BYTES, VolumeSink, VolumeSource, WriteLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,11 +27,11 @@ pub trait Supplier: Send + Sync {
     /// The next one is there and cannot be used.
     fn next(&self, volume: &NewVolume<'_>, reason: &str) -> Result<Choice, DeviceError>;
 
-    /// Opens the device of the last medium anew, after [`Choice::Changed`].
+    /// Opens the device of the last medium anew, after [`Choice::Changed`], or another one that is named instead.
     ///
     /// # Errors
-    /// It cannot be used.
-    fn again(&self) -> Result<Arc<dyn Device>, DeviceError>;
+    /// It cannot be used; [`DeviceErrorKind::Wanted`] if nothing else comes.
+    fn again(&self, volume: &NewVolume<'_>) -> Result<Arc<dyn Device>, DeviceError>;
 }
 
 /// Media of one set, in the order in which they fill up.
@@ -79,7 +79,7 @@ impl Media {
                 // A drive lets one at a time have it.
                 self.devices.pop();
                 self.gone = true;
-                supplier.again()?
+                supplier.again(volume)?
             }
             choice @ (Choice::Nothing | Choice::Full) => {
                 let place = self.devices.last().map_or_else(String::new, |device| device.describe());
@@ -152,6 +152,14 @@ impl Device for MediaDevice<'_> {
         true
     }
 
+    fn is_sequential(&self) -> bool {
+        self.media().devices.iter().any(|device| device.is_sequential())
+    }
+
+    fn record_bytes(&self) -> u32 {
+        self.media().devices.first().map_or(RECORD_BYTES, |device| device.record_bytes())
+    }
+
     fn reads_back(&self) -> bool {
         let media = self.media();
         !media.gone && media.devices.iter().all(|device| device.reads_back())
@@ -200,10 +208,6 @@ impl VolumeSink for MediaSink {
 
     fn readable(&self) -> bool {
         self.inner.readable()
-    }
-
-    fn record_bytes(&self) -> u32 {
-        self.inner.record_bytes()
     }
 
     fn sync(&mut self) -> Result<(), DeviceError> {

@@ -10,6 +10,7 @@ pub mod map;
 pub mod media;
 pub mod memory;
 pub mod name;
+pub mod parts;
 pub mod pipe;
 pub mod spool;
 pub mod tape;

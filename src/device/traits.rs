@@ -2,6 +2,9 @@
 
 use super::error::{DeviceError, DeviceErrorKind};
 
+/// Bytes of a device record, unless told otherwise.
+pub const RECORD_BYTES: u32 = 256 << 10;
+
 /// A place that holds volumes, each under a name.
 pub trait Device: Send + Sync {
     /// The device for people: a path, `memory`, …
@@ -93,6 +96,12 @@ pub trait Device: Send + Sync {
         false
     }
 
+    /// Bytes of one device record of a tape that takes the volumes, now or later: what their labels say, wherever they are
+    /// written, so that their bytes are the same everywhere.
+    fn record_bytes(&self) -> u32 {
+        RECORD_BYTES
+    }
+
     /// Keeps other processes from writing there, reading excepted, until what it returns is dropped or this process ends.
     /// A device that no other process can write to needs no lock, and gives one that does nothing.
     ///
@@ -128,6 +137,10 @@ impl<D: Device + ?Sized> Device for std::sync::Arc<D> {
         (**self).create(name)
     }
 
+    fn remove(&self, name: &str) -> Result<(), DeviceError> {
+        (**self).remove(name)
+    }
+
     fn begin(&self, volume: &NewVolume<'_>) -> Result<Box<dyn VolumeSink>, DeviceError> {
         (**self).begin(volume)
     }
@@ -150,6 +163,10 @@ impl<D: Device + ?Sized> Device for std::sync::Arc<D> {
 
     fn is_sequential(&self) -> bool {
         (**self).is_sequential()
+    }
+
+    fn record_bytes(&self) -> u32 {
+        (**self).record_bytes()
     }
 
     fn lock(&self) -> Result<Box<dyn WriteLock>, DeviceError> {
@@ -195,11 +212,6 @@ pub trait VolumeSink: Send {
     fn reserve(&mut self, bytes: u64) -> Result<bool, DeviceError> {
         let _unknown = bytes;
         Ok(true)
-    }
-
-    /// Bytes of one device record; 0 where bytes are stored as they come.
-    fn record_bytes(&self) -> u32 {
-        0
     }
 
     /// Returns when everything appended is on stable storage. On a medium of fixed records that is every whole record: the

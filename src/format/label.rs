@@ -71,7 +71,7 @@ pub struct LabelRecord {
     pub sequence: u32,
     /// Capacity of the volume in bytes; 0 if not bounded.
     pub capacity: u64,
-    /// Bytes of one device record; 0 where the medium stores the block stream as it is.
+    /// Bytes of one device record where the volume lies on a tape, or would; 0 if that is not said.
     pub device_record: u32,
     /// The volume before this one, if this is not the first.
     pub predecessor: Option<Predecessor>,

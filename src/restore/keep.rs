@@ -10,7 +10,7 @@ use crate::base::time::Span;
 use crate::column::batch::Batch;
 use crate::column::digest::Digest;
 use crate::column::encode::{EncodeOptions, Encoder};
-use crate::device::traits::Device;
+use crate::device::traits::{Device, RECORD_BYTES};
 use crate::error::Error;
 use crate::format::block::SetId;
 use crate::format::label::{LabelRecord, data_types, purpose};
@@ -142,7 +142,7 @@ impl Keeper<'_> {
             parent_set: None,
             sequence: 0,
             capacity: 0,
-            device_record: 0,
+            device_record: RECORD_BYTES,
             predecessor: None,
             retain_until: None,
             software: concat!("intervault ", env!("CARGO_PKG_VERSION")).to_owned(),

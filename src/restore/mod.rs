@@ -12,6 +12,7 @@ mod guards;
 mod journal;
 mod keep;
 mod options;
+mod overlap;
 mod payloads;
 mod plan;
 mod report;

@@ -314,10 +314,6 @@ impl VolumeSink for FaultSink {
         Ok(fits && self.inner.reserve(bytes)?)
     }
 
-    fn record_bytes(&self) -> u32 {
-        self.inner.record_bytes()
-    }
-
     fn sync(&mut self) -> Result<(), DeviceError> {
         let mut state = locked(&self.state);
         if let Some(fault) = state.enter(Op::Sync, &self.name, 0, 0) {

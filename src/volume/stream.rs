@@ -6,7 +6,7 @@ use super::name::volume_name;
 use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::name::VOLUME_SUFFIX;
 use crate::device::tape::Namer;
-use crate::device::traits::{Device, VolumeSink};
+use crate::device::traits::{Device, VolumeSink, VolumeSource};
 use crate::format::block::{ALIGNMENT, BlockHeader, BlockKind, HEADER_LEN};
 use crate::format::error::FormatErrorKind;
 use crate::format::label::LabelRecord;
@@ -29,6 +29,11 @@ pub struct Received {
     pub bytes: u64,
 }
 
+/// Bytes that may always be read in vain while a header is looked for, and how many more for each that was taken: headers that
+/// lie must not make this slow.
+const VAIN: u64 = 64 << 20;
+const VAIN_EACH: u64 = 4;
+
 /// Reads volumes from `input`, which people know as `name`, to its end, and writes them to a device. Zeros between two volumes
 /// are passed over, so that the records of a tape may come as they are. Memory: one block.
 ///
@@ -36,8 +41,8 @@ pub struct Received {
 /// [`VolumeError::NotAVolume`] if the input does not begin with a block; it cannot be read; the device fails. Volumes that
 /// were finished before stay there.
 pub fn receive(input: &mut dyn Read, name: &str, device: &dyn Device) -> Result<Received, VolumeError> {
-    let stream = Stream { input, name, held: Vec::new(), ended: false };
-    Receiver { stream, device, sink: None, begun: 0, received: Received::default() }.run()
+    let stream = Stream { input, name, held: Vec::new(), used: 0, ended: false };
+    Receiver { stream, device, sink: None, begun: 0, vain: 0, received: Received::default() }.run()
 }
 
 /// Bytes of the input that were read and not yet used.
@@ -45,12 +50,24 @@ struct Stream<'a> {
     input: &'a mut dyn Read,
     name: &'a str,
     held: Vec<u8>,
+    /// How many of them were used.
+    used: usize,
     ended: bool,
 }
 
 impl Stream<'_> {
+    /// What is held.
+    fn held(&self) -> &[u8] {
+        self.held.get(self.used..).unwrap_or_default()
+    }
+
     /// Reads until `bytes` bytes are held, or the input ends.
     fn hold(&mut self, bytes: usize) -> Result<(), VolumeError> {
+        if self.ended || self.held().len() >= bytes {
+            return Ok(());
+        }
+        self.held.drain(..self.used.min(self.held.len()));
+        self.used = 0;
         while !self.ended && self.held.len() < bytes {
             let had = self.held.len();
             self.held.resize(bytes, 0);
@@ -72,8 +89,9 @@ impl Stream<'_> {
 
     /// The next `bytes` bytes, fewer at the end of the input.
     fn take(&mut self, bytes: usize) -> Vec<u8> {
-        let rest = self.held.split_off(bytes.min(self.held.len()));
-        std::mem::replace(&mut self.held, rest)
+        let taken = self.held().get(..bytes).unwrap_or(self.held()).to_vec();
+        self.used = self.used.saturating_add(taken.len());
+        taken
     }
 }
 
@@ -82,19 +100,21 @@ struct Receiver<'a, 'd> {
     device: &'d dyn Device,
     sink: Option<Box<dyn VolumeSink>>,
     begun: u32,
+    /// Bytes of blocks that turned out to be none.
+    vain: u64,
     received: Received,
 }
 
 impl Receiver<'_, '_> {
     fn run(mut self) -> Result<Received, VolumeError> {
         self.stream.hold(HEADER_LEN)?;
-        if let Err(error) = BlockHeader::parse(&self.stream.held)
+        if let Err(error) = BlockHeader::parse(self.stream.held())
             && matches!(error.kind, FormatErrorKind::Magic | FormatErrorKind::Short { .. })
         {
-            let (name, len) = (self.stream.name.to_owned(), self.stream.held.len() as u64);
+            let (name, len) = (self.stream.name.to_owned(), self.stream.held().len() as u64);
             return Err(VolumeError::NotAVolume { name, len });
         }
-        while !self.stream.held.is_empty() {
+        while !self.stream.held().is_empty() {
             self.step()?;
             self.stream.hold(HEADER_LEN)?;
         }
@@ -104,17 +124,21 @@ impl Receiver<'_, '_> {
 
     /// Takes one block, or as many bytes as lie between two places where one may begin.
     fn step(&mut self) -> Result<(), VolumeError> {
-        let Ok(header) = BlockHeader::parse(&self.stream.held) else {
+        let Ok(header) = BlockHeader::parse(self.stream.held()) else {
             let bytes = self.stream.take(ALIGNMENT);
             let between = self.sink.is_none() && bytes.iter().all(|byte| *byte == 0);
             return if between { Ok(()) } else { self.put(&bytes, None) };
         };
-        self.stream.hold(header.block_len())?;
-        let block = self.stream.take(header.block_len());
-        let whole = block.len() == header.block_len();
         if header.kind == BlockKind::Label {
             self.give_up();
         }
+        if !self.is_here(&header)? {
+            // The volume broke off in this block: another one may begin where the rest of it should be.
+            let bytes = self.stream.take(ALIGNMENT);
+            return self.put(&bytes, None);
+        }
+        let block = self.stream.take(header.block_len());
+        let whole = block.len() == header.block_len();
         self.put(&block, Some(&header))?;
         if header.kind == BlockKind::VolumeEnd
             && whole
@@ -124,6 +148,30 @@ impl Receiver<'_, '_> {
             self.received.finished = self.received.finished.saturating_add(1);
         }
         Ok(())
+    }
+
+    /// Whether the block whose header came is here to its end: it is sound, or damaged and followed by what follows it.
+    fn is_here(&mut self, header: &BlockHeader) -> Result<bool, VolumeError> {
+        let len = header.block_len();
+        self.stream.hold(len)?;
+        if self.stream.held().get(..len).is_some_and(|block| header.payload(block).is_ok()) {
+            return Ok(true);
+        }
+        if self.vain > VAIN.saturating_add(self.received.bytes.saturating_mul(VAIN_EACH)) {
+            return Ok(true);
+        }
+        self.vain = self.vain.saturating_add(len as u64);
+        self.stream.hold(len.saturating_add(HEADER_LEN))?;
+        let Some(behind) = self.stream.held().get(len..) else { return Ok(false) };
+        let (own, last) = (header.identity, header.kind == BlockKind::VolumeEnd);
+        Ok(match BlockHeader::parse(behind) {
+            Ok(next) if last => next.kind == BlockKind::Label,
+            Ok(next) => {
+                let next = next.identity;
+                next.set == own.set && next.volume == own.volume && Some(next.block) == own.block.checked_add(1)
+            }
+            Err(_) => behind.is_empty() || (last && behind.iter().all(|byte| *byte == 0)),
+        })
     }
 
     /// Adds bytes to the volume that is being received; begins one if there is none.
@@ -181,6 +229,73 @@ pub fn ends(bytes: &[u8]) -> bool {
 /// How a tape tells the volumes on it.
 pub const ON_TAPE: Namer = Namer { name: name_of, ends, tail: VOLUME_END_BLOCK_LEN };
 
+/// A volume among others in one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extent {
+    /// The name that its label gives it; none if that is damaged.
+    pub name: Option<String>,
+    /// Its first byte in the file.
+    pub from: u64,
+    /// Its bytes.
+    pub len: u64,
+}
+
+/// The volumes that lie one behind the other in a file, as a pipe brought them. What is one volume, whatever its state, is one
+/// extent. Looks at the headers of the blocks alone; at none but the first and the last if these are of one volume.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn extents(source: &dyn VolumeSource) -> Result<Vec<Extent>, VolumeError> {
+    let header_at = |at: u64| {
+        let mut bytes = [0; HEADER_LEN];
+        if source.len().saturating_sub(at) < HEADER_LEN as u64 {
+            return Ok(None);
+        }
+        source.read_at(at, &mut bytes)?;
+        Ok::<_, VolumeError>(BlockHeader::parse(&bytes).ok())
+    };
+    let whole = || Ok(vec![Extent { name: None, from: 0, len: source.len() }]);
+    let Some(first) = header_at(0)? else { return whole() };
+    let of = |header: &BlockHeader| (header.identity.set, header.identity.volume);
+    let last = header_at(source.len().saturating_sub(VOLUME_END_BLOCK_LEN as u64))?;
+    if last.is_some_and(|last| last.kind == BlockKind::VolumeEnd && of(&last) == of(&first)) {
+        return whole();
+    }
+    let (mut found, mut open, mut at) = (Vec::new(), None, 0);
+    while at < source.len() {
+        let Some(header) = header_at(at)? else {
+            at = at.saturating_add(ALIGNMENT as u64);
+            continue;
+        };
+        let new = header.kind == BlockKind::Label && open.is_none_or(|(_, volume)| volume != of(&header));
+        if new {
+            found.extend(open.map(|(from, _)| (from, at)));
+            open = Some((at, of(&header)));
+        }
+        at = at.saturating_add(header.block_len() as u64);
+        if header.kind == BlockKind::VolumeEnd {
+            found.extend(open.take().map(|(from, _)| (from, at.min(source.len()))));
+        }
+    }
+    found.extend(open.map(|(from, _)| (from, source.len())));
+    if found.len() < 2 {
+        return whole();
+    }
+    let mut extents = Vec::new();
+    for (from, to) in found {
+        let header = header_at(from)?;
+        let len = header.as_ref().map_or(0, BlockHeader::block_len);
+        let mut block = vec![0; usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX).min(len)];
+        source.read_at(from, &mut block)?;
+        extents.push(Extent {
+            name: header.and_then(|header| name_in(&header, &block)),
+            from,
+            len: to.saturating_sub(from),
+        });
+    }
+    Ok(extents)
+}
+
 fn name_in(header: &BlockHeader, block: &[u8]) -> Option<String> {
     let label: LabelRecord = decode_record(header.payload(block).ok()?).ok()?;
     let ours = header.kind == BlockKind::Label && label.check_block(header).is_ok();
@@ -193,6 +308,7 @@ mod tests {
     use crate::device::memory::MemoryDevice;
     use crate::device::name::partial_name;
     use crate::device::pipe::PipeDevice;
+    use crate::format::block::{BlockIdentity, SetId, encode_block};
     use crate::testing::sets::{Sample, write_sample};
     use std::sync::{Arc, Mutex};
 
@@ -314,6 +430,66 @@ mod tests {
             if bit / 8 >= first {
                 assert_eq!(received.bytes(&names[0]), memory.bytes(&names[0]));
             }
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_a_volume_that_broke_off_is_whole() {
+        let (memory, bytes) = piped();
+        let name = memory.list().unwrap().remove(1);
+        let second = memory.bytes(&name).unwrap();
+        for len in (HEADER_LEN.next_multiple_of(ALIGNMENT)..bytes.len()).step_by(ALIGNMENT) {
+            let received = MemoryDevice::new();
+            let stream = [&bytes[..len], &second[..]].concat();
+            let told = receive(&mut stream.as_slice(), "a pipe", &received).unwrap();
+            let all: Vec<Vec<u8>> = received.list().unwrap().iter().map(|name| received.bytes(name).unwrap()).collect();
+            assert!(all.contains(&second) && told.bytes == stream.len() as u64, "{len}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn headers_that_lie_do_not_make_it_slow() {
+        let identity = BlockIdentity { set: SetId([1; 16]), volume: 1, block: 7, section: 1 };
+        let block = encode_block(BlockKind::Chunk, identity, &vec![0; 1 << 20]).unwrap();
+        let mut lies = block[..ALIGNMENT * 2].to_vec();
+        lies[HEADER_LEN..].fill(1);
+        let stream = lies.repeat(30_000);
+        let received = MemoryDevice::new();
+        let told = receive(&mut stream.as_slice(), "a pipe", &received).unwrap();
+        assert_eq!(told.bytes, stream.len() as u64);
+    }
+
+    #[test]
+    fn volumes_in_one_file_are_told_apart() {
+        let (memory, bytes) = piped();
+        let names = memory.list().unwrap();
+        let found = |bytes: Vec<u8>| {
+            let device = MemoryDevice::new();
+            device.insert("all.ivv", bytes);
+            extents(device.open("all.ivv").unwrap().as_ref()).unwrap()
+        };
+        let mut from = 0;
+        let wanted: Vec<Extent> = names
+            .iter()
+            .map(|name| {
+                let len = memory.bytes(name).unwrap().len() as u64;
+                from += len;
+                Extent { name: Some(name.clone()), from: from - len, len }
+            })
+            .collect();
+        assert_eq!(found(bytes.clone()), wanted);
+        // The last one may have been cut off, and zeros may stand between them.
+        let cut = found(bytes[..bytes.len() - 100].to_vec());
+        assert!(
+            cut.len() == wanted.len() && cut[1..].iter().zip(&wanted[1..]).all(|(cut, right)| cut.from == right.from)
+        );
+        let one = memory.bytes(&names[0]).unwrap();
+        let padded = [one.clone(), vec![0; 640], memory.bytes(&names[1]).unwrap()].concat();
+        assert_eq!(found(padded).iter().map(|extent| extent.from).collect::<Vec<_>>(), [0, one.len() as u64 + 640]);
+        // One volume is one, whatever became of it.
+        for bytes in [one.clone(), one[..one.len() - 64].to_vec(), one[64..].to_vec(), Vec::new()] {
+            let len = bytes.len() as u64;
+            assert_eq!(found(bytes), [Extent { name: None, from: 0, len }]);
         }
     }
 

@@ -158,8 +158,7 @@ impl VolumeWriter {
         Sketch { name: self.name.clone(), blocks: self.blocks.clone(), catalog_begun: self.catalog_begun }
     }
 
-    /// Begins a volume: its label is block 0. A capacity of 0 in the label means that it is not bounded. A label without a
-    /// device record gets that of the medium. `wanted`: bytes without which the volume would be begun in vain.
+    /// Begins a volume: its label is block 0. A capacity of 0 in the label means that it is not bounded. `wanted`: bytes without which the volume would be begun in vain.
     ///
     /// # Errors
     /// The label fails its checks, the capacity holds no more than the label, the device fails.
@@ -173,10 +172,6 @@ impl VolumeWriter {
         }
         let new = NewVolume { name: &name, label: &label.label, number: label.volume, needed: needed.max(wanted) };
         let sink = device.begin(&new)?;
-        // Only the medium knows its records; a set that was told a size keeps it wherever it goes.
-        let record = if label.device_record == 0 { sink.record_bytes() } else { label.device_record };
-        let payload = encode_record(&LabelRecord { device_record: record, ..label.clone() })
-            .map_err(|error| VolumeError::format(&name, error))?;
         let mut writer = VolumeWriter {
             sink,
             name,

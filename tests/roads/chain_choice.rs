@@ -1,7 +1,6 @@
 //! Which chain a plain restore takes where several sets are there, and what it says of those that it passes over.
 
 use super::chains::{all, incremental};
-use super::site::{Site, volumes};
 use super::support::*;
 use intervault::backup::{self, Select};
 use intervault::device::memory::MemoryDevice;
@@ -11,25 +10,6 @@ use intervault::restore::{Restore, RestorePlan};
 use intervault::schema::grain::DataType;
 use intervault::volume::chain::{Chain, ChainError, Wanted};
 use intervault::volume::set::list_sets;
-use std::time::Duration;
-
-/// A full backup that was killed is never finished: it is not in the way of a restore of the only chain that is there.
-#[test]
-fn a_full_that_was_never_finished_is_not_in_the_way_of_a_restore() {
-    let site = Site::new();
-    site.backup("nightly", &["--data", "historical"], 0);
-    std::thread::sleep(Duration::from_millis(1_100));
-    let first = volumes(&site.path("nightly"));
-    site.backup("nightly", &["--data", "historical"], 0);
-    let second = volumes(&site.path("nightly")).into_iter().find(|path| !first.contains(path)).unwrap();
-    // As a process leaves it that was killed while it wrote.
-    let bytes = std::fs::read(&second).unwrap();
-    let name = format!(".{}.partial", second.file_name().unwrap().to_str().unwrap());
-    std::fs::write(second.with_file_name(name), &bytes[..bytes.len() / 2]).unwrap();
-    std::fs::remove_file(&second).unwrap();
-    let (url, nightly) = (site.case.url(), site.text("nightly"));
-    site.run(&["restore", "--database", &url, "--from", &nightly, "--data", "historical", "--dry-run"], 0);
-}
 
 /// A centre of many rows.
 fn large() -> Centre {

@@ -421,7 +421,7 @@ fn reaches(rows: &[Counted], at: i64) -> bool {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 40,
+        cases: 24,
         max_shrink_iters: 60,
         failure_persistence: None,
         ..ProptestConfig::default()

@@ -149,9 +149,9 @@ fn a_tape_takes_set_after_set_and_gives_them_back() {
     let said = backup(&["--overwrite", "expired", "--now", "2024-03-18 12:00"], 5);
     assert!(said["message"].as_str().unwrap().contains("says nothing of when it may go"), "{said}");
     backup(&["--overwrite", "any", "--retain", "7", "--now", "2024-03-18 12:00"], 0);
-    let said = backup(&["--overwrite", "expired", "--now", "2024-03-25 12:00"], 5);
+    let said = backup(&["--overwrite", "expired", "--now", "2024-03-24 12:00"], 5);
     assert!(said["message"].as_str().unwrap().contains("to be kept until 2024-03-25"), "{said}");
-    backup(&["--overwrite", "expired", "--now", "2024-03-26 12:00"], 0);
+    backup(&["--overwrite", "expired", "--now", "2024-03-25 12:00"], 0);
     assert_eq!(json(&["check", &tape], 0)["sets"].as_array().unwrap().len(), 1);
     let (_, err) = run(&["backup", "--database", &url, "--to", "/b", "--overwrite", "any"], 2);
     assert!(err.contains("--overwrite is for tapes"), "{err}");
@@ -176,7 +176,7 @@ fn a_tape_of_another_system_or_with_something_else_is_refused() {
 }
 
 /// Many rows, so that a backup takes several devices.
-fn large() -> Centre {
+pub fn large() -> Centre {
     let centre = Centre::new(&[HSPLIT]);
     centre.run(
         "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 40000) \

@@ -5,7 +5,7 @@
 mod astray;
 mod bad_backups;
 mod bad_input;
-#[cfg(target_os = "linux")]
+mod bases;
 mod chain_choice;
 #[cfg(target_os = "linux")]
 mod chain_commands;
@@ -23,22 +23,28 @@ mod decided;
 mod devices;
 #[cfg(target_os = "linux")]
 mod dialogue;
-mod engine_broken;
-#[cfg(target_os = "linux")]
-mod engine_commands_broken;
 mod estimates;
+mod every_grain;
 #[cfg(target_os = "linux")]
 mod files;
+#[cfg(target_os = "linux")]
+mod files_chosen;
 #[cfg(target_os = "linux")]
 mod files_commands;
 #[cfg(target_os = "linux")]
 mod files_hostile;
+#[cfg(target_os = "linux")]
+mod files_restored;
 mod histories;
+#[cfg(target_os = "linux")]
+mod images;
 mod incremental;
 mod incremental_since;
 #[cfg(target_os = "linux")]
 mod json;
 mod left_alone;
+#[cfg(target_os = "linux")]
+mod media;
 #[cfg(target_os = "linux")]
 mod monitors;
 mod one_backup;
@@ -54,12 +60,13 @@ mod schedule;
 mod signals;
 #[cfg(target_os = "linux")]
 mod site;
+mod sources;
 #[cfg(target_os = "linux")]
 mod status;
+#[cfg(target_os = "linux")]
+mod streams;
 mod support;
 #[cfg(target_os = "linux")]
 mod torn;
 mod undo;
-#[cfg(target_os = "linux")]
-mod volume_broken;
 mod windows;

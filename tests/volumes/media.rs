@@ -41,7 +41,7 @@ impl Supplier for Stack {
         Ok(self.devices.lock().unwrap().pop().map_or(Choice::Nothing, Choice::Another))
     }
 
-    fn again(&self) -> Result<Arc<dyn Device>, DeviceError> {
+    fn again(&self, _volume: &NewVolume<'_>) -> Result<Arc<dyn Device>, DeviceError> {
         panic!("no medium was changed")
     }
 }

@@ -114,12 +114,10 @@ fn folder_pipe_tape_and_memory_carry_the_same_blocks() {
 }
 
 #[test]
-fn a_tape_says_in_the_label_how_large_its_records_are() {
-    let tape = Tape::with(&[sample(1)], None);
-    assert_eq!(only_set(&tape.device()).label().device_record, RECORD);
-    let memory = MemoryDevice::new();
-    write_sample(&memory, &sample(1), None).unwrap();
-    assert_eq!(only_set(&memory).label().device_record, 0);
+fn every_device_says_how_large_the_records_of_its_tapes_are() {
+    let tape = Tape::blank();
+    let shared: Arc<dyn Device> = Arc::new(tape.device());
+    assert_eq!((shared.record_bytes(), MemoryDevice::new().record_bytes()), (RECORD, 262_144));
 }
 
 #[test]
@@ -271,7 +269,8 @@ fn a_tape_that_must_not_be_written_says_so() {
 fn labels_are_read_before_a_tape_is_written_over() {
     let rule = |overwrite, today| {
         let label = sample_label(1);
-        Admission { overwrite, today, server: label.source_server, database: label.source_database }
+        let (server, database) = (label.source_server, label.source_database);
+        Admission { overwrite, today, server, database, set: sample_label(9).set(), before: Vec::new() }
     };
     let kept = |retain_until, seed| {
         let tape = Tape::blank();
@@ -288,10 +287,10 @@ fn labels_are_read_before_a_tape_is_written_over() {
     };
     assert_eq!(after(&Tape::blank(), &rule(Overwrite::Expired, 20_000)), Ok(1));
     assert_eq!(after(&kept(Some(20_000), 1), &rule(Overwrite::Never, 30_000)), Ok(2));
-    assert_eq!(after(&kept(Some(20_000), 1), &rule(Overwrite::Expired, 20_001)), Ok(1));
+    assert_eq!(after(&kept(Some(20_000), 1), &rule(Overwrite::Expired, 20_000)), Ok(1));
     assert_eq!(after(&kept(Some(20_000), 1), &rule(Overwrite::Any, 0)), Ok(1));
     assert_eq!(after(&kept(None, 1), &rule(Overwrite::Any, 0)), Ok(1));
-    let refused = after(&kept(Some(20_000), 1), &rule(Overwrite::Expired, 20_000)).unwrap_err();
+    let refused = after(&kept(Some(20_000), 1), &rule(Overwrite::Expired, 19_999)).unwrap_err();
     assert!(
         refused.contains("to be kept until 2024-10-04") && refused.contains("CMS-260104-01-XXAX-00-F-01"),
         "{refused}"
@@ -301,6 +300,17 @@ fn labels_are_read_before_a_tape_is_written_over() {
     let other = Admission { server: "another".to_owned(), ..rule(Overwrite::Never, 0) };
     let refused = after(&kept(None, 1), &other).unwrap_err();
     assert!(refused.contains("another system, database cms of server server-1"), "{refused}");
+    // Files and tables of one server lie beside each other; files of two servers do not.
+    let files = Admission { database: String::new(), ..rule(Overwrite::Never, 0) };
+    assert_eq!(after(&kept(None, 1), &files), Ok(2));
+    assert!(after(&kept(None, 1), &Admission { server: "another".to_owned(), ..files }).is_err());
+    // What was written just before stays, and a tape of the set that is written is none for its next volume.
+    for overwrite in [Overwrite::Never, Overwrite::Expired, Overwrite::Any] {
+        let before = Admission { before: vec![sample_label(1).set()], ..rule(overwrite, 30_000) };
+        assert_eq!(after(&kept(Some(20_000), 1), &before), Ok(2), "{overwrite:?}");
+        let refused = after(&kept(Some(20_000), 9), &rule(overwrite, 30_000)).unwrap_err();
+        assert!(refused.contains("of the set that is being written: bring another medium"), "{refused}");
+    }
     // A tape with something else on it, such as an archive of another program.
     let strange = Tape::blank();
     let mut archive = 512u32.to_le_bytes().to_vec();

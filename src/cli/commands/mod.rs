@@ -11,7 +11,7 @@ pub mod files;
 pub mod generate;
 pub mod label;
 pub mod log;
-mod media;
+pub(super) mod media;
 pub mod open;
 pub mod prune;
 mod rebuild;

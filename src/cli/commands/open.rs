@@ -8,6 +8,7 @@ use crate::cli::render::text::escape;
 use crate::device::directory::DirectoryDevice;
 use crate::device::file::FileDevice;
 use crate::device::joined::JoinedDevice;
+use crate::device::parts::PartsDevice;
 use crate::device::pipe::PipeDevice;
 use crate::device::spool::SpoolDevice;
 use crate::device::tape::TapeDevice;
@@ -38,11 +39,27 @@ pub fn database(url: &DatabaseUrl) -> Result<SqliteStore, Failure> {
 /// There is no such folder or file; no volume comes through standard input, or there is no room for it.
 pub fn volumes(device: &DevicePath) -> Result<Box<dyn Device>, Failure> {
     Ok(match device {
-        DevicePath::Path(path) if path.is_file() => Box::new(FileDevice::open(path)?),
+        DevicePath::Path(path) if path.is_file() => file(path)?,
         DevicePath::Path(path) => Box::new(DirectoryDevice::open(path)?),
         DevicePath::Tape(path) => Box::new(TapeDevice::open(path, ON_TAPE, false, None)?),
         DevicePath::Pipe => Box::new(piped()?),
     })
+}
+
+/// Opens one file: a volume, or several one behind the other, as a pipe brought them.
+///
+/// # Errors
+/// There is no such file, or its name is not that of a volume.
+pub fn file(path: &Path) -> Result<Box<dyn Device>, Failure> {
+    let device = FileDevice::open(path)?;
+    let Some(name) = device.list()?.pop() else { return Ok(Box::new(device)) };
+    let source = device.open(&name)?;
+    let volumes = stream::extents(source.as_ref()).map_err(Error::from)?;
+    if volumes.len() < 2 {
+        return Ok(Box::new(device));
+    }
+    let volumes = volumes.into_iter().map(|volume| (volume.name, volume.from, volume.len)).collect();
+    Ok(Box::new(PartsDevice::new(path, source, volumes)))
 }
 
 /// What people call the pipes of this process.
@@ -58,6 +75,10 @@ fn piped() -> Result<SpoolDevice, Failure> {
             .hint("send them through a pipe, as in: ssh vault cat /backup/monday.ivv | intervault check -"));
     }
     let folder = std::env::temp_dir();
+    if !folder.is_dir() {
+        let what = format!("volumes from a pipe are kept in {} meanwhile, which is no folder", folder.display());
+        return Err(Failure::usage(what).hint("let TMPDIR name a folder with room for them"));
+    }
     let spool = SpoolDevice::new(INPUT, &folder);
     stream::receive(&mut input.lock(), INPUT, &spool).map_err(|error| {
         let failure = Failure::from(Error::from(error));

@@ -1,27 +1,23 @@
 //! Volumes on a tape. Each is a *file* of the tape: device records of one size, the last filled up with zeros, then a file
 //! mark. A volume that ends without its end mark is partial; what is written next takes its place.
 
+use super::cache::Cache;
 use super::drive::{Drive, RECORD_MAX};
 use super::image::{ImageDrive, RECORDS_AFTER_WARNING};
 use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::name::{VOLUME_SUFFIX, partial_name};
-use crate::device::traits::{Device, VolumeSink, VolumeSource};
+use crate::device::traits::{Device, NewVolume, RECORD_BYTES, VolumeSink, VolumeSource};
 use rustix::io::Errno;
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// Bytes of a device record, unless told otherwise.
-pub const RECORD_BYTES: u32 = 256 << 10;
 
 /// Every volume is a multiple of so many bytes long: what tells its last bytes from the zeros that fill its last record.
 const GRANULE: usize = 64;
-
-/// Bytes of records that are remembered after they were read.
-const CACHE_BYTES: usize = 16 << 20;
 
 /// What a tape must know of the volumes on it, and cannot tell by itself.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +40,19 @@ struct Shared {
     place: PathBuf,
     namer: Namer,
     record: u32,
+    /// Whether its image was made for this device.
+    made: AtomicBool,
     reel: Mutex<Reel>,
+}
+
+/// Takes away an image that was made for nothing. Nobody else writes to it: the drive, which has it locked, goes after this.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if self.made.load(Ordering::Relaxed) && fs::metadata(&self.place).is_ok_and(|found| found.len() == 0) {
+            // An empty image that stays is a blank tape, no more.
+            let _stays = fs::remove_file(&self.place);
+        }
+    }
 }
 
 /// One file of the tape.
@@ -74,7 +82,7 @@ struct Reel {
     /// Whether the end of the medium was announced.
     full: bool,
     buffer: Vec<u8>,
-    cache: VecDeque<(u64, Arc<Vec<u8>>)>,
+    cache: Cache,
 }
 
 impl std::fmt::Debug for TapeDevice {
@@ -102,17 +110,20 @@ impl TapeDevice {
         Ok(TapeDevice::on(Box::new(image), path, namer, RECORD_BYTES))
     }
 
-    /// As [`TapeDevice::open`], to write; a tape image that is not there is made, blank.
+    /// As [`TapeDevice::open`], to write; a tape image that is not there is made, blank. If nothing is ever written to it, it
+    /// is gone again with the device.
     ///
     /// # Errors
     /// As [`TapeDevice::open`]; the image cannot be made.
     pub fn for_writing(path: &Path, namer: Namer, capacity: Option<u64>) -> Result<TapeDevice, DeviceError> {
-        match fs::File::options().write(true).create_new(true).open(path) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        let made = match fs::File::options().write(true).create_new(true).open(path) {
+            Ok(_) => true,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
             Err(error) => return Err(DeviceError { op: "create", place: path.to_owned(), kind: kind_of(error) }),
-        }
-        TapeDevice::open(path, namer, true, capacity)
+        };
+        let device = TapeDevice::open(path, namer, true, capacity)?;
+        device.shared.made.store(made, Ordering::Relaxed);
+        Ok(device)
     }
 
     /// The tape in any drive, known to people as `place`; volumes are written in records of `record` bytes.
@@ -127,9 +138,10 @@ impl TapeDevice {
             writing: false,
             full: false,
             buffer: Vec::new(),
-            cache: VecDeque::new(),
+            cache: Cache::default(),
         };
-        let shared = Shared { place: place.to_owned(), namer, record, reel: Mutex::new(reel) };
+        let made = AtomicBool::new(false);
+        let shared = Shared { place: place.to_owned(), namer, record, made, reel: Mutex::new(reel) };
         TapeDevice { shared: Arc::new(shared) }
     }
 }
@@ -222,8 +234,8 @@ impl Reel {
 
     /// Reads an object: the bytes of a record, nothing of a file mark; none behind the end of data.
     fn read(&mut self, object: u64) -> io::Result<Option<Arc<Vec<u8>>>> {
-        if let Some((_, record)) = self.cache.iter().find(|(number, _)| *number == object) {
-            return Ok(Some(Arc::clone(record)));
+        if let Some(record) = self.cache.get(object) {
+            return Ok(Some(record));
         }
         self.set(0)?;
         let len = loop {
@@ -242,11 +254,10 @@ impl Reel {
         };
         self.at = object.checked_add(1);
         let record = Arc::new(self.buffer.get(..len).unwrap_or_default().to_vec());
-        let most = (CACHE_BYTES / len.max(1)).max(2);
-        while self.cache.len() >= most {
-            self.cache.pop_front();
+        // A file mark is met once.
+        if len > 0 {
+            self.cache.put(object, &record);
         }
-        self.cache.push_back((object, Arc::clone(&record)));
         Ok(Some(record))
     }
 
@@ -254,7 +265,10 @@ impl Reel {
     fn scan(&mut self, namer: &Namer) -> io::Result<()> {
         self.forget();
         self.unknown = false;
-        let mut files: Vec<TapeFile> = Vec::new();
+        if !self.drive.status()?.ready {
+            return Err(Errno::NOMEDIUM.into());
+        }
+        let (mut files, mut names): (Vec<TapeFile>, BTreeSet<String>) = (Vec::new(), BTreeSet::new());
         let mut first = 0;
         loop {
             let head = match self.read(first) {
@@ -279,8 +293,8 @@ impl Reel {
                 }
                 other => other?,
             };
-            let twin = files.iter().any(|other| other.name == file.name);
-            let name = if twin { numbered(number) } else { file.name.clone() };
+            let name = if names.contains(&file.name) { numbered(number) } else { file.name.clone() };
+            names.insert(name.clone());
             files.push(TapeFile { name, ..file });
             match next {
                 Some(next) => first = next,
@@ -411,6 +425,28 @@ impl Device for TapeDevice {
         Ok(Box::new(TapeSink { shared, name: name.to_owned(), first, records: 0, held, ended: false }))
     }
 
+    /// Full before it is begun, where the drive knows that the volume would be begun in vain.
+    fn begin(&self, volume: &NewVolume<'_>) -> Result<Box<dyn VolumeSink>, DeviceError> {
+        const OP: &str = "write to";
+        let shared = &self.shared;
+        let mut reel = shared.known(OP)?;
+        let first = reel.behind();
+        let room = reel.go(first).and_then(|()| reel.drive.room()).map_err(|error| shared.failed(OP, error))?;
+        drop(reel);
+        if let Some(room) = room {
+            let fail = |kind| Err(DeviceError { op: OP, place: shared.place.clone(), kind });
+            let records = volume.needed.next_multiple_of(u64::from(shared.record.max(1)));
+            if first == 0 && room < volume.needed {
+                let what = format!("a volume needs {} bytes, more than the capacity of the tape", volume.needed);
+                return fail(DeviceErrorKind::Io(io::Error::new(io::ErrorKind::InvalidInput, what)));
+            }
+            if first > 0 && room < records {
+                return fail(DeviceErrorKind::Full);
+            }
+        }
+        self.create(volume.name)
+    }
+
     /// A volume that is torn at the end of the data gives way to a file mark.
     fn discard(&self, name: &str) -> Result<(), DeviceError> {
         const OP: &str = "write to";
@@ -437,6 +473,10 @@ impl Device for TapeDevice {
 
     fn is_sequential(&self) -> bool {
         true
+    }
+
+    fn record_bytes(&self) -> u32 {
+        self.shared.record
     }
 }
 
@@ -535,10 +575,6 @@ impl VolumeSink for TapeSink {
     /// Until early warning: what a drive still takes after it is many times what index and end mark need.
     fn reserve(&mut self, _bytes: u64) -> Result<bool, DeviceError> {
         Ok(!self.shared.reel().full)
-    }
-
-    fn record_bytes(&self) -> u32 {
-        self.shared.record
     }
 
     fn sync(&mut self) -> Result<(), DeviceError> {

@@ -90,4 +90,12 @@ pub trait Drive: Send {
     /// # Errors
     /// There are fewer objects.
     fn seek(&mut self, object: u64) -> io::Result<()>;
+
+    /// Bytes between where the drive stands and early warning; none if it does not know, as most do not.
+    ///
+    /// # Errors
+    /// See [`Drive`].
+    fn room(&mut self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
 }

@@ -3,6 +3,7 @@
 //! bytes. The file ends where the data end.
 
 use super::drive::{Drive, DriveStatus, RECORD_MAX};
+use super::objects::{MARK, Objects, stored};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use std::fs::File;
@@ -13,33 +14,22 @@ use std::path::Path;
 /// Records that still go onto the tape behind early warning, unless told otherwise.
 pub const RECORDS_AFTER_WARNING: u32 = 256;
 
-/// Bytes of a length, and of a file mark.
-const MARK: u64 = 4;
-
-/// One object on the tape: where it stands in the file, and the bytes of its record; none for a file mark.
-#[derive(Debug, Clone, Copy)]
-struct Object {
-    offset: u64,
-    record: Option<u32>,
-}
+/// Bytes of the file that are read at a time in search of its objects: a length and the next one stand side by side.
+const LOOK: usize = 4_096;
 
 /// A file-backed drive with its tape.
 #[derive(Debug)]
 pub struct ImageDrive {
     file: File,
     writable: bool,
-    objects: Vec<Object>,
-    /// Bytes of the file that whole objects take.
-    len: u64,
+    objects: Objects,
     /// Number of the object before which the drive stands.
-    at: usize,
+    at: u64,
     /// Size of the records that are written; 0: none was set.
     record: u32,
     /// Bytes of records before early warning, and records that go on after it.
     capacity: Option<u64>,
     after: u32,
-    /// Records written since early warning.
-    warned: u32,
     /// Whether the next write behind early warning is the one that goes on.
     spoken: bool,
     /// Whether the end of data was read once since the drive stood before it.
@@ -64,13 +54,11 @@ impl ImageDrive {
         let mut drive = ImageDrive {
             file,
             writable: write,
-            objects: Vec::new(),
-            len: 0,
+            objects: Objects::default(),
             at: 0,
             record: 0,
             capacity: None,
             after: RECORDS_AFTER_WARNING,
-            warned: 0,
             spoken: false,
             seen_end: false,
             synced: 0,
@@ -90,44 +78,35 @@ impl ImageDrive {
     /// # Errors
     /// The file cannot be cut.
     pub fn power_cut(self) -> io::Result<()> {
-        self.file.set_len(self.synced.min(self.len))
+        self.file.set_len(self.synced.min(self.objects.bytes()))
     }
 
     /// Lists the objects. A record that is cut off at the end of the file was never written whole: the data end before it.
     fn scan(&mut self) -> io::Result<()> {
-        let total = self.file.metadata()?.len();
-        while let Some(length) = self.length_at(self.len, total)? {
-            let object = Object { offset: self.len, record: Some(length).filter(|length| *length > 0) };
-            let Some(bytes) = object.record else {
-                self.objects.push(object);
-                self.len = self.len.saturating_add(MARK);
-                continue;
-            };
-            let strange = || io::Error::new(ErrorKind::InvalidData, "it is no tape image");
-            if bytes as usize > RECORD_MAX {
-                return Err(strange());
+        let mut lengths = Lengths { total: self.file.metadata()?.len(), file: &self.file, from: 0, held: Vec::new() };
+        loop {
+            let at = self.objects.bytes();
+            let Some(bytes) = lengths.at(at)? else { break };
+            if bytes > 0 {
+                let strange = || io::Error::new(ErrorKind::InvalidData, "it is no tape image");
+                if bytes as usize > RECORD_MAX {
+                    return Err(strange());
+                }
+                match lengths.at(at.saturating_add(stored(bytes)).saturating_sub(MARK))? {
+                    None => break,
+                    Some(again) if again != bytes => return Err(strange()),
+                    Some(_) => {}
+                }
             }
-            let end = self.len.saturating_add(stored(bytes));
-            match self.length_at(end.saturating_sub(MARK), total)? {
-                None => break,
-                Some(again) if again != bytes => return Err(strange()),
-                Some(_) => {}
-            }
-            self.objects.push(object);
-            self.len = end;
+            self.objects.push(Some(bytes).filter(|bytes| *bytes > 0))?;
         }
-        self.synced = self.len;
+        self.synced = self.objects.bytes();
         Ok(())
     }
 
-    /// The length that stands at a place; none if the file ends there.
-    fn length_at(&self, offset: u64, total: u64) -> io::Result<Option<u32>> {
-        if offset.saturating_add(MARK) > total {
-            return Ok(None);
-        }
-        let mut bytes = [0; MARK as usize];
-        self.file.read_exact_at(&mut bytes, offset)?;
-        Ok(Some(u32::from_le_bytes(bytes)))
+    /// Where in the file the drive stands.
+    fn offset(&self) -> u64 {
+        self.objects.get(self.at).map_or_else(|| self.objects.bytes(), |next| next.offset)
     }
 
     /// Discards what follows, and says where the next object goes.
@@ -135,12 +114,11 @@ impl ImageDrive {
         if !self.writable {
             return Err(Errno::ACCESS.into());
         }
-        let end = self.objects.get(self.at).map_or(self.len, |next| next.offset);
+        let end = self.offset();
         if self.file.metadata()?.len() != end {
             self.file.set_len(end)?;
         }
         self.objects.truncate(self.at);
-        self.len = end;
         self.synced = self.synced.min(end);
         Ok(end)
     }
@@ -149,25 +127,49 @@ impl ImageDrive {
     fn warn(&mut self, end: u64) -> io::Result<()> {
         let Some(capacity) = self.capacity else { return Ok(()) };
         if end.saturating_add(u64::from(self.record)) <= capacity {
-            (self.warned, self.spoken) = (0, false);
+            self.spoken = false;
             return Ok(());
         }
-        self.spoken = !self.spoken || self.warned >= self.after;
-        if self.spoken {
-            return Err(Errno::NOSPC.into());
-        }
-        self.warned = self.warned.saturating_add(1);
-        Ok(())
+        // Whoever wrote them: a tape does not grow by being put in again.
+        let warned = self.objects.records_beyond(capacity);
+        self.spoken = !self.spoken || warned >= u64::from(self.after);
+        if self.spoken { Err(Errno::NOSPC.into()) } else { Ok(()) }
     }
 
-    fn go(&mut self, object: usize) {
+    fn go(&mut self, object: u64) {
         (self.at, self.seen_end) = (object, false);
     }
 }
 
-/// Bytes that a record takes in the file.
-fn stored(record: u32) -> u64 {
-    u64::from(record).next_multiple_of(2).saturating_add(MARK.saturating_mul(2))
+/// Reads lengths out of an image, most of them without a further look at the file.
+struct Lengths<'f> {
+    file: &'f File,
+    total: u64,
+    /// What was read last, and where in the file that begins.
+    from: u64,
+    held: Vec<u8>,
+}
+
+impl Lengths<'_> {
+    /// The length that stands at a place; none if the file ends there.
+    fn at(&mut self, offset: u64) -> io::Result<Option<u32>> {
+        if offset.saturating_add(MARK) > self.total {
+            return Ok(None);
+        }
+        if let Some(bytes) = self.held(offset) {
+            return Ok(Some(u32::from_le_bytes(bytes)));
+        }
+        let room = usize::try_from(self.total.saturating_sub(offset)).unwrap_or(usize::MAX).min(LOOK);
+        self.held.resize(room, 0);
+        self.from = offset;
+        self.file.read_exact_at(&mut self.held, offset)?;
+        Ok(self.held(offset).map(u32::from_le_bytes))
+    }
+
+    fn held(&self, offset: u64) -> Option<[u8; MARK as usize]> {
+        let at = usize::try_from(offset.checked_sub(self.from)?).ok()?;
+        self.held.get(at..)?.first_chunk().copied()
+    }
 }
 
 impl Drive for ImageDrive {
@@ -197,14 +199,13 @@ impl Drive for ImageDrive {
         whole.resize(whole.len().next_multiple_of(2), 0);
         whole.extend_from_slice(&bytes.to_le_bytes());
         self.file.write_all_at(&whole, offset)?;
-        self.len = offset.saturating_add(whole.len() as u64);
-        self.objects.push(Object { offset, record: Some(bytes) });
+        self.objects.push(Some(bytes))?;
         self.go(self.objects.len());
         Ok(())
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(object) = self.objects.get(self.at).copied() else {
+        let Some(object) = self.objects.get(self.at) else {
             let before = std::mem::replace(&mut self.seen_end, true);
             return if before { Err(Errno::IO.into()) } else { Ok(0) };
         };
@@ -219,12 +220,11 @@ impl Drive for ImageDrive {
         for _ in 0..count {
             let offset = self.cut()?;
             self.file.write_all_at(&[0; MARK as usize], offset)?;
-            self.len = offset.saturating_add(MARK);
-            self.objects.push(Object { offset, record: None });
+            self.objects.push(None)?;
             self.go(self.objects.len());
         }
         self.file.sync_data()?;
-        self.synced = self.len;
+        self.synced = self.objects.bytes();
         Ok(())
     }
 
@@ -235,28 +235,18 @@ impl Drive for ImageDrive {
 
     fn space_files(&mut self, count: u32) -> io::Result<()> {
         for _ in 0..count {
-            let rest = self.objects.get(self.at..).unwrap_or_default();
-            match rest.iter().position(|object| object.record.is_none()) {
-                Some(step) => self.go(self.at.saturating_add(step).saturating_add(1)),
-                None => {
-                    self.go(self.objects.len());
-                    return Err(Errno::IO.into());
-                }
-            }
+            let mark = self.objects.mark_from(self.at);
+            self.go(mark.as_ref().map_or(self.objects.len(), |mark| mark.saturating_add(1)));
+            mark?;
         }
         Ok(())
     }
 
     fn space_back_files(&mut self, count: u32) -> io::Result<()> {
         for _ in 0..count {
-            let before = self.objects.get(..self.at).unwrap_or_default();
-            match before.iter().rposition(|object| object.record.is_none()) {
-                Some(place) => self.go(place),
-                None => {
-                    self.go(0);
-                    return Err(Errno::IO.into());
-                }
-            }
+            let mark = self.objects.mark_before(self.at);
+            self.go(*mark.as_ref().unwrap_or(&0));
+            mark?;
         }
         Ok(())
     }
@@ -267,15 +257,19 @@ impl Drive for ImageDrive {
     }
 
     fn tell(&mut self) -> io::Result<u64> {
-        Ok(self.at as u64)
+        Ok(self.at)
     }
 
     fn seek(&mut self, object: u64) -> io::Result<()> {
-        match usize::try_from(object).ok().filter(|object| *object <= self.objects.len()) {
-            Some(object) => self.go(object),
-            None => return Err(Errno::IO.into()),
+        if object > self.objects.len() {
+            return Err(Errno::IO.into());
         }
+        self.go(object);
         Ok(())
+    }
+
+    fn room(&mut self) -> io::Result<Option<u64>> {
+        Ok(self.capacity.map(|capacity| capacity.saturating_sub(self.offset())))
     }
 }
 
@@ -355,6 +349,25 @@ mod tests {
         drive.file_marks(1).unwrap();
         drive.seek(0).unwrap();
         drive.write(b"ab").unwrap();
+    }
+
+    #[test]
+    fn the_end_stays_where_it_is_however_often_a_tape_is_put_in() {
+        let (_folder, path) = blank();
+        let put_in = || ImageDrive::open(&path, true).unwrap().with_capacity(Some(30), 2);
+        let mut written = 0;
+        for _ in 0..9 {
+            let mut drive = put_in();
+            drive.set_record(2).unwrap();
+            drive.end_of_data().unwrap();
+            written += (0..2).filter(|_| drive.write(b"ab").is_ok()).count();
+            drive.file_marks(1).unwrap();
+        }
+        assert_eq!(written, 4, "with the file marks two records before the warning and two behind it");
+        assert_eq!(put_in().room().unwrap(), Some(30));
+        let mut drive = put_in();
+        drive.end_of_data().unwrap();
+        assert_eq!(drive.room().unwrap(), Some(0));
     }
 
     #[test]
