@@ -90,7 +90,7 @@ pub fn run(options: &BackupOptions, round: &Round<'_>, job: &Job, output: &Outpu
     if options.dry_run {
         let (plan, refused) = (backup.plan()?, shelf.refused(0));
         let exit = if plan.gaps.warn() || !refused.is_empty() { Exit::Warnings } else { Exit::Done };
-        let (json, text) = (render::plan_json(&plan, &now), render::plan_text(&plan, &now));
+        let (json, text) = (render::plan_json(&plan, &refused, &now), render::plan_text(&plan, &now));
         return Ok(Answer { schema: "intervault/backup-plan", exit, json, text, warnings: refused });
     }
     // Said while somebody is still there to change them.
@@ -137,7 +137,10 @@ fn warnings(report: &BackupReport, unproved: bool, piped: bool) -> Vec<String> {
             "not read back, since it went through a pipe: prove it at the other end, with intervault check - --verify; \
              --no-verify says that you do"
         }
-        false => "not read back, since a medium was changed: prove the volumes with intervault check --verify",
+        false => {
+            "not read back, since a medium was changed: prove the volumes with intervault check --verify, all media at once (in \
+             drives of their own, or copied into one file); it does not ask for the next one"
+        }
     };
     [
         if unproved { vec![proof.to_owned()] } else { Vec::new() },
