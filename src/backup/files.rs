@@ -131,17 +131,23 @@ const LISTED_MAX: usize = 100;
 const LISTED_BYTES_MAX: u64 = 1 << 20;
 
 impl TreeReport {
-    /// Whether a person should look at it: something could not be read, or not as it was.
+    /// Whether a person should look at it: something could not be read, or not as it was, or nothing of it was kept.
     #[must_use]
     pub const fn warns(&self) -> bool {
-        self.tally.troubles.count > 0
+        self.tally.troubles.count > 0 || self.is_empty()
+    }
+
+    /// Whether not even its root is on the volumes, though the tree was named.
+    const fn is_empty(&self) -> bool {
+        let Tally { files, folders, links, other_names, .. } = self.tally;
+        files == 0 && folders == 0 && links == 0 && other_names == 0
     }
 
     /// What of the tree is not on the volumes, or not as it was: the first paths by name, then how many more there are.
     #[must_use]
     pub fn gaps(&self) -> Vec<Gap> {
         let mut gaps = Vec::new();
-        for (noted, warns) in [(&self.tally.left_out, false), (&self.tally.troubles, true)] {
+        for (noted, warns) in [(&self.tally.left_out, self.is_empty()), (&self.tally.troubles, true)] {
             let Noted { count, first } = noted;
             let name = |path: &str| match path {
                 "." => self.tree.clone(),

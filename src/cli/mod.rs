@@ -248,6 +248,9 @@ fn backup(options: &BackupOptions, around: &Around, output: &Output) -> Result<E
         return Ok(answer.exit);
     };
     commands::file_sets::run(options, file, output, |mut options, name| {
+        if interrupt::asked() {
+            return Err(Failure::new(Exit::Failed, "not begun: the backups were asked to stop"));
+        }
         around.config.devices(&mut options.to);
         one_backup(&options, Some(name), &round, around, output)
     })
@@ -267,7 +270,7 @@ fn one_backup(
     let job = options.database.iter().fold(job, Job::database).data(&options.kinds(), options.acd);
     let mut answer = None;
     let mut backup = |job: &Job| {
-        let done = commands::backup::run(options, round, job, output)?;
+        let done = commands::backup::run_when_free(options, round, job, output)?;
         Ok(answer.insert(done).exit)
     };
     let exit = if options.dry_run {

@@ -94,10 +94,12 @@ pub struct Entry {
     pub size: u64,
     /// Bytes that the file system set aside for it.
     pub allocated: u64,
-    /// Where a symbolic link points, or the file's first name in the tree.
+    /// Where a symbolic link points, or the file's first name in the tree. Of the tree's root the whole path that it has.
     pub link: Option<Vec<u8>>,
     /// Which file it is at the source: device and number.
     pub identity: (u64, u64),
+    /// Whether it is a file with several names, in the tree or elsewhere, and this is the first that was met.
+    pub several: bool,
 }
 
 /// How much of a file's content a row could be sure of. The ids are frozen.

@@ -4,6 +4,8 @@
 use super::entry::Kind;
 use super::name::{fault, order, shown, within};
 use super::rows::Row;
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 
 /// Where a row stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,8 +14,33 @@ pub enum Place {
     First,
     /// It goes on with the file of the row before.
     Next,
-    /// It is a piece of a file whose beginning is lost.
+    /// It is a piece of a file whose beginning is lost, or a further name of a file that is lost.
     Lost,
+}
+
+/// Files that are remembered, by a hash of 8 bytes each: some 20 MB. Of a tree with more of them further names are looked at only
+/// when they are written.
+const FILES_KNOWN_MAX: usize = 1 << 20;
+
+/// The files of a tree so far. What is said not to be one is none; another path may be taken for one once in 2^44 times.
+#[derive(Debug, Default)]
+struct Files {
+    hasher: RandomState,
+    hashes: HashSet<u64>,
+    full: bool,
+}
+
+impl Files {
+    fn add(&mut self, path: &[u8]) {
+        self.full |= self.hashes.len() >= FILES_KNOWN_MAX;
+        if !self.full {
+            self.hashes.insert(self.hasher.hash_one(path));
+        }
+    }
+
+    fn may_have(&self, path: &[u8]) -> bool {
+        self.full || self.hashes.contains(&self.hasher.hash_one(path))
+    }
 }
 
 /// Looks at the rows of a tree one by one, in their order.
@@ -32,6 +59,8 @@ pub struct Order {
     gap: bool,
     /// The file whose pieces are not all there.
     torn: Option<Vec<u8>>,
+    /// Those whose pieces are.
+    files: Files,
 }
 
 impl Order {
@@ -47,7 +76,7 @@ impl Order {
         }
     }
 
-    /// The file that turned out to be torn since this was last asked.
+    /// The file that turned out to be torn since this was last asked, or the further name of one.
     pub fn torn(&mut self) -> Option<Vec<u8>> {
         self.torn.take()
     }
@@ -84,6 +113,9 @@ impl Order {
                 return wrong("the pieces of a file do not follow each other");
             }
             self.wanted = if row.last { None } else { wanted.checked_add(1) };
+            if row.last {
+                self.files.add(row.path);
+            }
             return Ok(Place::Next);
         }
         if gap && same && row.kind == Kind::File && row.piece > 0 {
@@ -96,11 +128,25 @@ impl Order {
         if row.piece > 0 {
             return if gap { Ok(self.lost(row)) } else { wrong("the beginning of the file is missing") };
         }
-        if row.kind == Kind::OtherName && (fault(row.link).is_some() || order(row.link, row.path).is_ge()) {
-            return wrong("it names another file that does not stand before it");
+        match row.kind {
+            Kind::OtherName => return self.other_name(row),
+            Kind::File if row.last => self.files.add(row.path),
+            Kind::File => self.wanted = Some(1),
+            Kind::Folder | Kind::Link | Kind::Totals => {}
         }
-        self.wanted = (row.kind == Kind::File && !row.last).then_some(1);
         Ok(Place::First)
+    }
+
+    fn other_name(&mut self, row: &Row<'_>) -> Result<Place, String> {
+        let before = fault(row.link).is_none() && order(row.link, row.path).is_lt();
+        match before && self.files.may_have(row.link) {
+            true => Ok(Place::First),
+            false if before && self.gaps => {
+                self.torn = Some(row.path.to_vec());
+                Ok(Place::Lost)
+            }
+            false => Err(format!("{}: it names another file that does not stand before it", shown(row.path))),
+        }
     }
 
     fn lost(&mut self, row: &Row<'_>) -> Place {
@@ -267,5 +313,44 @@ mod tests {
         assert_eq!(order.look(&link), Ok(Place::First));
         order.gap();
         assert!(order.look(&file("c/passwd", 0, true)).is_err());
+    }
+
+    #[test]
+    fn a_further_name_is_one_of_a_file_that_stood_before_it() {
+        let other = |path, to: &'static [u8]| Row { link: to, ..row(Kind::OtherName, path, 0, true) };
+        let begin = [folder(""), file("a", 0, false), file("a", 1, true), folder("b"), file("b/c", 0, true)];
+        let look = |last: Row<'static>, gap: bool| {
+            let mut order = Order::default();
+            for row in &begin {
+                order.look(row).unwrap();
+            }
+            if gap {
+                order.gap();
+            }
+            order.look(&last).map(|place| (place, order.torn()))
+        };
+        for gap in [false, true] {
+            assert_eq!(look(other("z", b"a"), gap), Ok((Place::First, None)));
+            assert_eq!(look(other("z", b"b/c"), gap), Ok((Place::First, None)));
+            for named in [&b"z"[..], b"zz", b"../a", b"/a"] {
+                assert!(look(other("z", named), gap).is_err(), "{}", named.escape_ascii());
+            }
+            // A folder, the root, and nothing: with rows missing, a file of that name may have been among these.
+            for named in [&b"b"[..], b"", b"b/d"] {
+                let looked = look(other("z", named), gap);
+                let expected = gap.then(|| (Place::Lost, Some(b"z".to_vec())));
+                assert_eq!(looked.ok(), expected, "{}", named.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn files_are_remembered_up_to_a_bound_and_then_taken_to_be_known() {
+        let mut files = Files::default();
+        let path = |number: usize| number.to_le_bytes();
+        (0..FILES_KNOWN_MAX).for_each(|number| files.add(&path(number)));
+        assert!(files.may_have(&path(7)) && !files.may_have(b"other"));
+        files.add(b"one more");
+        assert!(files.may_have(b"other") && files.hashes.len() == FILES_KNOWN_MAX);
     }
 }

@@ -53,7 +53,8 @@ pub const CMSADM: [&str; 36] = [
 ///
 /// `*` and `?` stand for anything but a slash, `**` for any number of folders, `[a-z]` and `{a,b}` for one of several, `\`
 /// takes the meaning from what follows. A pattern without a slash is held against the last component of a path; one that begins
-/// with a slash against the whole path, from the root of the file system on; any other against the path in its tree.
+/// with a slash against the whole path, from the root of the file system on; any other against the path in its tree. The root
+/// of a tree has the name and the whole path under which it was named.
 ///
 /// ```
 /// use intervault::files::pattern::Patterns;
@@ -105,10 +106,30 @@ impl Patterns {
         self.whole.is_empty() && self.in_tree.is_empty() && self.names.is_empty()
     }
 
+    /// Whether the tree that lies at `root` is matched as a whole: its root, or by its whole path a folder above.
+    ///
+    /// ```
+    /// use intervault::files::pattern::Patterns;
+    /// let patterns = Patterns::new(["/cms/tmp", "*.cfg"])?;
+    /// assert!(patterns.cover(b"/cms/tmp") && patterns.cover(b"/cms/tmp/a") && patterns.cover(b"/etc/adm.cfg"));
+    /// assert!(!patterns.cover(b"/cms") && !patterns.cover(b"/etc/old.cfg/a"));
+    /// # Ok::<(), intervault::files::error::FilesError>(())
+    /// ```
+    #[must_use]
+    pub fn cover(&self, root: &[u8]) -> bool {
+        let root = root.strip_suffix(b"/").unwrap_or(root);
+        let mut above = (0..root.len()).filter(|at| root.get(*at) == Some(&b'/')).map(|at| root.get(..at.max(1)));
+        self.matches(root, b"") || above.any(|folder| folder.is_some_and(|folder| is(&self.whole, folder)))
+    }
+
     /// Whether a path of the tree that lies at `root` is matched itself; folders above it are not looked at.
     #[must_use]
     pub fn matches(&self, root: &[u8], path: &[u8]) -> bool {
-        let is = |set: &GlobSet, text: &[u8]| !set.is_empty() && set.is_match(Path::new(OsStr::from_bytes(text)));
+        if path.is_empty() {
+            let root = root.strip_suffix(b"/").unwrap_or(root);
+            let name = root.iter().rposition(|byte| *byte == b'/').and_then(|at| root.get(at.saturating_add(1)..));
+            return is(&self.names, name.unwrap_or(root)) || is(&self.whole, if root.is_empty() { b"/" } else { root });
+        }
         let name = split(path).map_or(path, |(_, name)| name);
         is(&self.names, name)
             || is(&self.in_tree, path)
@@ -116,11 +137,12 @@ impl Patterns {
     }
 }
 
+fn is(set: &GlobSet, text: &[u8]) -> bool {
+    !set.is_empty() && set.is_match(Path::new(OsStr::from_bytes(text)))
+}
+
 fn whole(root: &[u8], path: &[u8]) -> Vec<u8> {
-    match (root.strip_suffix(b"/").unwrap_or(root), path) {
-        (root, b"") => root.to_vec(),
-        (root, path) => [root, b"/", path].concat(),
-    }
+    [root.strip_suffix(b"/").unwrap_or(root), b"/", path].concat()
 }
 
 /// What of a tree is meant.
@@ -176,6 +198,30 @@ mod tests {
         for (pattern, path, expected) in cases {
             let found = Patterns::new([pattern]).unwrap().matches(b"/srv/t", path);
             assert_eq!(found, expected, "{pattern} on {}", path.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_tree_is_matched_by_its_name_its_whole_path_and_those_of_the_folders_above() {
+        let cases: [(&str, &[u8], bool); 14] = [
+            ("t", b"/srv/t", true),
+            ("t", b"/srv/t/", true),
+            ("srv", b"/srv/t", false),
+            ("/srv", b"/srv/t", true),
+            ("/srv/t", b"/srv/t", true),
+            ("/srv/t/", b"/srv/t", true),
+            ("/srv/t/a", b"/srv/t", false),
+            ("/s", b"/srv/t", false),
+            ("/*/t", b"/srv/t/a", true),
+            ("/", b"/srv/t", true),
+            ("/", b"/", true),
+            ("srv/t", b"/srv/t", false),
+            ("**/t", b"/srv/t", false),
+            ("t", b"t", true),
+        ];
+        for (pattern, root, expected) in cases {
+            let found = Patterns::new([pattern]).unwrap().cover(root);
+            assert_eq!(found, expected, "{pattern} on {}", root.escape_ascii());
         }
     }
 

@@ -16,6 +16,8 @@ use std::sync::Arc;
 const PART_PIECES: u64 = 2;
 /// Entries at which a part is cut.
 const PART_ENTRIES: usize = 2_048;
+/// Files with several names at which a part is cut: these are held open, and some threads have a part each.
+const PART_HELD: usize = 64;
 /// Holes of shorter files are read as zeros.
 const SPARSE_MIN: u64 = 64 << 10;
 
@@ -31,11 +33,13 @@ pub struct Part {
 enum Job {
     /// An entry, whole.
     Whole(Entry),
+    /// A file with several names that is open: other entries name this one as the first.
+    Held(Open),
     /// Some pieces of a file that is open.
     Pieces(Arc<Open>, Vec<Cut>),
 }
 
-/// A file that is read in several parts.
+/// A file that is open.
 #[derive(Debug)]
 struct Open {
     entry: Entry,
@@ -146,9 +150,9 @@ impl Parts {
         if self.done {
             return None;
         }
-        let (mut part, mut bytes) = (Part::default(), 0u64);
+        let (mut part, mut bytes, mut held) = (Part::default(), 0u64, 0);
         let room = self.piece.saturating_mul(PART_PIECES);
-        while bytes < room && part.jobs.len() < PART_ENTRIES {
+        while bytes < room && part.jobs.len() < PART_ENTRIES && held < PART_HELD {
             if let Some(big) = &mut self.big {
                 let cuts = big.take(room.saturating_sub(bytes));
                 bytes = cuts.iter().fold(bytes, |sum, cut| sum.saturating_add(u64::from(cut.bytes).max(1)));
@@ -166,8 +170,13 @@ impl Parts {
             match met {
                 Met::Trouble(error) => part.tally.trouble(&error),
                 Met::LeftOut(path, what) => part.tally.left_out.add(shown(&path), what),
-                Met::Entry(entry) if self.is_big(&entry) => match self.source.file(&entry.path) {
-                    Ok(file) => self.big = Some(Cutting::new(Open { entry, file }, self.piece)),
+                Met::Entry(entry) if entry.several || self.is_big(&entry) => match self.open(entry) {
+                    Ok(open) if self.is_big(&open.entry) => self.big = Some(Cutting::new(open, self.piece)),
+                    Ok(open) => {
+                        bytes = bytes.saturating_add(open.entry.size);
+                        held = held.saturating_add(1);
+                        part.jobs.push(Job::Held(open));
+                    }
                     Err(error) => part.tally.trouble(&error),
                 },
                 Met::Entry(entry) => {
@@ -177,6 +186,18 @@ impl Parts {
             }
         }
         Some(part)
+    }
+
+    /// Opens a file that entries to come may name. If it cannot be opened, or is another one by now, none will.
+    fn open(&mut self, entry: Entry) -> Result<Open, FilesError> {
+        let opened = self.source.file(&entry.path);
+        let same = opened
+            .as_ref()
+            .is_ok_and(|file| fstat(file).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == entry.identity));
+        if !same {
+            self.walk.forget(&entry);
+        }
+        Ok(Open { file: opened?, entry })
     }
 
     fn is_big(&self, entry: &Entry) -> bool {
@@ -278,7 +299,11 @@ impl<'a> Reader<'a> {
         let (mut rows, mut tally) = (Rows::default(), part.tally);
         for job in part.jobs {
             match job {
-                Job::Whole(entry) if entry.kind == Kind::File => self.file(&entry, &mut rows, &mut tally),
+                Job::Whole(entry) if entry.kind == Kind::File => match self.source.file(&entry.path) {
+                    Ok(file) => self.file(&entry, file.as_fd(), &mut rows, &mut tally),
+                    Err(error) => tally.trouble(&error),
+                },
+                Job::Held(open) => self.file(&open.entry, open.file.as_fd(), &mut rows, &mut tally),
                 Job::Whole(entry) => {
                     let counter = match entry.kind {
                         Kind::Folder => &mut tally.folders,
@@ -299,17 +324,13 @@ impl<'a> Reader<'a> {
     }
 
     /// A file that fits the part.
-    fn file(&mut self, entry: &Entry, rows: &mut Rows, tally: &mut Tally) {
-        let file = match self.source.file(&entry.path) {
-            Ok(file) => file,
-            Err(error) => return tally.trouble(&error),
-        };
+    fn file(&self, entry: &Entry, file: BorrowedFd<'_>, rows: &mut Rows, tally: &mut Tally) {
         let first = rows.len();
         let (mut size, mut state, mut number) = (0u64, State::Sound, 0u64);
         loop {
             let wanted = entry.size.saturating_sub(size).min(self.piece as u64) as usize;
             let offset = size;
-            let had = match rows.content(wanted, |room| fill(file.as_fd(), offset, room)) {
+            let had = match rows.content(wanted, |room| fill(file, offset, room)) {
                 Ok(had) => had,
                 Err(error) => {
                     state = State::Unread;
@@ -328,7 +349,7 @@ impl<'a> Reader<'a> {
             number = number.saturating_add(1);
         }
         if state == State::Sound {
-            state = changed(entry, file.as_fd(), size, tally);
+            state = changed(entry, file, size, tally);
         }
         rows.settle(first, size, state);
         tally.count(size, state);

@@ -90,7 +90,8 @@ pub struct Row<'a> {
     pub group: &'a [u8],
     /// Bytes of the file; its last row counts. In the totals: bytes of all files.
     pub size: u64,
-    /// Where a symbolic link points; the path of the first name for a further one.
+    /// Where a symbolic link points; the path of the first name for a further one; of the tree's root the whole path that it
+    /// had at the source, if known.
     pub link: &'a [u8],
     /// Where the piece begins in its file.
     pub offset: u64,

@@ -116,6 +116,15 @@ struct Frame {
     included: bool,
 }
 
+/// What two names of one file have in common, beside device and number: these are given again when a file is gone. Size, time
+/// of the content, time of the rest.
+type Same = (i64, (i64, i128), (i64, i128));
+
+fn same(stat: &Stat) -> Same {
+    let changed = (stat.st_mtime, i128::from(stat.st_mtime_nsec));
+    (stat.st_size, changed, (stat.st_ctime, i128::from(stat.st_ctime_nsec)))
+}
+
 /// A walk through a tree. Keeps the names in the folders that it is in, and one path for each file with several names.
 pub struct Walk {
     source: Source,
@@ -128,7 +137,8 @@ pub struct Walk {
     ready: VecDeque<Met>,
     /// Folders that are given as soon as something in them is.
     pending: Vec<Entry>,
-    first_names: HashMap<(u64, u64), Vec<u8>>,
+    /// Files with several names: the first one met, by device and number.
+    first_names: HashMap<(u64, u64), (Vec<u8>, Same)>,
     begun: bool,
     /// Entries that the filter left out; what lies in a folder that was left out is not counted.
     pub filtered: u64,
@@ -157,9 +167,12 @@ impl Walk {
     pub fn step(&mut self) -> Option<Met> {
         if !self.begun {
             self.begun = true;
-            // The root was named, so that it is meant whatever the patterns say.
-            let all = self.filter.include.is_empty();
-            self.meet(Vec::new(), all, true);
+            // The root was named, so that it is meant although it is not included.
+            let all = self.filter.include.is_empty() || self.filter.include.cover(&self.root);
+            match self.filter.exclude.cover(&self.root) {
+                true => self.ready.push_back(Met::LeftOut(Vec::new(), "a pattern leaves all of it out".to_owned())),
+                false => self.meet(Vec::new(), all, true),
+            }
         }
         loop {
             if let Some(met) = self.ready.pop_front() {
@@ -217,23 +230,36 @@ impl Walk {
             meta: Meta::of(&stat),
             size: 0,
             allocated: (stat.st_blocks as u64).saturating_mul(512),
-            link: None,
+            link: root.then(|| self.root.clone()),
             identity,
+            several: false,
         };
         if kind == FileType::Symlink {
             match self.source.beneath.link(&entry.path) {
                 Ok(link) => (entry.kind, entry.link) = (Kind::Link, Some(link)),
                 Err(error) => return self.ready.push_back(Met::Trouble(error)),
             }
-        } else if let Some(first) = self.first_names.get(&identity).filter(|_| stat.st_nlink > 1) {
-            (entry.kind, entry.link) = (Kind::OtherName, Some(first.clone()));
+        } else if let Some(first) = self.first_name(&stat) {
+            (entry.kind, entry.link) = (Kind::OtherName, Some(first));
         } else {
             entry.size = u64::try_from(stat.st_size).unwrap_or(0);
-            if stat.st_nlink > 1 {
-                self.first_names.insert(identity, entry.path.clone());
+            entry.several = stat.st_nlink > 1;
+            if entry.several {
+                self.first_names.insert(identity, (entry.path.clone(), same(&stat)));
             }
         }
         self.give(entry);
+    }
+
+    /// The first name of a file, if this is a further one. A file that was changed in between is kept under each name.
+    fn first_name(&self, stat: &Stat) -> Option<Vec<u8>> {
+        let (first, met) = self.first_names.get(&(stat.st_dev, stat.st_ino))?;
+        (stat.st_nlink > 1 && *met == same(stat)).then(|| first.clone())
+    }
+
+    /// A file with several names cannot be read under the one that was met first: the next one that is met is the first.
+    pub fn forget(&mut self, entry: &Entry) {
+        self.first_names.remove(&entry.identity);
     }
 
     fn folder(&mut self, path: Vec<u8>, stat: &Stat, included: bool, root: bool) {
@@ -248,8 +274,9 @@ impl Walk {
             meta: Meta::of(stat),
             size: 0,
             allocated: 0,
-            link: None,
+            link: root.then(|| self.root.clone()),
             identity,
+            several: false,
         };
         match included || root {
             true => self.give(entry),
@@ -350,6 +377,15 @@ mod tests {
         assert_eq!(paths(&met).join(" "), " a a/deep a/deep/deeper a/deep/deeper/x.log");
         let (met, _) = walk(folder.path(), &["a/deep", "empty"], &["*.log"], &[]);
         assert_eq!(paths(&met).join(" "), " a a/deep a/deep/deeper empty");
+        let own = folder.path().display().to_string();
+        let above = folder.path().parent().unwrap().display().to_string();
+        let name = folder.path().file_name().unwrap().to_str().unwrap();
+        let all = walk(folder.path(), &[], &[], &[]).0;
+        for pattern in [&own[..], &above, name] {
+            assert_eq!(walk(folder.path(), &[pattern], &[], &[]).0, all, "{pattern}");
+            let none = walk(folder.path(), &[], &[pattern], &[]).0;
+            assert_eq!(paths(&none), ["! a pattern leaves all of it out"], "{pattern}");
+        }
         let own = folder.path().join("a");
         let (met, _) = walk(folder.path(), &[], &[], &[&own]);
         assert_eq!(paths(&met)[1], "!a this backup is written there");
@@ -366,5 +402,40 @@ mod tests {
         assert_eq!(paths(&met).join(" "), " deep deep/deeper deep/deeper/x.log y.txt");
         let gone = Source::open(&at("none")).unwrap_err();
         assert_eq!(gone.kind, FilesErrorKind::NotFound);
+    }
+
+    /// A new file has the number of one that is gone, on most file systems at once: it is no further name of that one.
+    #[test]
+    fn a_file_that_is_not_as_it_was_under_its_first_name_is_no_further_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("z")).unwrap();
+        for name in ["a", "b", "c"] {
+            fs::write(at(name), "one").unwrap();
+            fs::hard_link(at(name), at(&format!("z/{name}"))).unwrap();
+        }
+        let mut walk = Walk::new(Source::open(folder.path()).unwrap(), Filter::all().unwrap(), HashSet::new());
+        let begin: Vec<Met> = (0..4).map(|_| walk.step().unwrap()).collect();
+        assert_eq!(paths(&begin).join(" "), " a b c");
+        fs::write(at("a"), "another size").unwrap();
+        fs::write(at("b"), "two").unwrap();
+        let number = fs::metadata(at("c")).unwrap().ino();
+        fs::remove_file(at("c")).unwrap();
+        fs::remove_file(at("z/c")).unwrap();
+        // Where the file system gives no number again, the last of these is just one more file.
+        let name = |count| format!("z/d{count:04}");
+        let again = (0..2_000).map(name).find(|name| {
+            fs::write(at(name), "one").unwrap();
+            fs::metadata(at(name)).unwrap().ino() == number
+        });
+        fs::hard_link(at(&again.unwrap_or_else(|| name(0))), at("z/e")).unwrap();
+        let met: Vec<Met> = std::iter::from_fn(|| walk.step()).collect();
+        let others = met.iter().filter_map(|met| match met {
+            Met::Entry(entry) if entry.kind == Kind::OtherName => Some((entry.path.clone(), entry.link.clone())),
+            _ => None,
+        });
+        let others: Vec<(Vec<u8>, Option<Vec<u8>>)> = others.collect();
+        let [(path, Some(link))] = &others[..] else { panic!("{others:?}") };
+        assert!(path == b"z/e" && link.starts_with(b"z/d"), "{others:?}");
     }
 }

@@ -4,17 +4,17 @@
 use super::beneath::Beneath;
 use super::entry::{Kind, Meta};
 use super::error::{FilesError, FilesErrorKind};
-use super::name::{components, fault, join, shown, split};
+use super::name::{components, fault, join, order, shown, split};
 use super::owners::Owners;
 use super::read::Noted;
 use super::rows::Row;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid, chownat, fchmod, fchown, ftruncate,
-    futimens, linkat, mkdirat, renameat, renameat_with, symlinkat, unlinkat, utimensat,
+    AtFlags, FileType, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid, chownat, fchmod, fchown, fstat,
+    ftruncate, futimens, linkat, mkdirat, renameat, renameat_with, statat, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::{Errno, pwrite};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// How files are written.
@@ -56,6 +56,8 @@ pub struct Writer {
     options: WriteOptions,
     owners: Owners,
     open: Option<Filling>,
+    /// Files that get further names, once they are written with their device and number.
+    expected: HashMap<Vec<u8>, Option<(u64, u64)>>,
     /// Folders that were made because something lies in them; their own row may follow.
     led: HashSet<Vec<u8>>,
     /// Folders whose permissions and times are still to be set, in order.
@@ -93,11 +95,17 @@ impl Writer {
             options,
             owners: Owners::of_this_system(),
             open: None,
+            expected: HashMap::new(),
             led: HashSet::new(),
             folders: Vec::new(),
             temporary: 0,
             written: Written::default(),
         })
+    }
+
+    /// A file of this path will get further names: to be said before it is written. No other file gets any.
+    pub fn expect(&mut self, path: Vec<u8>) {
+        self.expected.insert(path, None);
     }
 
     /// Writes one row under this path below the folder. The rows of a file come one after the other.
@@ -181,10 +189,19 @@ impl Writer {
         self.beneath.folder(folder).map(|_| ())
     }
 
-    /// A name that nothing of the tree is likely to have.
-    fn temporary(&mut self) -> Vec<u8> {
-        self.temporary = self.temporary.saturating_add(1);
-        format!(".intervault-{}-{}.part", rustix::process::getpid().as_raw_nonzero(), self.temporary).into_bytes()
+    /// A name that nothing in the folder has: not even what a restore left that was killed, by a process of this number.
+    fn temporary(&mut self, folder: &[u8]) -> Result<Vec<u8>, FilesError> {
+        let at = self.beneath.folder(folder)?;
+        loop {
+            self.temporary = self.temporary.saturating_add(1);
+            let process = rustix::process::getpid().as_raw_nonzero();
+            let name = format!(".intervault-{process}-{}.part", self.temporary).into_bytes();
+            match statat(at, &name[..], AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(_) => {}
+                Err(Errno::NOENT) => return Ok(name),
+                Err(error) => return Err(FilesError::system("look at", folder, error)),
+            }
+        }
     }
 
     fn piece(&mut self, path: &[u8], row: &Row<'_>) -> Result<(), FilesError> {
@@ -193,7 +210,7 @@ impl Writer {
             Some(filling) => filling,
             None => {
                 self.lead(folder)?;
-                let temporary = self.temporary();
+                let temporary = self.temporary(folder)?;
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
                 let file = self.beneath.file(&join(folder, &temporary), flags, Mode::from_raw_mode(0o600));
                 let file = file.map_err(|error| FilesError { place: shown(path), op: "create", ..error })?;
@@ -211,9 +228,14 @@ impl Writer {
         let Some(filling) = &self.open else { return Ok(()) };
         let set = set_meta(&filling.file, &row.meta, self.options.owners.then_some(here));
         let temporary = filling.temporary.clone();
+        let identity = match self.expected.contains_key(path) {
+            true => fstat(&filling.file).ok().map(|stat| (stat.st_dev, stat.st_ino)),
+            false => None,
+        };
         self.note(path, set);
         self.rename(folder, &temporary, name, path)?;
         self.open = None;
+        self.is_written(path, identity);
         self.written.files = self.written.files.saturating_add(1);
         self.written.bytes = self.written.bytes.saturating_add(row.size);
         Ok(())
@@ -225,7 +247,7 @@ impl Writer {
             return Err(FilesError::refused("write", path, "it is a symbolic link that points to no path"));
         }
         self.lead(folder)?;
-        let temporary = self.temporary();
+        let temporary = self.temporary(folder)?;
         let at = self.beneath.folder(folder)?;
         symlinkat(row.link, at, &temporary[..]).map_err(|error| FilesError::system("make link", path, error))?;
         let mut set = utimensat(at, &temporary[..], &times(&row.meta), AtFlags::SYMLINK_NOFOLLOW);
@@ -241,7 +263,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Gives a file that was written a further name. False if the file is not there, which is noted.
+    fn is_written(&mut self, path: &[u8], identity: Option<(u64, u64)>) {
+        if let Some(known) = self.expected.get_mut(path) {
+            *known = identity;
+        }
+    }
+
+    /// Gives a file that was written by this writer, and expected, a further name. False if there is none, which is noted:
+    /// whatever else has the first name by now is none of the tree.
     ///
     /// # Errors
     /// As [`Writer::row`].
@@ -252,28 +281,40 @@ impl Writer {
         let (Some((folder, name)), Some((first_folder, first_name))) = (split(path), split(first)) else {
             return Err(FilesError::refused("write", path, "the folder itself is meant"));
         };
+        let Some(identity) = self.expected.get(first).copied().flatten() else {
+            let why = format!("the file whose other name it is, {}, was not restored", shown(first));
+            self.written.troubles.add(shown(path), why);
+            return Ok(false);
+        };
         self.lead(folder)?;
-        let temporary = self.temporary();
-        let missing = |error: &FilesError| error.kind == FilesErrorKind::NotFound;
+        let temporary = self.temporary(folder)?;
         self.other.forget();
         let linked = match self.other.folder(first_folder) {
             Ok(from) => {
                 let to = self.beneath.folder(folder)?;
                 let linked = linkat(from, first_name, to, &temporary[..], AtFlags::empty());
-                linked.map_err(|error| FilesError::system("link", path, error))
+                linked.map_err(|error| FilesError::system("link", path, error)).and_then(|()| {
+                    let stat = statat(to, &temporary[..], AtFlags::SYMLINK_NOFOLLOW);
+                    let stat = stat.map_err(|error| FilesError::system("look at", path, error))?;
+                    if (stat.st_dev, stat.st_ino) == identity {
+                        return Ok(());
+                    }
+                    let _gone = unlinkat(to, &temporary[..], AtFlags::empty());
+                    Err(FilesError { op: "link", place: shown(first), kind: FilesErrorKind::NotFound })
+                })
             }
             Err(error) => Err(error),
         };
         match linked {
-            Err(error) if missing(&error) => {
-                self.written
-                    .troubles
-                    .add(shown(path), format!("the file whose other name it is, {}, is not there", shown(first)));
+            Err(FilesError { kind: FilesErrorKind::NotFound, .. }) => {
+                let why = format!("the file whose other name it is, {}, is not there any more", shown(first));
+                self.written.troubles.add(shown(path), why);
                 Ok(false)
             }
             Err(error) => Err(error),
             Ok(()) => {
                 self.rename(folder, &temporary, name, path)?;
+                self.is_written(path, Some(identity));
                 self.written.other_names = self.written.other_names.saturating_add(1);
                 Ok(true)
             }
@@ -329,6 +370,8 @@ impl Writer {
             self.give_up();
             return Err(error);
         }
+        // Trees that lie in each other come in any order.
+        self.folders.sort_by(|a, b| order(&a.0, &b.0));
         // The deepest first: what is set of a folder must not lock out, nor its time change with what it holds.
         while let Some((path, meta, here)) = self.folders.pop() {
             match self.beneath.folder(&path).and_then(|fd| {

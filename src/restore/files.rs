@@ -1,6 +1,7 @@
 //! File trees of a set back into a folder. The plan reads and proves every row of the trees, and looks at what is in the way;
 //! only then is a file written. Knows no database.
 
+use super::overlap::{Origin, Overlap, Turn};
 use super::plan::position;
 use super::report::cancelled;
 use crate::base::monitor::{Monitor, Silent, Task};
@@ -28,6 +29,9 @@ use std::path::Path;
 
 /// Threads that decode chunks, at most; one thread writes.
 const DECODERS_MAX: usize = 3;
+
+/// What is said of a file of which pieces are missing.
+const TORN: &str = "not all of it is on the volumes";
 
 /// Which files are restored, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,18 +84,25 @@ pub struct TreePlan {
     pub other_names: u64,
     /// Bytes of the files, holes included.
     pub bytes: u64,
-    /// Files and others that were not chosen.
+    /// Files and others that were not chosen, or that another tree gives.
     pub others: u64,
     /// Files that had changed while they were backed up, or of which not all could be read then.
     pub changed: Noted,
-    /// Files of which not all is on the volumes, and parts that cannot be read: these are not restored.
+    /// Files of which not all is on the volumes, and parts that cannot be read: these are not restored. Where the volumes that
+    /// may have a newer state of the tree are not here, that too.
     pub lost: Noted,
     /// Number of the section.
     section: u32,
+    /// Count and digest of the rows that were read.
+    read: Digest,
+    /// First rows of what could not be: chunks, and gaps between them.
+    missed: BTreeSet<u64>,
     /// Files of `lost`, all of them.
     torn: BTreeSet<Vec<u8>>,
     /// Chosen further names by the first name, where that is not chosen itself.
     further: BTreeMap<Vec<u8>, Vec<Vec<u8>>>,
+    /// Chosen files that get further names.
+    firsts: BTreeSet<Vec<u8>>,
 }
 
 /// What was restored.
@@ -124,6 +135,8 @@ struct Found<'a> {
     view: &'a SectionView,
     table: SectionTable,
     place: Vec<u8>,
+    /// What may have a newer state of it: members of the chain that are not here, or of which not all is.
+    newer: Option<String>,
 }
 
 impl<'a> FilesRestore<'a> {
@@ -158,9 +171,12 @@ impl<'a> FilesRestore<'a> {
         };
         let rows = found.iter().map(|tree| tree.view.rows_here()).fold(0, u64::saturating_add);
         self.monitor.begin(Task::Plan, "proving files", rows);
-        for tree in &found {
-            let chosen = self.tree(tree, &patterns, beneath.as_mut(), &mut plan.refusals)?;
+        let mut overlap = overlap(&found);
+        for (number, tree) in found.iter().enumerate() {
+            overlap.begin(number);
+            let mut chosen = self.tree(tree, &patterns, beneath.as_mut(), &mut plan.refusals, &mut overlap)?;
             if chosen.entries() > 0 || chosen.lost.count > 0 {
+                self.newest(tree, &mut chosen)?;
                 plan.trees.push(chosen);
             }
         }
@@ -172,22 +188,21 @@ impl<'a> FilesRestore<'a> {
                 "a pattern without a slash means a name, one that begins with a slash the whole path",
             ));
         }
-        if !self.options.overwrite {
-            self.overlaps(&mut plan);
-        }
         Ok(plan)
     }
 
-    /// Trees that go into each other would write the same files.
-    fn overlaps(&self, plan: &mut FilesPlan) {
-        for (at, one) in plan.trees.iter().enumerate() {
-            for other in plan.trees.iter().skip(at.saturating_add(1)) {
-                if within(&one.place, &other.place) || within(&other.place, &one.place) {
-                    let what = format!("it and {} lie in each other", shown(other.tree.as_bytes()));
-                    plan.refusals.add(shown(one.tree.as_bytes()), what);
-                }
-            }
+    /// An older state is not given for a newer one that is lost, unless told.
+    fn newest(&self, tree: &Found<'_>, chosen: &mut TreePlan) -> Result<(), Error> {
+        let Some(newer) = &tree.newer else { return Ok(()) };
+        let what = format!("its newest state may be elsewhere: {newer}; that of set {} is", tree.set.label().label);
+        if !self.options.partial {
+            return Err(Error::wanted(
+                format!("file tree {}: {what} here", tree.shown()),
+                "bring the missing volumes; --partial restores the state that is here",
+            ));
         }
+        chosen.lost.add(tree.shown(), format!("{what} restored"));
+        Ok(())
     }
 
     /// Restores what a plan says. Files get their names when they are whole, folders their permissions and times at the end.
@@ -205,6 +220,7 @@ impl<'a> FilesRestore<'a> {
         }
         let options = WriteOptions { overwrite: self.options.overwrite, owners: self.options.owners };
         let mut writer = Writer::create(self.folder, options).map_err(|error| stopped(error.into(), None))?;
+        plan.trees.iter().flat_map(TreePlan::with_further_names).for_each(|path| writer.expect(path));
         match self.write(plan, &mut writer) {
             Ok(()) => {
                 let so_far = writer.written().clone();
@@ -225,16 +241,29 @@ impl<'a> FilesRestore<'a> {
         let found = self.trees()?;
         let rows = found.iter().map(|tree| tree.view.rows_here()).fold(0, u64::saturating_add);
         self.monitor.begin(Task::Restore, "writing files", rows);
+        let mut overlap = overlap(&found);
         for chosen in &plan.trees {
-            let same = |tree: &&Found<'_>| (tree.set.set_id(), tree.view.number) == (chosen.set, chosen.section);
-            let Some(tree) = found.iter().find(same) else {
+            let same = |tree: &Found<'_>| (tree.set.set_id(), tree.view.number) == (chosen.set, chosen.section);
+            let number = found.iter().position(same);
+            let Some((number, tree)) = number.and_then(|number| Some((number, found.get(number)?))) else {
                 return Err(Error::refused("the sets are not those of the plan", "plan again"));
             };
-            let choice = Choice { patterns: &patterns, root: tree.root() };
-            let mut put = Put { tree, chosen, choice, writer: &mut *writer, leading: Vec::new(), filling: None };
-            self.read(tree, &mut |batch, at| put.row(&Row::of(batch, at).map_err(|why| tree.odd(why))?), &mut |_| {
-                Ok(())
-            })?;
+            overlap.begin(number);
+            let (overlap, writer) = (&mut overlap, &mut *writer);
+            let choice = Choice::new(&patterns, tree.root());
+            let mut put = Put { tree, chosen, choice, overlap, writer, leading: Vec::new(), filling: None };
+            let again = self.read(
+                tree,
+                &chosen.missed,
+                &mut |batch, at| put.row(&Row::of(batch, at).map_err(|why| tree.odd(why))?),
+                &mut |first, reason| match chosen.missed.contains(&first) {
+                    true => Ok(()),
+                    false => Err(tree.unlike_the_plan(&reason)),
+                },
+            )?;
+            if again.digest != chosen.read {
+                return Err(tree.unlike_the_plan("the volumes give other rows"));
+            }
         }
         self.monitor.end(Task::Restore);
         Ok(())
@@ -248,7 +277,10 @@ impl<'a> FilesRestore<'a> {
     /// The trees that there are, each from the newest set that has it.
     fn trees(&self) -> Result<Vec<Found<'_>>, Error> {
         let mut found: Vec<Found<'_>> = Vec::new();
+        let mut unsure: Option<String> = None;
         for set in self.chain.members() {
+            let newer_gap = self.chain.gaps().iter().find(|gap| gap.first > set.label().sequence);
+            unsure = unsure.or_else(|| newer_gap.map(|gap| format!("set {} of its chain is not here", gap.set)));
             for view in set.sections().iter().filter(|view| is_tree(&view.header)) {
                 let name = &view.header.table;
                 if found.iter().any(|tree| tree.view.header.table == *name) {
@@ -258,10 +290,17 @@ impl<'a> FilesRestore<'a> {
                     return Err(hostile(name, "its name leads out of the folder"));
                 };
                 let table = SectionTable::new(view.number, &view.header)?;
-                found.push(Found { set, view, table, place });
+                found.push(Found { set, view, table, place, newer: unsure.clone() });
+            }
+            if may_have_more(set) {
+                unsure = unsure.or_else(|| Some(format!("not all of set {} is here", set.label().label)));
             }
         }
         if found.is_empty() {
+            if let Some(what) = unsure {
+                let what = format!("no file tree is on these volumes, but {what}");
+                return Err(Error::wanted(what, "bring the missing volumes"));
+            }
             return Err(Error::nothing("no file tree is on these volumes", "tables are restored with --database"));
         }
         Ok(found)
@@ -274,6 +313,7 @@ impl<'a> FilesRestore<'a> {
         patterns: &Patterns,
         beneath: Option<&mut Beneath>,
         refusals: &mut Noted,
+        overlap: &mut Overlap,
     ) -> Result<TreePlan, Error> {
         let plan = TreePlan {
             tree: tree.view.header.table.clone(),
@@ -282,34 +322,37 @@ impl<'a> FilesRestore<'a> {
             section: tree.view.number,
             ..TreePlan::default()
         };
-        let choice = Choice { patterns, root: tree.root() };
-        let overwrite = self.options.overwrite;
-        let look =
-            Look { choice, beneath, overwrite, refusals, plan, order: Order::default(), size: (0, State::Sound) };
+        let choice = Choice::new(patterns, tree.root());
+        let (overwrite, order) = (self.options.overwrite, Order::default());
+        let look = Look { choice, beneath, overwrite, refusals, overlap, plan, order, filling: None };
         let look = std::cell::RefCell::new(look);
-        let whole = self.read(
+        let read = self.read(
             tree,
+            &BTreeSet::new(),
             &mut |batch, at| {
                 let row = Row::of(batch, at).map_err(|why| tree.odd(why))?;
                 look.borrow_mut().row(&row).map_err(|why| hostile(&tree.view.header.table, &why))
             },
-            &mut |reason| {
+            &mut |first, reason| {
                 if !self.options.partial {
                     return Err(Error::damage(
-                        format!("file tree {}: {reason}", shown(tree.view.header.table.as_bytes())),
+                        format!("file tree {}: {reason}", tree.shown()),
                         "use another copy of the set; --partial restores the files that are whole",
                     ));
                 }
-                look.borrow_mut().gap(reason);
+                look.borrow_mut().missed(first, reason);
                 Ok(())
             },
         )?;
         let mut look = look.into_inner();
-        if !(whole && look.order.ended()) {
+        look.plan.read = read.digest;
+        // What is missing between the first row and the last was told where it should have been.
+        let told = read.to_the_end && !look.plan.missed.is_empty();
+        if !(told || read.whole && look.order.ended()) {
             let reason = "its end is not on the volumes that are here";
             if !self.options.partial {
                 return Err(Error::wanted(
-                    format!("file tree {}: {reason}", shown(tree.view.header.table.as_bytes())),
+                    format!("file tree {}: {reason}", tree.shown()),
                     "bring the missing volumes; --partial restores the files that are whole",
                 ));
             }
@@ -318,14 +361,15 @@ impl<'a> FilesRestore<'a> {
         Ok(look.plan)
     }
 
-    /// Reads the rows of a tree in order; `lost` is told of chunks that cannot be had, and whether to go on. Gives whether count
-    /// and digest of all rows are those of the end mark.
+    /// Reads the rows of a tree in order. `lost` is told of what cannot be had, by its first row and with the reason, and says
+    /// whether to go on; chunks that begin with a row of `without` are taken to be lost.
     fn read(
         &self,
         tree: &Found<'_>,
+        without: &BTreeSet<u64>,
         each: &mut dyn FnMut(&Batch, usize) -> Result<(), Error>,
-        lost: &mut dyn FnMut(String) -> Result<(), Error>,
-    ) -> Result<bool, Error> {
+        lost: &mut dyn FnMut(u64, String) -> Result<(), Error>,
+    ) -> Result<Passed, Error> {
         let chunks = &tree.view.chunks;
         let (mut digest, mut next) = (Digest::default(), 0u64);
         ordered(
@@ -334,14 +378,18 @@ impl<'a> FilesRestore<'a> {
             1,
             |_, item, emit| {
                 if let Some(chunk) = chunks.get(item) {
-                    emit((item, decode(tree, chunk)));
+                    let decoded = match without.contains(&chunk.entry.first_row) {
+                        true => Err("it was lost before".to_owned()),
+                        false => decode(tree, chunk),
+                    };
+                    emit((item, decoded));
                 }
                 Ok::<(), Error>(())
             },
             |(item, decoded)| {
                 let Some(chunk) = chunks.get(item) else { return Ok(()) };
                 if chunk.entry.first_row != next {
-                    lost(format!("rows {next} to {} are not here", chunk.entry.first_row.saturating_sub(1)))?;
+                    lost(next, format!("rows {next} to {} are not here", chunk.entry.first_row.saturating_sub(1)))?;
                 }
                 next = chunk.entry.first_row.saturating_add(u64::from(chunk.entry.rows));
                 match decoded {
@@ -349,15 +397,29 @@ impl<'a> FilesRestore<'a> {
                         digest = digest.plus(Digest::of(&hashes));
                         (0..batch.rows).try_for_each(|at| each(&batch, at))?;
                     }
-                    Err(reason) => lost(reason)?,
+                    Err(reason) => lost(chunk.entry.first_row, reason)?,
                 }
                 self.monitor.advance(Task::Plan, u64::from(chunk.entry.rows), u64::from(chunk.entry.bytes));
                 if self.monitor.cancelled() { Err(cancelled()) } else { Ok(()) }
             },
         )?;
         let end = tree.view.end.as_ref();
-        Ok(end.is_some_and(|end| (end.rows, end.digest) == (digest.rows, digest.to_bytes())))
+        Ok(Passed {
+            digest,
+            whole: end.is_some_and(|end| (end.rows, end.digest) == (digest.rows, digest.to_bytes())),
+            to_the_end: end.is_some_and(|end| end.rows == next),
+        })
     }
+}
+
+/// What was read of a tree.
+struct Passed {
+    /// Count and digest of its rows.
+    digest: Digest,
+    /// Whether these are those of the end mark.
+    whole: bool,
+    /// Whether the chunks reach to the last row of which the end mark knows, be they lost or not.
+    to_the_end: bool,
 }
 
 /// The rows of a chunk, proved, with their hashes; or why they cannot be had.
@@ -370,6 +432,16 @@ fn decode(tree: &Found<'_>, chunk: &ChunkRef) -> Result<(Batch, Vec<u128>), Stri
         return Err(format!("{}: the block holds another chunk", position(chunk)));
     }
     Ok((rows.batch, rows.hashes))
+}
+
+/// Whether a set may have sections that nobody knows of: its catalog is lost, and not all else is here and sound.
+fn may_have_more(set: &SetReader<'_>) -> bool {
+    let sections = set.sections();
+    let sound = || {
+        let numbered = sections.iter().zip(1u32..).all(|(section, number)| section.number == number);
+        set.is_complete() && set.damage().is_empty() && numbered && sections.iter().all(SectionView::is_complete)
+    };
+    set.catalog().is_none() && !sound()
 }
 
 fn hostile(tree: &str, why: &str) -> Error {
@@ -388,34 +460,59 @@ impl Found<'_> {
     fn odd(&self, why: &str) -> Error {
         hostile(&self.view.header.table, why)
     }
+
+    fn unlike_the_plan(&self, why: &str) -> Error {
+        Error::damage(
+            format!("file tree {}: what was there when it was planned is not any more: {why}", self.shown()),
+            "plan again; use another copy of the set, or --partial for the files that are whole",
+        )
+    }
+
+    fn shown(&self) -> String {
+        shown(self.view.header.table.as_bytes())
+    }
 }
 
 /// Which paths of a tree were chosen.
 struct Choice<'a> {
     patterns: &'a Patterns,
     root: Vec<u8>,
+    /// Whether all is.
+    all: bool,
 }
 
-impl Choice<'_> {
+impl<'a> Choice<'a> {
+    fn new(patterns: &'a Patterns, root: Vec<u8>) -> Choice<'a> {
+        Choice { all: patterns.is_empty() || patterns.cover(&root), patterns, root }
+    }
+
+    /// The root of the tree says which path it had, if it was named by another one.
+    fn learn(&mut self, row: &Row<'_>) {
+        if row.path.is_empty() && !row.link.is_empty() {
+            *self = Choice::new(self.patterns, row.link.to_vec());
+        }
+    }
+
     /// Whether a path, or a folder that it lies in, is matched.
     fn has(&self, path: &[u8]) -> bool {
-        if self.patterns.is_empty() {
-            return true;
-        }
         let mut at = path;
-        loop {
+        while let Some((folder, _)) = split(at).filter(|_| !self.all) {
             if self.patterns.matches(&self.root, at) {
                 return true;
             }
-            match split(at) {
-                Some((folder, _)) => at = folder,
-                None => return false,
-            }
+            at = folder;
         }
+        self.all
     }
 }
 
 impl TreePlan {
+    /// The paths below the folder under which files are written that get further names.
+    fn with_further_names(&self) -> impl Iterator<Item = Vec<u8>> {
+        let instead = self.further.values().filter(|names| names.len() > 1).flat_map(|names| names.first());
+        self.firsts.iter().chain(instead).map(|path| join_places(&self.place, path))
+    }
+
     fn entries(&self) -> u64 {
         [self.folders, self.links, self.other_names].iter().fold(self.files, |sum, more| sum.saturating_add(*more))
     }
@@ -427,80 +524,118 @@ struct Look<'a, 'b> {
     beneath: Option<&'b mut Beneath>,
     overwrite: bool,
     refusals: &'b mut Noted,
+    overlap: &'b mut Overlap,
     plan: TreePlan,
     order: Order,
-    /// Size and state of the file at hand.
-    size: (u64, State),
+    /// The state so far of the file at hand, if it is restored.
+    filling: Option<State>,
 }
 
 impl Look<'_, '_> {
+    fn missed(&mut self, first: u64, reason: String) {
+        self.plan.missed.insert(first);
+        self.gap(reason);
+    }
+
     fn gap(&mut self, reason: String) {
         self.order.gap();
-        self.torn();
+        self.torn(TORN);
         self.plan.lost.add(shown(self.plan.tree.as_bytes()), reason);
     }
 
-    fn torn(&mut self) {
+    fn torn(&mut self, what: &str) {
         let Some(path) = self.order.torn() else { return };
+        self.overlap.take_back(&join_places(&self.plan.place, &path));
         if self.plan.torn.insert(path.clone()) && self.choice.has(&path) {
-            self.plan.lost.add(shown(&path), "not all of it is on the volumes");
+            self.plan.lost.add(shown(&path), what);
         }
     }
 
     fn row(&mut self, row: &Row<'_>) -> Result<(), String> {
         let place = self.order.look(row)?;
-        self.torn();
+        self.torn(if row.kind == Kind::OtherName { "the file whose other name it is is lost" } else { TORN });
         if row.kind == Kind::Totals || place == Place::Lost {
             return Ok(());
         }
-        let chosen = self.choice.has(row.path);
+        if place == Place::First {
+            self.choice.learn(row);
+            self.filling = self.first(row).then_some(State::Sound);
+        }
         if row.kind == Kind::File {
-            let before = if place == Place::First { State::Sound } else { self.size.1 };
-            self.size = (row.size, before.max(row.state));
-            if row.last && chosen {
-                self.plan.files = self.plan.files.saturating_add(1);
-                self.plan.bytes = self.plan.bytes.saturating_add(row.size);
-                let what = match self.size.1 {
-                    State::Sound => None,
-                    State::Changed => Some("it changed while it was backed up"),
-                    State::Unread => Some("not all of it could be read when it was backed up"),
-                };
-                what.iter().for_each(|what| self.plan.changed.add(shown(row.path), *what));
-            }
+            self.file(row);
         }
-        if place != Place::First {
-            return Ok(());
+        Ok(())
+    }
+
+    /// Whether what begins with this row is restored.
+    fn first(&mut self, row: &Row<'_>) -> bool {
+        let path = join_places(&self.plan.place, row.path);
+        let turn = match self.choice.has(row.path) {
+            true => self.overlap.turn(&path, row.kind == Kind::Folder),
+            false => Turn::Given,
+        };
+        if turn == Turn::Clash {
+            let what = "another of these trees has something else there: choose one of them with --files";
+            self.refusals.add(shown(&path), what);
         }
-        if !chosen {
+        if turn != Turn::Its {
             self.plan.others = self.plan.others.saturating_add(1);
-            return Ok(());
+            return false;
         }
         match row.kind {
             Kind::Folder => self.plan.folders = self.plan.folders.saturating_add(1),
             Kind::Link => self.plan.links = self.plan.links.saturating_add(1),
-            Kind::OtherName => {
-                let mut counter = &mut self.plan.other_names;
-                if !self.choice.has(row.link) {
-                    let names = self.plan.further.entry(row.link.to_vec()).or_default();
-                    if names.is_empty() {
-                        // The content goes there, since the first name is not restored.
-                        counter = &mut self.plan.files;
-                    }
-                    names.push(row.path.to_vec());
-                }
-                *counter = counter.saturating_add(1);
-            }
+            Kind::OtherName => self.other_name(row),
             Kind::File | Kind::Totals => {}
         }
-        let path = join_places(&self.plan.place, row.path);
         if let Some(beneath) = &mut self.beneath
             && !(path.is_empty() && row.kind == Kind::Folder)
             && let Some(error) = conflict(beneath, self.overwrite, &path, row.kind)
         {
             self.refusals.add(error.place, error.kind.to_string());
         }
-        Ok(())
+        true
     }
+
+    fn other_name(&mut self, row: &Row<'_>) {
+        let mut counter = &mut self.plan.other_names;
+        if self.choice.has(row.link) {
+            self.plan.firsts.insert(row.link.to_vec());
+        } else {
+            let names = self.plan.further.entry(row.link.to_vec()).or_default();
+            if names.is_empty() {
+                // The content goes there, since the first name is not restored.
+                counter = &mut self.plan.files;
+            }
+            names.push(row.path.to_vec());
+        }
+        *counter = counter.saturating_add(1);
+    }
+
+    /// A piece of a file.
+    fn file(&mut self, row: &Row<'_>) {
+        let Some(state) = &mut self.filling else { return };
+        *state = row.state.max(*state);
+        if !row.last {
+            return;
+        }
+        self.plan.files = self.plan.files.saturating_add(1);
+        self.plan.bytes = self.plan.bytes.saturating_add(row.size);
+        let what = match state {
+            State::Sound => return,
+            State::Changed => "it changed while it was backed up",
+            State::Unread => "not all of it could be read when it was backed up",
+        };
+        self.plan.changed.add(shown(row.path), what);
+    }
+}
+
+fn overlap(found: &[Found<'_>]) -> Overlap {
+    let origin = |tree: &Found<'_>| match tree.view.header.table.starts_with('/') {
+        true => Origin::Root,
+        false => Origin::FolderOf(tree.set.set_id()),
+    };
+    Overlap::new(found.iter().map(|tree| (tree.place.clone(), origin(tree))).collect())
 }
 
 fn join_places(place: &[u8], path: &[u8]) -> Vec<u8> {
@@ -512,6 +647,7 @@ struct Put<'a, 'b> {
     tree: &'a Found<'a>,
     chosen: &'a TreePlan,
     choice: Choice<'a>,
+    overlap: &'b mut Overlap,
     writer: &'b mut Writer,
     /// Folders above the last row that are made as soon as something in them is.
     leading: Vec<(Vec<u8>, Batch)>,
@@ -530,6 +666,7 @@ impl Put<'_, '_> {
                 None => Ok(()),
             };
         }
+        self.choice.learn(row);
         while self.leading.last().is_some_and(|(folder, _)| !within(row.path, folder)) {
             self.leading.pop();
         }
@@ -546,11 +683,15 @@ impl Put<'_, '_> {
                 _ => Ok(()),
             };
         }
+        let path = join_places(&self.tree.place, row.path);
+        if self.overlap.turn(&path, row.kind == Kind::Folder) != Turn::Its {
+            self.filling = None;
+            return Ok(());
+        }
         for (path, batch) in std::mem::take(&mut self.leading) {
             let row = Row::of(&batch, 0).map_err(|why| self.tree.odd(why))?;
             self.writer.leading(&join_places(&self.tree.place, &path), &row)?;
         }
-        let path = join_places(&self.tree.place, row.path);
         match row.kind {
             Kind::File => self.piece(&path, row),
             Kind::OtherName => self.other_name(&path, row),

@@ -2,10 +2,11 @@
 //! does. Changes nothing, decides nothing.
 
 use super::applied::Applied;
+use super::fitting::Fit;
 use super::options::Options;
 use super::payloads::Payloads;
 use super::plan::position;
-use super::report::{AcdPlan, Speaks, cancelled};
+use super::report::{AcdPlan, Speaks, Unfit, cancelled};
 use super::sides::{Cells, Sides};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
@@ -114,6 +115,29 @@ impl MemberSection<'_> {
         Ok(Read { sides: sides.finish(), evidence, chunks: readable, unreadable })
     }
 
+    /// As [`MemberSection::read`] of a section whose rows cannot be used: what its catalog says is enough.
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn unread(
+        &self,
+        window: Option<Span>,
+        cells: &Cells,
+        options: &Options,
+        monitor: &dyn Monitor,
+    ) -> Result<Read, Error> {
+        let Some(end) = self.view.end.as_ref().filter(|_| self.is_listed()) else {
+            return self.read(window, cells, options, monitor);
+        };
+        let mut held: BTreeMap<Acd, Vec<Span>> = BTreeMap::new();
+        for entry in &end.held {
+            held.entry(entry.acd).or_default().extend(Span::new(Instant(entry.start), Instant(entry.stop)));
+        }
+        let undated = self.view.buckets.iter().filter(|bucket| bucket.day.is_none() && bucket.is_written());
+        let evidence = Evidence { held, undated: undated.map(|bucket| bucket.acd).collect(), ..Evidence::default() };
+        Ok(Read { sides: BTreeMap::new(), evidence, chunks: Vec::new(), unreadable: Vec::new() })
+    }
+
     fn read_keys(&self, chunk: &ChunkRef) -> Result<ChunkRows, Unread> {
         let payload = self.payloads.read(self.set, chunk).map_err(|error| Unread {
             absent: matches!(error, VolumeError::MissingVolumes { .. } | VolumeError::WrongVolume { .. }),
@@ -165,19 +189,49 @@ pub(super) struct GivenAcd {
     pub(super) older: Vec<(usize, Span)>,
     /// Time left out because a later member of the chain was restored into it before.
     pub(super) later: SpanSet,
+    /// What is left out because only members speak for it that do not fit the target.
+    pub(super) unfit: Vec<Unfit>,
 }
 
-/// Puts together what was read of a table's sections, the newest first. `alone`: nothing is asked of others of the chain.
+/// The sections of a table, the newest first, and how each fits the target.
+#[derive(Clone, Copy)]
+pub(super) struct Fitted<'a> {
+    pub(super) sections: &'a [MemberSection<'a>],
+    pub(super) fits: &'a [Fit],
+}
+
+impl Fitted<'_> {
+    fn is_unfit(&self, number: usize) -> bool {
+        self.fits.get(number).is_some_and(Result::is_err)
+    }
+
+    /// For each section the first that has the same columns, and says by the same ones to which time and ACD a row belongs.
+    /// What can be used and what cannot is never the same.
+    fn shapes(&self) -> Vec<usize> {
+        let alike = |one: usize, other: usize| {
+            let table = |number: usize| self.sections.get(number).map(|section| &section.table.bound);
+            let shape = |number| table(number).map(|table| (table.grain, &table.clock, table.acd_column));
+            let names = |number| table(number).into_iter().flat_map(|table| &table.schema.columns).map(|at| &at.name);
+            let same =
+                names(one).map(|name| name.to_ascii_lowercase()).eq(names(other).map(|name| name.to_ascii_lowercase()));
+            same && shape(one) == shape(other) && self.is_unfit(one) == self.is_unfit(other)
+        };
+        (0..self.sections.len()).map(|at| (0..at).find(|first| alike(*first, at)).unwrap_or(at)).collect()
+    }
+}
+
+/// Puts together what was read of a table's sections. `alone`: nothing is asked of others of the chain.
 pub(super) fn given(
-    sections: &[MemberSection<'_>],
+    fitted: Fitted<'_>,
     reads: &[Read],
     applied: Option<&Applied<'_>>,
     window: Option<Span>,
     alone: bool,
 ) -> Given {
+    let sections = fitted.sections;
     let Some((section, read)) = sections.first().zip(reads.first()) else { return Given::default() };
     let one = sections.len() == 1 && !section.set.label().incremental;
-    let combined = if one { by_itself(read) } else { of_chain(sections, reads, window) };
+    let combined = if one { by_itself(read) } else { of_chain(fitted, reads, window) };
     let mut given = Given { speaks: vec![Some(Speaks::default()); sections.len()], ..Given::default() };
     let mut cut = false;
     for (acd, combined) in &combined.acds {
@@ -191,8 +245,9 @@ pub(super) fn given(
         };
         let undated = combined.undated.filter(|number| !later_undated(*number));
         cut |= undated != combined.undated || later.iter().any(|later| !later.is_empty());
-        let one = of_acd(*acd, combined, reads, &later, undated, &mut given.speaks);
-        given.acds.insert(*acd, one);
+        let (combined, unfit) = without_unfit(CombinedAcd { undated, ..combined.clone() }, fitted);
+        let one = of_acd(*acd, &combined, reads, &later, &unfit, &mut given.speaks);
+        given.acds.insert(*acd, GivenAcd { unfit, ..one });
     }
     if one && !cut {
         given.speaks = vec![None];
@@ -247,12 +302,14 @@ fn by_itself(read: &Read) -> Combined {
     Combined { acds: acds.into_iter().map(|acd| (acd, one(acd))).collect(), ..Combined::default() }
 }
 
-fn of_chain(sections: &[MemberSection<'_>], reads: &[Read], window: Option<Span>) -> Combined {
-    let members = sections.iter().zip(reads).map(|(section, read)| Member {
+fn of_chain(fitted: Fitted<'_>, reads: &[Read], window: Option<Span>) -> Combined {
+    let sections = fitted.sections;
+    let members = sections.iter().zip(reads).zip(fitted.shapes()).map(|((section, read), shape)| Member {
         evidence: &read.evidence,
         buckets: &section.view.buckets,
         listed: section.is_listed(),
         end: section.view.end.as_ref(),
+        shape,
     });
     let members: Vec<Member<'_>> = members.collect();
     let grain = sections.first().map(|section| section.table.bound.grain);
@@ -264,24 +321,45 @@ fn of_chain(sections: &[MemberSection<'_>], reads: &[Read], window: Option<Span>
     combined
 }
 
+/// Takes away what only members give that do not fit the target, and says what that is.
+fn without_unfit(mut combined: CombinedAcd, fitted: Fitted<'_>) -> (CombinedAcd, Vec<Unfit>) {
+    let mut held = SpanSet::from_spans(combined.held.iter().copied());
+    let mut all = Vec::new();
+    for (number, gives) in combined.gives.iter_mut().enumerate().filter(|(number, _)| fitted.is_unfit(*number)) {
+        let spans = std::mem::replace(gives, SpanSet::EMPTY).intersection(&held);
+        held = held.minus(&spans);
+        let undated = combined.undated == Some(number);
+        if undated {
+            (combined.undated, combined.undated_proven) = (None, false);
+        }
+        if undated || !spans.is_empty() {
+            let member = fitted.sections.get(number).map_or(number, |section| section.member);
+            all.push(Unfit { member, spans, undated });
+        }
+    }
+    combined.held = held.spans().to_vec();
+    (combined, all)
+}
+
 /// What is given of one ACD when what later members put in is left out; notes which rows each section gives.
 fn of_acd(
     acd: Acd,
     combined: &CombinedAcd,
     reads: &[Read],
     later: &[SpanSet],
-    undated: Option<usize>,
+    unfit: &[Unfit],
     speaks: &mut [Option<Speaks>],
 ) -> GivenAcd {
-    let held = SpanSet::from_spans(combined.held.iter().copied());
+    let (held, undated) = (SpanSet::from_spans(combined.held.iter().copied()), combined.undated);
+    let unfit = unfit.iter().fold(SpanSet::EMPTY, |all, unfit| all.union(&unfit.spans));
     let (mut left_out, mut slots, mut undated_rows) = (SpanSet::EMPTY, Vec::<Slot>::new(), 0);
     for (number, ((gives, read), later)) in combined.gives.iter().zip(reads).zip(later).enumerate() {
         left_out = left_out.union(&gives.intersection(later));
         let gives = gives.minus(later);
         if let Some(side) = read.sides.get(&acd) {
-            // A row that begins before what a later member put in and reaches into it is left out with it.
+            // A row that begins before what is left out and reaches into it is left out with it.
             let begins = |slot: &&Slot| gives.meets(Span { stop: slot.span.start.plus(1), ..slot.span });
-            let mine = |slot: &&Slot| begins(slot) && !later.meets(slot.span);
+            let mine = |slot: &&Slot| begins(slot) && !later.meets(slot.span) && !unfit.meets(slot.span);
             slots.extend(side.slots().iter().filter(mine));
             if undated == Some(number) {
                 undated_rows = side.undated;
@@ -300,6 +378,7 @@ fn of_acd(
         undated_proven: combined.undated_proven && undated.is_some(),
         older: combined.older.clone(),
         later: held.intersection(&left_out),
+        unfit: Vec::new(),
     }
 }
 

@@ -6,11 +6,13 @@ mod applied;
 mod apply;
 mod drift;
 mod files;
+mod fitting;
 mod given;
 mod guards;
 mod journal;
 mod keep;
 mod options;
+mod overlap;
 mod payloads;
 mod plan;
 mod report;
@@ -33,7 +35,7 @@ pub use options::{Missing, Options, Proof, Select, UNIT_ROWS};
 pub use plan::refuse_at_work;
 pub use report::{
     AcdPlan, MemberPlan, Outcome, RangesPlan, RestorePlan, RestoreReport, Source, Speaks, Stopped, TableAction,
-    TablePlan, TableReport, UndoSet, UnitReport, VolumeNeed, WholePlan,
+    TablePlan, TableReport, UndoSet, Unfit, UnitReport, VolumeNeed, WholePlan,
 };
 pub use resume::{Unfinished, unfinished};
 pub use rules::{Refusal, Rule};

@@ -1,14 +1,14 @@
 //! Deciding: volumes and target are read, nothing is changed.
 
 use super::applied::Applied;
-use super::drift;
-use super::given::{Given, GivenAcd, MemberSection, Read, given, giving};
+use super::fitting::{Fit, Fitter, Fitting};
+use super::given::{Fitted, Given, GivenAcd, MemberSection, Read, given, giving};
 use super::guards::Guards;
 use super::journal;
 use super::options::{Options, Select};
 use super::payloads::Sources;
 use super::report::{
-    AcdPlan, MemberPlan, RangesPlan, RestorePlan, Source, TableAction, TablePlan, VolumeNeed, WholePlan,
+    AcdPlan, MemberPlan, RangesPlan, RestorePlan, Source, TableAction, TablePlan, Unfit, VolumeNeed, WholePlan,
 };
 use super::rules::{Refusal, Rule};
 use super::settled::{Settled, SettledTable, Settling};
@@ -22,16 +22,15 @@ use crate::base::position::Position;
 use crate::base::side_by_side::side_by_side;
 use crate::base::time::{Day, Span};
 use crate::error::{Class, Error, ErrorKind};
-use crate::schema::clock::{Clock, ClockKind, Length, RowTimes};
+use crate::schema::clock::RowTimes;
 use crate::schema::grain::{DataType, Grain};
 use crate::schema::range::{Carried, Decision, Question, Request, Side, Uncovered, Undated, decide, reach_days};
-use crate::schema::table::{BoundTable, TableSchema};
+use crate::schema::table::BoundTable;
 use crate::section::evidence::Bucket;
 use crate::section::pieces::Acd;
 use crate::section::rows::SectionTable;
 use crate::section::table::is_tree;
 use crate::store::control::{Range, Run, RunStatus};
-use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Snapshot, Store};
 use crate::volume::chain::Chain;
 use crate::volume::error::VolumeError;
@@ -118,13 +117,26 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-/// What is to be said of the volumes.
+/// What is to be said of the volumes, and of sets that are there and were not chosen.
 fn of_volumes(chain: &Chain<'_>, plan: &mut RestorePlan) {
+    plan.notices.extend(passed_over(chain));
     for set in chain.members() {
         let wrong = set.wrong_volumes().iter().map(VolumeError::to_string);
         let other_copy = |what| format!("{what}; its other copy was read, replace the bad one");
         plan.notices.extend(wrong.chain(set.overcome().into_iter().map(other_copy)));
     }
+}
+
+/// Sets that may be newer than what is restored, in words.
+pub(super) fn passed_over(chain: &Chain<'_>) -> impl Iterator<Item = String> {
+    chain.passed_over().iter().map(|set| {
+        let (label, id) = (&set.label().label, set.set_id());
+        let why = match set.is_complete() {
+            true => "its catalog cannot be read, and another one was written in its place",
+            false => "its end is not here: it failed, or more volumes of it are elsewhere",
+        };
+        format!("set {label} ({id}) is passed over: {why}; --set chooses it all the same")
+    })
 }
 
 /// A plan that does nothing yet.
@@ -327,15 +339,16 @@ impl<'a> Planner<'a> {
         let name = table.bound.schema.name.clone();
         let fitting = match self.reason_to_leave(newest.view, table, plan) {
             Some(reason) => Err(reason),
-            None => self.fitting_target(sections, plan)?,
+            None => {
+                let select = &self.options.select;
+                Fitter { chain: self.chain, snapshot: self.snapshot, select }.fit(sections, plan)?
+            }
         };
         let at = At { reader, sections, table };
         let action = match fitting {
             Err(reason) => TableAction::Leave(reason),
-            Ok((target, mappings)) if table.bound.grain == Grain::None => {
-                self.whole(&at, target, mappings, plan, monitor)?
-            }
-            Ok((target, mappings)) => self.ranges(&at, target, mappings, plan, monitor)?,
+            Ok(fitting) if table.bound.grain == Grain::None => self.whole(&at, fitting, plan, monitor)?,
+            Ok(fitting) => self.ranges(&at, fitting, plan, monitor)?,
         };
         plan.tables.push(TablePlan { table: name, section: table.clone(), action });
         Ok(())
@@ -366,57 +379,10 @@ impl<'a> Planner<'a> {
             .then(|| "it has no ACD column, and only one ACD was asked for".to_owned())
     }
 
-    /// The target's table, if the rows of all sections fit it and it can be written, and how the columns of each map to it;
-    /// otherwise why not, in short, with the refusals in the plan.
-    fn fitting_target(
-        &self,
-        sections: &[MemberSection<'_>],
-        plan: &mut RestorePlan,
-    ) -> Result<Result<(TableSchema, Vec<drift::Mapping>), String>, Error> {
-        let Some(newest) = sections.first() else { return Ok(Err("no set has it".to_owned())) };
-        let name = &newest.table.bound.schema.name;
-        let mut refuse = |rule: Rule, what: String, advice: &str| plan.refusals.push(rule.refusal(what, advice));
-        let Some(target) = self.snapshot.schema(name)? else {
-            let advice = "create it first, or choose other tables with --tables";
-            refuse(Rule::AbsentTable, format!("the target has no table {name}"), advice);
-            return Ok(Err("the target has no such table".to_owned()));
-        };
-        let advice = "nothing of it is restored until then; choose other tables with --tables";
-        let mut mappings = Vec::with_capacity(sections.len());
-        for section in sections {
-            let of = match sections {
-                [_] => String::new(),
-                _ => format!(" of set {}", section.set.label().label),
-            };
-            if section.table.bound.grain != newest.table.bound.grain {
-                let what = format!("table {name}{of}: its rows are of another grain than in the newest set");
-                refuse(Rule::SchemaDrift, what, advice);
-                return Ok(Err("the sets do not agree what its rows are".to_owned()));
-            }
-            match drift::map(&section.table.bound.schema, &target) {
-                Ok(mapping) => mappings.push(mapping),
-                Err(problems) => {
-                    let what = |problem| format!("table {name}{of}: {problem}");
-                    problems.into_iter().for_each(|problem| refuse(Rule::SchemaDrift, what(problem), advice));
-                    return Ok(Err("its columns do not fit the target's".to_owned()));
-                }
-            }
-        }
-        match self.snapshot.writable(&target) {
-            Ok(()) => Ok(Ok((target, mappings))),
-            Err(StoreError { kind: StoreErrorKind::Unsupported(why) | StoreErrorKind::Refused(why), .. }) => {
-                refuse(Rule::NotWritable, format!("table {name}: {why}"), advice);
-                Ok(Err("its rows cannot be replaced".to_owned()))
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
     fn ranges(
         &self,
         at: &At<'_>,
-        target: TableSchema,
-        mappings: Vec<drift::Mapping>,
+        fitting: Fitting,
         plan: &mut RestorePlan,
         monitor: &dyn Monitor,
     ) -> Result<TableAction, Error> {
@@ -425,20 +391,19 @@ impl<'a> Planner<'a> {
         let applied = Applied::new(&self.applied, name, self.newest.label().chain);
         let views = sections.iter().map(|section| section.view);
         let mut cells = Cells::new(&table.bound, views, applied.edges(), self.options);
-        let first = mappings.first().cloned().unwrap_or_default();
-        let bound_target = bound_target(&table.bound, &target, &first);
+        let Fitting { target, bound_target, fits, .. } = fitting;
         let (request, grain) = (self.options.request, table.bound.grain);
         let mut window = window::needed(request, grain, sections.iter().map(|section| section.view));
-        let mut looked = self.look(at, &bound_target, &cells, &applied, window, monitor)?;
+        let mut looked = self.look(at, (&bound_target, &fits), &cells, &applied, window, monitor)?;
         if window.is_some_and(|window| window::is_crossed(window, &looked.target_sides)) {
             window = window::reached(request, grain);
-            looked = self.look(at, &bound_target, &cells, &applied, window, monitor)?;
+            looked = self.look(at, (&bound_target, &fits), &cells, &applied, window, monitor)?;
         }
         // Rows that the catalog holds and that are not proven may go in one by one, wherever they are.
         if self.options.policies.carried == Carried::Insert && cells.counts_by_catalog() && looked.is_less_than_listed()
         {
             cells = Cells::default();
-            looked = self.look(at, &bound_target, &cells, &applied, window, monitor)?;
+            looked = self.look(at, (&bound_target, &fits), &cells, &applied, window, monitor)?;
         }
         let Looked { reads, mut given, days, target_sides } = looked;
         given.tell_only(sections, self.acd, request);
@@ -448,7 +413,8 @@ impl<'a> Planner<'a> {
         let mut acds = Vec::new();
         // Where nobody has a row there is nothing to do, unless a member of a chain says that there is none any more.
         let emptied = |acd: &GivenAcd| self.newest.label().incremental && !acd.held.is_empty();
-        let with_rows = given.acds.iter().filter(|(_, acd)| acd.side != Side::default() || emptied(acd));
+        let of_interest = |acd: &GivenAcd| acd.side != Side::default() || emptied(acd) || !acd.unfit.is_empty();
+        let with_rows = given.acds.iter().filter(|(_, acd)| of_interest(acd));
         let names: BTreeSet<Acd> = with_rows.map(|(acd, _)| acd).chain(target_sides.keys()).copied().collect();
         for acd in names {
             if self.acd.is_some_and(|only| acd != Some(only)) {
@@ -458,6 +424,7 @@ impl<'a> Planner<'a> {
             acds.push(self.acd(&table.bound, acd, given, target_sides.get(&acd), &settled)?);
         }
         plan.notices.extend(settled.notices(name, &acds));
+        plan.notices.extend(unfit(name, sections, &fits, &acds));
         for acd in &acds {
             if let Some(refusal) = acd.decision.refused() {
                 plan.refusals.extend(guard(name, acd, refusal));
@@ -465,7 +432,8 @@ impl<'a> Planner<'a> {
             plan.refusals.extend(undated_guard(name, acd));
         }
         let mut sources = Vec::with_capacity(sections.len());
-        for (((section, read), mapping), speaks) in sections.iter().zip(reads).zip(mappings).zip(given.speaks) {
+        for (((section, read), fit), speaks) in sections.iter().zip(reads).zip(fits).zip(given.speaks) {
+            let Ok(mapping) = fit else { continue };
             let chunks = giving(read.chunks, speaks.as_ref(), &acds);
             sources.push(Source { member: section.member, section: section.table.clone(), mapping, chunks, speaks });
         }
@@ -507,23 +475,27 @@ impl<'a> Planner<'a> {
         if fewer && decision.uncovered_policy == Uncovered::Keep {
             decision.undated = Undated::Leave;
         }
-        let GivenAcd { held, side, older, later, .. } = given;
-        Ok(AcdPlan { acd, held, volume: side, target, settled_until, decision, older, later })
+        let GivenAcd { held, side, older, later, unfit, .. } = given;
+        Ok(AcdPlan { acd, held, volume: side, target, settled_until, decision, older, later, unfit })
     }
 
     /// Reads the volumes' rows of a window, and the target's rows that can matter for them.
     fn look(
         &self,
         at: &At<'_>,
-        target: &BoundTable,
+        (target, fits): (&BoundTable, &[Fit]),
         cells: &Cells,
         applied: &Applied<'_>,
         window: Option<Span>,
         monitor: &dyn Monitor,
     ) -> Result<Looked, Error> {
-        let read = |section: &MemberSection<'_>| section.read(window, cells, self.options, monitor);
-        let reads = at.sections.iter().map(read).collect::<Result<Vec<Read>, Error>>()?;
-        let given = given(at.sections, &reads, Some(applied), window, self.chain.is_alone());
+        let read = |(section, fit): (&MemberSection<'_>, &Fit)| match fit {
+            Ok(_) => section.read(window, cells, self.options, monitor),
+            Err(_) => section.unread(window, cells, self.options, monitor),
+        };
+        let reads = at.sections.iter().zip(fits).map(read).collect::<Result<Vec<Read>, Error>>()?;
+        let sections = Fitted { sections: at.sections, fits };
+        let given = given(sections, &reads, Some(applied), window, self.chain.is_alone());
         let held = given.acds.values().flat_map(|acd| &acd.held);
         let days = self.target_days(target.grain, held, window.is_none());
         let target_sides = self.target_sides(at.reader, target, days, cells)?;
@@ -576,14 +548,12 @@ impl<'a> Planner<'a> {
     fn whole(
         &self,
         at: &At<'_>,
-        target: TableSchema,
-        mappings: Vec<drift::Mapping>,
+        fitting: Fitting,
         plan: &mut RestorePlan,
         monitor: &dyn Monitor,
     ) -> Result<TableAction, Error> {
-        let (Some(section), Some(mapping)) = (at.sections.first(), mappings.into_iter().next()) else {
-            return Ok(TableAction::Leave("no set has it".to_owned()));
-        };
+        let Some(section) = at.sections.first() else { return Ok(TableAction::Leave("no set has it".to_owned())) };
+        let Fitting { target, bound_target, newest: mapping, .. } = fitting;
         let table = at.table;
         let read = section.read(None, &Cells::default(), self.options, monitor)?;
         let name = &table.bound.schema.name;
@@ -612,7 +582,6 @@ impl<'a> Planner<'a> {
             plan.notices.push(format!("table {name} is left alone: {reason}"));
             return Ok(TableAction::Leave(reason));
         }
-        let bound_target = bound_target(&table.bound, &target, &mapping);
         let counted = |side: &BTreeMap<Acd, Side>| match self.acd {
             Some(acd) => side.get(&Some(acd)).map_or(0, |side| side.undated),
             None => side.values().map(|side| side.undated).fold(0, u64::saturating_add),
@@ -692,6 +661,38 @@ fn undated_guard(table: &str, acd: &AcdPlan) -> Option<Refusal> {
     })
 }
 
+/// What is left as it is since only sets that do not fit the target have it: a line for each.
+fn unfit<'s>(
+    table: &'s str,
+    sections: &'s [MemberSection<'s>],
+    fits: &'s [Fit],
+    acds: &'s [AcdPlan],
+) -> impl Iterator<Item = String> + 's {
+    sections.iter().zip(fits).filter_map(move |(section, fit)| {
+        let why = fit.as_ref().err()?;
+        let of_set: Vec<(Acd, Unfit)> = acds
+            .iter()
+            .flat_map(|acd| acd.unfit_in_question().map(|unfit| (acd.acd, unfit)))
+            .filter(|(_, unfit)| unfit.member == section.member)
+            .collect();
+        let time = of_set.iter().filter_map(|(_, unfit)| unfit.spans.envelope()).reduce(Span::hull);
+        let when = match time {
+            Some(time) => format!("in the time from {} up to {}", time.start, time.stop),
+            None => "without a usable time".to_owned(),
+        };
+        let names: Vec<String> = of_set.iter().map(|(acd, _)| acd_name(*acd)).collect();
+        let whose = match names.as_slice() {
+            [] => return None,
+            [one] => one.clone(),
+            several => format!("{} ACDs", several.len()),
+        };
+        let label = &section.set.label().label;
+        Some(format!(
+            "table {table}: rows of {whose} {when} are left as they are: only set {label} speaks for them, and it does not              fit the target ({why})"
+        ))
+    })
+}
+
 fn acd_name(acd: Acd) -> String {
     acd.map_or_else(|| "no ACD".to_owned(), |acd| format!("ACD {acd}"))
 }
@@ -707,32 +708,6 @@ pub(super) fn position(chunk: &ChunkRef) -> Position {
     Position::volume(chunk.entry.volume)
         .with_block(chunk.entry.block)
         .with_rows(chunk.entry.first_row, u64::from(chunk.entry.rows))
-}
-
-/// The section's table, with the columns and column numbers of the target.
-fn bound_target(section: &BoundTable, target: &TableSchema, mapping: &drift::Mapping) -> BoundTable {
-    let at = |column: usize| mapping.columns.get(column).copied().unwrap_or(column);
-    BoundTable {
-        schema: target.clone(),
-        clock: section.clock.as_ref().map(|clock| renumbered(clock, at)),
-        acd_column: section.acd_column.map(at),
-        ..section.clone()
-    }
-}
-
-/// The same clock, on columns with other numbers.
-fn renumbered(clock: &Clock, at: impl Fn(usize) -> usize) -> Clock {
-    let kind = match &clock.kind {
-        ClockKind::DateHhmm { date, time } => ClockKind::DateHhmm { date: at(*date), time: at(*time) },
-        ClockKind::Date { date } => ClockKind::Date { date: at(*date) },
-        ClockKind::Timestamp { at: column } => ClockKind::Timestamp { at: at(*column) },
-        ClockKind::EpochSeconds { at: column, zone } => ClockKind::EpochSeconds { at: at(*column), zone: zone.clone() },
-    };
-    let length = clock.length.map(|length| match length {
-        Length::Column(column) => Length::Column(at(column)),
-        Length::Minutes(minutes) => Length::Minutes(minutes),
-    });
-    Clock { kind, length }
 }
 
 impl TablePlan {

@@ -202,9 +202,34 @@ pub struct AcdPlan {
     pub older: Vec<(usize, Span)>,
     /// Time left out because a later member of the chain was restored into it before.
     pub later: SpanSet,
+    /// What is left out because only older members of the chain speak for it that do not fit the target.
+    pub unfit: Vec<Unfit>,
+}
+
+/// What a member of a chain alone speaks for, and does not give: its columns do not fit the target's table, or say otherwise
+/// than those of the newest member to which time or ACD a row belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// Which of [`RestorePlan::members`].
+    pub member: usize,
+    /// The time for which it speaks.
+    pub spans: SpanSet,
+    /// Whether it speaks for the rows without a usable time too.
+    pub undated: bool,
 }
 
 impl AcdPlan {
+    /// The same as [`AcdPlan::unfit`], as far as it was asked for.
+    pub fn unfit_in_question(&self) -> impl Iterator<Item = Unfit> + '_ {
+        let all = self.decision.widened == SpanSet::from(Span::ALL);
+        let asked = move |unfit: &Unfit| Unfit {
+            member: unfit.member,
+            spans: unfit.spans.intersection(&self.decision.widened),
+            undated: unfit.undated && all,
+        };
+        self.unfit.iter().map(asked).filter(|unfit| unfit.undated || !unfit.spans.is_empty())
+    }
+
     /// Rows that go in, undated and carried ones included.
     #[must_use]
     pub fn rows_inserted(&self) -> u64 {

@@ -46,6 +46,16 @@ impl LabelText {
         [local, system, third, letter(DataType::Custom, 'C')].iter().collect()
     }
 
+    /// Whether it can be of this day: a label has two digits of the year, so that it may also be one of another century.
+    #[must_use]
+    pub fn may_be_of(&self, day: Day) -> bool {
+        let written = |day| {
+            let (year, month, day) = civil_of_day(day);
+            (year.rem_euclid(100), month, day)
+        };
+        written(self.day) == written(day)
+    }
+
     /// The parts in words, one a line, for `intervault label`.
     #[must_use]
     pub fn explain(&self) -> Vec<(&'static str, String)> {
@@ -79,7 +89,7 @@ impl LabelText {
 #[must_use]
 pub fn last_of_day<'a>(labels: impl IntoIterator<Item = &'a str>, day: Day) -> u32 {
     let labels = labels.into_iter().flat_map(str::parse::<LabelText>);
-    labels.filter(|label| label.day == day).map(|label| label.number).max().unwrap_or(0)
+    labels.filter(|label| label.may_be_of(day)).map(|label| label.number).max().unwrap_or(0)
 }
 
 /// The ACD as it stands in a label.

@@ -12,6 +12,7 @@ pub struct Chain<'a> {
     members: Vec<&'a SetReader<'a>>,
     gaps: Vec<Gap>,
     alone: bool,
+    passed_over: Vec<&'a SetReader<'a>>,
 }
 
 /// Members of a chain that are not here: those with numbers from `first` to `last`.
@@ -52,14 +53,14 @@ impl<'a> Chain<'a> {
     /// A set, whatever came before it: nothing is missed.
     #[must_use]
     pub fn alone(set: &'a SetReader<'a>) -> Chain<'a> {
-        Chain { members: vec![set], gaps: Vec::new(), alone: true }
+        Chain { members: vec![set], gaps: Vec::new(), alone: true, passed_over: Vec::new() }
     }
 
     /// The chain of these members, of which the newest comes first. What their labels name and is not among them is missing.
     #[must_use]
     pub fn of(members: &[&'a SetReader<'a>]) -> Chain<'a> {
         let labels: Vec<&LabelRecord> = members.iter().map(|set| set.label()).collect();
-        Chain { members: members.to_vec(), gaps: gaps(&labels), alone: false }
+        Chain { members: members.to_vec(), gaps: gaps(&labels), alone: false, passed_over: Vec::new() }
     }
 
     /// The chain of just these sets of a device, the newest first.
@@ -76,14 +77,15 @@ impl<'a> Chain<'a> {
 
     /// The chain that is meant among the sets of a device. A set brings those before it along, never those after it. Undo
     /// sets belong to no chain, and neither do incremental sets that were never finished, unless they are asked for: a set
-    /// that failed is no member, the next one was written in its place.
+    /// that failed is no member, the next one was written in its place. A full set that is not whole is passed over where a
+    /// whole set of the same source is there ([`Chain::passed_over`]).
     ///
     /// # Errors
     /// As [`ChainError`]. Several chains, or two sets that build on the same one, have to be told apart by
     /// [`Wanted::set`].
     pub fn choose(sets: &'a [SetReader<'a>], wanted: Wanted<'_>) -> Result<Chain<'a>, ChainError> {
-        let newest = match wanted.set {
-            Some(text) => one(sets, text)?,
+        let (newest, passed_over) = match wanted.set {
+            Some(text) => (one(sets, text)?, Vec::new()),
             None => newest(sets)?,
         };
         let whole = ancestors(sets, newest)?;
@@ -96,7 +98,7 @@ impl<'a> Chain<'a> {
                 kept.ok_or_else(|| ChainError::NoEarlierState(text.to_owned()))?.to_vec()
             }
         };
-        Ok(Chain::of(&members))
+        Ok(Chain { passed_over, ..Chain::of(&members) })
     }
 
     /// The members, the newest first. Never empty, unless it was made of none.
@@ -109,6 +111,14 @@ impl<'a> Chain<'a> {
     #[must_use]
     pub fn gaps(&self) -> &[Gap] {
         &self.gaps
+    }
+
+    /// Sets that were passed over and may be newer than the newest member: fulls of which the end is not here, and sets with a
+    /// catalog that cannot be read in whose place another one was written. Those that were certainly never finished are
+    /// not among them.
+    #[must_use]
+    pub fn passed_over(&self) -> &[&'a SetReader<'a>] {
+        &self.passed_over
     }
 
     /// Whether it is a set by itself, of which nothing is asked that it does not hold.
@@ -150,23 +160,41 @@ fn never_finished(set: &SetReader<'_>) -> bool {
     set.is_interrupted() || set.total_volumes().is_some() && !set.is_finished()
 }
 
-/// Whether two sets come from the same database, with the same selection of ACD: a chain has one.
-fn same_source(one: &LabelRecord, other: &LabelRecord) -> bool {
+/// Whether two sets come from the same database.
+fn same_database(one: &LabelRecord, other: &LabelRecord) -> bool {
     let source = |label: &LabelRecord| {
-        let LabelRecord { source_store, source_server, source_database, acd, .. } = label;
-        (source_store.clone(), source_server.clone(), source_database.clone(), *acd)
+        let LabelRecord { source_store, source_server, source_database, .. } = label;
+        (source_store.clone(), source_server.clone(), source_database.clone())
     };
     source(one) == source(other)
 }
 
-/// Whether a set that is not whole was written again: another one stands in its place. It may have been cut short between two
-/// volumes, which looks as if its next one were elsewhere.
+/// Whether two sets come from the same database, with the same selection of ACD: a chain has one.
+fn same_source(one: &LabelRecord, other: &LabelRecord) -> bool {
+    same_database(one, other) && one.acd == other.acd
+}
+
+/// Whether a set on which nobody could build was written again: another one stands in its place. It may have been cut short
+/// between two volumes, which looks as if its next one were elsewhere.
 fn is_replaced(set: &SetReader<'_>, members: &[&SetReader<'_>]) -> bool {
     let label = set.label();
+    let whole = |set: &SetReader<'_>| set.is_complete() && set.can_be_built_on();
     let stands_for = |other: &&SetReader<'_>| {
-        other.label().incremental && other.label().parent_set == label.parent_set && other.is_complete()
+        other.label().incremental && other.label().parent_set == label.parent_set && whole(other)
     };
-    label.incremental && !set.is_complete() && members.iter().any(stands_for)
+    label.incremental && !whole(set) && members.iter().any(stands_for)
+}
+
+/// Whether a full set that is not whole can be done without: a whole set has all that it could have had. One that was
+/// certainly never finished need not be of the same kinds of data, nobody can want it.
+fn is_spare(set: &SetReader<'_>, tips: &[&SetReader<'_>]) -> bool {
+    let label = set.label();
+    let stands_for = |other: &&SetReader<'_>| {
+        let theirs = other.label();
+        let as_much = same_source(label, theirs) && label.data_types & !theirs.data_types == 0;
+        other.is_complete() && same_database(label, theirs) && (never_finished(set) || as_much)
+    };
+    !label.incremental && !set.is_complete() && tips.iter().any(stands_for)
 }
 
 fn named(set: &SetReader<'_>) -> String {
@@ -186,8 +214,8 @@ fn one<'a>(sets: &'a [SetReader<'a>], text: &str) -> Result<&'a SetReader<'a>, C
     }
 }
 
-/// The newest member of the only chain.
-fn newest<'a>(sets: &'a [SetReader<'a>]) -> Result<&'a SetReader<'a>, ChainError> {
+/// The newest member of the only chain, and sets that were passed over and may be newer.
+fn newest<'a>(sets: &'a [SetReader<'a>]) -> Result<(&'a SetReader<'a>, Vec<&'a SetReader<'a>>), ChainError> {
     let mut chains: BTreeMap<SetId, Vec<&SetReader<'_>>> = BTreeMap::new();
     let usable = |set: &&SetReader<'_>| !(set.label().is_undo() || set.label().incremental && never_finished(set));
     for set in sets.iter().filter(usable) {
@@ -195,32 +223,45 @@ fn newest<'a>(sets: &'a [SetReader<'a>]) -> Result<&'a SetReader<'a>, ChainError
         let chain = if label.joins_chains() { label.chain() } else { label.set() };
         chains.entry(chain).or_default().push(set);
     }
-    let mut tips: Vec<&SetReader<'_>> = Vec::new();
-    let mut lines = Vec::new();
-    for members in chains.into_values() {
-        let parents: BTreeSet<[u8; 16]> = members.iter().filter_map(|set| set.label().parent_set).collect();
-        let last = members.iter().map(|set| set.label().sequence).max();
-        // A set on which another one builds is an earlier state of that one; so is one that stands before a gap.
-        let forks = |set: &&SetReader<'_>| {
-            let label = set.label();
-            let twin =
-                |other: &&SetReader<'_>| other.set_id() != set.set_id() && other.label().sequence == label.sequence;
-            let tip = !parents.contains(&label.set_id) && (Some(label.sequence) == last || members.iter().any(twin));
-            tip && !is_replaced(set, &members)
-        };
-        for tip in members.iter().copied().filter(forks) {
-            let before = members.iter().filter(|set| set.label().sequence < tip.label().sequence).count();
-            lines.push(match before {
-                0 => named(tip),
-                before => format!("{} with {before} before it", named(tip)),
-            });
-            tips.push(tip);
-        }
+    let (mut tips, mut passed_over) = (Vec::new(), Vec::new());
+    for members in chains.values() {
+        let (replaced, own): (Vec<_>, Vec<_>) = ends(members).into_iter().partition(|tip| is_replaced(tip, members));
+        tips.extend(own);
+        passed_over.extend(replaced.into_iter().filter(|set| set.is_complete()));
     }
+    let (spare, tips): (Vec<&SetReader<'_>>, Vec<_>) = tips.iter().copied().partition(|tip| is_spare(tip, &tips));
     match tips.as_slice() {
-        [] => sets.first().ok_or_else(|| ChainError::NoSuchSet("at all".to_owned())),
-        [tip] => Ok(tip),
-        _ => Err(ChainError::Several(lines)),
+        [] => Ok((sets.first().ok_or_else(|| ChainError::NoSuchSet("at all".to_owned()))?, passed_over)),
+        [tip] => {
+            // Which was taken later only the clock of the source tells: it decides about a word, and about no row.
+            let newer = |set: &&SetReader<'_>| set.label().created_unix >= tip.label().created_unix;
+            passed_over.extend(spare.into_iter().filter(|set| !never_finished(set)).filter(newer));
+            Ok((tip, passed_over))
+        }
+        several => Err(ChainError::Several(several.iter().map(|tip| with_those_before(tip, &chains)).collect())),
+    }
+}
+
+/// Those of a chain's members that are no earlier state of another one. A set on which another one builds is; so is one that
+/// stands before a gap.
+fn ends<'a>(members: &[&'a SetReader<'a>]) -> Vec<&'a SetReader<'a>> {
+    let parents: BTreeSet<[u8; 16]> = members.iter().filter_map(|set| set.label().parent_set).collect();
+    let last = members.iter().map(|set| set.label().sequence).max();
+    let is_end = |set: &&SetReader<'_>| {
+        let label = set.label();
+        let twin = |other: &&SetReader<'_>| other.set_id() != set.set_id() && other.label().sequence == label.sequence;
+        !parents.contains(&label.set_id) && (Some(label.sequence) == last || members.iter().any(twin))
+    };
+    members.iter().copied().filter(is_end).collect()
+}
+
+/// A set's name for people, with how many of its chain are before it.
+fn with_those_before(tip: &SetReader<'_>, chains: &BTreeMap<SetId, Vec<&SetReader<'_>>>) -> String {
+    let members = chains.get(&tip.label().chain()).filter(|_| tip.label().joins_chains());
+    let earlier = |set: &&&SetReader<'_>| set.label().sequence < tip.label().sequence;
+    match members.map_or(0, |members| members.iter().filter(earlier).count()) {
+        0 => named(tip),
+        before => format!("{} with {before} before it", named(tip)),
     }
 }
 
@@ -243,7 +284,9 @@ fn ancestors<'a>(sets: &'a [SetReader<'a>], newest: &'a SetReader<'a>) -> Result
             Some(parent) => *parent,
             // It is not here: the chain goes on before the gap, if that is certain.
             None => {
-                let finished = |set: &&&SetReader<'_>| !set.label().incremental || !never_finished(set);
+                let finished = |set: &&&SetReader<'_>| {
+                    !set.label().incremental || !never_finished(set) && !is_replaced(set, &relatives)
+                };
                 let left: Vec<&SetReader<'_>> = relatives.iter().filter(below).filter(finished).copied().collect();
                 let Some(last) = left.iter().map(|set| set.label().sequence).max() else { break };
                 let tips: Vec<&SetReader<'_>> = left.into_iter().filter(|set| set.label().sequence == last).collect();

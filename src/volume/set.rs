@@ -234,6 +234,14 @@ impl<'d> SetReader<'d> {
         self.total.is_some() && self.volumes.last().is_some_and(|last| last.name.is_some() && !last.partial)
     }
 
+    /// Whether it was finished and everything that it wrote is listed by a catalog of its own: what an incremental backup needs
+    /// of the set before it.
+    #[must_use]
+    pub fn can_be_built_on(&self) -> bool {
+        let listed = self.sections.iter().all(|section| section.source == SectionSource::Catalog);
+        self.is_finished() && self.catalog.is_some() && listed
+    }
+
     /// Volumes that are not what their names or the catalog say: cut off, longer, or another set's. What is missing with
     /// them shows when it is read.
     #[must_use]

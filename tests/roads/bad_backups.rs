@@ -7,6 +7,7 @@ use intervault::base::monitor::{Monitor, Task};
 use intervault::device::memory::MemoryDevice;
 use intervault::error::{Class, Error};
 use intervault::schema::catalogue::Catalogue;
+use intervault::schema::grain::DataType;
 use intervault::store::traits::Store;
 use intervault::volume::set::list_sets;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -181,4 +182,22 @@ fn a_backup_waits_for_no_other_and_is_refused_while_one_runs() {
     assert_eq!(error.class(), Class::Busy, "{error}");
     drop(lock);
     backup_onto(&centre, &device, &incremental_options(2)).unwrap();
+}
+
+/// With one ACD chosen and none of the data of an ACD, nothing is left to back up: no set is made of it.
+#[test]
+fn a_selection_that_leaves_nothing_is_no_backup() {
+    let (centre, device) = (Centre::new(&[HSPLIT]), MemoryDevice::new());
+    centre.run("CREATE TABLE dcadmin (a INTEGER); INSERT INTO dcadmin VALUES (1)");
+    let select = Select::Data(vec![DataType::Local]);
+    let done = backup_onto(&centre, &device, &backup::Options { select, acd: Some(1), ..backup_options(1) });
+    let error = done.unwrap_err().to_string();
+    assert!(error.contains("dcadmin") && error.contains("no ACD column"), "{error}");
+    // Nor is one of an ACD that does not exist done without a word.
+    centre.intervals("2024-03-10", 800, 1000, 30, 1);
+    let report = backup_with(&centre, &device, &backup::Options { acd: Some(77), ..backup_options(2) });
+    let said = report.gaps.left_out.iter().find(|gap| gap.name == "ACD 77").unwrap();
+    assert!(said.warns && said.reason.contains("no selected table has a row"), "{said:?}");
+    let report = backup_with(&centre, &device, &backup::Options { acd: Some(1), ..backup_options(3) });
+    assert!(!report.gaps.left_out.iter().any(|gap| gap.name.starts_with("ACD")), "{:?}", report.gaps);
 }

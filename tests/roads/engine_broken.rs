@@ -1,16 +1,12 @@
 //! What the backup engine and its chains should hold: the choice of the base, members whose tables changed, clocks, labels.
 
-use super::chains::{all, incremental, restore_chain};
+use super::chains::{all, restore_chain};
+use super::incremental_since::quick;
 use super::support::*;
-use intervault::backup::{self, Backup, Incremental, Kind, Select};
+use intervault::backup::{self, Backup, Incremental, Kind};
 use intervault::base::time::Instant;
-use intervault::device::error::DeviceError;
 use intervault::device::memory::MemoryDevice;
-use intervault::device::traits::{Device, VolumeSink, VolumeSource, WriteLock};
 use intervault::schema::catalogue::Catalogue;
-use intervault::schema::grain::DataType;
-use intervault::schema::label_text::LabelText;
-use intervault::store::sqlite::SqliteStore;
 use intervault::volume::set::list_sets;
 use proptest::prelude::*;
 
@@ -21,82 +17,6 @@ fn three_days() -> Centre {
         centre.intervals(&format!("2024-03-{day}"), 800, 1000, 30, 1);
     }
     centre
-}
-
-/// The chain of a source whose table was altered between its two members goes onto a target like the source.
-fn altered_goes_back(alter: &str, target: &str) {
-    let centre = three_days();
-    let device = backup(&centre);
-    centre.run(alter);
-    let report = incremental(&centre, &device, &backup_options(2));
-    assert_eq!(report.tables[0].rows, 12, "the newest member has all rows by itself");
-    let target = Centre::new(&[target]);
-    let done = restore_chain(&device, &target, &all());
-    assert!(done.is_ok(), "{}", done.err().unwrap());
-    assert_eq!(target.rows("hsplit"), centre.rows("hsplit"));
-}
-
-#[test]
-fn a_chain_over_a_renamed_column_is_restored() {
-    altered_goes_back("ALTER TABLE hsplit RENAME COLUMN acdcalls TO calls", &HSPLIT.replace("acdcalls", "calls"));
-}
-
-#[test]
-fn a_chain_over_a_dropped_column_is_restored() {
-    altered_goes_back("ALTER TABLE hsplit DROP COLUMN acdcalls", &HSPLIT.replace("acdcalls INTEGER, ", ""));
-}
-
-#[test]
-fn a_chain_over_a_narrowed_column_is_restored() {
-    let narrow = HSPLIT.replace("acdcalls INTEGER", "acdcalls SMALLINT");
-    let (table, index) = narrow.split_once(';').unwrap();
-    let alter = format!(
-        "ALTER TABLE hsplit RENAME TO was; DROP INDEX hsplit_i; {table}; {index}; INSERT INTO hsplit SELECT * FROM was; \
-         DROP TABLE was"
-    );
-    altered_goes_back(&alter, &narrow);
-}
-
-/// A table without a time is replaced by the newest member alone: what columns it had before is nobody's business.
-#[test]
-fn a_chain_over_an_administration_table_that_lost_a_column_is_restored() {
-    let centre = Centre::new(&[SYNONYMS]);
-    centre.run("INSERT INTO synonyms VALUES (1, 'split', 'Sales', '1', '')");
-    let device = backup(&centre);
-    centre.run("ALTER TABLE synonyms DROP COLUMN descr");
-    incremental(&centre, &device, &backup_options(2));
-    let target = Centre::new(&[&SYNONYMS.replace(", descr CHAR(50)", "")]);
-    let done = restore_chain(&device, &target, &all());
-    assert!(done.is_ok(), "{}", done.err().unwrap());
-    assert_eq!(target.rows("synonyms"), centre.rows("synonyms"));
-}
-
-/// A column was added, and age took the oldest day: both members give rows.
-#[test]
-fn a_chain_over_an_added_column_is_restored_from_both_members() {
-    let centre = three_days();
-    let device = backup(&centre);
-    centre.run("ALTER TABLE hsplit ADD COLUMN more INTEGER; DELETE FROM hsplit WHERE row_date = '2024-03-10'");
-    incremental(&centre, &device, &backup_options(2));
-    let target = Centre::new(&[&HSPLIT.replace("logid CHAR(10)", "logid CHAR(10), more INTEGER")]);
-    restore_chain(&device, &target, &all()).unwrap();
-    assert_eq!(target.rows("hsplit").len(), 12);
-}
-
-/// The newest member says that a table is gone: a target that lacks it too is no reason to refuse everything.
-#[test]
-fn a_chain_over_a_dropped_table_is_restored_where_the_target_lacks_it_too() {
-    let centre = three_days();
-    centre.run(DSPLIT);
-    centre.run("INSERT INTO dsplit VALUES ('2024-03-10', 1, 1, 1)");
-    let device = backup(&centre);
-    centre.run("DROP TABLE dsplit");
-    let report = incremental(&centre, &device, &backup_options(2));
-    assert!(report.gaps.absent.contains(&"dsplit".to_owned()), "{:?}", report.gaps);
-    let target = Centre::new(&[HSPLIT]);
-    let done = restore_chain(&device, &target, &all());
-    assert!(done.is_ok(), "{}", done.err().unwrap());
-    assert_eq!(target.rows("hsplit"), centre.rows("hsplit"));
 }
 
 /// Two databases on one server whose files have the same name, in other folders: neither goes on with the other's chain.
@@ -118,144 +38,6 @@ fn databases_in_two_folders_with_one_file_name_are_not_mixed() {
     );
 }
 
-/// A full set that was taken while the clock was years ahead: a later one, by a clock that was put right, begins the chain
-/// that is gone on with. Prune does not believe such a set either.
-#[test]
-fn a_full_from_the_future_is_not_gone_on_with_for_years() {
-    let (centre, device) = (three_days(), MemoryDevice::new());
-    let now = at("2024-03-14 00:00").0;
-    let unix = |options: backup::Options, now_unix| backup::Options { now_unix, ..options };
-    backup_with(&centre, &device, &unix(backup_options(1), now + 10 * 365 * 86_400));
-    backup_with(&centre, &device, &unix(backup_options(2), now));
-    let report = backup_with(&centre, &device, &unix(incremental_options(3), now + 86_400));
-    assert_eq!(report.parent.unwrap().set, set_id(2), "the clock of one backup decides for all later ones");
-}
-
-/// A full of custom data alone, onto the same device, is no base of historical data: an incremental of those goes on with
-/// the last full of those.
-#[test]
-fn a_full_of_other_data_takes_no_chain_over() {
-    let (centre, device) = (three_days(), backup(&three_days()));
-    centre.run("CREATE TABLE site_notes (n INTEGER); INSERT INTO site_notes VALUES (1)");
-    backup_with(
-        &centre,
-        &device,
-        &backup::Options {
-            select: Select::Data(vec![DataType::Custom]),
-            now_unix: later().0 + 3_600,
-            ..backup_options(2)
-        },
-    );
-    let select = Select::Data(vec![DataType::Historical]);
-    let options = backup::Options { select, now_unix: later().0 + 7_200, ..incremental_options(3) };
-    let report = backup_with(&centre, &device, &options);
-    assert_eq!((report.parent.unwrap().set, report.set.rows), (set_id(1), 0), "nothing has changed");
-}
-
-/// There is no full backup of these data: an incremental one is refused, as it is where there is none at all.
-#[test]
-fn an_incremental_without_a_full_of_the_same_data_is_refused() {
-    let (centre, device) = (three_days(), MemoryDevice::new());
-    centre.run(SYNONYMS);
-    let only = |data, options: backup::Options| backup::Options { select: Select::Data(vec![data]), ..options };
-    backup_with(&centre, &device, &only(DataType::Acd, backup_options(1)));
-    let done = backup_onto(&centre, &device, &only(DataType::Historical, incremental_options(2)));
-    assert!(done.is_err(), "{}", done.unwrap().set.label);
-}
-
-/// A base of which a volume is gone is a chain that cannot be restored: who goes on with it is told.
-#[test]
-fn a_base_that_lacks_a_volume_is_told_of() {
-    let (centre, device) = (Centre::new(&[HSPLIT]), MemoryDevice::new());
-    for day in 1..29 {
-        centre.intervals(&format!("2024-02-{day:02}"), 0, 2300, 15, 1);
-    }
-    backup_with(&centre, &device, &backup::Options { volume_size: Some(16 << 10), ..backup_options(1) });
-    let names = device.list().unwrap();
-    assert!(names.len() > 2, "{names:?}");
-    drop(device.remove(&names[0]).unwrap());
-    centre.intervals("2024-03-01", 800, 1000, 30, 1);
-    let report = backup_with(&centre, &device, &incremental_options(2));
-    assert!(!report.parent.as_ref().unwrap().notices.is_empty(), "{:?}", report.parent);
-}
-
-/// With one ACD chosen and none of the data of an ACD, nothing is left to back up: no set is made of it.
-#[test]
-fn a_selection_that_leaves_nothing_is_no_backup() {
-    let (centre, device) = (three_days(), MemoryDevice::new());
-    centre.run("CREATE TABLE dcadmin (a INTEGER); INSERT INTO dcadmin VALUES (1)");
-    let select = Select::Data(vec![DataType::Local]);
-    let done = backup_onto(&centre, &device, &backup::Options { select, acd: Some(1), ..backup_options(1) });
-    assert!(done.is_err(), "a whole set of {} tables", done.unwrap().tables.len());
-}
-
-/// The label of every set that is written can be read, also that of an incremental of administration data.
-#[test]
-fn every_label_that_is_written_reads_back() {
-    let (centre, device) = (three_days(), MemoryDevice::new());
-    centre.run(SYNONYMS);
-    backup_with(&centre, &device, &backup_options(1));
-    let options = |number| backup::Options { select: Select::Data(vec![DataType::Acd]), ..incremental_options(number) };
-    let first = backup_onto(&centre, &device, &options(2));
-    let Ok(first) = first else { return };
-    let second = backup_with(&centre, &device, &options(3));
-    assert_ne!(first.set.label, second.set.label, "two sets of one day have one number");
-    assert_eq!(first.set.label.parse::<LabelText>().map(|label| label.to_string()), Ok(first.set.label.clone()));
-}
-
-/// The quick mode, with this many days of margin.
-fn since_last(number: u8) -> backup::Options {
-    let changed_since = Some(backup::ChangedSince::default());
-    backup::Options { kind: Kind::Incremental(Incremental { set: None, changed_since }), ..backup_options(number) }
-}
-
-/// `--changed-since last` reads the last days before the last backup and all that came since. One row that is dated years
-/// ahead (a clock that was wrong once) must not push the days of which the backup is into what is taken on trust.
-#[test]
-fn a_row_of_the_future_hides_no_new_day_from_the_quick_mode() {
-    let centre = three_days();
-    centre.interval("2033-01-01", 800, 30, 1, 7);
-    let device = MemoryDevice::new();
-    let on = |now: &str, options: backup::Options| backup::Options { now: at(now), ..options };
-    backup_with(&centre, &device, &on("2024-03-13 00:00", backup_options(1)));
-    centre.intervals("2024-03-13", 800, 1000, 30, 1);
-    centre.intervals("2024-03-14", 800, 1000, 30, 2);
-    let report = backup_with(&centre, &device, &on("2024-03-15 00:00", since_last(2)));
-    assert_eq!(report.tables[0].rows, 8, "{:?}", report.tables[0].compared);
-}
-
-/// The same where a table holds forecasts of days to come, which is nothing unusual.
-#[test]
-fn forecasts_hide_no_summary_of_today_from_the_quick_mode() {
-    let centre = Centre::new(&[DSPLIT]);
-    for day in 1..=31 {
-        centre.run(&format!("INSERT INTO dsplit VALUES ('2024-03-{day:02}', 1, 1, 0)"));
-    }
-    let device = MemoryDevice::new();
-    let on = |now: &str, options: backup::Options| backup::Options { now: at(now), ..options };
-    backup_with(&centre, &device, &on("2024-03-10 23:00", backup_options(1)));
-    centre.run("UPDATE dsplit SET acdcalls = 99 WHERE row_date IN ('2024-03-10', '2024-03-11')");
-    let report = backup_with(&centre, &device, &on("2024-03-12 23:00", since_last(2)));
-    let compared = report.tables[0].compared.as_ref().unwrap();
-    assert!(compared.changed >= 2, "{compared:?}");
-}
-
-/// An incremental after which its chain cannot be restored any more, even onto the source itself, is not called done: after
-/// a table catalogue reads a table in another grain, it takes a full backup, or says so.
-#[test]
-fn a_chain_over_another_grain_is_restored_or_not_gone_on_with() {
-    let centre = Centre::new(&["CREATE TABLE haglog (row_date DATE, login INTEGER, acd SMALLINT, logid CHAR(10))"]);
-    centre.run("INSERT INTO haglog VALUES ('2024-03-10', 1710057600, 1, 'a'), ('2024-03-11', 1710144000, 1, 'b')");
-    let device = backup(&centre);
-    // As the comment in the built-in catalogue proposes.
-    let text = "extends = \"cms\"\n[[table]]\nname = \"haglog\"\ndata = \"historical\"\ngrain = \"event\"\n\
-                time = [{ epoch = \"login\", zone = \"Europe/Berlin\" }]\nacd = [\"acd\"]\n";
-    let (store, catalogue) = (centre.store(), Catalogue::parse(text).unwrap());
-    let Ok(_report) = Backup::new(&store, &catalogue, &device, incremental_options(2)).run() else { return };
-    let done = restore_chain(&device, &centre, &all());
-    assert!(done.is_ok(), "{}", done.err().unwrap());
-}
-
 /// What the source has and the volumes have not is said: a virtual table (full text search) with rows of its own too.
 #[test]
 fn a_virtual_table_that_is_not_written_is_told_of() {
@@ -264,53 +46,6 @@ fn a_virtual_table_that_is_not_written_is_told_of() {
     let report = backup_with(&centre, &MemoryDevice::new(), &backup_options(1));
     let written = report.tables.iter().any(|done| done.table == "notes");
     assert!(written || report.gaps.left_out.iter().any(|gap| gap.name == "notes"), "{:?}", report.gaps.left_out);
-}
-
-/// A device on which somebody else takes a whole backup just before it is locked.
-struct Meanwhile<'a> {
-    device: &'a MemoryDevice,
-    other: std::sync::Mutex<Option<Box<dyn FnOnce() + Send + 'a>>>,
-}
-
-impl Device for Meanwhile<'_> {
-    fn describe(&self) -> String {
-        self.device.describe()
-    }
-
-    fn list(&self) -> Result<Vec<String>, DeviceError> {
-        self.device.list()
-    }
-
-    fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {
-        self.device.open(name)
-    }
-
-    fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
-        self.device.create(name)
-    }
-
-    fn lock(&self) -> Result<Box<dyn WriteLock>, DeviceError> {
-        if let Some(other) = self.other.lock().unwrap().take() {
-            other();
-        }
-        self.device.lock()
-    }
-}
-
-/// Where the lock of the database cannot be had (its folder is not the backup's to write to), the lock of the device is all
-/// that there is: what an incremental builds on is chosen under it, or a second one makes a fork of the chain.
-#[test]
-fn the_base_is_chosen_under_the_lock_of_the_device() {
-    let centre = three_days();
-    let name = centre.folder.path().join("x".repeat(245));
-    std::fs::copy(centre.path(), &name).unwrap();
-    let (store, catalogue, device) = (SqliteStore::open(&name).unwrap(), Catalogue::builtin(), MemoryDevice::new());
-    Backup::new(&store, &catalogue, &device, backup_options(1)).run().unwrap();
-    let other = || drop(Backup::new(&store, &catalogue, &device, incremental_options(2)).run().unwrap());
-    let meanwhile = Meanwhile { device: &device, other: std::sync::Mutex::new(Some(Box::new(other))) };
-    let report = Backup::new(&store, &catalogue, &meanwhile, incremental_options(3)).run();
-    let Ok(report) = report else { return };
-    assert_eq!(report.parent.unwrap().set, set_id(2));
 }
 
 const CALL_REC: &str = "CREATE TABLE call_rec (row_date DATE, row_time SMALLINT, acd SMALLINT, callid INTEGER)";
@@ -495,7 +230,7 @@ proptest! {
         let now = now(today + days, hours.1);
         let plain = backup::Options { kind: Kind::Incremental(Incremental::default()), ..options(2, now) };
         Backup::new(&store, &catalogue, &all_read, plain).run().unwrap();
-        let quick = backup::Options { kind: since_last(2).kind, ..options(2, now) };
+        let quick = backup::Options { kind: quick(2).kind, ..options(2, now) };
         Backup::new(&store, &catalogue, &device, quick).run().unwrap();
         let (one, two) = (everything(), everything());
         restore_chain(&all_read, &one, &all()).unwrap();

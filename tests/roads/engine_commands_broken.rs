@@ -1,23 +1,8 @@
 //! What `status`, `prune`, `label`, hooks and schedules should hold, as processes.
 
-use super::commands::{Case, intervault};
+use super::commands::Case;
 use super::site::{Site, volumes};
 use std::time::Duration;
-
-/// Labels of sound volumes are shown, those of an incremental of administration data too.
-#[test]
-fn the_labels_of_sound_volumes_are_no_damage() {
-    let site = Site::new();
-    site.backup("nightly", &["--data", "acd,historical"], 0);
-    let url = site.case.url();
-    let nightly = site.text("nightly");
-    let words =
-        ["backup", "--database", &url, "--to", &nightly, "--data", "acd", "--incremental", "--state-dir", &nightly];
-    if intervault(&words).status.code() != Some(0) {
-        return;
-    }
-    site.run(&["label", &nightly], 0);
-}
 
 /// Before a full backup it is said how many volumes it will take, also where files belong to it.
 #[test]
@@ -60,24 +45,4 @@ fn a_full_that_was_never_finished_is_not_in_the_way_of_a_restore() {
     std::fs::remove_file(&second).unwrap();
     let (url, nightly) = (site.case.url(), site.text("nightly"));
     site.run(&["restore", "--database", &url, "--from", &nightly, "--data", "historical", "--dry-run"], 0);
-}
-
-/// A check has found that rows of the full backup are lost while the source still has them: the next incremental writes them
-/// again, or at least says that its chain cannot be restored.
-#[test]
-fn an_incremental_on_a_full_that_is_known_to_be_damaged_says_so() {
-    let site = Site::new();
-    site.backup("nightly", &["--data", "historical"], 0);
-    let full = &volumes(&site.path("nightly"))[0];
-    let mut bytes = std::fs::read(full).unwrap();
-    bytes[1_200] ^= 0x40;
-    std::fs::write(full, bytes).unwrap();
-    site.run(&["check", &site.text("nightly"), "--verify"], 4);
-    let (url, nightly) = (site.case.url(), site.text("nightly"));
-    let words = ["backup", "--database", &url, "--to", &nightly, "--data", "historical", "--incremental"];
-    let output = intervault(&[&words[..], &["--state-dir", &site.text("state")]].concat());
-    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    let restore = ["restore", "--database", &url, "--from", &nightly, "--data", "historical", "--dry-run"];
-    let restored = intervault(&restore).status.code() == Some(0);
-    assert!(restored || said.contains("damage"), "status {:?}: {said}", output.status);
 }

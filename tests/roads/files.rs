@@ -98,7 +98,7 @@ fn files_options() -> FilesOptions {
 }
 
 /// Where a tree lies below the folder that it was restored into.
-fn below(target: &Path, source: &Path) -> std::path::PathBuf {
+pub fn below(target: &Path, source: &Path) -> std::path::PathBuf {
     target.join(source.strip_prefix("/").unwrap())
 }
 

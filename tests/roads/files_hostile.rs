@@ -165,3 +165,29 @@ fn a_sound_tree_made_in_the_same_way_is_restored() {
     assert_eq!(fs::read(target.path().join("t/c")).unwrap(), b"evil");
     assert_eq!(tree_of(target.path()).len(), 4);
 }
+
+/// A set whose further name points at a file that is no row of it: format-spec 6.3 demands one that stands before it.
+#[test]
+fn a_further_name_of_a_file_that_is_not_in_the_tree_is_refused() {
+    let device = set_of("./t", &[row(Kind::Folder, ""), other("b", "a"), Row::totals(0, 0, State::Sound)]);
+    let set = only_set(&device);
+    let target = tempfile::tempdir().unwrap();
+    fs::create_dir(target.path().join("t")).unwrap();
+    fs::write(target.path().join("t/a"), "a file of somebody else").unwrap();
+    let restore = FilesRestore::new(&set, target.path(), FilesOptions::default());
+    let refused = restore.plan().map_or(true, |plan| restore.apply(&plan).is_err());
+    let linked = fs::read_to_string(target.path().join("t/b")).ok();
+    assert!(refused && linked.is_none(), "refused: {refused}, b is now {linked:?}");
+}
+
+#[test]
+fn a_further_name_of_a_folder_is_refused_before_anything_is_written() {
+    let rows =
+        [row(Kind::Folder, ""), file("a"), row(Kind::Folder, "b"), other("c", "b"), Row::totals(1, 4, State::Sound)];
+    let device = set_of("./t", &rows);
+    let set = only_set(&device);
+    let target = tempfile::tempdir().unwrap();
+    let restore = FilesRestore::new(&set, target.path(), FilesOptions::default());
+    let planned = restore.plan();
+    assert!(planned.is_err(), "{planned:?}");
+}

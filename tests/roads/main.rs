@@ -5,9 +5,11 @@
 mod astray;
 mod bad_backups;
 mod bad_input;
+mod bases;
 #[cfg(target_os = "linux")]
 mod chain_commands;
 mod chains;
+mod changed_tables;
 #[cfg(target_os = "linux")]
 mod collecting;
 #[cfg(target_os = "linux")]
@@ -27,9 +29,13 @@ mod estimates;
 #[cfg(target_os = "linux")]
 mod files;
 #[cfg(target_os = "linux")]
+mod files_chosen;
+#[cfg(target_os = "linux")]
 mod files_commands;
 #[cfg(target_os = "linux")]
 mod files_hostile;
+#[cfg(target_os = "linux")]
+mod files_restored;
 mod histories;
 #[cfg(target_os = "linux")]
 mod images;
@@ -63,6 +69,4 @@ mod support;
 #[cfg(target_os = "linux")]
 mod torn;
 mod undo;
-#[cfg(target_os = "linux")]
-mod volume_broken;
 mod windows;

@@ -1,7 +1,7 @@
 //! What monitors ask: how old the last backup is, what went wrong, figures; and that a backup of something else is no answer.
 
 use super::commands::Case;
-use super::site::Site;
+use super::site::{Site, volumes};
 use std::process::Command;
 
 /// What a rebuilt history says of a database is found by the name of that database.
@@ -13,6 +13,34 @@ fn a_rebuilt_history_knows_the_database_by_its_name() {
     std::fs::remove_dir_all(site.path("state")).unwrap();
     site.run(&["status", "--rebuild", &site.text("nightly")], 0);
     site.run(&["status", "--max-age", "26h", "--database", &url], 0);
+}
+
+/// One database has one name, however it is typed.
+#[test]
+fn a_database_has_one_name_however_it_is_typed() {
+    let site = Site::new();
+    std::os::unix::fs::symlink(site.case.centre.path(), site.path("link.db")).unwrap();
+    let typed =
+        [site.case.url(), site.case.url().replace("sqlite:", "sqlite://"), format!("sqlite:{}", site.text("link.db"))];
+    for url in &typed {
+        let to = site.text("nightly");
+        site.run(
+            &["backup", "--database", url, "--to", &to, "--data", "historical", "--metrics", &site.text("f.prom")],
+            0,
+        );
+    }
+    let figures = std::fs::read_to_string(site.path("f.prom")).unwrap();
+    assert_eq!(figures.matches("intervault_backup_rows{").count(), 1, "{figures}");
+    for url in &typed {
+        site.run(&["status", "--max-age", "26h", "--database", url], 0);
+        site.run(&["status", &site.text("nightly"), "--max-age", "26h", "--database", url], 0);
+    }
+    let sets = volumes(&site.path("nightly"));
+    std::fs::remove_dir_all(site.path("state")).unwrap();
+    site.run(&["status", "--rebuild", &site.text("nightly")], 0);
+    let runs = site.json(&["log"], 0)["runs"].clone();
+    assert_eq!(runs.as_array().unwrap().len(), sets.len());
+    assert!(runs.as_array().unwrap().iter().all(|run| run["database"] == typed[0].as_str()), "{runs}");
 }
 
 /// A few tables that somebody saved before a change say nothing of the nightly backups: a monitor that asks for those is told

@@ -229,7 +229,7 @@ fn a_lost_history_is_made_up_from_the_volumes() {
     assert!(told.run(&["status", "--rebuild", &one, &two], 0).1.contains("has all sets"));
     assert_eq!(told.json(&["log"], 0)["runs"], after, "a second time changes nothing");
     told.backup(&one, 0);
-    assert_eq!(told.json(&["log"], 0)["runs"][2]["sequence"], 4, "a line when it began, and one when it ended");
+    assert_eq!(told.json(&["log"], 0)["runs"][2]["sequence"], 5, "lines when it began, had a set, and ended");
     told.run(&["status", "--max-age", "1h", "--database", &told.case.url()], 0);
 }
 
@@ -254,6 +254,12 @@ fn the_number_of_the_day_is_that_of_the_history_where_the_device_knows_less() {
     // Where the history was lost the device still knows.
     std::fs::remove_dir_all(&told.state).unwrap();
     assert_eq!(label("one", &[]), "CMS-261121-03-XXHX-00-F-01");
+    // Two digits of a year stand for one in another century too.
+    let late = told.folder("late");
+    let words = ["backup", "--to", &late, "--now", "2071-01-01 18:00", "--database", &told.case.url(), "--data", "acd"];
+    let numbers =
+        [(); 2].map(|()| json(&[&words[..], &["--state-dir", &told.folder("other")]].concat(), 0)["label"].clone());
+    assert_eq!(numbers, ["CMS-710101-01-XXMX-00-F-01", "CMS-710101-02-XXMX-00-F-01"]);
     let label_99 = Some("CMS-261121-99-XXHX-00-F-01".to_owned());
     told.journal().append(&mut Entry { label: label_99, ..Entry::begun(Kind::Backup, 0, "") }).unwrap();
     let words = ["backup", "--to", &told.folder("three"), "--now", "2026-11-21 18:00", "--database", &told.case.url()];

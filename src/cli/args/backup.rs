@@ -89,7 +89,8 @@ Examples:
     intervault backup --database sqlite:history.db --to /backup/monday --dry-run
 
 An incremental backup reads and hashes every row and writes the days (weeks, months) of each ACD
-that are not as the newest set of the chain lists them, and tables without time whole.
+that are not as the newest set of the chain lists them, and tables without time whole. What sets
+of the chain cannot give any more, since volumes are missing or damaged, is written again: status 3.
 
 The database stays in use meanwhile. The volumes are read back before the backup is called done.")]
 pub struct BackupArgs {
@@ -116,7 +117,8 @@ pub struct BackupArgs {
     /// Another device with backups to build on; may be given several times
     #[arg(long, value_name = "DEVICE", value_parser = parse::device, requires = "incremental")]
     pub base: Vec<DevicePath>,
-    /// The chain to go on with, by one of its sets: label, id or the beginning of that [default: the one begun last]
+    /// The chain to go on with, by one of its sets: label, id or the beginning of that [default: the one begun last, but not
+    /// later than now]
     #[arg(long, value_name = "SET", value_parser = parse::set, requires = "incremental")]
     pub set: Option<String>,
     /// Read only the last days of each table, and take all before them to be as the chain has it: quick, and blind to rows
@@ -161,6 +163,10 @@ pub struct BackupArgs {
     /// Worker threads [default: as the machine has, at most 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
+    /// Wait so long for another backup or restore that has the database or the device, such as 2h, instead of ending with
+    /// status 6 at once
+    #[arg(long, value_name = "TIME", value_parser = super::age)]
+    pub wait: Option<u64>,
     /// Write figures of the last backups into this file afterwards, for Prometheus [default: as configured]
     #[arg(long, value_name = "FILE")]
     pub metrics: Option<PathBuf>,
@@ -204,6 +210,8 @@ pub struct BackupOptions {
     pub to: Vec<DevicePath>,
     /// What is backed up.
     pub selection: Selection,
+    /// Seconds for which another backup or restore is waited for.
+    pub wait: u64,
     /// Whether only what changed.
     pub incremental: bool,
     /// Where else backups lie to build on.
@@ -273,6 +281,7 @@ impl BackupArgs {
             catalogue: self.catalogue.clone(),
             now: self.now,
             jobs: jobs(self.jobs),
+            wait: self.wait.unwrap_or(0),
             metrics: self.metrics.clone(),
             dry_run: self.dry_run,
         })

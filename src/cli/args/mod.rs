@@ -14,7 +14,7 @@ pub use backup::{BackupArgs, BackupOptions, Selection};
 pub use files::{FilesToArgs, FilesToOptions, TreeArgs, trees};
 pub use history::{HistoryOptions, LogArgs, LogOptions, RestoresOptions, StatusArgs, StatusOptions, age};
 pub use journal::{StateArgs, StateOptions, UndoArgs, UndoOptions};
-pub use prune::{PruneArgs, PruneOptions};
+pub use prune::{KeepArgs, PruneArgs, PruneOptions};
 pub use restore::{Carried, PartialPeriods, ProofLevel, RestoreArgs, RestoreOptions, Uncovered, Undo};
 pub use schedule::{NightlyBackup, NightlyRestore, ScheduleArgs, ScheduleOptions};
 pub use small::{

@@ -1,6 +1,6 @@
 //! `intervault schedule`.
 
-use super::{Uncovered, age};
+use super::{KeepArgs, Uncovered, age};
 use crate::cli::failure::Failure;
 use crate::cli::parse::{self, DatabaseUrl, DevicePath};
 use clap::Args;
@@ -16,10 +16,15 @@ Examples:
     intervault schedule /etc/systemd/system --database sqlite:/var/cms/history.db --to /backup/nightly \\
         --files-to /backup/files --files /cms/db/ext
     systemctl daemon-reload && systemctl enable --now intervault-full.timer intervault-incremental.timer
+  The same, and once a week old sets go by rules of keeping:
+    intervault schedule /etc/systemd/system --database sqlite:/var/cms/history.db --to /backup/nightly \\
+        --keep-last 14 --keep-weeks 8 --keep-months 12
   On the second server: put the newest chain back each night; rows that the first one lacks stay:
     intervault schedule /etc/systemd/system --restore-onto sqlite:/var/cms/history.db --from /mnt/first/nightly \\
         --uncovered keep
 
+Backups of one schedule wait for each other, so that after days without power none ends since another one is at work.
+Until the first full backup is there the incremental ones have nothing to build on: take it with systemctl start.
 Incremental backups belong before midnight: what a day brought is then in the set of that day. The times are those of
 OnCalendar (systemd.time(7)). What is written replaces only files that this command wrote.")]
 pub struct ScheduleArgs {
@@ -59,6 +64,12 @@ pub struct ScheduleArgs {
     /// When restores begin
     #[arg(long, value_name = "TIME", default_value = "*-*-* 02:30:00", value_parser = calendar)]
     pub restore_at: String,
+    /// When old sets are removed, if anything says which are kept
+    #[arg(long, value_name = "TIME", default_value = "Mon *-*-* 06:00:00", value_parser = calendar)]
+    pub prune_at: String,
+    /// What is kept
+    #[command(flatten)]
+    pub keep: KeepArgs,
     /// Begin another volume at this size, such as 64MiB or 1.5G
     #[arg(long, value_name = "SIZE", value_parser = parse::size)]
     pub volume_size: Option<u64>,
@@ -141,8 +152,10 @@ pub struct ScheduleOptions {
     pub backup: Option<NightlyBackup>,
     /// Restores.
     pub restore: Option<NightlyRestore>,
-    /// When: full, incremental, files, restore.
-    pub times: [String; 4],
+    /// When: full, incremental, files, restore, prune.
+    pub times: [String; 5],
+    /// Options of a prune that say what is kept, with their numbers; none: nothing is removed.
+    pub keep: Vec<(&'static str, u16)>,
     /// Capacity of a volume in bytes.
     pub volume_size: Option<u64>,
     /// A user's table catalogue.
@@ -188,14 +201,16 @@ impl ScheduleArgs {
         if backup.is_none() && self.files_to.is_some() {
             return Err(Failure::usage("--files-to belongs to backups").hint("give --database and --to"));
         }
-        if backup.as_ref().is_some_and(|backup| backup.files_to.as_ref() == Some(&backup.to)) {
-            return Err(Failure::usage("files want a device of their own: --files-to is the same as --to"));
+        if backup.is_none() && !self.keep.given().is_empty() {
+            return Err(Failure::usage("what is kept belongs to backups").hint("give --database and --to"));
         }
         Ok(ScheduleOptions {
             dir: self.dir.clone(),
             backup,
             restore,
-            times: [&self.full_at, &self.incremental_at, &self.files_at, &self.restore_at].map(String::clone),
+            times: [&self.full_at, &self.incremental_at, &self.files_at, &self.restore_at, &self.prune_at]
+                .map(String::clone),
+            keep: self.keep.given(),
             volume_size: self.volume_size,
             catalogue: self.catalogue.clone(),
             at_most: self.at_most,
@@ -232,7 +247,7 @@ mod tests {
     fn what_cannot_be_is_refused_with_a_reason() {
         let backup = ["--database", "sqlite:/a", "--to", "/b"];
         let with = |more: &[&'static str]| [&backup[..], more].concat();
-        let cases: [(Vec<&str>, &str); 10] = [
+        let cases: [(Vec<&str>, &str); 11] = [
             (vec![], "nothing is to be scheduled"),
             (vec!["--database", "sqlite:/a"], "--to"),
             (vec!["--restore-onto", "sqlite:/a", "--from", "/b"], "--uncovered"),
@@ -240,11 +255,15 @@ mod tests {
                 vec!["--restore-onto", "sqlite:/a", "--from", "/b", "--uncovered", "refuse"],
                 "would end a nightly restore",
             ),
-            (with(&["--files-to", "/b"]), "of their own"),
             (
                 vec!["--restore-onto", "sqlite:/a", "--from", "/b", "--uncovered", "keep", "--files-to", "/c"],
                 "belongs to",
             ),
+            (
+                vec!["--restore-onto", "sqlite:/a", "--from", "/b", "--uncovered", "keep", "--keep-last", "1"],
+                "belongs to",
+            ),
+            (with(&["--keep-last", "0"]), "keep 1 or more"),
             (with(&["--full-at", "Sun 22:30\nExecStart=/bin/rm"]), "is no time"),
             (with(&["--full-at", ""]), "is no time"),
             (with(&["--user", "a b"]), "no name of a user"),

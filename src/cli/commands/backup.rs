@@ -2,7 +2,7 @@
 
 use super::media::{Round, Shelf};
 use super::open::{self, Now};
-use crate::backup::{Backup, BackupReport, Gap, Incremental, Kind, Options, ReadBack, Select, TreeReport};
+use crate::backup::{Backup, BackupReport, Gap, Incremental, Kind, Options, Parent, ReadBack, Select, TreeReport};
 use crate::cli::args::{BackupOptions, Selection};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -21,6 +21,7 @@ use crate::store::traits::{Store, StoreIdentity};
 use crate::volume::error::VolumeError;
 use crate::volume::medium::Admission;
 use serde_json::Value;
+use std::time::{Duration, Instant as Clock};
 
 /// What a backup, or the plan of one, answers.
 pub struct Answer {
@@ -63,6 +64,36 @@ fn admission(
     Admission { overwrite: options.overwrite, today: now.civil.day(), server, database, set, before }
 }
 
+/// How long is waited before somebody else's work is looked for again.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Backs up, or plans it, once nobody else has the database or the device any more.
+///
+/// # Errors
+/// As [`run`]; somebody else has it for longer than the options let it wait.
+pub fn run_when_free(
+    options: &BackupOptions,
+    round: &Round<'_>,
+    job: &Job,
+    output: &Output,
+) -> Result<Answer, Failure> {
+    let (began, most) = (Clock::now(), Duration::from_secs(options.wait));
+    let mut told = false;
+    loop {
+        let done = run(options, round, job, output);
+        match &done {
+            // A set that was begun is another matter.
+            Err(failure) if failure.exit == Exit::Busy && began.elapsed() < most && job.entry().set.is_none() => {
+                if !std::mem::replace(&mut told, true) {
+                    output.notice(&format!("Waiting: {failure}."));
+                }
+                std::thread::sleep(PAUSE.min(most.saturating_sub(began.elapsed())));
+            }
+            _ => return done,
+        }
+    }
+}
+
 /// Backs up, or plans it.
 ///
 /// # Errors
@@ -89,7 +120,9 @@ pub fn run(options: &BackupOptions, round: &Round<'_>, job: &Job, output: &Outpu
     let backup = others.iter().fold(backup, |backup, other| backup.based_on(other.as_ref()));
     if options.dry_run {
         let (plan, refused) = (backup.plan()?, shelf.refused(0));
-        let exit = if plan.gaps.warn() || !refused.is_empty() { Exit::Warnings } else { Exit::Done };
+        let empty = plan.trees.iter().any(|planned| planned.count.entries == 0);
+        let warns = warned(plan.parent.as_ref()) || empty || plan.gaps.warn() || !refused.is_empty();
+        let exit = if warns { Exit::Warnings } else { Exit::Done };
         let (json, text) = (render::plan_json(&plan, &refused, &now), render::plan_text(&plan, &now));
         return Ok(Answer { schema: "intervault/backup-plan", exit, json, text, warnings: refused });
     }
@@ -114,7 +147,8 @@ pub fn run(options: &BackupOptions, round: &Round<'_>, job: &Job, output: &Outpu
     })?;
     job.written(&report.set, report.parent.as_ref(), report.verified);
     let unproved = options.verify && !report.verified;
-    let warns = unproved || report.gaps.warn() || report.trees.iter().any(TreeReport::warns);
+    let warns =
+        unproved || warned(report.parent.as_ref()) || report.gaps.warn() || report.trees.iter().any(TreeReport::warns);
     let exit = if warns { Exit::Warnings } else { Exit::Done };
     let (json, text) = (render::report_json(&report, &now), render::report_text(&report, &now));
     Ok(Answer {
@@ -124,6 +158,11 @@ pub fn run(options: &BackupOptions, round: &Round<'_>, job: &Job, output: &Outpu
         text,
         warnings: warnings(&report, unproved, options.to.contains(&DevicePath::Pipe)),
     })
+}
+
+/// Whether the chain that is gone on with cannot give all that it had.
+fn warned(parent: Option<&Parent>) -> bool {
+    parent.is_some_and(|parent| !parent.warnings.is_empty())
 }
 
 fn warnings(report: &BackupReport, unproved: bool, piped: bool) -> Vec<String> {
@@ -143,6 +182,7 @@ fn warnings(report: &BackupReport, unproved: bool, piped: bool) -> Vec<String> {
         }
     };
     [
+        report.parent.iter().flat_map(|parent| &parent.warnings).cloned().collect(),
         if unproved { vec![proof.to_owned()] } else { Vec::new() },
         warned(&report.gaps.left_out, "left out: "),
         warned(&report.gaps.not_restorable, "backed up, but this release cannot restore it: "),
@@ -171,6 +211,7 @@ fn work(options: &BackupOptions, job: &Job, now: &Now) -> Result<Options, Failur
         jobs: options.jobs,
         system: job.system_name().to_owned(),
         number_after: job.last_number(now.civil.day()),
+        faulty: job.faulty(),
         ..Options::new(now.civil, now.unix, open::new_set()?)
     })
 }

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 /// What belongs to the database and is backed up each night; files come once a month.
 const NIGHTLY_DATA: &str = "local,system,acd,historical";
+/// How long a backup waits for another one that is at work.
+const WAIT: &str = "12h";
 /// Undo sets of nightly restores that are kept.
 const UNDO_SETS: &str = "14";
 
@@ -36,6 +38,14 @@ pub fn run(
     if let Some(restore) = &options.restore {
         tasks.push(common.restore(restore, config)?);
     }
+    // Each after those before it: all are due at once when a machine was off for days. A full backup comes first.
+    for at in 1..tasks.len() {
+        let before = tasks.iter().take(at).map(|task| format!("{}.service", task.name)).collect();
+        if let Some(task) = tasks.get_mut(at) {
+            task.after = before;
+        }
+    }
+    let notices = options.backup.as_ref().map_or_else(Vec::new, |backup| notices(backup, &options.name));
     let files: Vec<UnitFile> = tasks.iter().flat_map(units).collect();
     if let Some(dir) = &options.dir {
         write(dir, &files)?;
@@ -43,7 +53,7 @@ pub fn run(
     if output.json() {
         let units = files.iter().map(|file| json!({"name": file.name, "text": file.text})).collect::<Vec<_>>();
         let dir = options.dir.as_ref().map(|dir| dir.display().to_string());
-        output.object("intervault/schedule", Exit::Done, &json!({"folder": dir, "units": units}));
+        output.object("intervault/schedule", Exit::Done, &json!({"folder": dir, "units": units, "notices": notices}));
         return Ok(Exit::Done);
     }
     match &options.dir {
@@ -58,7 +68,22 @@ pub fn run(
             output.notice(&format!("    systemctl daemon-reload && systemctl enable --now {}", timers.join(" ")));
         }
     }
+    notices.iter().for_each(|notice| output.notice(notice));
     Ok(Exit::Done)
+}
+
+/// What a person should know of scheduled backups.
+fn notices(backup: &NightlyBackup, name: &str) -> Vec<String> {
+    let mut notices = vec![format!(
+        "Until the first full backup is there the incremental ones end with status 9. Take it now: systemctl start \
+         {name}-full.service"
+    )];
+    if backup.files_to.is_none() {
+        let text = "No backup of this schedule takes custom data, which are tables that no catalogue lists, and files: \
+                    --files-to DEVICE says where they go once a month.";
+        notices.push(text.to_owned());
+    }
+    notices
 }
 
 /// What all tasks have in common.
@@ -104,6 +129,7 @@ impl<'a> Common<'a> {
             description,
             command,
             afterwards: Vec::new(),
+            after: Vec::new(),
             at: at.to_owned(),
             folders,
             user: self.options.user.clone(),
@@ -113,8 +139,8 @@ impl<'a> Common<'a> {
 
     fn backups(&self, backup: &NightlyBackup, config: &Config) -> Result<Vec<Task>, Failure> {
         let (url, file) = database(&backup.database)?;
-        let [full, incremental, files, _] = &self.options.times;
-        let mut more = Vec::new();
+        let [full, incremental, files, _, prune] = &self.options.times;
+        let mut more = vec!["--wait".to_owned(), WAIT.to_owned()];
         if let Some(size) = self.options.volume_size {
             more.extend(["--volume-size".to_owned(), size.to_string()]);
         }
@@ -133,13 +159,35 @@ impl<'a> Common<'a> {
             one("full", full, &backup.to, &["--data", NIGHTLY_DATA, "--full"])?,
             one("incremental", incremental, &backup.to, &["--data", NIGHTLY_DATA, "--incremental"])?,
         ];
+        let devices: Vec<&DevicePath> = std::iter::once(&backup.to).chain(&backup.files_to).collect();
+        let devices: Vec<DevicePath> = devices.into_iter().map(|device| config.device(device)).collect();
+        if let [to, files_to] = devices.as_slice()
+            && same(to, files_to)
+        {
+            return Err(Failure::usage("files want a device of their own: --files-to is the same as --to"));
+        }
         if let Some(to) = &backup.files_to {
             let paths = backup.files.iter().map(|path| whole(path)).collect::<Result<Vec<_>, _>>()?;
             let mut words = vec!["--data", "custom", "--full"];
             words.extend(paths.iter().flat_map(|path| ["--files", path]));
             tasks.push(one("files", files, to, &words)?);
         }
+        if !self.options.keep.is_empty() {
+            tasks.push(self.prune(&devices, prune)?);
+        }
         Ok(tasks)
+    }
+
+    fn prune(&self, devices: &[DevicePath], at: &str) -> Result<Task, Failure> {
+        if let Some(other) = devices.iter().find(|device| !matches!(device, DevicePath::Path(_))) {
+            return Err(Failure::usage(format!("sets are removed from folders only, and {other} is none"))
+                .hint("leave out what is kept (--keep-...): on tapes --overwrite expired does its work"));
+        }
+        let places = devices.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+        let keep = self.options.keep.iter().flat_map(|(name, number)| [(*name).to_owned(), number.to_string()]);
+        let more = places.iter().cloned().chain(keep).chain(["--yes".to_owned()]).collect();
+        let description = format!("removal of old sets from {}", places.join(" and "));
+        Ok(self.task("prune", description, at, self.command(&["prune"], more), places.clone()))
     }
 
     fn restore(&self, restore: &NightlyRestore, config: &Config) -> Result<Task, Failure> {
@@ -155,7 +203,7 @@ impl<'a> Common<'a> {
         let words = [&words[..], &["--uncovered", uncovered, "--undo", &undo, "--yes"]].concat();
         let command = self.command(&words, Vec::new());
         let description = format!("restore of {from} onto {url}");
-        let [.., at] = &self.options.times;
+        let [.., at, _] = &self.options.times;
         let folders = [from.clone(), file.clone()].into_iter().filter(|path| path.starts_with('/'));
         let mut task = self.task("restore", description, at, command, folders.collect());
         let prune = ["prune", &undo, "--keep-last", "1", "--undo-sets", UNDO_SETS, "--yes"];
@@ -169,6 +217,12 @@ fn database(url: &DatabaseUrl) -> Result<(String, String), Failure> {
     let DatabaseUrl::Sqlite(path) = url;
     let path = whole(path)?;
     Ok((format!("sqlite:{path}"), path))
+}
+
+/// Whether two devices are one, however they were named.
+fn same(one: &DevicePath, other: &DevicePath) -> bool {
+    let real = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or(path.to_owned());
+    one.moved(real) == other.moved(real)
 }
 
 /// A device as it is written in a unit.
@@ -192,6 +246,11 @@ fn whole(path: &Path) -> Result<String, Failure> {
 
 /// Writes the files, each as a whole. All are looked at before the first is written.
 fn write(dir: &Path, files: &[UnitFile]) -> Result<(), Failure> {
+    let folder = std::fs::metadata(dir).and_then(|found| match found.is_dir() {
+        true => Ok(()),
+        false => Err(std::io::Error::from(std::io::ErrorKind::NotADirectory)),
+    });
+    folder.map_err(|error| failed(dir, &error))?;
     for file in files {
         let path = dir.join(&file.name);
         match std::fs::read(&path) {
@@ -210,7 +269,9 @@ fn write(dir: &Path, files: &[UnitFile]) -> Result<(), Failure> {
         let path = dir.join(&file.name);
         let written = || {
             use std::os::unix::fs::PermissionsExt as _;
-            let mut new = tempfile::Builder::new().prefix(".intervault").tempfile_in(dir)?;
+            // The name of a file for the time being is nothing to tell of.
+            let new = tempfile::Builder::new().prefix(".intervault").tempfile_in(dir);
+            let mut new = new.map_err(|error| std::io::Error::from(error.kind()))?;
             new.write_all(file.text.as_bytes())?;
             new.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
             new.as_file().sync_all()?;

@@ -17,6 +17,8 @@ pub struct Task {
     pub command: Vec<String>,
     /// Programs with their arguments that are run when that has gone well; if they fail, nothing is said.
     pub afterwards: Vec<Vec<String>>,
+    /// Services that are waited for where they are at work, or are to begin at the same time.
+    pub after: Vec<String>,
     /// When, as `OnCalendar` has it.
     pub at: String,
     /// Folders that must be mounted.
@@ -44,6 +46,9 @@ pub fn units(task: &Task) -> [UnitFile; 2] {
     if !task.folders.is_empty() {
         let folders: Vec<String> = task.folders.iter().map(|folder| specifiers(&quoted(folder))).collect();
         let _written = writeln!(service, "RequiresMountsFor={}", folders.join(" "));
+    }
+    if !task.after.is_empty() {
+        let _written = writeln!(service, "After={}", task.after.join(" "));
     }
     let _written = write!(service, "\n[Service]\nType=oneshot\nExecStart={}\n", command(&task.command));
     for after in &task.afterwards {
@@ -151,6 +156,7 @@ mod tests {
             description: "full backup of 100%\nExecStart=/bin/rm".to_owned(),
             command: command.iter().map(|word| (*word).to_owned()).collect(),
             afterwards: vec![vec!["/a b".to_owned()]],
+            after: vec!["intervault-a.service".to_owned(), "intervault-b.service".to_owned()],
             at: "Sun *-*-* 22:30:00".to_owned(),
             folders: vec!["/backup/a b%".to_owned()],
             user: Some("cms".to_owned()),
@@ -184,6 +190,7 @@ mod tests {
         assert_eq!(read(lines[0]), odd);
         assert_eq!(value(&service.text, "ExecStartPost"), ["-\"/a b\""]);
         assert_eq!(value(&service.text, "RequiresMountsFor"), ["\"/backup/a b%%\""]);
+        assert_eq!(value(&service.text, "After"), ["intervault-a.service intervault-b.service"]);
         assert_eq!(value(&service.text, "Description"), ["full backup of 100%%ExecStart=/bin/rm"]);
         assert_eq!((service.name.as_str(), timer.name.as_str()), ("intervault-full.service", "intervault-full.timer"));
         assert_eq!(value(&timer.text, "OnCalendar"), ["Sun *-*-* 22:30:00"]);

@@ -214,3 +214,62 @@ fn a_walk_counts_what_the_parts_then_read() {
     assert_eq!((tally.files, tally.folders, tally.bytes), (5_000, 2, 20_000));
     assert!(batches.len() >= 3, "{} parts", batches.len());
 }
+
+/// A file with two names, of which the one met first goes away: before it is looked for, or before it is read.
+#[test]
+fn a_file_that_loses_one_of_its_names_meanwhile_is_kept_under_the_other() {
+    for taken in ["before it is opened", "before it is read", "for another file"] {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("log"), "the only copy").unwrap();
+        fs::hard_link(at("log"), at("log.1")).unwrap();
+        fs::hard_link(at("log"), at("log.2")).unwrap();
+        let source = Source::open(folder.path()).unwrap();
+        let walk = Walk::new(source.clone(), Filter::all().unwrap(), HashSet::new());
+        let mut parts = Parts::new(&source, walk, 1 << 20);
+        let take = || match taken {
+            "for another file" => {
+                fs::write(at("new"), "quite another").unwrap();
+                fs::rename(at("new"), at("log")).unwrap();
+            }
+            _ => fs::remove_file(at("log")).unwrap(),
+        };
+        if taken != "before it is read" {
+            // The walk has met the root, and knows the first name.
+            parts.walk.step().unwrap();
+            let first = parts.walk.step().unwrap();
+            take();
+            let Met::Entry(first) = first else { panic!("{first:?}") };
+            let opened = parts.open(first);
+            assert_eq!(opened.is_ok(), taken == "for another file");
+        }
+        let cut: Vec<Part> = std::iter::from_fn(|| parts.step()).collect();
+        if taken == "before it is read" {
+            take();
+        }
+        let owners = Owners::default();
+        let mut reader = Reader::new(&source, &owners, 1 << 20);
+        let batches: Vec<Batch> = cut.into_iter().map(|part| reader.read(part).0.into_batch()).collect();
+        let found = contents(&batches);
+        assert!(found.values().any(|content| content == b"the only copy"), "{taken}: {found:?}");
+        let rows = batches.iter().flat_map(|batch| (0..batch.rows).map(move |at| Row::of(batch, at).unwrap()));
+        for row in rows.filter(|row| row.kind == Kind::OtherName) {
+            assert!(found.contains_key(row.link), "{taken}: {} is no name of a file", shown(row.path));
+        }
+    }
+}
+
+#[test]
+fn files_with_several_names_come_whole_however_many_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..3 * PART_HELD {
+        let name = |kind: &str| folder.path().join(format!("{kind}{number:03}"));
+        fs::write(name("a"), number.to_string()).unwrap();
+        fs::hard_link(name("a"), name("b")).unwrap();
+    }
+    let (batches, tally) = read_with(folder.path(), 1 << 20, || ());
+    assert_eq!((tally.files, tally.other_names, tally.troubles.count), (192, 192, 0));
+    let found = contents(&batches);
+    assert!((0..192).all(|number| found[format!("a{number:03}").as_bytes()] == number.to_string().as_bytes()));
+    assert!(batches.len() >= 3, "a part holds few files open");
+}

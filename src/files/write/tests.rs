@@ -50,6 +50,7 @@ fn files_folders_and_links_come_with_permissions_and_times() {
     let mut writer = writer(&target, false);
     let closed = Row { meta: Meta { mode: 0o550, ..row(Kind::Folder, b"").meta }, ..row(Kind::Folder, b"") };
     writer.row(b"closed", &closed).unwrap();
+    [&b"closed/file"[..], b"none"].iter().for_each(|path| writer.expect(path.to_vec()));
     writer.row(b"closed/file", &row(Kind::File, b"content")).unwrap();
     let set_id = Row { meta: Meta { mode: 0o4755, ..row(Kind::File, b"").meta }, ..row(Kind::File, b"") };
     writer.row(b"closed/set-id", &set_id).unwrap();
@@ -60,7 +61,7 @@ fn files_folders_and_links_come_with_permissions_and_times() {
     let written = writer.finish().unwrap();
     assert_eq!((written.files, written.folders, written.links, written.other_names, written.bytes), (3, 1, 1, 1, 7));
     assert_eq!(written.troubles.count, 1);
-    assert!(written.troubles.first[0].1.contains("none, is not there"), "{:?}", written.troubles);
+    assert!(written.troubles.first[0].1.contains("none, was not restored"), "{:?}", written.troubles);
     let meta = |name: &str| fs::symlink_metadata(target.join(name)).unwrap();
     assert_eq!(fs::read(target.join("other")).unwrap(), b"content");
     assert_eq!(meta("other").ino(), meta("closed/file").ino());
@@ -117,9 +118,13 @@ fn nothing_leads_out_of_the_folder() {
         writer.row(name.as_bytes(), &Row { link: b"../outside", ..row(Kind::Link, b"") }).unwrap();
         assert!(writer.row(through.as_bytes(), &row(Kind::File, b"evil")).is_err());
         assert!(writer.row(name.as_bytes(), &row(Kind::Folder, b"")).is_err());
-        assert!(writer.other_name(b"hard", through.as_bytes()).is_err());
+        assert!(!writer.other_name(b"hard", through.as_bytes()).unwrap());
         assert!(writer.other_name(b"hard", b"../outside/kept").is_err());
-        assert!(writer.other_name(&[b"planted/", name.as_bytes()].concat(), b"to-file").is_err());
+        let mut writer = self::writer(&target, overwrite);
+        let mine = format!("mine-{overwrite}");
+        writer.expect(mine.as_bytes().to_vec());
+        writer.row(mine.as_bytes(), &row(Kind::File, b"mine")).unwrap();
+        assert!(writer.other_name(&[b"planted/", name.as_bytes()].concat(), mine.as_bytes()).is_err());
     }
     // What a link leads to is never written, the link itself may be replaced.
     let mut writer = writer(&target, true);
@@ -209,4 +214,27 @@ fn a_file_whose_pieces_are_not_all_there_is_not_written() {
     assert!(unfinished.finish().is_err());
     drop(other);
     assert!(listing(folder.path()).is_empty(), "{:?}", listing(folder.path()));
+}
+
+#[test]
+fn only_a_file_that_this_writer_wrote_gets_a_further_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("strange"), "somebody else's").unwrap();
+    let mut writer = writer(folder.path(), true);
+    ["strange", "own", "gone", "moved"].iter().for_each(|path| writer.expect(path.as_bytes().to_vec()));
+    for name in ["own", "gone", "moved", "not-said"] {
+        writer.row(name.as_bytes(), &row(Kind::File, b"content")).unwrap();
+    }
+    fs::remove_file(at("gone")).unwrap();
+    fs::rename(at("strange"), at("moved")).unwrap();
+    fs::write(at("strange"), "another").unwrap();
+    for first in ["strange", "gone", "moved", "not-said", "none"] {
+        assert!(!writer.other_name(b"further", first.as_bytes()).unwrap(), "{first}");
+        assert!(!at("further").exists(), "{first}");
+    }
+    assert!(writer.other_name(b"further", b"own").unwrap());
+    let written = writer.finish().unwrap();
+    assert_eq!((written.troubles.count, written.other_names), (5, 1));
+    assert_eq!(listing(folder.path()), ["further", "moved", "not-said", "own", "strange"]);
 }

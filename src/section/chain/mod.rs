@@ -10,7 +10,7 @@
 //! 2. The **newest catalog** of which the envelope reaches an instant says what the source had of that bucket: its rows
 //!    and digest, or none. A time that no catalog's envelope reaches has no such witness.
 //! 3. An instant of a bucket is **given** by the newest member that speaks for it and, where there is a witness, has the
-//!    bucket as the witness says. So a row comes from the newest member that speaks for its bucket and its start, never
+//!    bucket as the witness says, in the same columns. So a row comes from the newest member that speaks for its bucket and its start, never
 //!    for part of its span.
 //! 4. If members speak for it and none has it so, the bucket is **stale**: a newer copy is missing or damaged. It is left
 //!    alone. If none speaks for it and the witness lists rows there, it is **lost**. Either is so for all of the bucket that the
@@ -47,6 +47,9 @@ pub struct Member<'a> {
     pub listed: bool,
     /// The section's end mark.
     pub end: Option<&'a SectionEndRecord>,
+    /// Members with the same number here have the same columns with the same meaning. Of others a digest says nothing: rows that
+    /// are alike value by value may have these in other columns.
+    pub shape: usize,
 }
 
 /// What a chain says of a table.
@@ -80,12 +83,13 @@ pub struct CombinedAcd {
 struct Content {
     rows: u64,
     digest: [u8; 16],
+    shape: usize,
 }
 
 impl Content {
-    fn of(entry: Option<&BucketEntry>) -> Content {
+    fn of(entry: Option<&BucketEntry>, shape: usize) -> Content {
         match entry {
-            Some(entry) if entry.rows > 0 => Content { rows: entry.rows, digest: entry.digest },
+            Some(entry) if entry.rows > 0 => Content { rows: entry.rows, digest: entry.digest, shape },
             _ => Content::default(),
         }
     }
@@ -115,6 +119,7 @@ struct Known<'a> {
     listed: bool,
     buckets: BTreeMap<Option<Day>, &'a BucketEntry>,
     undated_proven: bool,
+    shape: usize,
 }
 
 impl<'a> Known<'a> {
@@ -129,6 +134,7 @@ impl<'a> Known<'a> {
             listed: member.listed,
             buckets: buckets.map(|bucket| (bucket.day, bucket)).collect(),
             undated_proven: member.evidence.undated.contains(&acd),
+            shape: member.shape,
         }
     }
 
@@ -185,7 +191,7 @@ enum Giver {
 
 /// Rules 3 and 4.
 fn giver(members: &[Known<'_>], day: Day, at: Instant) -> Giver {
-    let content = |member: &Known<'_>| Content::of(member.entry(Some(day)));
+    let content = |member: &Known<'_>| Content::of(member.entry(Some(day)), member.shape);
     let (mut witness, mut spoken) = (None, false);
     for (number, member) in members.iter().enumerate() {
         witness = witness.or_else(|| member.reaches(at).then_some((number, member)));
@@ -324,8 +330,8 @@ fn undated(acd: Acd, members: &[Known<'_>], window: Option<Span>, one: &mut Comb
         if written && witness.is_none() {
             first = first.or(Some(number));
         }
-        witness = witness.or_else(|| member.listed.then(|| Content::of(entry)));
-        let same = witness.is_none_or(|witness| witness == Content::of(entry));
+        witness = witness.or_else(|| member.listed.then(|| Content::of(entry, member.shape)));
+        let same = witness.is_none_or(|witness| witness == Content::of(entry, member.shape));
         spoken |= written && member.undated_proven;
         if written && member.undated_proven && same {
             (one.undated, one.undated_proven) = (Some(number), true);
