@@ -7,16 +7,25 @@
 //! ACD with sets of this ACD. A full of all ACDs would cover the rows of one, but a set that lists one ACD says of the tables
 //! without time, which are replaced whole, that the others have no rows. Sets of specific tables and undo sets join no chain.
 //! Neither do sets that were never finished: the next one is written in their place.
+//!
+//! A chain must have what is wanted: one of which no set was taken of historical data is none to go on with for those. Of
+//! several that which was begun last is meant, but none that was begun later than now: the clock of one backup must not decide
+//! for all later ones.
 
-use super::options::Incremental;
+use super::lost::{Holding, Lost, Search};
+use super::options::Options;
+use crate::base::time::{Day, Instant};
 use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::traits::Device;
 use crate::error::Error;
 use crate::format::block::SetId;
 use crate::format::catalog::BucketEntry;
-use crate::format::label::LabelRecord;
+use crate::format::label::{LabelRecord, data_types};
 use crate::format::section::{SectionEndRecord, SectionRecord};
-use crate::section::changes::Before;
+use crate::schema::grain::DataType;
+use crate::schema::label_text::LabelText;
+use crate::section::changes::{Before, read_from};
+use crate::section::evidence::Bucket;
 use crate::volume::error::VolumeError;
 use crate::volume::name::label_of_volume;
 use crate::volume::section::SectionSource;
@@ -26,6 +35,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What to do where there is nothing to build on.
 const FULL_FIRST: &str = "take a full backup first, or name the device that holds it";
 const NAME_ONE: &str = "name the set to go on with (--set)";
+/// Seconds by which a clock may be ahead of this one before it is not believed any more.
+const AHEAD_MAX: i64 = 3_600;
+/// Of a table of which nothing is lost.
+const NOTHING: &BTreeSet<Bucket> = &BTreeSet::new();
 
 /// The set that an incremental builds on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +53,8 @@ pub struct Parent {
     pub chain: SetId,
     /// What a person should know of the choice.
     pub notices: Vec<String>,
+    /// What a person should look at: sets of the chain that cannot give all that they wrote, so that it is written again.
+    pub warnings: Vec<String>,
 }
 
 /// What the newest set that lists a table says of it.
@@ -47,12 +62,16 @@ struct Known {
     header: SectionRecord,
     end: SectionEndRecord,
     buckets: Vec<BucketEntry>,
+    /// The civil day on which that set was begun.
+    day: Day,
 }
 
 /// What an incremental builds on.
 pub(super) struct Base {
     pub(super) parent: Parent,
     tables: BTreeMap<String, Known>,
+    /// Of each table the buckets that no set of the chain can give any more.
+    lost: BTreeMap<String, BTreeSet<Bucket>>,
 }
 
 /// How a table of the source compares with what the chain has of it.
@@ -69,9 +88,20 @@ pub(super) struct Source {
     pub(super) server: String,
     pub(super) database: String,
     pub(super) acd: Option<i64>,
+    /// Bits of [`data_types`] that are wanted.
+    pub(super) data: u32,
 }
 
 impl Source {
+    /// Whether a set of such data is one to build on, or to be built on by way of others of its chain.
+    const fn has_wanted(&self, data: u32) -> bool {
+        let wanted = match self.data & data_types::HISTORICAL {
+            0 => self.data,
+            historical => historical,
+        };
+        data & wanted != 0
+    }
+
     fn is_of(&self, label: &LabelRecord) -> bool {
         let found = (&label.source_store, &label.source_server, &label.source_database);
         found == (&self.store, &self.server, &self.database)
@@ -86,18 +116,20 @@ impl Base {
     pub(super) fn find(
         devices: &[&dyn Device],
         source: &Source,
-        wanted: &Incremental,
+        options: &Options,
         tables: &BTreeSet<&str>,
     ) -> Result<Base, Error> {
-        let mut shelf = Shelf { devices, labels: all_labels(devices)?, notices: Vec::new() };
+        let (labels, now) = (all_labels(devices)?, options.now_unix);
+        let mut shelf = Shelf { devices, labels, now, notices: Vec::new() };
         let ours = shelf.of_source(source)?;
-        let named = match &wanted.set {
+        let named = match options.set_of_chain() {
             Some(text) => Some(shelf.named(text, &ours)?),
             None => None,
         };
         let tip = shelf.tip(&ours, named.as_ref())?;
         let path = path(&ours, tip.label());
-        let mut base = Base { parent: shelf.parent(&tip, &path), tables: BTreeMap::new() };
+        let parent = shelf.parent(&tip, &path);
+        let mut base = Base { parent, tables: BTreeMap::new(), lost: BTreeMap::new() };
         base.take(&tip, tables);
         for label in path.iter().skip(1) {
             if tables.iter().all(|table| base.tables.contains_key(*table)) {
@@ -107,6 +139,8 @@ impl Base {
                 base.take(&set, tables);
             }
         }
+        let Lost { tables, words } = shelf.lost(&base.tables, &path, &options.faulty);
+        (base.lost, base.parent.warnings) = (tables, words);
         Ok(base)
     }
 
@@ -117,7 +151,8 @@ impl Base {
             let name = &section.header.table;
             if tables.contains(name.as_str()) && !self.tables.contains_key(name) {
                 let (header, end, buckets) = (section.header.clone(), end.clone(), section.buckets.clone());
-                self.tables.insert(name.clone(), Known { header, end, buckets });
+                let day = Instant(set.label().created_civil).day();
+                self.tables.insert(name.clone(), Known { header, end, buckets, day });
             }
         }
     }
@@ -135,7 +170,16 @@ impl Base {
         if meaning(&known.header) != meaning(header) {
             return Older::Whole("the table catalogue reads it in another way");
         }
-        Older::Same(Before { buckets: &known.buckets, end: &known.end })
+        let lost = self.lost.get(&header.table).unwrap_or(NOTHING);
+        Older::Same(Before { buckets: &known.buckets, end: &known.end, lost })
+    }
+
+    /// The day from which on a table is read if only its last days are: none if all of it has to be, since the chain has no
+    /// dated rows of it, or cannot give all of them.
+    pub(super) fn read_from(&self, header: &SectionRecord, today: Day, margin_days: u16) -> Option<Day> {
+        let Older::Same(before) = self.older(header) else { return None };
+        let known = self.tables.get(&header.table)?;
+        if before.lost.is_empty() { read_from(before.buckets, known.day.min(today), margin_days) } else { None }
     }
 }
 
@@ -143,6 +187,8 @@ impl Base {
 struct Shelf<'d> {
     devices: &'d [&'d dyn Device],
     labels: Vec<LabelRecord>,
+    /// Now, in seconds since 1970-01-01 00:00 UTC.
+    now: i64,
     notices: Vec<String>,
 }
 
@@ -167,6 +213,11 @@ fn names<'a>(labels: impl IntoIterator<Item = &'a LabelRecord>) -> String {
     labels.into_iter().map(name).collect::<Vec<_>>().join("; ")
 }
 
+fn kinds(bits: u32) -> String {
+    let kinds = DataType::ALL.into_iter().filter(|kind| kind.bit() & bits != 0);
+    kinds.map(DataType::name).collect::<Vec<_>>().join(", ")
+}
+
 fn acds(acd: Option<i64>) -> String {
     acd.map_or_else(|| "all ACDs".to_owned(), |acd| format!("ACD {acd}"))
 }
@@ -176,9 +227,25 @@ impl<'d> Shelf<'d> {
     fn of_source(&self, source: &Source) -> Result<Vec<LabelRecord>, Error> {
         let usable: Vec<&LabelRecord> = self.labels.iter().filter(|label| label.joins_chains()).collect();
         let same: Vec<&LabelRecord> = usable.iter().copied().filter(|label| source.is_of(label)).collect();
-        let ours: Vec<LabelRecord> = same.iter().copied().filter(|label| label.acd == source.acd).cloned().collect();
-        if !ours.is_empty() {
-            return Ok(ours);
+        let ours: Vec<&LabelRecord> = same.iter().copied().filter(|label| label.acd == source.acd).collect();
+        let mut data: BTreeMap<SetId, u32> = BTreeMap::new();
+        for label in &ours {
+            *data.entry(label.chain()).or_default() |= label.data_types;
+        }
+        let of_wanted = |label: &&LabelRecord| data.get(&label.chain()).is_some_and(|data| source.has_wanted(*data));
+        let fitting: Vec<LabelRecord> = ours.iter().copied().filter(of_wanted).cloned().collect();
+        if !fitting.is_empty() {
+            return Ok(fitting);
+        }
+        if let Some(other) = ours.first() {
+            let what = format!(
+                "there is no backup of {} data of database {} to build on, only of {} data: {}",
+                if source.data & data_types::HISTORICAL == 0 { kinds(source.data) } else { "historical".to_owned() },
+                source.database,
+                kinds(other.data_types),
+                name(other)
+            );
+            return Err(Error::refused(what, FULL_FIRST));
         }
         let what = match (same.first(), usable.first()) {
             (Some(other), _) => format!(
@@ -212,7 +279,10 @@ impl<'d> Shelf<'d> {
             [label] => Ok((*label).clone()),
             [] => match self.labels.iter().find(fits) {
                 Some(other) => {
-                    let what = format!("set {} is in no chain of this database and selection of ACD", name(other));
+                    let what = format!(
+                        "set {} is in no chain of these data of this database and selection of ACD",
+                        name(other)
+                    );
                     Err(Error::refused(what, "name a full or incremental backup of it (--set)"))
                 }
                 None => Err(Error::nothing(format!("there is no set {text} here"), NAME_ONE)),
@@ -244,19 +314,25 @@ impl<'d> Shelf<'d> {
         for label in ours.iter().filter(|label| named.is_none_or(|named| named.chain == label.chain)) {
             chains.entry(label.chain()).or_default().push(label);
         }
-        let begun = |members: &[&LabelRecord]| members.iter().map(|label| (label.sequence, label.created_unix)).min();
-        let mut chains: Vec<Vec<&LabelRecord>> = chains.into_values().collect();
+        let mut chains: Vec<(Begun, Vec<&LabelRecord>)> =
+            chains.into_values().map(|members| (Begun::of(&members, self.now), members)).collect();
         // The one whose full was taken last comes first.
-        chains.sort_by_key(|members| std::cmp::Reverse(begun(members).map(|(_, created)| created)));
+        chains.sort_by_key(|(begun, _)| std::cmp::Reverse(*begun));
         let several = chains.len() > 1;
-        if let [first, second, ..] = chains.as_slice()
-            && begun(first) == begun(second)
+        if let [(begun, first), (other, second), ..] = chains.as_slice()
+            && (begun == other || begun.created == other.created && (begun.number.is_none() || other.number.is_none()))
         {
             let what =
                 format!("several chains were begun at the same time: {}", names(first.iter().chain(second).copied()));
             return Err(Error::refused(what, NAME_ONE));
         }
-        for mut members in chains {
+        if chains.first().is_some_and(|(begun, _)| begun.by_now) {
+            for (_, members) in chains.iter().filter(|(begun, _)| !begun.by_now) {
+                let which = members.first().map_or_else(String::new, |label| label.chain().to_string());
+                self.notices.push(format!("chain {which} is passed over: by its label it was begun later than now"));
+            }
+        }
+        for (_, mut members) in chains {
             if let Some(named) = named {
                 let descends = |label: &LabelRecord| path(ours, label).iter().any(|at| at.set_id == named.set_id);
                 members.retain(|label| descends(label));
@@ -298,6 +374,36 @@ impl<'d> Shelf<'d> {
         Ok(found)
     }
 
+    /// What the sets of a path, the newest first, list of tables and cannot give any more.
+    fn lost(&self, tables: &BTreeMap<String, Known>, path: &[&LabelRecord], faulty: &BTreeSet<SetId>) -> Lost {
+        let mut search = Search::new(tables.iter().map(|(table, known)| (table.as_str(), known.buckets.as_slice())));
+        let any_faulty = path.iter().any(|label| faulty.contains(&label.set()));
+        for label in path {
+            if search.is_done() {
+                break;
+            }
+            let faulty = faulty.contains(&label.set());
+            let mut holding = Holding { name: name(label), sets: Vec::new(), unreadable: None, in_turn: false, faulty };
+            for device in self.devices {
+                // To go to and fro on a tape takes minutes: it must be worth it.
+                if device.is_sequential() && !any_faulty {
+                    holding.in_turn = true;
+                    continue;
+                }
+                match find_set(*device, label.set()) {
+                    Ok(Some(set)) => {
+                        holding.in_turn |= device.is_sequential();
+                        holding.sets.push(set);
+                    }
+                    Ok(None) | Err(VolumeError::Device(DeviceError { kind: DeviceErrorKind::NotFound, .. })) => {}
+                    Err(error) => holding.unreadable = Some(error.to_string()),
+                }
+            }
+            search.look(&holding);
+        }
+        search.end()
+    }
+
     fn parent(&self, tip: &SetReader<'_>, path: &[&LabelRecord]) -> Parent {
         let label = tip.label();
         let mut notices = self.notices.clone();
@@ -317,7 +423,28 @@ impl<'d> Shelf<'d> {
             sequence: label.sequence,
             chain: label.chain(),
             notices,
+            warnings: Vec::new(),
         }
+    }
+}
+
+/// When a chain was begun. The greatest is that which was begun last; one that was begun later than now comes after none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Begun {
+    /// Whether it was begun by now.
+    by_now: bool,
+    created: i64,
+    /// Day and number of the day in the label, which tell two apart that were begun within one second.
+    number: Option<(Day, u32)>,
+}
+
+impl Begun {
+    fn of(members: &[&LabelRecord], now: i64) -> Begun {
+        let first = members.iter().min_by_key(|label| (label.sequence, label.created_unix));
+        let created = first.map_or(i64::MIN, |label| label.created_unix);
+        let parsed = first.and_then(|label| label.label.parse::<LabelText>().ok());
+        let number = parsed.map(|label| (label.day, label.number));
+        Begun { by_now: created <= now.saturating_add(AHEAD_MAX), created, number }
     }
 }
 

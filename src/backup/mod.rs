@@ -7,6 +7,7 @@ mod compare;
 mod cutoff;
 mod estimate;
 mod files;
+mod lost;
 mod options;
 mod plan;
 mod report;

@@ -7,6 +7,7 @@ use crate::column::encode::EncodeOptions;
 use crate::format::block::SetId;
 use crate::format::label::data_types;
 use crate::schema::grain::DataType;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// What to back up.
@@ -64,7 +65,7 @@ pub struct Incremental {
 /// the next incremental that reads everything finds them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChangedSince {
-    /// Days that are read again before the newest one of the chain.
+    /// Days that are read again before the newest one of the chain that is not ahead of the backup which has it.
     pub margin_days: u16,
 }
 
@@ -105,6 +106,9 @@ pub struct Options {
     pub system: String,
     /// The highest number of the day that a label has which the devices may not know of, from a history; 0 if none.
     pub number_after: u32,
+    /// Sets in which a check has found damage, or of which it missed a volume, from a history: an incremental does not rely on
+    /// them, and writes again what no other set of its chain has.
+    pub faulty: BTreeSet<SetId>,
     /// How columns are encoded.
     pub encode: EncodeOptions,
 }
@@ -129,6 +133,7 @@ impl Options {
             set,
             system: "CMS".to_owned(),
             number_after: 0,
+            faulty: BTreeSet::new(),
             encode: EncodeOptions::default(),
         }
     }
@@ -157,6 +162,14 @@ impl Options {
         match &self.kind {
             Kind::Full => None,
             Kind::Incremental(incremental) => incremental.changed_since,
+        }
+    }
+
+    /// The set that names the chain to go on with, if one was named.
+    pub(super) fn set_of_chain(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Full => None,
+            Kind::Incremental(incremental) => incremental.set.as_deref(),
         }
     }
 

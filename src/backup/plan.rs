@@ -126,13 +126,23 @@ pub(super) fn plan(snapshot: &dyn Snapshot, catalogue: &Catalogue, options: &Opt
     for entry in &selected(snapshot, catalogue, &options.select, &mut plan.gaps)? {
         add(&mut plan, snapshot, entry, options)?;
     }
-    if plan.tables.is_empty() && plan.trees.is_empty() && plan.gaps.left_out.is_empty() {
-        return Err(Error::nothing(
+    if !(plan.tables.is_empty() && plan.trees.is_empty()) {
+        return Ok(plan);
+    }
+    Err(match plan.gaps.left_out.as_slice() {
+        [] => Error::nothing(
             format!("none of the {} selected tables exists in this database", plan.gaps.absent.len()),
             "check the database and the table catalogue (intervault catalogue)",
-        ));
-    }
-    Ok(plan)
+        ),
+        [first, others @ ..] => {
+            let others = if others.is_empty() { String::new() } else { format!(", and {} others", others.len()) };
+            let what = format!(
+                "nothing of the selection can be backed up: left out are {} ({}){others}",
+                first.name, first.reason
+            );
+            Error::nothing(what, "select other data, or all ACDs")
+        }
+    })
 }
 
 /// Tables that the catalogue does not list are custom data, kept whole: a site's own tables belong to its backup too, but
@@ -269,7 +279,8 @@ pub(super) fn label_text(options: &Options, number: u32) -> LabelText {
         number,
         data: options.data(),
         acd: options.acd,
-        incremental: options.kind != Kind::Full,
+        // What is no historical data is whole in every set.
+        incremental: options.kind != Kind::Full && options.data().contains(&DataType::Historical),
         volume: 1,
     }
 }

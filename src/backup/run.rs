@@ -7,7 +7,7 @@ use super::cutoff::{self, Archived};
 use super::estimate::{Size, size, total, tree_size};
 use super::files::{PlannedTree, TreeJob, TreeReport, identities, listed};
 use super::options::{Kind, Options, ReadBack};
-use super::plan::{BackupPlan, cut, dated, label_text, plan};
+use super::plan::{BackupPlan, Gap, cut, dated, label_text, plan};
 use super::report::{BackupReport, Compared, TableReport};
 use super::table::TableJob;
 use crate::base::limits::NAME_BYTES_MAX;
@@ -18,7 +18,6 @@ use crate::error::{Error, ErrorKind};
 use crate::format::label::{LabelRecord, purpose};
 use crate::schema::catalogue::Catalogue;
 use crate::schema::label_text::LabelText;
-use crate::section::changes::read_from;
 use crate::section::pieces::Cutoffs;
 use crate::section::table::to_record;
 use crate::store::traits::{Snapshot, Store, StoreIdentity};
@@ -181,11 +180,12 @@ impl<'a> Backup<'a> {
         // Held to the end: a restore must not change the database while it is read, nor delete what is not proven to be saved.
         let database = self.store.lock_for_reading()?;
         database.notice().iter().for_each(|notice| self.monitor.notice(notice));
-        let reading = self.read()?;
+        // Held until the set is read back, so that no other backup builds on the same set, takes its number or makes its
+        // volumes vanish. The database's lock cannot be had everywhere.
+        let _lock = self.device.lock()?;
+        let mut reading = self.read()?;
         reading.snapshot.notices().iter().for_each(|notice| self.monitor.notice(notice));
         let plan = &reading.plan;
-        // Held until the set is read back, so that no other backup takes its number or makes its volumes vanish.
-        let _lock = self.device.lock()?;
         let label = self.label(&self.options, plan, self.number_of_the_day()?);
         let capacity = Capacity::new(self.options.volume_size, &label)?;
         let mut tables = Vec::new();
@@ -202,6 +202,8 @@ impl<'a> Backup<'a> {
             }
         }
         let trees = self.trees(plan, &capacity, &mut set, &mut tables)?;
+        reading.plan.gaps.left_out.extend(nobody(&self.options, &tables));
+        let plan = &reading.plan;
         let left_out = [plan.left_out_pairs(), listed(&trees, self.options.volume_size)].concat();
         let mut set = set.end(plan.gaps.absent.clone(), left_out)?;
         self.monitor.end(Task::Backup);
@@ -258,9 +260,8 @@ impl<'a> Backup<'a> {
         plan.parent = base.as_ref().map(|base| base.parent.clone());
         if let (Some(base), Some(since)) = (&base, options.changed_since()) {
             for planned in plan.tables.iter_mut().filter(|planned| dated(&planned.table)) {
-                if let Older::Same(before) = base.older(&to_record(&planned.table, false, &Cutoffs::default())) {
-                    planned.read_from = read_from(before.buckets, since.margin_days);
-                }
+                let header = to_record(&planned.table, false, &Cutoffs::default());
+                planned.read_from = base.read_from(&header, options.now.day(), since.margin_days);
                 if planned.read_from.is_none() {
                     cut(planned, snapshot.as_ref(), options)?;
                 }
@@ -277,17 +278,20 @@ impl<'a> Backup<'a> {
     }
 
     fn base(&self, plan: &BackupPlan) -> Result<Option<Base>, Error> {
-        let Kind::Incremental(wanted) = &self.options.kind else { return Ok(None) };
+        if self.options.kind == Kind::Full {
+            return Ok(None);
+        }
         let identity = self.store.identity();
         let source = Source {
             store: clip(&identity.kind),
             server: clip(&identity.server),
             database: clip(&identity.database),
             acd: self.options.acd,
+            data: self.options.bits(),
         };
         let tables = plan.tables.iter().filter(|planned| dated(&planned.table));
         let tables = tables.map(|planned| planned.table.schema.name.as_str()).collect();
-        Base::find(&self.devices(), &source, wanted, &tables).map(Some)
+        Base::find(&self.devices(), &source, &self.options, &tables).map(Some)
     }
 
     /// One more than the highest number among the sets of this day that the devices hold, or that the options know of.
@@ -356,6 +360,12 @@ fn label(source: &StoreIdentity, options: &Options, plan: &BackupPlan, number: u
 pub(super) fn clip(text: &str) -> String {
     let end = (0..=text.len().min(NAME_BYTES_MAX as usize)).rev().find(|end| text.is_char_boundary(*end));
     text.get(..end.unwrap_or(0)).unwrap_or_default().to_owned()
+}
+
+/// A full backup of an ACD of which there is no row says so: it may not be the one that was meant.
+fn nobody(options: &Options, tables: &[TableReport]) -> Option<Gap> {
+    let acd = options.acd.filter(|_| options.kind == Kind::Full && tables.iter().all(|table| table.rows == 0))?;
+    Some(Gap { name: format!("ACD {acd}"), reason: "no selected table has a row of it".to_owned(), warns: true })
 }
 
 /// Reads the set back from the device, proves every row, and compares with what was written.

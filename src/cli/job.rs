@@ -2,6 +2,7 @@
 //! a warning, and never stops or fails the work.
 
 use super::commands::open;
+use super::commands::prune::id;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::interrupt::{self, AtEnd};
@@ -10,13 +11,16 @@ use super::parse::{DatabaseUrl, DevicePath};
 use super::render::text::escape;
 use crate::backup::Parent;
 use crate::base::time::{Day, Instant};
+use crate::format::block::SetId;
 use crate::format::label::LabelRecord;
 use crate::history::entry::{Entry, Event, Kind, Outcome, TABLES};
 use crate::history::journal::{HistoryError, Journal, RunLock};
+use crate::history::runs;
 use crate::schema::grain::DataType;
 use crate::schema::label_text::last_of_day;
 use crate::store::none;
 use crate::volume::set_writer::SetSummary;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant as Clock;
 
@@ -92,6 +96,14 @@ impl Job {
         let reading = self.journal.as_ref().and_then(|journal| journal.read().ok()).unwrap_or_default();
         let backups = reading.entries.iter().filter(|entry| entry.kind == Kind::Backup);
         last_of_day(backups.filter_map(|entry| entry.label.as_deref()), day)
+    }
+
+    /// The sets of which a check has said last, by the history, that they are damaged or not whole.
+    #[must_use]
+    pub fn faulty(&self) -> BTreeSet<SetId> {
+        let reading = self.journal.as_ref().and_then(|journal| journal.read().ok()).unwrap_or_default();
+        let faulty = runs::faulty(&runs::runs(&reading.entries, |_| false));
+        faulty.iter().filter_map(|set| id(set)).collect()
     }
 
     /// What a backup wrote, and what that builds on.

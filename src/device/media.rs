@@ -152,6 +152,10 @@ impl Device for MediaDevice<'_> {
         true
     }
 
+    fn is_sequential(&self) -> bool {
+        self.media().devices.iter().any(|device| device.is_sequential())
+    }
+
     fn record_bytes(&self) -> u32 {
         self.media().devices.first().map_or(RECORD_BYTES, |device| device.record_bytes())
     }

@@ -2,7 +2,7 @@
 
 use super::given::{Given, MemberSection, Read};
 use super::options::{Missing, Options};
-use super::report::{RangesPlan, RestorePlan, TableAction};
+use super::report::{AcdPlan, RangesPlan, RestorePlan, TableAction, TablePlan};
 use super::rules::Rule;
 use crate::error::Class;
 use crate::schema::range::date_text;
@@ -11,6 +11,9 @@ use crate::volume::chain::{Chain, Gap};
 use crate::volume::section::{SectionSource, SectionView};
 use crate::volume::set::SetReader;
 use std::collections::BTreeSet;
+
+/// Where what is not here costs nothing.
+const OTHERS_HAVE: &str = "the other members have all that is restored";
 
 /// Judges what is not here.
 pub(super) struct Shortfall<'a> {
@@ -22,37 +25,40 @@ pub(super) struct Shortfall<'a> {
 
 impl Shortfall<'_> {
     /// What is known of a set by a scan alone may be less than what it held: chunks, headers and whole sections that are
-    /// lost do not show in what was found. Such a set is restored only when told.
+    /// lost do not show in what was found. Such a set is restored only when told, unless the catalog of a newer member of the
+    /// chain says that the others have all of it.
     pub(super) fn sets(&self, plan: &mut RestorePlan) {
-        for set in self.chain.members() {
-            self.set(set, plan);
+        for (member, set) in self.chain.members().iter().enumerate() {
+            let Some((rule, what)) = of_set(set) else { continue };
+            if member > 0 && self.is_listed() && !plan.tables.iter().any(|table| self.costs(table, member)) {
+                plan.notices.push(format!("{what}; {OTHERS_HAVE}"));
+            } else {
+                self.refuse_or_note(rule, what, plan);
+            }
         }
     }
 
-    fn set(&self, set: &SetReader<'_>, plan: &mut RestorePlan) {
-        let (sections, label) = (set.sections(), &set.label().label);
-        if let Some(damage) = set.damage().first() {
-            let count = set.damage().len();
-            let what = format!("set {label} is damaged in {count} places, first: {}", damage.error);
-            return self.refuse_or_note(Rule::Damage, what, plan);
-        }
-        let by_scan = sections.is_empty() || sections.iter().any(|section| section.source == SectionSource::Scan);
-        if !by_scan {
-            return;
-        }
-        let gap = sections.iter().zip(1u32..).any(|(section, number)| section.number != number);
-        if set.is_complete() && !gap && sections.iter().all(SectionView::is_complete) {
-            return;
-        }
-        let missing: Vec<String> = set.missing_volumes().iter().map(u32::to_string).collect();
-        let (rule, what) = if missing.is_empty() || set.is_interrupted() {
-            (Rule::IncompleteSet, format!("set {label} was never finished, or parts of it are lost"))
-        } else {
-            let volumes = missing.join(", ");
-            let what = format!("volume {volumes} of set {label} is not here, and the catalog is not whole");
-            (Rule::MissingVolume, what)
+    /// Whether the newest member's catalog is here.
+    fn is_listed(&self) -> bool {
+        let listed =
+            |set: &&SetReader<'_>| set.sections().iter().all(|section| section.source == SectionSource::Catalog);
+        self.chain.members().first().is_some_and(listed)
+    }
+
+    /// Whether it may cost a table something that a member, or an older one, is not known whole.
+    fn costs(&self, table: &TablePlan, member: usize) -> bool {
+        let TableAction::Ranges(ranges) = &table.action else {
+            return table.sources().iter().any(|source| source.member >= member);
         };
-        self.refuse_or_note(rule, what, plan);
+        let mut sections = self.chain.members().iter().take(1).flat_map(|newest| newest.sections());
+        let Some(newest) = sections.find(|section| section.header.table.eq_ignore_ascii_case(&table.table)) else {
+            return true;
+        };
+        let is_listed = |bucket: &Bucket| newest.buckets.iter().any(|entry| (entry.acd, entry.day) == *bucket);
+        let older =
+            |acd: &AcdPlan| acd.older.iter().any(|(at, span)| *at >= member && acd.decision.actual.meets(*span));
+        let lost = !ranges.stale.is_empty() || !ranges.lost.is_empty();
+        lost || ranges.acds.iter().any(older) || !ranges.unproven.iter().all(is_listed)
     }
 
     /// Refuses, or tells, as was asked for.
@@ -136,14 +142,10 @@ impl Shortfall<'_> {
                 TableAction::Ranges(ranges) => self.is_short(ranges, gap),
                 TableAction::Leave(_) | TableAction::Whole(_) => false,
             });
-            let told =
-                self.chain.members().first().is_some_and(|newest| {
-                    newest.sections().iter().all(|section| section.source == SectionSource::Catalog)
-                });
-            if short || !told {
+            if short || !self.is_listed() {
                 self.refuse_or_note(Rule::MissingMember, format!("{what}: see what it costs"), plan);
             } else {
-                plan.notices.push(format!("{what}; the other members have all that is restored"));
+                plan.notices.push(format!("{what}; {OTHERS_HAVE}"));
             }
         }
     }
@@ -160,6 +162,27 @@ impl Shortfall<'_> {
         let unfit = ranges.acds.iter().any(|acd| acd.unfit_in_question().any(|unfit| before(unfit.member)));
         older || unfit || !ranges.stale.is_empty() || !ranges.lost.is_empty()
     }
+}
+
+/// What is wrong with a set as a whole, if anything is.
+fn of_set(set: &SetReader<'_>) -> Option<(Rule, String)> {
+    let (sections, label) = (set.sections(), &set.label().label);
+    if let Some(damage) = set.damage().first() {
+        let count = set.damage().len();
+        return Some((Rule::Damage, format!("set {label} is damaged in {count} places, first: {}", damage.error)));
+    }
+    let by_scan = sections.is_empty() || sections.iter().any(|section| section.source == SectionSource::Scan);
+    let gap = sections.iter().zip(1u32..).any(|(section, number)| section.number != number);
+    if !by_scan || set.is_complete() && !gap && sections.iter().all(SectionView::is_complete) {
+        return None;
+    }
+    let missing: Vec<String> = set.missing_volumes().iter().map(u32::to_string).collect();
+    Some(if missing.is_empty() || set.is_interrupted() {
+        (Rule::IncompleteSet, format!("set {label} was never finished, or parts of it are lost"))
+    } else {
+        let volumes = missing.join(", ");
+        (Rule::MissingVolume, format!("volume {volumes} of set {label} is not here, and the catalog is not whole"))
+    })
 }
 
 fn words(gap: &Gap, label: &str) -> String {

@@ -18,6 +18,8 @@ pub struct Before<'a> {
     pub buckets: &'a [BucketEntry],
     /// Its end mark.
     pub end: &'a SectionEndRecord,
+    /// Buckets that no set of the chain can give any more, though it lists them: they count as changed.
+    pub lost: &'a BTreeSet<Bucket>,
 }
 
 /// What an incremental set writes of a table, and what it says of the rest.
@@ -60,7 +62,8 @@ pub fn changes(
         if bucket.rows > 0 {
             there.insert(key);
         }
-        if bucket.carried == 0 && older.is_some_and(|older| same(older, bucket)) {
+        let lost = before.is_some_and(|before| before.lost.contains(&key));
+        if bucket.carried == 0 && !lost && older.is_some_and(|older| same(older, bucket)) {
             changes.unwritten.push(BucketEntry { pieces: 0, ..*bucket });
             continue;
         }
@@ -103,7 +106,7 @@ pub fn changes_since(
         let covered = whole.entry(bucket.acd).or_insert(span);
         *covered = covered.hull(span);
     }
-    let mut changes = changes(grain, now, &whole, Some(Before { buckets: &recent, end: before.end }));
+    let mut changes = changes(grain, now, &whole, Some(Before { buckets: &recent, ..before }));
     let first = Instant::of_day(since).0;
     changes.held.iter_mut().for_each(|held| held.start = held.start.max(first));
     changes.held.retain(|held| held.start < held.stop);
@@ -113,17 +116,21 @@ pub fn changes_since(
 
 /// The day from which on a table has to be read so that only old buckets are taken on trust: some days before the newest
 /// bucket of the ACD whose rows end first (of those that end in the last weeks), and before every bucket with carried rows.
-/// `None` if there is no dated bucket.
+/// Buckets after the day on which the table was backed up, such as forecasts, or rows that a wrong clock dated, do not say where
+/// its rows end; if there are no others, these begin on that day. `None` if there is no dated bucket.
 #[must_use]
-pub fn read_from(buckets: &[BucketEntry], margin_days: u16) -> Option<Day> {
+pub fn read_from(buckets: &[BucketEntry], backed_up: Day, margin_days: u16) -> Option<Day> {
+    let dated = || buckets.iter().filter_map(|bucket| Some((bucket, bucket.day?)));
+    dated().next()?;
     let mut newest: BTreeMap<Acd, Day> = BTreeMap::new();
-    for (bucket, day) in buckets.iter().filter_map(|bucket| Some((bucket, bucket.day?))) {
+    for (bucket, day) in dated().filter(|(_, day)| *day <= backed_up) {
         let last = newest.entry(bucket.acd).or_insert(day);
         *last = day.max(*last);
     }
-    let lagging = newest.values().max()?.saturating_sub(LAGGING_DAYS);
-    let carried = buckets.iter().filter(|bucket| bucket.carried > 0).filter_map(|bucket| bucket.day);
-    let first = newest.values().copied().filter(|day| *day >= lagging).chain(carried).min()?;
+    let last = newest.values().copied().max().unwrap_or(backed_up);
+    let lagging = last.saturating_sub(LAGGING_DAYS);
+    let carried = dated().filter(|(bucket, _)| bucket.carried > 0).map(|(_, day)| day);
+    let first = newest.values().copied().filter(|day| *day >= lagging).chain(carried).fold(last, Day::min);
     Some(first.saturating_sub(i32::from(margin_days)))
 }
 
@@ -150,6 +157,7 @@ mod tests {
 
     const DAY: i64 = 86_400;
     const ACD: Acd = Some(1);
+    const NONE: BTreeSet<Bucket> = BTreeSet::new();
 
     /// A bucket of a whole day, whose digest is `state`; a row of it ends `late` seconds after the day.
     fn bucket(day: i32, state: u8, late: i64) -> BucketEntry {
@@ -185,7 +193,8 @@ mod tests {
         let (old, end) = (days(10..15), end(10, 15));
         let mut now = days(10..17);
         now[2] = bucket(12, 2, 0);
-        let changes = changes(Grain::Interval, &now, &complete(10, 17), Some(Before { buckets: &old, end: &end }));
+        let changes =
+            changes(Grain::Interval, &now, &complete(10, 17), Some(Before { buckets: &old, end: &end, lost: &NONE }));
         let unwritten = [10, 11, 13, 14].map(Some).to_vec();
         assert_eq!(shown(&changes), (vec![(12, 13), (15, 17)], vec![Some(12), Some(15), Some(16)], unwritten));
         assert!(changes.unwritten.iter().all(|bucket| bucket.pieces == 0 && bucket.rows == 5));
@@ -197,7 +206,8 @@ mod tests {
         let (old, end) = (days(10..15), end(10, 15));
         let mut now = days(12..15);
         now.remove(1);
-        let changes = changes(Grain::Interval, &now, &complete(12, 15), Some(Before { buckets: &old, end: &end }));
+        let changes =
+            changes(Grain::Interval, &now, &complete(12, 15), Some(Before { buckets: &old, end: &end, lost: &NONE }));
         assert_eq!(shown(&changes), (vec![(13, 14)], vec![], vec![Some(12), Some(14)]));
         let days = |buckets: &BTreeSet<Bucket>| buckets.iter().map(|(_, day)| *day).collect::<Vec<_>>();
         assert_eq!((days(&changes.vanished), days(&changes.expired)), (vec![Some(13)], vec![Some(10), Some(11)]));
@@ -208,7 +218,8 @@ mod tests {
         let old = [bucket(10, 1, 900), bucket(11, 1, 0)];
         let now = [bucket(10, 2, 0), bucket(11, 1, 0)];
         let end = end(10, 12);
-        let changes = changes(Grain::Interval, &now, &complete(10, 12), Some(Before { buckets: &old, end: &end }));
+        let changes =
+            changes(Grain::Interval, &now, &complete(10, 12), Some(Before { buckets: &old, end: &end, lost: &NONE }));
         assert_eq!(changes.held, [HeldEntry { acd: ACD, start: 10 * DAY, stop: 11 * DAY + 900 }]);
     }
 
@@ -223,7 +234,8 @@ mod tests {
     fn a_bucket_with_carried_rows_is_written_though_its_other_rows_are_the_same() {
         let (old, end) = (days(10..12), end(10, 12));
         let now = [bucket(10, 1, 0), BucketEntry { carried: 3, ..bucket(11, 1, 0) }];
-        let changes = changes(Grain::Interval, &now, &complete(10, 12), Some(Before { buckets: &old, end: &end }));
+        let changes =
+            changes(Grain::Interval, &now, &complete(10, 12), Some(Before { buckets: &old, end: &end, lost: &NONE }));
         assert_eq!(shown(&changes), (vec![(11, 12)], vec![Some(11)], vec![Some(10)]));
     }
 
@@ -233,7 +245,7 @@ mod tests {
         let mut now = days(10..22);
         now[7] = bucket(17, 2, 0);
         now.remove(8);
-        let before = Before { buckets: &old, end: &end };
+        let before = Before { buckets: &old, end: &end, lost: &NONE };
         let all = changes(Grain::Interval, &now, &complete(10, 22), Some(before));
         let recent: Vec<BucketEntry> = now.iter().copied().filter(|bucket| bucket.day >= Some(16)).collect();
         let since = changes_since(Grain::Interval, 16, &recent, &complete(16, 22), before);
@@ -254,15 +266,41 @@ mod tests {
     #[test]
     fn it_is_read_from_where_the_last_rows_are() {
         let acd = |acd, bucket: BucketEntry| BucketEntry { acd: Some(acd), ..bucket };
+        let read = |buckets: &[BucketEntry], margin| read_from(buckets, 200, margin);
         let mut buckets = days(100..140);
-        assert_eq!((read_from(&buckets, 1), read_from(&buckets, 0), read_from(&[], 1)), (Some(138), Some(139), None));
+        assert_eq!((read(&buckets, 1), read(&buckets, 0), read(&[], 1)), (Some(138), Some(139), None));
         buckets.push(acd(2, bucket(130, 1, 0)));
-        assert_eq!(read_from(&buckets, 1), Some(129));
+        assert_eq!(read(&buckets, 1), Some(129));
         buckets.push(acd(3, bucket(90, 1, 0)));
-        assert_eq!(read_from(&buckets, 1), Some(129), "it is gone");
+        assert_eq!(read(&buckets, 1), Some(129), "it is gone");
         buckets.push(BucketEntry { carried: 1, ..acd(3, bucket(91, 1, 0)) });
-        assert_eq!(read_from(&buckets, 2), Some(89));
-        assert_eq!(read_from(&[BucketEntry { day: None, ..bucket(0, 1, 0) }], 2), None);
+        assert_eq!(read(&buckets, 2), Some(89));
+        assert_eq!(read(&[BucketEntry { day: None, ..bucket(0, 1, 0) }], 2), None);
+    }
+
+    #[test]
+    fn what_is_dated_ahead_does_not_say_where_the_rows_end() {
+        let mut buckets = days(100..140);
+        buckets.extend([bucket(150, 1, 0), bucket(9_000, 1, 0), BucketEntry { acd: Some(2), ..bucket(9_000, 1, 0) }]);
+        assert_eq!(read_from(&buckets, 141, 1), Some(138));
+        assert_eq!(read_from(&buckets, 120, 1), Some(119));
+        assert_eq!(read_from(&buckets, 99, 1), Some(98), "all of it is ahead");
+        assert_eq!(read_from(&buckets, 10_000, 1), Some(8_999));
+    }
+
+    #[test]
+    fn what_no_set_can_give_is_written_again() {
+        let (old, end) = (days(10..16), end(10, 16));
+        let now = [days(11..13), days(14..17)].concat();
+        let lost: BTreeSet<Bucket> = [10, 12, 13].map(|day| (ACD, Some(day))).into();
+        let before = Before { buckets: &old, end: &end, lost: &lost };
+        let all = changes(Grain::Interval, &now, &complete(11, 17), Some(before));
+        // The 10th age took, the 13th somebody deleted.
+        assert_eq!(
+            shown(&all),
+            (vec![(12, 14), (16, 17)], vec![Some(12), Some(16)], vec![Some(11), Some(14), Some(15)])
+        );
+        assert_eq!((all.vanished.len(), all.expired.len()), (1, 1));
     }
 
     #[test]
@@ -270,7 +308,8 @@ mod tests {
         let undated = |state| BucketEntry { day: None, first: 0, stop: 0, ..bucket(0, state, 0) };
         let (old, end) = ([undated(1), bucket(14, 1, 0), bucket(21, 1, 0)], end(14, 28));
         let now = [undated(2), bucket(14, 1, 0), bucket(21, 2, 0)];
-        let changes = changes(Grain::Weekly, &now, &complete(14, 28), Some(Before { buckets: &old, end: &end }));
+        let changes =
+            changes(Grain::Weekly, &now, &complete(14, 28), Some(Before { buckets: &old, end: &end, lost: &NONE }));
         assert_eq!(shown(&changes), (vec![(21, 28)], vec![None, Some(21)], vec![Some(14)]));
     }
 }

@@ -7,6 +7,7 @@ use intervault::base::monitor::{Monitor, Task};
 use intervault::device::memory::MemoryDevice;
 use intervault::error::{Class, Error};
 use intervault::schema::catalogue::Catalogue;
+use intervault::schema::grain::DataType;
 use intervault::store::traits::Store;
 use intervault::volume::set::list_sets;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -101,18 +102,32 @@ fn a_table_that_was_dropped_since_the_plan_is_missed_by_name() {
     assert_eq!(list_sets(&device).unwrap().sets.len(), 0);
 }
 
+/// What the source has and the volumes have not is said: a virtual table (full text search) with rows of its own too.
 #[test]
-fn a_thousand_tiny_tables_are_a_backup_like_any_other() {
+fn a_virtual_table_that_is_not_written_is_told_of() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.run("CREATE VIRTUAL TABLE notes USING fts5(body); INSERT INTO notes VALUES ('said by a caller')");
+    let report = backup_with(&centre, &MemoryDevice::new(), &backup_options(1));
+    let gap = report.gaps.left_out.iter().find(|gap| gap.name == "notes").unwrap();
+    assert!(gap.warns && gap.reason.contains("virtual table"), "{}", gap.reason);
+    // Not where a site's own tables were not asked for.
+    let select = Select::Data(vec![DataType::Historical]);
+    let report = backup_with(&centre, &MemoryDevice::new(), &backup::Options { select, ..backup_options(2) });
+    assert_eq!(report.gaps.left_out, []);
+}
+
+#[test]
+fn ten_thousand_tiny_tables_are_a_backup_like_any_other() {
     let centre = Centre::new(&["CREATE TABLE t0 (a); INSERT INTO t0 VALUES (0)"]);
     let tables: Vec<String> =
-        (1..1_000).map(|at| format!("CREATE TABLE t{at} (a); INSERT INTO t{at} VALUES ({at})")).collect();
+        (1..10_000).map(|at| format!("CREATE TABLE t{at} (a); INSERT INTO t{at} VALUES ({at})")).collect();
     centre.run(&format!("BEGIN; {}; COMMIT", tables.join(";")));
     let device = MemoryDevice::new();
     let report = backup_with(&centre, &device, &backup_options(1));
-    assert_eq!((report.tables.len(), report.set.rows), (1_000, 1_000));
+    assert_eq!((report.tables.len(), report.set.rows), (10_000, 10_000));
     let set = only_set(&device);
-    assert!(set.is_complete() && set.sections().len() == 1_000);
-    assert_eq!(set.sections()[999].end.as_ref().unwrap().rows, 1);
+    assert!(set.is_complete() && set.sections().len() == 10_000);
+    assert_eq!(set.sections()[9_999].end.as_ref().unwrap().rows, 1);
 }
 
 /// A table as wide as SQLite allows is in a chain like any other.
@@ -181,4 +196,22 @@ fn a_backup_waits_for_no_other_and_is_refused_while_one_runs() {
     assert_eq!(error.class(), Class::Busy, "{error}");
     drop(lock);
     backup_onto(&centre, &device, &incremental_options(2)).unwrap();
+}
+
+/// With one ACD chosen and none of the data of an ACD, nothing is left to back up: no set is made of it.
+#[test]
+fn a_selection_that_leaves_nothing_is_no_backup() {
+    let (centre, device) = (Centre::new(&[HSPLIT]), MemoryDevice::new());
+    centre.run("CREATE TABLE dcadmin (a INTEGER); INSERT INTO dcadmin VALUES (1)");
+    let select = Select::Data(vec![DataType::Local]);
+    let done = backup_onto(&centre, &device, &backup::Options { select, acd: Some(1), ..backup_options(1) });
+    let error = done.unwrap_err().to_string();
+    assert!(error.contains("dcadmin") && error.contains("no ACD column"), "{error}");
+    // Nor is one of an ACD that does not exist done without a word.
+    centre.intervals("2024-03-10", 800, 1000, 30, 1);
+    let report = backup_with(&centre, &device, &backup::Options { acd: Some(77), ..backup_options(2) });
+    let said = report.gaps.left_out.iter().find(|gap| gap.name == "ACD 77").unwrap();
+    assert!(said.warns && said.reason.contains("no selected table has a row"), "{said:?}");
+    let report = backup_with(&centre, &device, &backup::Options { acd: Some(1), ..backup_options(3) });
+    assert!(!report.gaps.left_out.iter().any(|gap| gap.name.starts_with("ACD")), "{:?}", report.gaps);
 }

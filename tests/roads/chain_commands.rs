@@ -305,3 +305,41 @@ fn a_chain_that_stopped_is_finished_with_just_its_members() {
     let (said, _) = resume(&[2, 1, 0], 0);
     assert!(said.contains("no restore to finish"), "{said}");
 }
+
+/// Labels of sound volumes are shown, those of an incremental of administration data too.
+#[test]
+fn the_labels_of_sound_volumes_are_no_damage() {
+    let case = Case::new();
+    let (url, device) = (case.url(), case.device());
+    run(&["backup", "--database", &url, "--to", &device, "--data", "acd", "--incremental"], 0);
+    let (out, _) = run(&["label", &device], 0);
+    assert!(out.contains("-XXMX-00-F-01"), "{out}");
+}
+
+/// A check has found that rows of the full backup are lost while the source still has them: the next incremental writes them
+/// again and says so, once, and the chain can be restored.
+#[test]
+fn what_a_check_has_found_damaged_is_written_again() {
+    let case = Case::new();
+    let (url, device, state) =
+        (case.url(), case.device(), case.centre.folder.path().join("state").display().to_string());
+    let full = std::fs::read_dir(&device).unwrap().map(|entry| entry.unwrap().path()).next().unwrap();
+    let mut bytes = std::fs::read(&full).unwrap();
+    bytes[1_200] ^= 0x40;
+    std::fs::write(&full, bytes).unwrap();
+    run(&["check", &device, "--verify", "--state-dir", &state], 4);
+    let words = ["backup", "--database", &url, "--to", &device, "--data", "historical,acd", "--incremental"];
+    let words = [&words[..], &["--state-dir", &state]].concat();
+    let plan = json(&[&words[..], &["--dry-run"]].concat(), 3);
+    assert_eq!(plan["base"]["warnings"].as_array().unwrap().len(), 1, "{plan}");
+    let (_, err) = run(&words, 3);
+    assert!(err.contains("warning: set ") && err.contains("written again"), "{err}");
+    let restore = ["restore", "--database", &url, "--from", &device, "--data", "historical"];
+    run(&[&restore[..], &["--dry-run"]].concat(), 0);
+    let again = json(&words, 0);
+    assert_eq!(again["base"]["warnings"].as_array().unwrap().len(), 0, "{again}");
+    let said = case.contents();
+    case.ruin();
+    run(&[&restore[..], &["--yes", "--uncovered", "delete"]].concat(), 0);
+    assert_eq!(case.contents(), said);
+}

@@ -9,6 +9,7 @@ use intervault::device::traits::Device;
 use intervault::error::{Class, Error};
 use intervault::schema::catalogue::Catalogue;
 use intervault::schema::grain::DataType;
+use intervault::schema::label_text::LabelText;
 use intervault::testing::fault::{Fault, FaultDevice, Op};
 use intervault::volume::set::list_sets;
 
@@ -330,15 +331,16 @@ fn the_newest_set_alone_is_base_enough() {
 #[test]
 fn the_chain_that_was_begun_last_is_gone_on_with() {
     let (centre, device) = five_days();
-    refused(
-        {
-            backup_with(&centre, &device, &backup_options(2));
-            backup_onto(&centre, &device, &incremental_options(3))
-        },
-        Class::NotRestorable,
-        &["begun at the same time", "--set"],
-    );
-    backup_with(&centre, &device, &backup::Options { now_unix: later().0 + 60, ..backup_options(4) });
+    // Of one second and one number, on two devices that do not know of each other.
+    let second = MemoryDevice::named("second");
+    backup_with(&centre, &second, &backup_options(2));
+    let result = {
+        let (store, catalogue) = (centre.store(), Catalogue::builtin());
+        Backup::new(&store, &catalogue, &device, incremental_options(3)).based_on(&second).run()
+    };
+    refused(result, Class::NotRestorable, &["begun at the same time", "--set"]);
+    let now_unix = later().0 + 60;
+    backup_with(&centre, &device, &backup::Options { now_unix, ..backup_options(4) });
     let report = backup_with(&centre, &device, &incremental_options(5));
     let parent = report.parent.unwrap();
     assert_eq!((parent.set, parent.notices.len()), (set_id(4), 1));
@@ -404,4 +406,16 @@ fn scenario_05_an_incremental_of_the_cut_over_day_deletes_nothing_after_its_cuto
     let target = Centre::new(&[HSPLIT]);
     restore_chain(&device, &target, &all()).unwrap();
     assert_eq!(target.rows("hsplit"), centre.rows("hsplit"));
+}
+
+/// The label of every set that is written can be read, also that of an incremental of administration data.
+#[test]
+fn every_label_that_is_written_reads_back() {
+    let (centre, device) = five_days();
+    let options = |number| backup::Options { select: Select::Data(vec![DataType::Acd]), ..incremental_options(number) };
+    let first = backup_onto(&centre, &device, &options(2));
+    let first = first.unwrap();
+    let second = backup_with(&centre, &device, &options(3));
+    assert_ne!(first.set.label, second.set.label, "two sets of one day have one number");
+    assert_eq!(first.set.label.parse::<LabelText>().map(|label| label.to_string()), Ok(first.set.label.clone()));
 }

@@ -102,3 +102,45 @@ fn carried_rows_are_never_taken_on_trust() {
     restore_chain(&device, &target, &all()).unwrap();
     assert_eq!(target.rows("hsplit"), centre.rows("hsplit"));
 }
+
+/// The quick mode as it is unless told otherwise.
+pub fn quick(number: u8) -> backup::Options {
+    let changed_since = Some(ChangedSince::default());
+    backup::Options { kind: Kind::Incremental(Incremental { set: None, changed_since }), ..backup_options(number) }
+}
+
+/// `--changed-since last` reads the last days before the last backup and all that came since. One row that is dated years
+/// ahead (a clock that was wrong once) must not push the days of which the backup is into what is taken on trust.
+#[test]
+fn a_row_of_the_future_hides_no_new_day_from_the_quick_mode() {
+    let centre = Centre::new(&[HSPLIT]);
+    for day in 10..13 {
+        centre.intervals(&format!("2024-03-{day}"), 800, 1000, 30, 1);
+    }
+    centre.interval("2033-01-01", 800, 30, 1, 7);
+    let device = MemoryDevice::new();
+    let on = |now: &str, options: backup::Options| backup::Options { now: at(now), ..options };
+    backup_with(&centre, &device, &on("2024-03-13 00:00", backup_options(1)));
+    centre.intervals("2024-03-13", 800, 1000, 30, 1);
+    centre.intervals("2024-03-14", 800, 1000, 30, 2);
+    let report = backup_with(&centre, &device, &on("2024-03-15 00:00", quick(2)));
+    let hsplit = compared(&report, "hsplit");
+    assert_eq!((hsplit.read_from, hsplit.trusted), (Some(at("2024-03-11").day()), 1));
+    assert_eq!(report.tables[0].rows, 4 + 4 + 1, "two days, and the row of the future, which is carried each time");
+}
+
+/// The same where a table holds forecasts of days to come, which is nothing unusual.
+#[test]
+fn forecasts_hide_no_summary_of_today_from_the_quick_mode() {
+    let centre = Centre::new(&[DSPLIT]);
+    for day in 1..=31 {
+        centre.run(&format!("INSERT INTO dsplit VALUES ('2024-03-{day:02}', 1, 1, 0)"));
+    }
+    let device = MemoryDevice::new();
+    let on = |now: &str, options: backup::Options| backup::Options { now: at(now), ..options };
+    backup_with(&centre, &device, &on("2024-03-10 23:00", backup_options(1)));
+    centre.run("UPDATE dsplit SET acdcalls = 99 WHERE row_date IN ('2024-03-10', '2024-03-11')");
+    let report = backup_with(&centre, &device, &on("2024-03-12 23:00", quick(2)));
+    let compared = report.tables[0].compared.as_ref().unwrap();
+    assert!(compared.changed >= 2, "{compared:?}");
+}

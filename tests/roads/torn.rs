@@ -85,3 +85,21 @@ fn a_full_with_a_cut_volume_pushes_no_good_one_out() {
     site.run(&["prune", &site.text("nightly"), "--keep-last", "1", "--yes"], 0);
     assert!(first[0].exists(), "the last good full set has gone");
 }
+
+/// A full backup that was killed is never finished: it is not in the way of a restore of the only chain that is there.
+#[test]
+fn a_full_that_was_never_finished_is_not_in_the_way_of_a_restore() {
+    let site = Site::new();
+    site.backup("nightly", &["--data", "historical"], 0);
+    std::thread::sleep(Duration::from_millis(1_100));
+    let first = volumes(&site.path("nightly"));
+    site.backup("nightly", &["--data", "historical"], 0);
+    let second = volumes(&site.path("nightly")).into_iter().find(|path| !first.contains(path)).unwrap();
+    // As a process leaves it that was killed while it wrote.
+    let bytes = std::fs::read(&second).unwrap();
+    let name = format!(".{}.partial", second.file_name().unwrap().to_str().unwrap());
+    std::fs::write(second.with_file_name(name), &bytes[..bytes.len() / 2]).unwrap();
+    std::fs::remove_file(&second).unwrap();
+    let (url, nightly) = (site.case.url(), site.text("nightly"));
+    site.run(&["restore", "--database", &url, "--from", &nightly, "--data", "historical", "--dry-run"], 0);
+}

@@ -89,7 +89,8 @@ Examples:
     intervault backup --database sqlite:history.db --to /backup/monday --dry-run
 
 An incremental backup reads and hashes every row and writes the days (weeks, months) of each ACD
-that are not as the newest set of the chain lists them, and tables without time whole.
+that are not as the newest set of the chain lists them, and tables without time whole. What sets
+of the chain cannot give any more, since volumes are missing or damaged, is written again: status 3.
 
 The database stays in use meanwhile. The volumes are read back before the backup is called done.")]
 pub struct BackupArgs {
@@ -116,7 +117,8 @@ pub struct BackupArgs {
     /// Another device with backups to build on; may be given several times
     #[arg(long, value_name = "DEVICE", value_parser = parse::device, requires = "incremental")]
     pub base: Vec<DevicePath>,
-    /// The chain to go on with, by one of its sets: label, id or the beginning of that [default: the one begun last]
+    /// The chain to go on with, by one of its sets: label, id or the beginning of that [default: the one begun last, but not
+    /// later than now]
     #[arg(long, value_name = "SET", value_parser = parse::set, requires = "incremental")]
     pub set: Option<String>,
     /// Read only the last days of each table, and take all before them to be as the chain has it: quick, and blind to rows

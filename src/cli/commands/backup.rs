@@ -2,7 +2,7 @@
 
 use super::media::{Round, Shelf};
 use super::open::{self, Now};
-use crate::backup::{Backup, BackupReport, Gap, Incremental, Kind, Options, ReadBack, Select, TreeReport};
+use crate::backup::{Backup, BackupReport, Gap, Incremental, Kind, Options, Parent, ReadBack, Select, TreeReport};
 use crate::cli::args::{BackupOptions, Selection};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -121,7 +121,7 @@ pub fn run(options: &BackupOptions, round: &Round<'_>, job: &Job, output: &Outpu
     if options.dry_run {
         let (plan, refused) = (backup.plan()?, shelf.refused(0));
         let empty = plan.trees.iter().any(|planned| planned.count.entries == 0);
-        let warns = empty || plan.gaps.warn() || !refused.is_empty();
+        let warns = warned(plan.parent.as_ref()) || empty || plan.gaps.warn() || !refused.is_empty();
         let exit = if warns { Exit::Warnings } else { Exit::Done };
         let (json, text) = (render::plan_json(&plan, &now), render::plan_text(&plan, &now));
         return Ok(Answer { schema: "intervault/backup-plan", exit, json, text, warnings: refused });
@@ -147,7 +147,8 @@ pub fn run(options: &BackupOptions, round: &Round<'_>, job: &Job, output: &Outpu
     })?;
     job.written(&report.set, report.parent.as_ref(), report.verified);
     let unproved = options.verify && !report.verified;
-    let warns = unproved || report.gaps.warn() || report.trees.iter().any(TreeReport::warns);
+    let warns =
+        unproved || warned(report.parent.as_ref()) || report.gaps.warn() || report.trees.iter().any(TreeReport::warns);
     let exit = if warns { Exit::Warnings } else { Exit::Done };
     let (json, text) = (render::report_json(&report, &now), render::report_text(&report, &now));
     Ok(Answer {
@@ -157,6 +158,11 @@ pub fn run(options: &BackupOptions, round: &Round<'_>, job: &Job, output: &Outpu
         text,
         warnings: warnings(&report, unproved, options.to.contains(&DevicePath::Pipe)),
     })
+}
+
+/// Whether the chain that is gone on with cannot give all that it had.
+fn warned(parent: Option<&Parent>) -> bool {
+    parent.is_some_and(|parent| !parent.warnings.is_empty())
 }
 
 fn warnings(report: &BackupReport, unproved: bool, piped: bool) -> Vec<String> {
@@ -173,6 +179,7 @@ fn warnings(report: &BackupReport, unproved: bool, piped: bool) -> Vec<String> {
         false => "not read back, since a medium was changed: prove the volumes with intervault check --verify",
     };
     [
+        report.parent.iter().flat_map(|parent| &parent.warnings).cloned().collect(),
         if unproved { vec![proof.to_owned()] } else { Vec::new() },
         warned(&report.gaps.left_out, "left out: "),
         warned(&report.gaps.not_restorable, "backed up, but this release cannot restore it: "),
@@ -201,6 +208,7 @@ fn work(options: &BackupOptions, job: &Job, now: &Now) -> Result<Options, Failur
         jobs: options.jobs,
         system: job.system_name().to_owned(),
         number_after: job.last_number(now.civil.day()),
+        faulty: job.faulty(),
         ..Options::new(now.civil, now.unix, open::new_set()?)
     })
 }

@@ -136,7 +136,7 @@ fn known(journal: &Journal, output: &Output) -> Result<Known, Failure> {
 }
 
 /// A set's id from its 32 digits.
-fn id(text: &str) -> Option<SetId> {
+pub(in crate::cli) fn id(text: &str) -> Option<SetId> {
     let plain = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let number = u128::from_str_radix(text, 16).ok().filter(|_| plain)?;
     let mut id = [0; 16];

@@ -99,7 +99,7 @@ fn parent_text(out: &mut String, parent: Option<&Parent>) {
         parent.set,
         u64::from(parent.sequence).saturating_add(1)
     );
-    for notice in &parent.notices {
+    for notice in parent.notices.iter().chain(&parent.warnings) {
         let _written = writeln!(out, "  {}", escape(notice));
     }
 }
@@ -135,6 +135,7 @@ fn parent_json(parent: Option<&Parent>) -> Value {
         json!({
             "set": parent.set.to_string(), "label": parent.label, "sequence": parent.sequence,
             "chain": parent.chain.to_string(), "notices": parent.notices,
+            "warnings": parent.warnings,
         })
     })
 }

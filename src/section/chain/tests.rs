@@ -109,7 +109,8 @@ impl Taken {
                 digest: digest(&rows),
             });
         }
-        let before = before.map(|before| Before { buckets: &before.buckets, end: &before.end });
+        let lost = BTreeSet::new();
+        let before = before.map(|before| Before { buckets: &before.buckets, end: &before.end, lost: &lost });
         let changes = changes(Grain::Interval, &now, &complete, before);
         taken.buckets = now.into_iter().filter(|bucket| changes.written.contains(&(bucket.acd, bucket.day))).collect();
         taken.buckets.extend(changes.unwritten);
