@@ -158,7 +158,8 @@ impl VolumeWriter {
         Sketch { name: self.name.clone(), blocks: self.blocks.clone(), catalog_begun: self.catalog_begun }
     }
 
-    /// Begins a volume: its label is block 0. A capacity of 0 in the label means that it is not bounded. `wanted`: bytes without which the volume would be begun in vain.
+    /// Begins a volume: its label is block 0. A capacity of 0 in the label means that it is not bounded. `wanted`: bytes without
+    /// which the volume would be begun in vain.
     ///
     /// # Errors
     /// The label fails its checks, the capacity holds no more than the label, the device fails.
