@@ -58,6 +58,8 @@ fn a_full_that_ended_between_two_volumes_goes_and_is_in_nobodys_way() {
     site.backup("nightly", &small, 5);
     let torn = volumes(&site.path("nightly"));
     assert!(!torn.is_empty());
+    let run = site.json(&["log"], 0)["runs"][0].clone();
+    assert!(run["state"] == "failed" && run["set"].is_string() && run["label"].is_string(), "{run}");
     std::thread::sleep(Duration::from_millis(1_100));
     site.backup("nightly", &["--data", "historical"], 0);
     site.run(&["prune", &nightly, "--keep-last", "1", "--yes"], 0);
