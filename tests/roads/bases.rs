@@ -36,7 +36,8 @@ fn a_full_from_the_future_is_not_gone_on_with_for_years() {
 /// the last full of those.
 #[test]
 fn a_full_of_other_data_takes_no_chain_over() {
-    let (centre, device) = (three_days(), backup(&three_days()));
+    let centre = three_days();
+    let device = backup(&centre);
     centre.run("CREATE TABLE site_notes (n INTEGER); INSERT INTO site_notes VALUES (1)");
     backup_with(
         &centre,

@@ -13,6 +13,7 @@ use crate::cli::render::files as render;
 use crate::cli::render::text::counted;
 use crate::format::label::data_types::CUSTOM;
 use crate::restore::{FilesOptions, FilesPlan, FilesReport, FilesRestore, passed_over};
+use crate::volume::chain::Chain;
 
 /// Paths that are named in warnings before the rest is only counted.
 const NAMED: usize = 20;
@@ -27,8 +28,7 @@ pub fn run(options: &FilesToOptions, job: &Job, output: &Output) -> Result<Exit,
     let sets = check::readable(&device)?;
     let chain = chain::wanted(&sets, &device, options.set.as_deref(), options.stop_at.as_deref(), CUSTOM)?;
     chain.members().iter().take(1).for_each(|newest| job.set(newest.label()));
-    let passed_over = passed_over(&chain);
-    passed_over.iter().for_each(|set| output.warning(set));
+    let warned = warn_of_sets(&chain, output);
     let work = FilesOptions {
         choose: options.choose.clone(),
         overwrite: options.overwrite,
@@ -52,10 +52,7 @@ pub fn run(options: &FilesToOptions, job: &Job, output: &Output) -> Result<Exit,
         return Err(Failure::new(Exit::NotRestorable, format!("{path}: {why}{and_more}; nothing was written"))
             .hint("choose another folder, or replace what is there with --overwrite-files"));
     }
-    let mut exit = exit_of_plan(&plan);
-    if !passed_over.is_empty() {
-        exit = exit.worst(Exit::Warnings);
-    }
+    let mut exit = exit_of_plan(&plan).worst(warned);
     if options.dry_run {
         warn_of_plan(&plan, output);
         if output.json() {
@@ -103,6 +100,13 @@ fn exit_of_plan(plan: &FilesPlan) -> Exit {
         true => Exit::Warnings,
         false => Exit::Done,
     }
+}
+
+/// Sets that were passed over may be newer than what is restored.
+fn warn_of_sets(chain: &Chain<'_>, output: &Output) -> Exit {
+    let sets = passed_over(chain);
+    sets.iter().for_each(|set| output.warning(set));
+    if sets.is_empty() { Exit::Done } else { Exit::Warnings }
 }
 
 fn warn_of_plan(plan: &FilesPlan, output: &Output) {

@@ -10,8 +10,8 @@
 //! 2. The **newest catalog** of which the envelope reaches an instant says what the source had of that bucket: its rows
 //!    and digest, or none. A time that no catalog's envelope reaches has no such witness.
 //! 3. An instant of a bucket is **given** by the newest member that speaks for it and, where there is a witness, has the
-//!    bucket as the witness says, in the same columns. So a row comes from the newest member that speaks for its bucket and its start, never
-//!    for part of its span.
+//!    bucket as the witness says, in the same columns. So a row comes from the newest member that speaks for its bucket and
+//!    its start, never for part of its span.
 //! 4. If members speak for it and none has it so, the bucket is **stale**: a newer copy is missing or damaged. It is left
 //!    alone. If none speaks for it and the witness lists rows there, it is **lost**. Either is so for all of the bucket that the
 //!    witness reaches, but for what the witness itself holds of it: there a row of the day before reaches past midnight,
