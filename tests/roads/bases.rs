@@ -36,7 +36,8 @@ fn a_full_from_the_future_is_not_gone_on_with_for_years() {
 /// the last full of those.
 #[test]
 fn a_full_of_other_data_takes_no_chain_over() {
-    let (centre, device) = (three_days(), backup(&three_days()));
+    let centre = three_days();
+    let device = backup(&centre);
     centre.run("CREATE TABLE site_notes (n INTEGER); INSERT INTO site_notes VALUES (1)");
     backup_with(
         &centre,
@@ -125,11 +126,15 @@ fn the_base_is_chosen_under_the_lock_of_the_device() {
 /// A month of quarters of two ACDs, in a full set of several small volumes.
 fn a_month() -> (Centre, MemoryDevice) {
     let (centre, device) = (Centre::new(&[HSPLIT, DSPLIT]), MemoryDevice::new());
-    for day in 1..29 {
-        centre.intervals(&format!("2024-02-{day:02}"), 0, 2300, 15, 1);
-        centre.intervals(&format!("2024-02-{day:02}"), 0, 2300, 15, 2);
-        centre.run(&format!("INSERT INTO dsplit VALUES ('2024-02-{day:02}', 1, 1, {day})"));
-    }
+    centre.run(
+        "INSERT INTO hsplit WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 5375) \
+         SELECT date('2024-02-01', '+' || (i / 192) || ' days'), i / 2 % 96 / 4 * 100 + i / 2 % 4 * 15, 15, 1 + i % 2, 1, \
+         i * 7919 % 100000, hex(randomblob(5)) FROM n",
+    );
+    centre.run(
+        "INSERT INTO dsplit WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 27) \
+         SELECT date('2024-02-01', '+' || i || ' days'), 1, 1, i FROM n",
+    );
     backup_with(&centre, &device, &backup::Options { volume_size: Some(16 << 10), ..backup_options(1) });
     assert!(device.list().unwrap().len() > 3);
     (centre, device)
