@@ -1,10 +1,10 @@
-//! Ctrl-C, and the polite request to end. Where work can stop at a place where all is consistent, the first one asks for
-//! that; any other ends the process as the signal would have ended it, with a word on what is left behind, so that the
-//! shell that started it learns the truth. Knows no command: each says for itself what it leaves behind, and what is still
-//! to be done before the process ends ([`at_end`]).
+//! Ctrl-C, the polite request to end, and the end of the terminal. Where work can stop at a place where all is consistent,
+//! the first one asks for that; any other ends the process as the signal would have ended it, with a word on what is left
+//! behind, so that the shell that started it learns the truth. Knows no command: each says for itself what it leaves behind,
+//! and what is still to be done before the process ends ([`at_end`]).
 
 use crate::base::monitor::Task;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::io::Write;
@@ -141,7 +141,7 @@ pub fn over() {
 pub fn explain(left: Left) {
     now(|now| *now = Now::new(left));
     let ignored = ignored();
-    let heard = [SIGINT, SIGTERM].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
+    let heard = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
     let Ok(mut signals) = Signals::new(heard) else { return };
     std::thread::spawn(move || {
         for signal in signals.forever() {

@@ -248,6 +248,9 @@ fn backup(options: &BackupOptions, around: &Around, output: &Output) -> Result<E
         return Ok(answer.exit);
     };
     commands::file_sets::run(options, file, output, |mut options, name| {
+        if interrupt::asked() {
+            return Err(Failure::new(Exit::Failed, "not begun: the backups were asked to stop"));
+        }
         around.config.devices(&mut options.to);
         one_backup(&options, Some(name), &round, around, output)
     })

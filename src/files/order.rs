@@ -18,7 +18,7 @@ pub enum Place {
     Lost,
 }
 
-/// Files that are remembered, by a hash of 8 bytes each: 16 MiB. Of a tree with more of them further names are looked at only
+/// Files that are remembered, by a hash of 8 bytes each: some 20 MB. Of a tree with more of them further names are looked at only
 /// when they are written.
 const FILES_KNOWN_MAX: usize = 1 << 20;
 
@@ -347,8 +347,8 @@ mod tests {
     #[test]
     fn files_are_remembered_up_to_a_bound_and_then_taken_to_be_known() {
         let mut files = Files::default();
-        let path = |number: usize| number.to_le_bytes();
-        (0..FILES_KNOWN_MAX).for_each(|number| files.add(&path(number)));
+        let path = |number: u32| number.to_le_bytes();
+        (0..FILES_KNOWN_MAX as u32).for_each(|number| files.add(&path(number)));
         assert!(files.may_have(&path(7)) && !files.may_have(b"other"));
         files.add(b"one more");
         assert!(files.may_have(b"other") && files.hashes.len() == FILES_KNOWN_MAX);

@@ -114,8 +114,8 @@ pub fn last_regular(runs: &[Run]) -> Option<&Run> {
     good().find(|run| run.entry.database.is_some()).or_else(|| good().next())
 }
 
-/// The runs that went wrong and that no later one stands for. What began before
-/// `since_unix` is past.
+/// The runs that went wrong and that no later one stands for. What began before `since_unix` is past where others of its kind
+/// went well since: perhaps nobody will ever do the same again.
 #[must_use]
 pub fn errors(runs: &[Run], since_unix: i64) -> Vec<&Run> {
     let mut errors: Vec<&Run> = Vec::new();
@@ -128,7 +128,10 @@ pub fn errors(runs: &[Run], since_unix: i64) -> Vec<&Run> {
         if settled {
             continue;
         }
-        if run.went_wrong() && run.entry.began_unix >= since_unix {
+        let others_went_well = ended
+            .iter()
+            .any(|later| later.entry.kind == run.entry.kind && later.state == State::Ended(Outcome::Finished));
+        if run.went_wrong() && (run.entry.began_unix >= since_unix || !others_went_well) {
             errors.push(run);
         }
         ended.push(run);
@@ -244,7 +247,9 @@ mod tests {
         assert_eq!(with(run(7, Kind::Restore, Finished, "a", &[])), [5]);
         let tables = [backup(1, Failed, "a", &[TABLES]), backup(2, Finished, "a", &["historical"])];
         assert_eq!(numbers(&tables), [0; 0]);
-        assert_eq!(errors(&told, 1), [] as [&Run; 0], "long past");
+        assert_eq!(errors(&told, 1).len(), 2, "long past, but nothing went well since");
+        let other = [backup(7, Finished, "b", &["historical"]), run(8, Kind::Restore, Finished, "b", &[])];
+        assert_eq!(errors(&[&told[..], &other].concat(), 1), [] as [&Run; 0], "long past");
     }
 
     #[test]

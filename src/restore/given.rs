@@ -245,7 +245,7 @@ pub(super) fn given(
         };
         let undated = combined.undated.filter(|number| !later_undated(*number));
         cut |= undated != combined.undated || later.iter().any(|later| !later.is_empty());
-        let (combined, unfit) = without_unfit(CombinedAcd { undated, ..combined.clone() }, fitted);
+        let (combined, unfit) = without_unfit(*acd, CombinedAcd { undated, ..combined.clone() }, fitted);
         let one = of_acd(*acd, &combined, reads, &later, &unfit, &mut given.speaks);
         given.acds.insert(*acd, GivenAcd { unfit, ..one });
     }
@@ -322,7 +322,7 @@ fn of_chain(fitted: Fitted<'_>, reads: &[Read], window: Option<Span>) -> Combine
 }
 
 /// Takes away what only members give that do not fit the target, and says what that is.
-fn without_unfit(mut combined: CombinedAcd, fitted: Fitted<'_>) -> (CombinedAcd, Vec<Unfit>) {
+fn without_unfit(acd: Acd, mut combined: CombinedAcd, fitted: Fitted<'_>) -> (CombinedAcd, Vec<Unfit>) {
     let mut held = SpanSet::from_spans(combined.held.iter().copied());
     let mut all = Vec::new();
     for (number, gives) in combined.gives.iter_mut().enumerate().filter(|(number, _)| fitted.is_unfit(*number)) {
@@ -333,8 +333,12 @@ fn without_unfit(mut combined: CombinedAcd, fitted: Fitted<'_>) -> (CombinedAcd,
             (combined.undated, combined.undated_proven) = (None, false);
         }
         if undated || !spans.is_empty() {
-            let member = fitted.sections.get(number).map_or(number, |section| section.member);
-            all.push(Unfit { member, spans, undated });
+            let section = fitted.sections.get(number);
+            let buckets = section.into_iter().flat_map(|section| &section.view.buckets);
+            let written = buckets.filter(|bucket| bucket.acd == acd && bucket.day.is_some() && bucket.is_written());
+            let rows = written.filter_map(|bucket| Span::new(Instant(bucket.first), Instant(bucket.stop)));
+            let rows = SpanSet::from_spans(rows).intersection(&spans);
+            all.push(Unfit { member: section.map_or(number, |section| section.member), spans, rows, undated });
         }
     }
     combined.held = held.spans().to_vec();

@@ -32,7 +32,7 @@ mod window;
 pub use files::{FilesOptions, FilesPlan, FilesReport, FilesRestore, FilesStopped, TreePlan};
 pub use keep::Keep;
 pub use options::{Missing, Options, Proof, Select, UNIT_ROWS};
-pub use plan::refuse_at_work;
+pub use plan::{passed_over, refuse_at_work};
 pub use report::{
     AcdPlan, MemberPlan, Outcome, RangesPlan, RestorePlan, RestoreReport, Source, Speaks, Stopped, TableAction,
     TablePlan, TableReport, UndoSet, Unfit, UnitReport, VolumeNeed, WholePlan,

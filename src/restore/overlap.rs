@@ -60,7 +60,11 @@ impl Overlap {
             let origin = |number: usize| self.trees.get(number).map(|(_, origin)| *origin);
             let alike = origin(*by) == origin(self.number);
             // A folder may hold what both have; and what one has as a folder goes before what is none.
-            return if *as_folder && (folder || alike) || !folder && alike { Turn::Given } else { Turn::Clash };
+            let given = match (*as_folder, folder) {
+                (as_folder, true) => as_folder,
+                (_, false) => alike,
+            };
+            return if given { Turn::Given } else { Turn::Clash };
         }
         if self.behind.iter().any(|place| within(path, place)) {
             self.given.insert(key(path), (self.number, folder));

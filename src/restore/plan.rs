@@ -127,16 +127,17 @@ fn of_volumes(chain: &Chain<'_>, plan: &mut RestorePlan) {
     }
 }
 
-/// Sets that may be newer than what is restored, in words.
-pub(super) fn passed_over(chain: &Chain<'_>) -> impl Iterator<Item = String> {
-    chain.passed_over().iter().map(|set| {
+/// Sets that were passed over when the chain was chosen and may be newer than it, in words.
+pub fn passed_over(chain: &Chain<'_>) -> Vec<String> {
+    let words = |set: &&SetReader<'_>| {
         let (label, id) = (&set.label().label, set.set_id());
         let why = match set.is_complete() {
             true => "its catalog cannot be read, and another one was written in its place",
             false => "its end is not here: it failed, or more volumes of it are elsewhere",
         };
         format!("set {label} ({id}) is passed over: {why}; --set chooses it all the same")
-    })
+    };
+    chain.passed_over().iter().map(words).collect()
 }
 
 /// A plan that does nothing yet.
@@ -672,10 +673,10 @@ fn unfit<'s>(
         let why = fit.as_ref().err()?;
         let of_set: Vec<(Acd, Unfit)> = acds
             .iter()
-            .flat_map(|acd| acd.unfit_in_question().map(|unfit| (acd.acd, unfit)))
+            .flat_map(|acd| acd.unfit_rows().map(|unfit| (acd.acd, unfit)))
             .filter(|(_, unfit)| unfit.member == section.member)
             .collect();
-        let time = of_set.iter().filter_map(|(_, unfit)| unfit.spans.envelope()).reduce(Span::hull);
+        let time = of_set.iter().filter_map(|(_, unfit)| unfit.rows.envelope()).reduce(Span::hull);
         let when = match time {
             Some(time) => format!("in the time from {} up to {}", time.start, time.stop),
             None => "without a usable time".to_owned(),
@@ -688,7 +689,8 @@ fn unfit<'s>(
         };
         let label = &section.set.label().label;
         Some(format!(
-            "table {table}: rows of {whose} {when} are left as they are: only set {label} speaks for them, and it does not              fit the target ({why})"
+            "table {table}: rows of {whose} {when} are left as they are: only set {label} speaks for them, and it \
+             does not fit the target ({why})"
         ))
     })
 }

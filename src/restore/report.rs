@@ -212,22 +212,30 @@ pub struct AcdPlan {
 pub struct Unfit {
     /// Which of [`RestorePlan::members`].
     pub member: usize,
-    /// The time for which it speaks.
+    /// The time for which it alone speaks.
     pub spans: SpanSet,
-    /// Whether it speaks for the rows without a usable time too.
+    /// Where in that time it has rows.
+    pub rows: SpanSet,
+    /// Whether it alone has the rows without a usable time too.
     pub undated: bool,
 }
 
 impl AcdPlan {
-    /// The same as [`AcdPlan::unfit`], as far as it was asked for.
+    /// The same as [`AcdPlan::unfit`], as far as it was asked for. There may be no row in it.
     pub fn unfit_in_question(&self) -> impl Iterator<Item = Unfit> + '_ {
         let all = self.decision.widened == SpanSet::from(Span::ALL);
         let asked = move |unfit: &Unfit| Unfit {
             member: unfit.member,
             spans: unfit.spans.intersection(&self.decision.widened),
+            rows: unfit.rows.intersection(&self.decision.widened),
             undated: unfit.undated && all,
         };
         self.unfit.iter().map(asked).filter(|unfit| unfit.undated || !unfit.spans.is_empty())
+    }
+
+    /// What of that has rows, and so is to be told.
+    pub fn unfit_rows(&self) -> impl Iterator<Item = Unfit> + '_ {
+        self.unfit_in_question().filter(|unfit| unfit.undated || !unfit.rows.is_empty())
     }
 
     /// Rows that go in, undated and carried ones included.

@@ -306,6 +306,41 @@ fn a_chain_that_stopped_is_finished_with_just_its_members() {
     assert!(said.contains("no restore to finish"), "{said}");
 }
 
+/// A column got another name, and age took a day of an ACD: what only the full has of it is left as the database has it, and
+/// told by words, by JSON and by the status; a saved plan and an undo see nothing odd in it.
+#[test]
+fn what_fits_no_more_is_left_and_told() {
+    let case = Case::new();
+    let (url, to) = (case.url(), case.device());
+    case.centre.run(
+        "ALTER TABLE hsplit RENAME COLUMN acdcalls TO calls; DELETE FROM hsplit WHERE row_date = '2024-03-01' AND acd = 1",
+    );
+    run(&["backup", "--database", &url, "--to", &to, "--data", "historical,acd", "--incremental"], 0);
+    let mut state = case.centre.rows("hsplit");
+    case.centre.run("DELETE FROM hsplit WHERE row_date = '2024-03-02'");
+    case.centre.interval("2024-03-01", 900, 30, 1, -5);
+    let before = case.centre.rows("hsplit");
+    let restore = ["restore", "--database", &url, "--from", &to, "--data", "historical"];
+    let plan = json(&[&restore[..], &["--dry-run"]].concat(), 3)["plan"].clone();
+    let acds = hsplit(&plan)["acds"].as_array().unwrap();
+    let unfit: Vec<usize> = acds.iter().map(|acd| acd["unfit"].as_array().unwrap().len()).collect();
+    assert_eq!((unfit, plan["notices"].as_array().unwrap().len()), (vec![1, 0], 1));
+    let unfit = &acds[0]["unfit"][0];
+    assert_eq!((&unfit["set"], &unfit["undated"]), (&case.backup["set"], &Value::Bool(false)));
+    assert_eq!((unfit["spans"].as_array().unwrap().len(), &unfit["spans"][0]["from"]), (1, &"2024-03-01 08:00".into()));
+    let file = case.centre.folder.path().join("saved.plan").display().to_string();
+    run(&[&restore[..], &["--save-plan", &file]].concat(), 3);
+    let words = ["restore", "--database", &url, "--from", &to, "--plan", &file, "--yes"];
+    let (said, _) = run(&words, 3);
+    assert!(said.contains("only member 0 of the chain") && said.contains("column acdcalls"), "{said}");
+    state.extend(before.iter().filter(|row| row.contains("(-5)")).cloned());
+    state.sort();
+    assert_eq!(case.centre.rows("hsplit"), state);
+    let undo = format!("{}.undo", case.centre.path().display());
+    run(&["undo", "--database", &url, "--from", &undo, "--yes"], 0);
+    assert_eq!(case.centre.rows("hsplit"), before);
+}
+
 /// Labels of sound volumes are shown, those of an incremental of administration data too.
 #[test]
 fn the_labels_of_sound_volumes_are_no_damage() {

@@ -164,6 +164,7 @@ fn what_only_a_member_has_that_does_not_fit_is_left_and_told() {
         assert_eq!(*acd, Some(number));
         assert_eq!((unfit.len(), unfit[0].member, unfit[0].undated), (1, 1, false));
         assert_eq!(unfit[0].spans, spans);
+        assert_eq!(unfit[0].rows.spans().len(), 1);
     }
     assert_eq!(plan.notices.len(), 1, "{:?}", plan.notices);
     let said = &plan.notices[0];
@@ -420,7 +421,7 @@ fn reaches(rows: &[Counted], at: i64) -> bool {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 40,
+        cases: 24,
         max_shrink_iters: 60,
         failure_persistence: None,
         ..ProptestConfig::default()
@@ -472,7 +473,7 @@ proptest! {
         let lost = lost.flat_map(|number| states[number].0.iter().map(move |row| (row.0, number)));
         let lost: Vec<i64> = lost.filter(|(at, number)| decides(*at) == Some(*number)).map(|(at, _)| at).collect();
         let unfit = ranges(&plan, "hsplit").acds.iter().flat_map(|acd| &acd.unfit);
-        let told = unfit.fold(SpanSet::EMPTY, |all, unfit| all.union(&unfit.spans));
+        let told = unfit.fold(SpanSet::EMPTY, |all, unfit| all.union(&unfit.rows));
         for at in &lost {
             prop_assert!(told.holds(Span { start: Instant(*at), stop: Instant(*at + 1_800) }), "{at}: {told:?}");
         }

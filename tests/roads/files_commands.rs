@@ -2,6 +2,7 @@
 
 use super::commands::{intervault, json, run};
 use super::files::{noise, tree_of};
+use super::site::Site;
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
@@ -204,4 +205,15 @@ fn file_sets_give_one_output_on_all_servers_and_two_on_the_first() {
     let (_, said) = run(&["backup", "--file-sets", &yard.path("sets.toml"), "--to", "-"], 2);
     assert!(said.contains("a pipe takes one set"), "{said}");
     assert_eq!(intervault(&["backup", "--file-sets", "/no/such", "--to", &all]).status.code(), Some(10));
+}
+
+/// Before a full backup it is said how many volumes it will take, also where files belong to it.
+#[test]
+fn a_full_backup_with_files_is_estimated_too() {
+    let site = Site::new();
+    std::fs::create_dir(site.path("tree")).unwrap();
+    std::fs::write(site.path("tree/file"), "some text").unwrap();
+    let (url, to, tree) = (site.case.url(), site.text("nightly"), site.text("tree"));
+    let plan = site.json(&["backup", "--database", &url, "--to", &to, "--files", &tree, "--dry-run"], 0);
+    assert!(plan["estimate"]["volumes"].as_u64().is_some(), "{}", plan["estimate"]);
 }

@@ -6,6 +6,7 @@ mod astray;
 mod bad_backups;
 mod bad_input;
 mod bases;
+mod chain_choice;
 #[cfg(target_os = "linux")]
 mod chain_commands;
 mod chains;
@@ -22,10 +23,8 @@ mod decided;
 mod devices;
 #[cfg(target_os = "linux")]
 mod dialogue;
-mod engine_broken;
-#[cfg(target_os = "linux")]
-mod engine_commands_broken;
 mod estimates;
+mod every_grain;
 #[cfg(target_os = "linux")]
 mod files;
 #[cfg(target_os = "linux")]
@@ -61,6 +60,7 @@ mod schedule;
 mod signals;
 #[cfg(target_os = "linux")]
 mod site;
+mod sources;
 #[cfg(target_os = "linux")]
 mod status;
 #[cfg(target_os = "linux")]

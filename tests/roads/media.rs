@@ -100,10 +100,7 @@ fn a_wrong_tape_is_named_and_the_next_volume_asked_for_by_number_and_label_again
     terminal.types("\n");
     let second = terminal.shows(ASKED);
     terminal.types(&format!("{}\n", place("folder").display()));
-    let (said, status) = {
-        let third = terminal.shows_or_ends(ASKED);
-        third
-    };
+    let (said, status) = terminal.shows_or_ends(ASKED);
     assert!(second.contains("of another system") && second.contains("volume 2, CMS-"), "asked: {second}");
     assert!(place("folder").exists(), "another device was named: {said}, {status:?}");
 }

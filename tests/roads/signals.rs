@@ -46,6 +46,28 @@ fn a_hook_after_runs_whenever_the_backup_is_asked_to_end() {
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     child.wait().unwrap();
     assert!(site.path("after").exists(), "what the hook before has begun is not ended");
+    let run = site.json(&["log"], 0)["runs"][0].clone();
+    assert_eq!((&run["state"], &run["message"]), (&"interrupted".into(), &"ended by a signal".into()));
+}
+
+/// Nothing was written, so there is nothing to take again.
+#[test]
+fn a_backup_that_was_only_planned_leaves_nothing_behind() {
+    let site = Site::new();
+    let pipe = site.path("pipe.toml");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_intervault"))
+        .args(["backup", "--database", &site.case.url(), "--to", &site.text("nightly"), "--dry-run", "--catalogue"])
+        .arg(&pipe)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The pipe is open for writing as soon as somebody reads it.
+    let _held = std::fs::File::options().write(true).open(&pipe).unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.signal() == Some(15) && said.contains("interrupted: nothing was changed"), "{said}");
 }
 
 /// A backup that Ctrl-C has ended ends by that signal, as the README says, so that the shell and what called it know.

@@ -79,3 +79,29 @@ fn a_shared_device_removes_as_the_device_does() {
     }
     assert_eq!(remove(&device), Ok(()));
 }
+
+/// Copied with `dd if=DRIVE bs=256k >> FILE`: the records of each volume as they are, the last one filled up with zeros.
+#[test]
+fn volumes_copied_from_several_tapes_into_one_file_are_read_from_it() {
+    let centre = large();
+    let url = format!("sqlite:{}", centre.path().display());
+    let place = |name: &str| centre.folder.path().join(name).display().to_string();
+    let tapes: Vec<String> = (0..9).map(|number| format!("tape:{}", place(&format!("{number}.tap")))).collect();
+    let to: Vec<&str> = tapes.iter().flat_map(|tape| ["--to", tape.as_str()]).collect();
+    let arguments = ["backup", "--database", &url, "--device-capacity", "300KiB", "--volume-size", "128KiB"];
+    run(&[&arguments[..], &to].concat(), 0);
+    let mut copied = Vec::new();
+    for number in 0..9 {
+        let Ok(image) = fs::read(place(&format!("{number}.tap"))) else { break };
+        let mut rest = image.as_slice();
+        while let Some((length, behind)) = rest.split_first_chunk() {
+            let length = u32::from_le_bytes(*length) as usize;
+            copied.extend_from_slice(&behind[..length]);
+            rest = &behind[if length == 0 { 0 } else { length + 4 }..];
+        }
+    }
+    assert!(copied.len() > 2 << 18 && !std::path::Path::new(&place("8.tap")).exists());
+    fs::write(place("set.ivv"), copied).unwrap();
+    run(&["check", &place("set.ivv"), "--verify"], 0);
+    run(&["check", &tapes[0], "--verify"], 5);
+}

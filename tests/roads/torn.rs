@@ -58,6 +58,8 @@ fn a_full_that_ended_between_two_volumes_goes_and_is_in_nobodys_way() {
     site.backup("nightly", &small, 5);
     let torn = volumes(&site.path("nightly"));
     assert!(!torn.is_empty());
+    let run = site.json(&["log"], 0)["runs"][0].clone();
+    assert!(run["state"] == "failed" && run["set"].is_string() && run["label"].is_string(), "{run}");
     std::thread::sleep(Duration::from_millis(1_100));
     site.backup("nightly", &["--data", "historical"], 0);
     site.run(&["prune", &nightly, "--keep-last", "1", "--yes"], 0);
@@ -84,4 +86,22 @@ fn a_full_with_a_cut_volume_pushes_no_good_one_out() {
     std::fs::remove_dir_all(site.path("state")).unwrap();
     site.run(&["prune", &site.text("nightly"), "--keep-last", "1", "--yes"], 0);
     assert!(first[0].exists(), "the last good full set has gone");
+}
+
+/// A full backup that was killed is never finished: it is not in the way of a restore of the only chain that is there.
+#[test]
+fn a_full_that_was_never_finished_is_not_in_the_way_of_a_restore() {
+    let site = Site::new();
+    site.backup("nightly", &["--data", "historical"], 0);
+    std::thread::sleep(Duration::from_millis(1_100));
+    let first = volumes(&site.path("nightly"));
+    site.backup("nightly", &["--data", "historical"], 0);
+    let second = volumes(&site.path("nightly")).into_iter().find(|path| !first.contains(path)).unwrap();
+    // As a process leaves it that was killed while it wrote.
+    let bytes = std::fs::read(&second).unwrap();
+    let name = format!(".{}.partial", second.file_name().unwrap().to_str().unwrap());
+    std::fs::write(second.with_file_name(name), &bytes[..bytes.len() / 2]).unwrap();
+    std::fs::remove_file(&second).unwrap();
+    let (url, nightly) = (site.case.url(), site.text("nightly"));
+    site.run(&["restore", "--database", &url, "--from", &nightly, "--data", "historical", "--dry-run"], 0);
 }

@@ -146,7 +146,8 @@ pub struct BackupArgs {
     /// expired, or whatever is there. Volumes in a folder never are
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub overwrite: OverwriteArg,
-    /// Days for which the volumes are to be kept: their labels say so, and --overwrite expired asks them
+    /// Days for which the volumes are to be kept: their labels name the day from which on they may go, and --overwrite expired
+    /// and prune ask them
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..))]
     pub retain: Option<u16>,
     /// Do not read the volumes back

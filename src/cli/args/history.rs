@@ -20,7 +20,9 @@ Examples:
     intervault status --rebuild /backup/nightly /backup/weekly
 
 With --max-age the exit status is 0 if the last finished backup is young enough, 3 if it is too old (or lies in the
-future: a clock was set back), 10 if there is none.")]
+future: a clock was set back), 10 if there is none. Backups of specific tables do not count, nor do those of custom data
+beside a database: what somebody saved by hand says nothing of the nightly ones. An error is shown until a later run did
+the same for the same database and data (or devices); after 35 days, until any of its kind went well.")]
 pub struct StatusArgs {
     /// Devices whose chains are shown
     #[arg(value_name = "DEVICE", value_parser = parse::device)]

@@ -47,10 +47,11 @@ Examples:
   Undo sets too, all but the last 5 of each database:
     intervault prune history.db.undo --keep-last 1 --undo-sets 5
 
-A set that any rule keeps stays, with all that it builds on. Whatever the rules say, these stay too: the last good full set
-of each database and kind of data, and the last that was proved whole; sets whose label says until when; sets of which
-volumes are not here; undo sets, without --undo-sets; sets from the future that the history does not know. The history
-decides which set is newer, where it knows both; otherwise the chain, then the time on the label.")]
+A set that any rule keeps stays, with all that it builds on. Whatever the rules say, these stay too: the last good
+full set of each database and kind of data, and the last that was proved whole; sets whose label says until when; sets
+of which volumes are not here; undo sets, without --undo-sets; sets from the future that the history does not know. A
+set that was never finished goes once a newer good one is there that does not need it. The history decides which set
+is newer, where it knows both; otherwise the chain, then the time on the label.")]
 pub struct PruneArgs {
     /// Folders of volumes; several are looked at together
     #[arg(value_name = "DEVICE", value_parser = parse::device, required = true)]

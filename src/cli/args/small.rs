@@ -131,7 +131,8 @@ The configuration is a TOML file; paths in it count from its folder, and what it
   after = [[\"/usr/local/bin/quiet\", \"off\"]]
 
 A name of a device may stand wherever a DEVICE does; ./nightly is a folder of that name. A hook before that fails stops the
-backup (status 1); hooks after run always, and find how it ended in INTERVAULT_RESULT, INTERVAULT_EXIT, INTERVAULT_LABEL, …")]
+backup (status 1); hooks after run always, also when Ctrl-C or SIGTERM ends the backup (SIGKILL alone leaves no time), and
+find how it ended in INTERVAULT_RESULT, INTERVAULT_EXIT, INTERVAULT_LABEL, …")]
 pub struct DevicesArgs {}
 
 /// Arguments of `catalogue`.

@@ -123,7 +123,7 @@ pub fn run(options: &BackupOptions, round: &Round<'_>, job: &Job, output: &Outpu
         let empty = plan.trees.iter().any(|planned| planned.count.entries == 0);
         let warns = warned(plan.parent.as_ref()) || empty || plan.gaps.warn() || !refused.is_empty();
         let exit = if warns { Exit::Warnings } else { Exit::Done };
-        let (json, text) = (render::plan_json(&plan, &now), render::plan_text(&plan, &now));
+        let (json, text) = (render::plan_json(&plan, &refused, &now), render::plan_text(&plan, &now));
         return Ok(Answer { schema: "intervault/backup-plan", exit, json, text, warnings: refused });
     }
     // Said while somebody is still there to change them.
@@ -176,7 +176,10 @@ fn warnings(report: &BackupReport, unproved: bool, piped: bool) -> Vec<String> {
             "not read back, since it went through a pipe: prove it at the other end, with intervault check - --verify; \
              --no-verify says that you do"
         }
-        false => "not read back, since a medium was changed: prove the volumes with intervault check --verify",
+        false => {
+            "not read back, since a medium was changed: prove the volumes with intervault check --verify, all media at once (in \
+             drives of their own, or copied into one file); it does not ask for the next one"
+        }
     };
     [
         report.parent.iter().flat_map(|parent| &parent.warnings).cloned().collect(),

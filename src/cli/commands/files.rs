@@ -12,7 +12,7 @@ use crate::cli::prompt::confirm;
 use crate::cli::render::files as render;
 use crate::cli::render::text::counted;
 use crate::format::label::data_types::CUSTOM;
-use crate::restore::{FilesOptions, FilesPlan, FilesReport, FilesRestore};
+use crate::restore::{FilesOptions, FilesPlan, FilesReport, FilesRestore, passed_over};
 
 /// Paths that are named in warnings before the rest is only counted.
 const NAMED: usize = 20;
@@ -27,6 +27,8 @@ pub fn run(options: &FilesToOptions, job: &Job, output: &Output) -> Result<Exit,
     let sets = check::readable(&device)?;
     let chain = chain::wanted(&sets, &device, options.set.as_deref(), options.stop_at.as_deref(), CUSTOM)?;
     chain.members().iter().take(1).for_each(|newest| job.set(newest.label()));
+    let passed_over = passed_over(&chain);
+    passed_over.iter().for_each(|set| output.warning(set));
     let work = FilesOptions {
         choose: options.choose.clone(),
         overwrite: options.overwrite,
@@ -51,6 +53,9 @@ pub fn run(options: &FilesToOptions, job: &Job, output: &Output) -> Result<Exit,
             .hint("choose another folder, or replace what is there with --overwrite-files"));
     }
     let mut exit = exit_of_plan(&plan);
+    if !passed_over.is_empty() {
+        exit = exit.worst(Exit::Warnings);
+    }
     if options.dry_run {
         warn_of_plan(&plan, output);
         if output.json() {

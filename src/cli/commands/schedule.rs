@@ -79,8 +79,8 @@ fn notices(backup: &NightlyBackup, name: &str) -> Vec<String> {
          {name}-full.service"
     )];
     if backup.files_to.is_none() {
-        let text = "Custom data (tables that no catalogue lists, and files) are in no backup of this schedule: \
-                    --files-to DEVICE backs them up once a month.";
+        let text = "No backup of this schedule takes custom data, which are tables that no catalogue lists, and files: \
+                    --files-to DEVICE says where they go once a month.";
         notices.push(text.to_owned());
     }
     notices

@@ -175,7 +175,7 @@ fn now_text(out: &mut String, now: &Now) {
 
 /// What would be written, as one JSON object.
 #[must_use]
-pub fn plan_json(plan: &BackupPlan, now: &Now) -> Value {
+pub fn plan_json(plan: &BackupPlan, refused: &[String], now: &Now) -> Value {
     json!({
         "now": now.civil.to_string(),
         "zone": now.zone,
@@ -203,6 +203,7 @@ pub fn plan_json(plan: &BackupPlan, now: &Now) -> Value {
         "absent": plan.gaps.absent,
         "left_out": gaps_json(&plan.gaps.left_out),
         "not_restorable": gaps_json(&plan.gaps.not_restorable),
+        "refused": refused,
     })
 }
 

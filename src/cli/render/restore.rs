@@ -282,10 +282,10 @@ fn remarks(plan: &RestorePlan, ranges: &RangesPlan, acd: &AcdPlan) -> Vec<String
     if !later.is_empty() {
         remarks.push(format!("{} left out, a later set was restored there", spans_text(later.spans())));
     }
-    for unfit in acd.unfit_in_question() {
+    for unfit in acd.unfit_rows() {
         let number = plan.members.get(unfit.member).map_or(0, |member| member.sequence);
         let what =
-            if unfit.spans.is_empty() { "rows without a time".to_owned() } else { spans_text(unfit.spans.spans()) };
+            if unfit.rows.is_empty() { "rows without a time".to_owned() } else { spans_text(unfit.rows.spans()) };
         remarks.push(format!("{what} left as it is, only member {number} of the chain has it, which does not fit"));
     }
     if acd.held.is_empty() {
@@ -417,8 +417,8 @@ fn acd_plan_json(plan: &RestorePlan, acd: &AcdPlan) -> Value {
             "set": member_json(plan, *member), "spans": spans_json(spans.spans()),
         })).collect::<Vec<_>>(),
         "later": spans_json(later(acd).spans()),
-        "unfit": acd.unfit_in_question().map(|unfit| json!({
-            "set": member_json(plan, unfit.member), "spans": spans_json(unfit.spans.spans()), "undated": unfit.undated,
+        "unfit": acd.unfit_rows().map(|unfit| json!({
+            "set": member_json(plan, unfit.member), "spans": spans_json(unfit.rows.spans()), "undated": unfit.undated,
         })).collect::<Vec<_>>(),
         "delete": acd.rows_deleted(),
         "insert": acd.rows_inserted(),

@@ -1,4 +1,4 @@
-//! What the backup engine and its chains should hold: the choice of the base, members whose tables changed, clocks, labels.
+//! Chains of tables of every grain, by a clock ahead of, amid and behind their rows, against fulls one after the other.
 
 use super::chains::{all, restore_chain};
 use super::incremental_since::quick;
@@ -9,44 +9,6 @@ use intervault::device::memory::MemoryDevice;
 use intervault::schema::catalogue::Catalogue;
 use intervault::volume::set::list_sets;
 use proptest::prelude::*;
-
-/// Three days of one ACD.
-fn three_days() -> Centre {
-    let centre = Centre::new(&[HSPLIT]);
-    for day in 10..13 {
-        centre.intervals(&format!("2024-03-{day}"), 800, 1000, 30, 1);
-    }
-    centre
-}
-
-/// Two databases on one server whose files have the same name, in other folders: neither goes on with the other's chain.
-#[test]
-fn databases_in_two_folders_with_one_file_name_are_not_mixed() {
-    let (one, two) = (three_days(), Centre::new(&[HSPLIT]));
-    two.intervals("2024-03-12", 800, 1000, 30, 1);
-    two.run("UPDATE hsplit SET acdcalls = 500");
-    let device = backup(&one);
-    let report = backup_onto(&two, &device, &incremental_options(2));
-    let Ok(report) = report else { return };
-    let target = Centre::new(&[HSPLIT]);
-    restore_chain(&device, &target, &all()).unwrap();
-    assert_eq!(
-        target.rows("hsplit").len(),
-        two.rows("hsplit").len(),
-        "a chain of the second database gives rows of the first: {:?}",
-        report.parent
-    );
-}
-
-/// What the source has and the volumes have not is said: a virtual table (full text search) with rows of its own too.
-#[test]
-fn a_virtual_table_that_is_not_written_is_told_of() {
-    let centre = three_days();
-    centre.run("CREATE VIRTUAL TABLE notes USING fts5(body); INSERT INTO notes VALUES ('said by a caller')");
-    let report = backup_with(&centre, &MemoryDevice::new(), &backup_options(1));
-    let written = report.tables.iter().any(|done| done.table == "notes");
-    assert!(written || report.gaps.left_out.iter().any(|gap| gap.name == "notes"), "{:?}", report.gaps.left_out);
-}
 
 const CALL_REC: &str = "CREATE TABLE call_rec (row_date DATE, row_time SMALLINT, acd SMALLINT, callid INTEGER)";
 const ELOG: &str = "CREATE TABLE elog (login INTEGER, acd SMALLINT, n INTEGER)";
