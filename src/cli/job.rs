@@ -30,6 +30,8 @@ pub struct Job {
     entry: Arc<Mutex<Entry>>,
     began: Clock,
     journal: Option<Journal>,
+    /// The history that it looks into; also where no line is written.
+    known: Option<Journal>,
     system: String,
 }
 
@@ -42,7 +44,7 @@ impl Job {
     pub fn new(kind: Kind) -> Job {
         let unix = jiff::Timestamp::now().as_second();
         let entry = Arc::new(Mutex::new(Entry::begun(kind, unix, &stamp(unix))));
-        Job { entry, began: Clock::now(), journal: None, system: SYSTEM.to_owned() }
+        Job { entry, began: Clock::now(), journal: None, known: None, system: SYSTEM.to_owned() }
     }
 
     /// With the database that it works on.
@@ -73,6 +75,13 @@ impl Job {
         self
     }
 
+    /// With a history to look into, where no line is written into one.
+    #[must_use]
+    pub fn knowing(mut self, history: Option<&Journal>) -> Job {
+        self.known = history.cloned();
+        self
+    }
+
     /// Name of the system in labels.
     #[must_use]
     pub fn system_name(&self) -> &str {
@@ -93,7 +102,7 @@ impl Job {
     #[must_use]
     pub fn last_number(&self, day: Day) -> u32 {
         // A history that cannot be read was told of when the line was begun.
-        let reading = self.journal.as_ref().and_then(|journal| journal.read().ok()).unwrap_or_default();
+        let reading = self.known.as_ref().and_then(|journal| journal.read().ok()).unwrap_or_default();
         let backups = reading.entries.iter().filter(|entry| entry.kind == Kind::Backup);
         last_of_day(backups.filter_map(|entry| entry.label.as_deref()), day)
     }
@@ -101,7 +110,7 @@ impl Job {
     /// The sets of which a check has said last, by the history, that they are damaged or not whole.
     #[must_use]
     pub fn faulty(&self) -> BTreeSet<SetId> {
-        let reading = self.journal.as_ref().and_then(|journal| journal.read().ok()).unwrap_or_default();
+        let reading = self.known.as_ref().and_then(|journal| journal.read().ok()).unwrap_or_default();
         let faulty = runs::faulty(&runs::runs(&reading.entries, |_| false));
         faulty.iter().filter_map(|set| id(set)).collect()
     }
@@ -178,6 +187,7 @@ impl Job {
         then: impl FnOnce(&Entry, Result<Exit, Failure>) -> Result<Exit, Failure>,
     ) -> Result<Exit, Failure> {
         self.journal = journal.cloned();
+        self.known = self.journal.clone().or(self.known);
         let _at_work = journal.and_then(|journal| {
             self.begin(journal).unwrap_or_else(|error| {
                 warn(output, &error);

@@ -274,7 +274,7 @@ fn one_backup(
         Ok(answer.insert(done).exit)
     };
     let exit = if options.dry_run {
-        job.run(None, output, &mut backup)?
+        job.knowing(around.journal(output)).run(None, output, &mut backup)?
     } else {
         hooked(job, options.metrics.as_deref(), around, output, &mut backup)?
     };
