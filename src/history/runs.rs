@@ -269,7 +269,7 @@ mod tests {
         let last = |runs: &[Run]| last_regular(runs).map(|run| run.entry.sequence);
         let nightly = good(1, "a", &["local", "historical"]);
         let beside = [good(2, "a", &[TABLES]), good(3, "a", &[CUSTOM]), good(4, "", &[CUSTOM])];
-        assert_eq!(last(&[&[nightly.clone()], &beside[..]].concat()), Some(1));
+        assert_eq!(last(&[std::slice::from_ref(&nightly), &beside[..]].concat()), Some(1));
         assert_eq!((last(&beside), last(&beside[..2])), (Some(4), None), "of files alone where there is nothing else");
         assert_eq!(last(&[nightly, good(2, "a", &[])]), Some(2), "nothing is known against it");
     }
