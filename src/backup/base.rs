@@ -376,7 +376,7 @@ impl<'d> Shelf<'d> {
 
     /// What the sets of a path, the newest first, list of tables and cannot give any more.
     fn lost(&self, tables: &BTreeMap<String, Known>, path: &[&LabelRecord], faulty: &BTreeSet<SetId>) -> Lost {
-        let mut search = Search::new(tables.iter().map(|(table, known)| (table.as_str(), known.buckets.as_slice())));
+        let mut search = Search::new(tables.values().map(|known| (&known.header, known.buckets.as_slice())));
         let any_faulty = path.iter().any(|label| faulty.contains(&label.set()));
         for label in path {
             if search.is_done() {

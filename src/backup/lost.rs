@@ -5,6 +5,7 @@
 //! which one is here at a time. Rows that age took at the source since cannot be written again, and are not looked for.
 
 use crate::format::catalog::BucketEntry;
+use crate::format::section::SectionRecord;
 use crate::section::evidence::Bucket;
 use crate::volume::error::VolumeError;
 use crate::volume::section::SectionView;
@@ -27,11 +28,18 @@ pub(super) struct Holding<'d> {
 
 /// A search through the sets of a chain, from the newest to the full.
 pub(super) struct Search {
-    /// Of each table the buckets for which no sound set was found yet, with their rows and digest.
-    open: BTreeMap<String, BTreeMap<Bucket, (u64, [u8; 16])>>,
+    /// Of each table its header, and the buckets for which no sound set was found yet, with their rows and digest.
+    open: BTreeMap<String, Open>,
     /// Buckets that a set wrote that cannot give them: the number of its reason.
     broken: BTreeMap<(String, Bucket), usize>,
     reasons: Vec<String>,
+}
+
+/// What is looked for of a table.
+struct Open {
+    /// As the newest catalog has it. A digest is one of values: rows under other columns are other rows.
+    header: SectionRecord,
+    buckets: BTreeMap<Bucket, (u64, [u8; 16])>,
 }
 
 /// What was found.
@@ -45,16 +53,19 @@ pub(super) struct Lost {
 
 impl Search {
     /// For the buckets that the newest catalog lists of each table.
-    pub(super) fn new<'a>(tables: impl Iterator<Item = (&'a str, &'a [BucketEntry])>) -> Search {
+    pub(super) fn new<'a>(tables: impl Iterator<Item = (&'a SectionRecord, &'a [BucketEntry])>) -> Search {
         let content = |entry: &BucketEntry| ((entry.acd, entry.day), (entry.rows, entry.digest));
         let with_rows = |buckets: &[BucketEntry]| buckets.iter().filter(|entry| entry.rows > 0).map(content).collect();
-        let open = tables.map(|(table, buckets)| (table.to_owned(), with_rows(buckets))).collect();
+        let open = |(header, buckets): (&SectionRecord, &[BucketEntry])| {
+            (header.table.clone(), Open { header: header.clone(), buckets: with_rows(buckets) })
+        };
+        let open = tables.map(open).collect();
         Search { open, broken: BTreeMap::new(), reasons: Vec::new() }
     }
 
     /// Whether a sound set was found for all.
     pub(super) fn is_done(&self) -> bool {
-        self.open.values().all(BTreeMap::is_empty)
+        self.open.values().all(|open| open.buckets.is_empty())
     }
 
     /// Looks at the next older set.
@@ -74,10 +85,13 @@ impl Search {
         for section in told.sections() {
             let table = &section.header.table;
             let Some(open) = self.open.get_mut(table) else { continue };
+            if !means_the_same(&open.header, &section.header) {
+                continue;
+            }
             let proven = if matches!(why, Some(Why::Volumes(_))) { proven(holding, section) } else { BTreeSet::new() };
             for entry in section.buckets.iter().filter(|entry| entry.is_written()) {
                 let bucket = (entry.acd, entry.day);
-                if open.get(&bucket) != Some(&(entry.rows, entry.digest)) {
+                if open.buckets.get(&bucket) != Some(&(entry.rows, entry.digest)) {
                     continue;
                 }
                 let given = match &why {
@@ -86,7 +100,7 @@ impl Search {
                     Some(Why::Volumes(_)) => holding.in_turn || proven.contains(&bucket),
                 };
                 if given {
-                    open.remove(&bucket);
+                    open.buckets.remove(&bucket);
                 } else {
                     blamed.push((table.clone(), bucket));
                 }
@@ -98,7 +112,7 @@ impl Search {
     }
 
     fn still_open(&self) -> impl Iterator<Item = (String, Bucket)> {
-        self.open.iter().flat_map(|(table, open)| open.keys().map(|bucket| (table.clone(), *bucket)))
+        self.open.iter().flat_map(|(table, open)| open.buckets.keys().map(|bucket| (table.clone(), *bucket)))
     }
 
     fn blame(&mut self, holding: &Holding<'_>, why: &str, buckets: Vec<(String, Bucket)>) {
@@ -114,7 +128,7 @@ impl Search {
         let mut lost = Lost::default();
         let mut counts: BTreeMap<usize, BTreeMap<&str, usize>> = BTreeMap::new();
         for ((table, bucket), number) in &self.broken {
-            if self.open.get(table).is_some_and(|open| open.contains_key(bucket)) {
+            if self.open.get(table).is_some_and(|open| open.buckets.contains_key(bucket)) {
                 lost.tables.entry(table.clone()).or_default().insert(*bucket);
                 let count = counts.entry(*number).or_default().entry(table).or_default();
                 *count = count.saturating_add(1);
@@ -130,6 +144,12 @@ impl Search {
         }
         lost
     }
+}
+
+/// Whether the values of two sections of a table stand in the same columns and belong to the same times and ACDs.
+fn means_the_same(one: &SectionRecord, other: &SectionRecord) -> bool {
+    let shape = |header: &'_ SectionRecord| (header.grain, header.clock.clone(), header.acd_column);
+    one.columns == other.columns && shape(one) == shape(other)
 }
 
 /// Why a set does not give all that it wrote.

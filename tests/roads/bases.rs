@@ -227,6 +227,20 @@ fn what_a_damaged_set_had_is_written_again() {
     }
 }
 
+/// A column was given another name since the full, and the set in which the table was written whole then is damaged: the full
+/// has the same values, but not these rows.
+#[test]
+fn the_same_values_under_another_name_are_no_copy() {
+    let (centre, device) = a_month();
+    centre.run("ALTER TABLE hsplit RENAME COLUMN acdcalls TO answered");
+    incremental(&centre, &device, &backup_options(2));
+    let kind = Kind::Incremental(Incremental::default());
+    let options = backup::Options { kind, faulty: [set_id(2)].into(), ..backup_options(3) };
+    let report = backup_with(&centre, &device, &options);
+    assert!(warnings(&report)[0].contains("56 of hsplit"), "{:?}", report.parent);
+    assert_eq!((compared(&report, "hsplit").changed, compared(&report, "dsplit").changed), (56, 0));
+}
+
 /// A volume that was cut off, of which no other copy is here, is noticed without a check.
 #[test]
 fn what_a_set_with_a_cut_volume_had_is_written_again() {
