@@ -136,6 +136,14 @@ pub fn over() {
     now(|now| now.stops = false);
 }
 
+/// Waits for a person: nothing asks [`asked`] meanwhile, so that a signal ends the process.
+pub fn waiting<R>(wait: impl FnOnce() -> R) -> R {
+    let stops = now(|now| std::mem::replace(&mut now.stops, false));
+    let done = wait();
+    now(|now| now.stops = stops);
+    done
+}
+
 /// From now on answers signals to this process. A signal that the process was started to ignore, as a shell does for work
 /// in the background, stays ignored. Where no handler can be set, the signal just ends the process.
 pub fn explain(left: Left) {
@@ -175,6 +183,14 @@ fn ignored() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_waits_for_a_person_stops_by_no_asking() {
+        begin(Task::Backup);
+        let stops = || now(|now| now.stops);
+        assert!(stops() && !waiting(stops) && stops());
+        over();
+    }
 
     #[test]
     fn the_first_signal_asks_where_work_can_stop_and_the_second_ends() {

@@ -108,6 +108,23 @@ fn a_wrong_tape_is_named_and_the_next_volume_asked_for_by_number_and_label_again
     assert!(place("folder").exists(), "another device was named: {said}");
 }
 
+/// Ctrl-C where the next medium is asked for is an answer: the first one ends the backup, and its finished volumes stay.
+#[test]
+fn ctrl_c_ends_a_backup_that_waits_for_a_medium() {
+    let centre = large();
+    let url = format!("sqlite:{}", centre.path().display());
+    let tape = format!("tape:{}", centre.folder.path().join("a.tap").display());
+    let arguments = ["backup", "--database", &url, "--to", &tape, "--device-capacity", "90KiB", "--volume-size"];
+    let arguments = [&arguments[..], &["32KiB"]].concat();
+    let mut terminal = Terminal::start(env!("CARGO_BIN_EXE_intervault"), &arguments);
+    terminal.shows(ASKED);
+    terminal.types("\x03");
+    let (said, status) = terminal.ends();
+    assert!(said.contains("interrupted: ") && !status.success(), "{said}");
+    let (listed, _) = run(&["check", &tape], 5);
+    assert!(listed.contains("volume 2 is not here"), "{listed}");
+}
+
 #[test]
 fn a_further_device_that_will_not_do_is_named_and_the_next_asked_for() {
     let centre = large();

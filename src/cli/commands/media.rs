@@ -5,6 +5,7 @@ use super::open;
 use crate::cli::args::BackupOptions;
 use crate::cli::config::Config;
 use crate::cli::failure::Failure;
+use crate::cli::interrupt;
 use crate::cli::output::Output;
 use crate::cli::parse::{self, DevicePath};
 use crate::cli::prompt::{self, Medium};
@@ -167,7 +168,8 @@ impl<'o> Shelf<'o> {
     fn asked(&self, state: &mut State, volume: &NewVolume<'_>, mut reason: String) -> Choice {
         let wanted = format!("volume {}, {}", volume.number, volume.label);
         loop {
-            let asked = prompt::next_medium(self.output, &reason, &state.last.to_string(), &wanted);
+            let ask = || prompt::next_medium(self.output, &reason, &state.last.to_string(), &wanted);
+            let asked = interrupt::waiting(ask);
             // Whoever cannot be understood brings nothing.
             let text = match asked.unwrap_or(Medium::Nothing) {
                 // One folder that runs out of disk is full; media are what was named as such.
