@@ -21,6 +21,7 @@ pub mod render;
 use crate::base::monitor::Task;
 use crate::history::entry::Kind;
 use crate::history::journal::Journal;
+use crate::volume::medium::Overwrite;
 use args::{BackupOptions, BrCheckArgs, CheckWork, Cli, Command, LogOptions, RestoreArgs, Undo};
 use clap::{CommandFactory as _, Parser};
 use commands::media::Round;
@@ -243,6 +244,10 @@ fn restore(args: &RestoreArgs, around: &Around, output: &Output) -> Result<Exit,
 fn backup(options: &BackupOptions, around: &Around, output: &Output) -> Result<Exit, Failure> {
     let round = Round::new(&around.config);
     let Some(file) = &options.file_sets else {
+        // Names stand for their devices by now.
+        if options.overwrite != Overwrite::Never && !options.to.iter().any(|to| matches!(to, DevicePath::Tape(_))) {
+            return Err(Failure::usage("--overwrite is for tapes: volumes in a folder are never overwritten"));
+        }
         let answer = one_backup(options, None, &round, around, output)?;
         answer.give(output);
         return Ok(answer.exit);

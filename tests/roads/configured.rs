@@ -52,6 +52,21 @@ impl Site {
     }
 }
 
+/// A tape is one by whatever name it goes.
+#[test]
+fn rules_for_tapes_hold_for_those_with_names() {
+    let site = Site::new("");
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    std::fs::write(site.config(), text.replace("[hooks]", "reel = 'tape:reel.tap'\n[hooks]")).unwrap();
+    let to = |name: &str, status| site.run(&["backup", "--to", name, "--overwrite", "any"], status);
+    for _ in 0..2 {
+        to("reel", 0);
+    }
+    let (_, said) = to("nightly", 2);
+    assert!(said.contains("--overwrite is for tapes"), "{said}");
+    assert_eq!(site.json(&["check", "reel"], 0)["sets"].as_array().unwrap().len(), 1);
+}
+
 #[test]
 fn names_and_defaults_are_filled_in() {
     let site = Site::new("");

@@ -254,9 +254,6 @@ impl BackupArgs {
         if piped && self.to.len() > 1 {
             return Err(Failure::usage("- takes all volumes: name no other device beside it"));
         }
-        if self.overwrite != OverwriteArg::Never && !self.to.iter().any(|to| matches!(to, DevicePath::Tape(_))) {
-            return Err(Failure::usage("--overwrite is for tapes: volumes in a folder are never overwritten"));
-        }
         if self.device_capacity.is_some() && piped {
             return Err(Failure::usage("--device-capacity is for folders and tape images: a pipe is never full"));
         }
