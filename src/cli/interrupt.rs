@@ -8,7 +8,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::io::Write;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// What a command leaves behind when it is ended at once.
@@ -74,6 +74,8 @@ impl Now {
 static NOW: Mutex<Now> = Mutex::new(Now::new(Left::always("nothing was changed")));
 /// The signal that asked this process to end; 0 if none has.
 static ASKED: AtomicI32 = AtomicI32::new(0);
+/// Whether a signal is ending this process: from then on nothing but its last words is done.
+static ENDING: AtomicBool = AtomicBool::new(false);
 static LAST: Mutex<Option<LastWords>> = Mutex::new(None);
 
 /// What is to be done before a signal ends the process.
@@ -96,9 +98,7 @@ impl AtEnd {
     /// return: the process ends.
     pub fn here(self) {
         if last(Option::take).is_none() {
-            loop {
-                std::thread::park();
-            }
+            stand_still();
         }
         now(|now| (now.stops, now.told) = (true, false));
     }
@@ -136,6 +136,27 @@ pub fn over() {
     now(|now| now.stops = false);
 }
 
+/// Does not return once a signal is ending the process: what was told of it is not made untrue behind its back.
+pub fn halt() {
+    if ENDING.load(Ordering::SeqCst) {
+        stand_still();
+    }
+}
+
+fn stand_still() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Does something that ends by itself, at the end of which the first signal is heeded by who asks [`asked`].
+pub fn heeded<R>(work: impl FnOnce() -> R) -> R {
+    let stops = now(|now| std::mem::replace(&mut now.stops, true));
+    let done = work();
+    now(|now| now.stops = stops);
+    done
+}
+
 /// Waits for a person: nothing asks [`asked`] meanwhile, so that a signal ends the process.
 pub fn waiting<R>(wait: impl FnOnce() -> R) -> R {
     let stops = now(|now| std::mem::replace(&mut now.stops, false));
@@ -162,6 +183,7 @@ pub fn explain(left: Left) {
                     let _said = writeln!(std::io::stderr(), "\n{word}");
                 }
                 Answer::End(left) => {
+                    ENDING.store(true, Ordering::SeqCst);
                     let _said = writeln!(std::io::stderr(), "\ninterrupted: {left}");
                     if let Some(act) = last(Option::take) {
                         act();
@@ -190,6 +212,7 @@ mod tests {
         let stops = || now(|now| now.stops);
         assert!(stops() && !waiting(stops) && stops());
         over();
+        assert!(!stops() && heeded(stops) && !stops());
     }
 
     #[test]

@@ -308,7 +308,12 @@ fn hooked(
                 let _said = writeln!(std::io::stderr(), "warning: {failure}");
             }
         });
-        let done = hooks::run(&config.before, "before", &job.entry()).and_then(|()| backup(job));
+        // What a hook switches is switched before anything is switched back.
+        let before = interrupt::heeded(|| hooks::run(&config.before, "before", &job.entry()));
+        let done = before.and_then(|()| match interrupt::asked() {
+            true => Err(Failure::new(Exit::Failed, "not begun: the backup was asked to stop")),
+            false => backup(job),
+        });
         at_end.here();
         done
     };

@@ -59,6 +59,7 @@ fn style(rows_known: bool) -> ProgressStyle {
 
 impl Monitor for Progress<'_> {
     fn begin(&self, task: Task, what: &str, total_rows: u64) {
+        interrupt::halt();
         interrupt::begin(task);
         let total = (total_rows > 0).then_some(total_rows);
         let bar = ProgressBar::with_draw_target(total, (self.target)());
@@ -74,6 +75,7 @@ impl Monitor for Progress<'_> {
     }
 
     fn advance(&self, _task: Task, rows: u64, bytes: u64) {
+        interrupt::halt();
         self.with(|shown| {
             if let Some(shown) = shown {
                 shown.bytes = shown.bytes.saturating_add(bytes);
@@ -83,6 +85,7 @@ impl Monitor for Progress<'_> {
     }
 
     fn end(&self, _task: Task) {
+        interrupt::halt();
         self.with(|shown| {
             if let Some(shown) = shown.take() {
                 shown.bar.finish_and_clear();
@@ -91,6 +94,7 @@ impl Monitor for Progress<'_> {
     }
 
     fn cancelled(&self) -> bool {
+        interrupt::halt();
         interrupt::asked()
     }
 

@@ -1,11 +1,12 @@
 //! What is not here: volumes, chunks, members of a chain; and whether a restore may go on without. Changes nothing.
 
 use super::given::{Given, MemberSection, Read};
-use super::options::{Missing, Options};
+use super::options::{Missing, Options, Select};
 use super::report::{AcdPlan, RangesPlan, RestorePlan, TableAction, TablePlan};
 use super::rules::Rule;
 use crate::error::Class;
-use crate::schema::range::date_text;
+use crate::schema::grain::DataType;
+use crate::schema::range::{Request, date_text};
 use crate::section::evidence::Bucket;
 use crate::volume::chain::{Chain, Gap};
 use crate::volume::section::{SectionSource, SectionView};
@@ -30,7 +31,8 @@ impl Shortfall<'_> {
     pub(super) fn sets(&self, plan: &mut RestorePlan) {
         for (member, set) in self.chain.members().iter().enumerate() {
             let Some((rule, what)) = of_set(set) else { continue };
-            if member > 0 && self.is_listed() && !plan.tables.iter().any(|table| self.costs(table, member)) {
+            let costs = || self.had_more(member) || plan.tables.iter().any(|table| self.costs(table, member));
+            if member > 0 && self.is_listed() && !costs() {
                 plan.notices.push(format!("{what}; {OTHERS_HAVE}"));
             } else {
                 self.refuse_or_note(rule, what, plan);
@@ -43,6 +45,24 @@ impl Shortfall<'_> {
         let listed =
             |set: &&SetReader<'_>| set.sections().iter().all(|section| section.source == SectionSource::Catalog);
         self.chain.members().first().is_some_and(listed)
+    }
+
+    /// Whether a member that is not known whole had kinds of data that are asked for and that the catalog of no newer one
+    /// speaks of: tables of it may be lost without a trace.
+    fn had_more(&self, member: usize) -> bool {
+        let bits = |kinds: &[DataType]| kinds.iter().fold(0, |bits, kind| bits | kind.bit());
+        let asked = match &self.options.select {
+            // Neither the tables that are named, which are looked for by name, nor a site's own, which are restored by name only.
+            Select::Tables(_) => 0,
+            Select::All => bits(&DataType::ALL) & !DataType::Custom.bit(),
+            Select::Data(kinds) => bits(kinds),
+        };
+        // Tables without a time are no part of a time range.
+        let asked = if self.options.request == Request::ALL { asked } else { asked & DataType::Historical.bit() };
+        let members = self.chain.members();
+        let newer = members.iter().take(member).filter(|set| set.catalog().is_some());
+        let told = newer.fold(0, |told, set| told | set.label().data_types);
+        members.get(member).is_some_and(|set| set.label().data_types & asked & !told != 0)
     }
 
     /// Whether it may cost a table something that a member, or an older one, is not known whole.

@@ -7,7 +7,7 @@ use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::name::VOLUME_SUFFIX;
 use crate::device::tape::Namer;
 use crate::device::traits::{Device, VolumeSink, VolumeSource};
-use crate::format::block::{ALIGNMENT, BlockHeader, BlockKind, HEADER_LEN};
+use crate::format::block::{ALIGNMENT, BlockHeader, BlockKind, HEADER_LEN, MAGIC};
 use crate::format::error::FormatErrorKind;
 use crate::format::label::LabelRecord;
 use crate::format::marks::VOLUME_END_BLOCK_LEN;
@@ -262,9 +262,10 @@ pub fn extents(source: &dyn VolumeSource) -> Result<Vec<Extent>, VolumeError> {
         return whole();
     }
     let (mut found, mut open, mut at) = (Vec::new(), None, 0);
+    let mut search = Search { source, from: 0, held: Vec::new() };
     while at < source.len() {
         let Some(header) = header_at(at)? else {
-            at = at.saturating_add(ALIGNMENT as u64);
+            at = search.next(at.saturating_add(ALIGNMENT as u64))?;
             continue;
         };
         let new = header.kind == BlockKind::Label && open.is_none_or(|(_, volume)| volume != of(&header));
@@ -296,6 +297,46 @@ pub fn extents(source: &dyn VolumeSource) -> Result<Vec<Extent>, VolumeError> {
     Ok(extents)
 }
 
+/// Bytes that are searched at a time for the beginning of a block.
+const WINDOW: usize = 1 << 20;
+
+/// A file that is looked through for the beginnings of blocks; what was searched is read once, whatever stands there.
+struct Search<'f> {
+    source: &'f dyn VolumeSource,
+    /// Where in the file what is held begins.
+    from: u64,
+    held: Vec<u8>,
+}
+
+impl Search<'_> {
+    /// What is held from this place on; nothing if the place is not in it.
+    fn held(&self, at: u64) -> &[u8] {
+        let skip = at.checked_sub(self.from).and_then(|skip| usize::try_from(skip).ok());
+        skip.and_then(|skip| self.held.get(skip..)).unwrap_or_default()
+    }
+
+    /// The next place, from this one on, where a block may begin; the end of the file if there is none.
+    fn next(&mut self, from: u64) -> Result<u64, VolumeError> {
+        let mut at = from;
+        while at < self.source.len() {
+            if self.held(at).len()
+                < ALIGNMENT.min(usize::try_from(self.source.len().saturating_sub(at)).unwrap_or(usize::MAX))
+            {
+                let room = usize::try_from(self.source.len().saturating_sub(at)).unwrap_or(usize::MAX).min(WINDOW);
+                self.held.resize(room, 0);
+                self.from = at;
+                self.source.read_at(at, &mut self.held)?;
+            }
+            let held = self.held(at);
+            if let Some(places) = held.chunks(ALIGNMENT).position(|place| place.starts_with(&MAGIC)) {
+                return Ok(at.saturating_add(places.saturating_mul(ALIGNMENT) as u64));
+            }
+            at = at.saturating_add(held.len().next_multiple_of(ALIGNMENT) as u64);
+        }
+        Ok(self.source.len())
+    }
+}
+
 fn name_in(header: &BlockHeader, block: &[u8]) -> Option<String> {
     let label: LabelRecord = decode_record(header.payload(block).ok()?).ok()?;
     let ours = header.kind == BlockKind::Label && label.check_block(header).is_ok();
@@ -310,6 +351,7 @@ mod tests {
     use crate::device::pipe::PipeDevice;
     use crate::format::block::{BlockIdentity, SetId, encode_block};
     use crate::testing::sets::{Sample, write_sample};
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::{Arc, Mutex};
 
     #[derive(Clone, Default)]
@@ -500,6 +542,37 @@ mod tests {
             let error = receive(&mut &bytes[..], "standard input", &device).unwrap_err();
             assert!(matches!(error, VolumeError::NotAVolume { .. }), "{error}");
             assert!(device.list().unwrap().is_empty());
+        }
+    }
+
+    /// What follows volumes and is none, zeros or what looks like blocks at each place, is read once.
+    #[test]
+    fn a_long_tail_is_searched_in_few_reads() {
+        struct Counted(Vec<u8>, AtomicU64);
+        impl VolumeSource for Counted {
+            fn len(&self) -> u64 {
+                self.0.len() as u64
+            }
+
+            fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
+                self.1.fetch_add(buffer.len() as u64, Ordering::Relaxed);
+                buffer.copy_from_slice(&self.0[at as usize..][..buffer.len()]);
+                Ok(())
+            }
+        }
+        let (_, bytes) = piped();
+        let alike = [&MAGIC[..], &[0; ALIGNMENT - MAGIC.len()]].concat();
+        for place in [vec![0; ALIGNMENT], alike] {
+            let tail = place.repeat(100_000);
+            let whole = Counted([&bytes[..], &tail].concat(), AtomicU64::new(0));
+            let found = extents(&whole).unwrap();
+            assert!(found.len() > 2);
+            let read = whole.1.load(Ordering::Relaxed);
+            // The tail once, its places each once more as headers, and of the volumes headers and labels.
+            assert!(read < 3 * whole.len(), "{read} of {}", whole.len());
+            // A block that lies in the search is found at its place, though it begins a window later.
+            let behind = Counted([&bytes[..], &tail, &bytes].concat(), AtomicU64::new(0));
+            assert_eq!(extents(&behind).unwrap().len(), 2 * found.len());
         }
     }
 }

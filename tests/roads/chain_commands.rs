@@ -378,3 +378,33 @@ fn what_a_check_has_found_damaged_is_written_again() {
     run(&[&restore[..], &["--yes", "--uncovered", "delete"]].concat(), 0);
     assert_eq!(case.contents(), said);
 }
+
+/// An incremental passes over a chain that was begun later than now, and goes on with the other one. A nightly restore, which
+/// says `--set newest`, must take that one too.
+#[test]
+fn a_nightly_restore_takes_the_chain_that_incrementals_go_on_with() {
+    let case = Case::new();
+    let device = DirectoryDevice::for_writing(std::path::Path::new(&case.device())).unwrap();
+    // Begun in 2030, by a clock that was wrong.
+    backup_onto(&case.centre, &device, &backup_options(9)).unwrap();
+    case.centre.intervals("2024-03-05", 800, 1200, 30, 1);
+    let (url, to) = (case.url(), case.device());
+    run(&["backup", "--database", &url, "--to", &to, "--data", "historical,acd", "--incremental"], 0);
+    let target = Centre::new(&[HSPLIT, DSPLIT, SYNONYMS]);
+    let onto = format!("sqlite:{}", target.path().display());
+    let words = [
+        "restore",
+        "--database",
+        &onto,
+        "--from",
+        &to,
+        "--data",
+        "historical",
+        "--set",
+        "newest",
+        "--no-undo",
+        "--yes",
+    ];
+    run(&words, 0);
+    assert_eq!(target.rows("hsplit"), case.centre.rows("hsplit"));
+}

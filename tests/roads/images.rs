@@ -28,7 +28,7 @@ fn an_image_of_zeros_is_listed_soon_and_in_little_memory() {
 
 /// Device records may have any multiple of 64 bytes.
 #[test]
-fn an_image_of_small_records_is_read_as_fast_as_one_of_large_ones() {
+fn an_image_of_small_records_is_read_like_one_of_large_ones() {
     let folder = tempfile::tempdir().unwrap();
     let (source, volumes) = (folder.path().join("tree"), folder.path().join("volumes"));
     fs::create_dir(&source).unwrap();
@@ -36,7 +36,7 @@ fn an_image_of_small_records_is_read_as_fast_as_one_of_large_ones() {
     let device = DirectoryDevice::for_writing(&volumes).unwrap();
     backup_trees(vec![tree(&source)], &device, backup_options(1));
     let bytes = fs::read(volumes.join(device.list().unwrap().remove(0))).unwrap();
-    let time = |record: usize| {
+    let reads = |record: usize| {
         let mut image = Vec::new();
         for part in bytes.chunks(record) {
             let mut part = part.to_vec();
@@ -47,10 +47,9 @@ fn an_image_of_small_records_is_read_as_fast_as_one_of_large_ones() {
         image.extend([0; 4]);
         let path = folder.path().join("a.tap");
         fs::write(&path, image).unwrap();
-        let began = std::time::Instant::now();
-        run(&["check", &format!("tape:{}", path.display()), "--verify"], 0);
-        began.elapsed()
+        let (said, _) = run(&["check", &format!("tape:{}", path.display()), "--verify"], 0);
+        said.lines().last().unwrap().to_owned()
     };
-    let (large, small) = (time(4_096), time(64));
-    assert!(small < large * 20 + std::time::Duration::from_secs(2), "4096 bytes: {large:?}, 64 bytes: {small:?}");
+    // 200,000 records: searching all that was read before for each of them would take minutes.
+    assert_eq!(reads(4_096), reads(64));
 }

@@ -106,3 +106,40 @@ fn a_backup_that_was_interrupted_ends_by_its_signal() {
     }
     panic!("no backup could be interrupted");
 }
+
+/// What a hook after a backup ends is not ended while the hook before it is at work, and nothing is written behind it.
+#[test]
+fn a_hook_after_comes_when_all_else_is_over() {
+    let site = Site::new();
+    let (trace, v) = (site.text("trace"), site.text("v"));
+    let hook = |name: &str, text: String| {
+        let path = site.path(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path.display().to_string()
+    };
+    let before = hook("before.sh", format!("echo begun >> {trace}; sleep 2; echo switched off >> {trace}"));
+    let after = hook("after.sh", format!("echo switched on >> {trace}; sleep 4"));
+    let config = site.path("intervault.toml");
+    std::fs::write(&config, format!("[hooks]\nbefore = [['{before}']]\nafter = [['{after}']]\n")).unwrap();
+    std::fs::set_permissions(&config, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let (url, state) = (site.case.url(), site.text("state"));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_intervault"))
+        .args(["backup", "--database", &url, "--to", &v, "--state-dir", &state, "--config"])
+        .arg(&config)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let patience = Instant::now();
+    while !site.path("trace").exists() {
+        assert!(patience.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    child.wait().unwrap();
+    let lines = std::fs::read_to_string(site.path("trace")).unwrap();
+    let begun = std::fs::read_dir(site.path("v")).map_or(0, |folder| {
+        folder.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains(".ivv")).count()
+    });
+    assert_eq!((lines.lines().last(), begun), (Some("switched on"), 0), "{lines}");
+}

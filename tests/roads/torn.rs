@@ -2,6 +2,7 @@
 
 use super::commands::intervault;
 use super::site::{Site, volumes};
+use intervault::format::block::BlockHeader;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -104,4 +105,21 @@ fn a_full_that_was_never_finished_is_not_in_the_way_of_a_restore() {
     std::fs::remove_file(&second).unwrap();
     let (url, nightly) = (site.case.url(), site.text("nightly"));
     site.run(&["restore", "--database", &url, "--from", &nightly, "--data", "historical", "--dry-run"], 0);
+}
+
+/// Nothing tells any more which administration tables the full set had: that is not "all that is restored".
+#[test]
+fn what_only_a_torn_full_had_is_not_left_out_of_a_restore_of_everything() {
+    let site = Site::new();
+    let url = site.case.url();
+    site.backup("v", &["--data", "acd,historical", "--full"], 0);
+    let full = volumes(&site.path("v")).remove(0);
+    site.case.centre.intervals("2024-03-05", 800, 1200, 30, 1);
+    site.backup("v", &["--data", "historical", "--incremental"], 0);
+    let bytes = std::fs::read(&full).unwrap();
+    let label = BlockHeader::parse(&bytes).unwrap().block_len();
+    std::fs::write(&full, &bytes[..label]).unwrap();
+    site.backup("v", &["--data", "historical", "--incremental"], 3);
+    // Synonyms are nowhere any more.
+    site.run(&["restore", "--database", &url, "--from", &site.text("v"), "--uncovered", "delete", "--dry-run"], 5);
 }

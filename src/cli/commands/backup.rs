@@ -6,6 +6,7 @@ use crate::backup::{Backup, BackupReport, Gap, Incremental, Kind, Options, Paren
 use crate::cli::args::{BackupOptions, Selection};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::interrupt;
 use crate::cli::job::Job;
 use crate::cli::output::Output;
 use crate::cli::parse::DevicePath;
@@ -87,6 +88,7 @@ pub fn run_when_free(
                 if !std::mem::replace(&mut told, true) {
                     output.notice(&format!("Waiting: {failure}."));
                 }
+                interrupt::halt();
                 std::thread::sleep(PAUSE.min(most.saturating_sub(began.elapsed())));
             }
             _ => return done,
@@ -129,6 +131,7 @@ pub fn run(options: &BackupOptions, round: &Round<'_>, job: &Job, output: &Outpu
     // Said while somebody is still there to change them.
     shelf.refused(1).iter().for_each(|refused| output.warning(refused));
     let announce = |label: &LabelRecord| {
+        interrupt::halt();
         job.set(label);
         // A history that cannot be written was told of when the line was begun.
         let _told = job.checkpoint();

@@ -1,6 +1,7 @@
 //! `intervault status`: the last backup, what went wrong since, what is at work, how old the last backup is, and the chains
 //! on devices. The history tells the first three; what is on devices is told by the volumes.
 
+use super::chain::by_now;
 use super::{open, rebuild};
 use crate::check::{self, Found};
 use crate::cli::args::StatusOptions;
@@ -166,7 +167,8 @@ fn newest<'a>(sets: &[&'a SetReader<'a>]) -> Option<&'a LabelRecord> {
     };
     let database = whole().filter(|label| label.data_types & !data_types::CUSTOM != 0);
     let files = || whole().filter(|label| database_of_label(label).is_none());
-    database.max_by_key(|label| label.created_unix).or_else(|| files().max_by_key(|label| label.created_unix))
+    let age = |label: &&LabelRecord| (by_now(label), label.created_unix);
+    database.max_by_key(age).or_else(|| files().max_by_key(age))
 }
 
 fn chains(found: &Found<'_>, meant: &[&SetReader<'_>], devices: &[&dyn Device], history: &[Run]) -> Vec<ChainView> {
