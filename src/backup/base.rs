@@ -27,16 +27,14 @@ use crate::schema::label_text::LabelText;
 use crate::section::changes::{Before, read_from};
 use crate::section::evidence::Bucket;
 use crate::volume::error::VolumeError;
+use crate::volume::lineage::is_begun_by;
 use crate::volume::name::label_of_volume;
-use crate::volume::section::SectionSource;
 use crate::volume::set::{SetReader, find_set, labels};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What to do where there is nothing to build on.
 const FULL_FIRST: &str = "take a full backup first, or name the device that holds it";
 const NAME_ONE: &str = "name the set to go on with (--set)";
-/// Seconds by which a clock may be ahead of this one before it is not believed any more.
-const AHEAD_MAX: i64 = 3_600;
 /// Of a table of which nothing is lost.
 const NOTHING: &BTreeSet<Bucket> = &BTreeSet::new();
 
@@ -301,7 +299,7 @@ impl<'d> Shelf<'d> {
                 Err(VolumeError::Device(DeviceError { kind: DeviceErrorKind::NotFound, .. })) => None,
                 found => found?,
             };
-            if let Some(set) = found.filter(is_finished) {
+            if let Some(set) = found.filter(SetReader::can_be_built_on) {
                 return Ok(Some(set));
             }
         }
@@ -444,14 +442,8 @@ impl Begun {
         let created = first.map_or(i64::MIN, |label| label.created_unix);
         let parsed = first.and_then(|label| label.label.parse::<LabelText>().ok());
         let number = parsed.map(|label| (label.day, label.number));
-        Begun { by_now: created <= now.saturating_add(AHEAD_MAX), created, number }
+        Begun { by_now: first.is_some_and(|label| is_begun_by(label, now)), created, number }
     }
-}
-
-/// Whether everything that the set wrote is listed by a catalog of its own.
-fn is_finished(set: &SetReader<'_>) -> bool {
-    let listed = set.sections().iter().all(|section| section.source == SectionSource::Catalog);
-    set.is_finished() && set.catalog().is_some() && listed
 }
 
 /// A set and those before it in its chain, the newest first; beyond a gap it goes on where that is certain.

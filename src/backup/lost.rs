@@ -162,7 +162,7 @@ enum Why {
 
 fn reason(holding: &Holding<'_>, told: &SetReader<'_>) -> Option<Why> {
     if holding.faulty {
-        return Some(Why::Known("a check has found it damaged, or not whole".to_owned()));
+        return Some(Why::Known("a check has found it damaged".to_owned()));
     }
     let cut = |set: &SetReader<'_>| {
         let alone = |number: u32| set.copies(number).len() < 2;

@@ -166,7 +166,7 @@ fn selected(
                 }
             }
             if data.contains(&DataType::Custom) {
-                for (name, reason) in snapshot.passed_over()? {
+                for (name, reason) in snapshot.unlisted()? {
                     gaps.leave_out(&name, &reason, !catalogue.leaves_out(&name));
                 }
             }

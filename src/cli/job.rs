@@ -107,7 +107,7 @@ impl Job {
         last_of_day(backups.filter_map(|entry| entry.label.as_deref()), day)
     }
 
-    /// The sets of which a check has said last, by the history, that they are damaged or not whole.
+    /// The sets of which a check has said last, by the history, that they are damaged.
     #[must_use]
     pub fn faulty(&self) -> BTreeSet<SetId> {
         let reading = self.known.as_ref().and_then(|journal| journal.read().ok()).unwrap_or_default();

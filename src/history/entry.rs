@@ -170,7 +170,7 @@ pub struct Entry {
     /// Sets that a check has read and proved whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proved: Vec<String>,
-    /// Sets in which a check has found damage, or of which it missed a volume.
+    /// Sets in which a check has found damage; volumes that are not here are no damage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faulty: Vec<String>,
     /// Sets that a prune has removed.

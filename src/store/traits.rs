@@ -151,7 +151,7 @@ pub trait Snapshot: Send + Sync {
     ///
     /// # Errors
     /// The database cannot be read.
-    fn passed_over(&self) -> Result<Vec<(String, String)>, StoreError> {
+    fn unlisted(&self) -> Result<Vec<(String, String)>, StoreError> {
         Ok(Vec::new())
     }
 

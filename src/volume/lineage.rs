@@ -17,6 +17,16 @@ pub struct Family<'a> {
     pub missing: Vec<(u32, u32)>,
 }
 
+/// Seconds by which the clock of a source may be ahead of another one before it is not believed any more.
+const AHEAD_MAX: i64 = 3_600;
+
+/// Whether a set was begun by now, as far as clocks can be believed: a chain that was begun later comes after all others where
+/// the one that was begun last is meant.
+#[must_use]
+pub const fn is_begun_by(label: &LabelRecord, now_unix: i64) -> bool {
+    label.created_unix <= now_unix.saturating_add(AHEAD_MAX)
+}
+
 /// The sets by chain, that of the oldest first by the time that its first member here was begun.
 #[must_use]
 pub fn families<'a>(sets: &'a [SetReader<'a>]) -> Vec<Family<'a>> {

@@ -6,6 +6,21 @@ use intervault::format::block::BlockHeader;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// A whole full set, and a later one as a process leaves it that was killed while it wrote; the volume of that.
+fn with_a_torn_full() -> (Site, PathBuf) {
+    let site = Site::new();
+    site.backup("nightly", &["--data", "historical"], 0);
+    std::thread::sleep(Duration::from_millis(1_100));
+    let first = volumes(&site.path("nightly"));
+    site.backup("nightly", &["--data", "historical"], 0);
+    let second = volumes(&site.path("nightly")).into_iter().find(|path| !first.contains(path)).unwrap();
+    let bytes = std::fs::read(&second).unwrap();
+    let torn = second.with_file_name(format!(".{}.partial", second.file_name().unwrap().to_str().unwrap()));
+    std::fs::write(&torn, &bytes[..bytes.len() / 2]).unwrap();
+    std::fs::remove_file(&second).unwrap();
+    (site, torn)
+}
+
 /// A backup of several volumes that was cut short between two of them is no finished one when the history is made up again.
 #[test]
 fn a_set_without_its_end_is_not_written_into_the_history_as_finished() {
@@ -28,16 +43,7 @@ fn a_set_without_its_end_is_not_written_into_the_history_as_finished() {
 /// gives its room back.
 #[test]
 fn a_torn_full_goes_once_the_chain_has_gone_on() {
-    let site = Site::new();
-    site.backup("nightly", &["--data", "historical"], 0);
-    std::thread::sleep(Duration::from_millis(1_100));
-    let first = volumes(&site.path("nightly"));
-    site.backup("nightly", &["--data", "historical"], 0);
-    let second = volumes(&site.path("nightly")).into_iter().find(|path| !first.contains(path)).unwrap();
-    let bytes = std::fs::read(&second).unwrap();
-    let torn = second.with_file_name(format!(".{}.partial", second.file_name().unwrap().to_str().unwrap()));
-    std::fs::write(&torn, &bytes[..bytes.len() / 2]).unwrap();
-    std::fs::remove_file(&second).unwrap();
+    let (site, torn) = with_a_torn_full();
     // What the history says of it is what it says of a run that was cut off.
     std::fs::remove_dir_all(site.path("state")).unwrap();
     std::thread::sleep(Duration::from_millis(1_100));
@@ -92,17 +98,7 @@ fn a_full_with_a_cut_volume_pushes_no_good_one_out() {
 /// A full backup that was killed is never finished: it is not in the way of a restore of the only chain that is there.
 #[test]
 fn a_full_that_was_never_finished_is_not_in_the_way_of_a_restore() {
-    let site = Site::new();
-    site.backup("nightly", &["--data", "historical"], 0);
-    std::thread::sleep(Duration::from_millis(1_100));
-    let first = volumes(&site.path("nightly"));
-    site.backup("nightly", &["--data", "historical"], 0);
-    let second = volumes(&site.path("nightly")).into_iter().find(|path| !first.contains(path)).unwrap();
-    // As a process leaves it that was killed while it wrote.
-    let bytes = std::fs::read(&second).unwrap();
-    let name = format!(".{}.partial", second.file_name().unwrap().to_str().unwrap());
-    std::fs::write(second.with_file_name(name), &bytes[..bytes.len() / 2]).unwrap();
-    std::fs::remove_file(&second).unwrap();
+    let (site, _torn) = with_a_torn_full();
     let (url, nightly) = (site.case.url(), site.text("nightly"));
     site.run(&["restore", "--database", &url, "--from", &nightly, "--data", "historical", "--dry-run"], 0);
 }

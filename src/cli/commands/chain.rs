@@ -6,9 +6,8 @@ use crate::cli::render::text::escape;
 use crate::device::traits::Device;
 use crate::error::Error;
 use crate::format::block::SetId;
-use crate::format::label::LabelRecord;
 use crate::volume::chain::{Chain, ChainError, Wanted};
-use crate::volume::lineage::families;
+use crate::volume::lineage::{families, is_begun_by};
 use crate::volume::set::SetReader;
 use std::collections::BTreeSet;
 
@@ -60,14 +59,6 @@ pub(super) fn wanted<'a>(
     })
 }
 
-/// Seconds that a clock may be ahead: as much as an incremental backup lets pass.
-const AHEAD_MAX: i64 = 3_600;
-
-/// Whether a set was begun by now, as far as clocks can be trusted.
-pub(super) fn by_now(label: &LabelRecord) -> bool {
-    label.created_unix <= jiff::Timestamp::now().as_second().saturating_add(AHEAD_MAX)
-}
-
 /// The last whole set of the chain that was begun last and has any of the data that are wanted. Which chain that is only the
 /// times on labels tell, which the clock of the source made: one that was begun later than now comes after all others, as it
 /// does where an incremental backup looks for its base.
@@ -77,8 +68,8 @@ pub(super) fn by_now(label: &LabelRecord) -> bool {
 fn newest(sets: &[SetReader<'_>], device: &dyn Device, bits: u32) -> Result<SetId, Error> {
     let mut sources = BTreeSet::new();
     let mut last = None;
-    let mut all = families(sets);
-    all.sort_by_key(|family| family.members.first().is_some_and(|first| by_now(first.label())));
+    let (mut all, now) = (families(sets), jiff::Timestamp::now().as_second());
+    all.sort_by_key(|family| family.members.first().is_some_and(|first| is_begun_by(first.label(), now)));
     for family in all {
         let fits = |set: &&&SetReader<'_>| {
             let label = set.label();

@@ -1,7 +1,6 @@
 //! `intervault status`: the last backup, what went wrong since, what is at work, how old the last backup is, and the chains
 //! on devices. The history tells the first three; what is on devices is told by the volumes.
 
-use super::chain::by_now;
 use super::{open, rebuild};
 use crate::check::{self, Found};
 use crate::cli::args::StatusOptions;
@@ -17,7 +16,7 @@ use crate::format::block::SetId;
 use crate::format::label::{LabelRecord, data_types};
 use crate::history::journal::Journal;
 use crate::history::runs::{self, Run, State, completed_on, errors, last_regular, runs};
-use crate::volume::lineage::{Family, families};
+use crate::volume::lineage::{Family, families, is_begun_by};
 use crate::volume::set::SetReader;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -53,7 +52,7 @@ pub fn run(options: &StatusOptions, journal: &Journal, output: &Output) -> Resul
     let (chains, newest) = match &found {
         Some(found) => {
             let sets = sets_of(&found.sets, database.as_deref());
-            (Some(chains(found, &sets, &[&device, &other], &runs)), newest(&sets))
+            (Some(chains(found, &sets, &[&device, &other], &runs)), newest(&sets, now))
         }
         None => (options.chain.then(Vec::new), None),
     };
@@ -160,14 +159,14 @@ fn sets_of<'a>(sets: &'a [SetReader<'a>], database: Option<&str>) -> Vec<&'a Set
 }
 
 /// The label of the newest whole set that is in a chain of a database; or of files alone, if there is no other.
-fn newest<'a>(sets: &[&'a SetReader<'a>]) -> Option<&'a LabelRecord> {
+fn newest<'a>(sets: &[&'a SetReader<'a>], now: i64) -> Option<&'a LabelRecord> {
     let whole = || {
         let whole = sets.iter().filter(|set| set.is_complete()).map(|set| set.label());
         whole.filter(|label| label.joins_chains())
     };
     let database = whole().filter(|label| label.data_types & !data_types::CUSTOM != 0);
     let files = || whole().filter(|label| database_of_label(label).is_none());
-    let age = |label: &&LabelRecord| (by_now(label), label.created_unix);
+    let age = |label: &&LabelRecord| (is_begun_by(label, now), label.created_unix);
     database.max_by_key(age).or_else(|| files().max_by_key(age))
 }
 

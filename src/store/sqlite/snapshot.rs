@@ -118,7 +118,7 @@ impl Snapshot for SqliteSnapshot {
         Ok(listing.names())
     }
 
-    fn passed_over(&self) -> Result<Vec<(String, String)>, StoreError> {
+    fn unlisted(&self) -> Result<Vec<(String, String)>, StoreError> {
         let listing = self.idle()?.listing().map_err(Site::database(&self.path).during("list the tables"))?;
         let reason = "it is a virtual table, which a module of SQLite makes: have its rows in an ordinary table too";
         Ok(listing.virtuals().into_iter().map(|name| (name, reason.to_owned())).collect())
