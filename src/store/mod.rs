@@ -4,6 +4,8 @@ pub mod control;
 pub mod error;
 mod keys;
 pub mod none;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod traits;
