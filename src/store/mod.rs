@@ -2,6 +2,8 @@
 
 pub mod control;
 pub mod error;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod intake;
 mod keys;
 pub mod none;
 #[cfg(feature = "postgres")]

@@ -43,7 +43,6 @@ mod declared;
 mod fault;
 mod fidelity;
 mod insert;
-mod intake;
 mod line;
 mod listing;
 mod lock;
