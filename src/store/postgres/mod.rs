@@ -7,13 +7,14 @@
 pub mod address;
 mod connect;
 mod fault;
+mod lock;
 #[cfg(test)]
 mod tests;
 
 use self::address::Address;
 use self::fault::Site;
 use super::error::StoreError;
-use super::traits::StoreIdentity;
+use super::traits::{StoreIdentity, StoreLock};
 
 /// A database on a PostgreSQL server.
 #[derive(Debug)]
@@ -46,6 +47,22 @@ impl PostgresStore {
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Takes the lock of the database; see [`Store::lock`](super::traits::Store::lock).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn lock(&self) -> Result<Box<dyn StoreLock>, StoreError> {
+        lock::take(&self.address, lock::For::Change)
+    }
+
+    /// As [`PostgresStore::lock`]; see [`Store::lock_for_reading`](super::traits::Store::lock_for_reading).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn lock_for_reading(&self) -> Result<Box<dyn StoreLock>, StoreError> {
+        lock::take(&self.address, lock::For::Reading)
     }
 
     /// Whose it is.
