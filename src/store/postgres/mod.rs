@@ -8,8 +8,12 @@ pub mod address;
 mod connect;
 mod fault;
 mod lock;
+mod passfile;
+mod service;
 #[cfg(test)]
 mod tests;
+mod tls;
+pub mod url;
 
 use self::address::Address;
 use self::fault::Site;
