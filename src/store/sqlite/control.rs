@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use super::fault::Site;
 use super::line::{Line, civil, hex, sides};
-use super::name::quoted;
+use crate::store::name::quoted;
 use super::reader::Reader;
 use super::shape;
 use crate::base::time::Instant;

@@ -46,7 +46,6 @@ mod insert;
 mod line;
 mod listing;
 mod lock;
-mod name;
 mod parts;
 mod reader;
 mod replace;
