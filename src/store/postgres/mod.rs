@@ -6,14 +6,23 @@
 
 pub mod address;
 mod connect;
+mod copy_text;
+mod days;
+mod declared;
 mod fault;
+mod keys;
+mod parts;
+mod reader;
+mod rules;
+mod shape;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
 use self::address::Address;
 use self::fault::Site;
 use super::error::StoreError;
-use super::traits::StoreIdentity;
+use super::traits::{Replacement, Snapshot, Store, StoreIdentity, StoreLock, Writer};
 
 /// A database on a PostgreSQL server.
 #[derive(Debug)]
@@ -47,10 +56,34 @@ impl PostgresStore {
     pub fn address(&self) -> &Address {
         &self.address
     }
+}
 
-    /// Whose it is.
-    #[must_use]
-    pub fn identity(&self) -> &StoreIdentity {
+impl Store for PostgresStore {
+    fn identity(&self) -> &StoreIdentity {
         &self.identity
+    }
+
+    fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>, StoreError> {
+        Ok(Box::new(snapshot::PostgresSnapshot::begin(&self.address, readers)?))
+    }
+
+    fn replace(&self) -> Result<Box<dyn Replacement>, StoreError> {
+        Err(self.later())
+    }
+
+    fn writer(&self) -> Result<Box<dyn Writer>, StoreError> {
+        Err(self.later())
+    }
+
+    fn lock(&self) -> Result<Box<dyn StoreLock>, StoreError> {
+        Err(self.later())
+    }
+}
+
+impl PostgresStore {
+    fn later(&self) -> StoreError {
+        let place = self.address.to_string();
+        Site::database(&place)
+            .fail("change the database", super::error::StoreErrorKind::Unsupported("later".to_owned()))
     }
 }

@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 
 use super::fault::Site;
 use super::line::{Line, civil, hex, sides};
-use crate::store::name::quoted;
 use super::reader::Reader;
 use super::shape;
 use crate::base::time::Instant;
@@ -21,6 +20,7 @@ use crate::store::control::{
     UndoPlace, Unit, UnitStatus,
 };
 use crate::store::error::{StoreError, StoreErrorKind};
+use crate::store::name::quoted;
 
 const READ: &str = "read the restore journal";
 const WRITE: &str = "write the restore journal";
