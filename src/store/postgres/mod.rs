@@ -11,6 +11,7 @@ mod days;
 mod declared;
 mod fault;
 mod keys;
+mod lock;
 mod parts;
 mod reader;
 mod rules;
@@ -76,7 +77,11 @@ impl Store for PostgresStore {
     }
 
     fn lock(&self) -> Result<Box<dyn StoreLock>, StoreError> {
-        Err(self.later())
+        lock::take(&self.address, lock::For::Change)
+    }
+
+    fn lock_for_reading(&self) -> Result<Box<dyn StoreLock>, StoreError> {
+        lock::take(&self.address, lock::For::Reading)
     }
 }
 
