@@ -6,7 +6,9 @@
 
 pub mod address;
 mod connect;
+mod encode;
 mod fault;
+mod fidelity;
 #[cfg(test)]
 mod tests;
 
