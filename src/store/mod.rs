@@ -11,6 +11,8 @@ mod keys;
 mod ledger;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod line;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod name;
 pub mod none;
 #[cfg(feature = "postgres")]
 pub mod postgres;

@@ -4,7 +4,7 @@ use rusqlite::types::{Value as SqlValue, ValueRef};
 use std::collections::BTreeMap;
 
 use super::declared::Affinity;
-use super::name::quoted;
+use crate::store::name::quoted;
 use super::shape::Shape;
 use crate::base::time::{DAY, Day, Instant, civil_of_day};
 use crate::schema::clock::{Clock, ClockKind};

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use super::fault::Site;
 use super::fidelity;
-use super::name::quoted;
+use crate::store::name::quoted;
 use super::replace::no_key;
 use super::shape::{self, RowKey, Shape};
 use crate::column::batch::{Batch, Column, Value};

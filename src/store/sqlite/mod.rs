@@ -45,7 +45,6 @@ mod fidelity;
 mod insert;
 mod listing;
 mod lock;
-mod name;
 mod parts;
 mod reader;
 mod replace;

@@ -6,7 +6,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::name::quoted;
+use crate::store::name::quoted;
 use super::shape::{RowKey, Shape};
 use crate::store::traits::Part;
 

@@ -17,7 +17,7 @@ use super::connect;
 use super::control::Control;
 use super::fault::Site;
 use super::insert::{Place, highest};
-use super::name::quoted;
+use crate::store::name::quoted;
 use super::reader::Reader;
 use super::shape::{self, RowKey, Shape};
 use super::snapshot::{run_keyed, run_runs};

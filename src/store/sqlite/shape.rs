@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::declared::{Affinity, affinity, logical};
 use super::fault::Site;
 use super::listing::Listed;
-use super::name::quoted;
+use crate::store::name::quoted;
 use super::reader::Reader;
 use crate::schema::table::{ColumnSchema, TableSchema};
 use crate::store::error::{StoreError, StoreErrorKind};

@@ -11,7 +11,7 @@ use super::connect;
 use super::control::Control;
 use super::days;
 use super::fault::Site;
-use super::name::quoted;
+use crate::store::name::quoted;
 use super::reader::{Reader, Scan};
 use super::shape::{self, RowKey, Shape};
 use crate::base::time::Day;
