@@ -37,7 +37,7 @@ impl Ledger for Control<'_> {
             let triggers = listing.triggers(&self.reader.connection, table).map_err(&failed)?;
             let columns = shape::column_names(&self.reader.connection, name).map_err(&failed)?;
             let (name, kind) = (name.to_owned(), kind.to_owned());
-            *found = Some(Found { name, kind, trigger: triggers.into_iter().next(), columns });
+            *found = Some(Found { name, kind, trigger: triggers.first().cloned(), columns });
         }
         Ok(all)
     }
