@@ -33,7 +33,8 @@ impl Order {
 
     /// Whether units of a table may begin, where units of these tables are not done.
     fn allows(&self, table: &str, left: &BTreeSet<&str>) -> bool {
-        let refers = |other: &&str| self.0.get(table).is_some_and(|others| others.contains(&other.to_ascii_lowercase()));
+        let refers =
+            |other: &&str| self.0.get(table).is_some_and(|others| others.contains(&other.to_ascii_lowercase()));
         !left.iter().any(refers)
     }
 }
@@ -83,7 +84,8 @@ impl<'a> Queue<'a> {
 
     /// The place among those left of the first unit whose table is free.
     fn first(&self, shared: &Shared<'_>, in_order: bool) -> Option<usize> {
-        let tables = shared.left.iter().filter_map(|unit| self.todo.get(*unit)).map(|unit| unit.rows.table.table.as_str());
+        let tables =
+            shared.left.iter().filter_map(|unit| self.todo.get(*unit)).map(|unit| unit.rows.table.table.as_str());
         let undone: BTreeSet<&str> = tables.chain(shared.busy.iter().copied()).collect();
         shared.left.iter().position(|unit| {
             self.todo.get(*unit).is_some_and(|unit| {
@@ -134,7 +136,8 @@ impl Work<'_> {
         let rows = todo.iter().filter(|todo| !todo.done).map(|todo| todo.plan.insert).fold(0, u64::saturating_add);
         self.monitor.begin(Task::Restore, "replacing rows", rows);
         let left: Vec<usize> = todo.iter().enumerate().filter(|(_, unit)| !unit.done).map(|(at, _)| at).collect();
-        let tables: BTreeSet<&str> = left.iter().filter_map(|at| todo.get(*at)).map(|unit| unit.rows.table.table.as_str()).collect();
+        let tables: BTreeSet<&str> =
+            left.iter().filter_map(|at| todo.get(*at)).map(|unit| unit.rows.table.table.as_str()).collect();
         let writers = self.store.writers().min(self.options.jobs).min(tables.len()).max(1);
         let shared = Shared { report: &mut *report, left, busy: BTreeSet::new(), failed: None };
         let queue = Queue { todo, order, shared: Mutex::new(shared), moved: Condvar::new() };

@@ -18,6 +18,7 @@ use crate::schema::clock::{Clock, ClockKind};
 use crate::schema::table::TableSchema;
 use crate::store::control::{KeyRuns, Range, Run, State, Unit};
 use crate::store::error::{StoreError, StoreErrorKind};
+use crate::store::ledger::Ledger;
 use crate::store::name::quoted;
 use crate::store::traits::{DayCount, KeyedSink, Part, RowSink, Snapshot};
 
@@ -81,9 +82,9 @@ impl SqliteSnapshot {
         }
     }
 
-    fn control<T>(&self, work: impl FnOnce(&Control<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn control<T>(&self, work: impl FnOnce(&mut Control<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let reader = self.idle()?;
-        work(&Control { reader: &reader, site: Site::database(&self.path) })
+        work(&mut Control { reader: &reader, site: Site::database(&self.path) })
     }
 
     /// A reader that nobody uses; if there is none, the one that is not for scans.
