@@ -6,10 +6,21 @@
 
 pub mod address;
 mod connect;
+mod copy_text;
+mod days;
+mod declared;
+mod encode;
 mod fault;
+mod fidelity;
+mod keys;
 mod lock;
+mod parts;
 mod passfile;
+mod reader;
+mod rules;
 mod service;
+mod shape;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -18,7 +29,7 @@ pub mod url;
 use self::address::Address;
 use self::fault::Site;
 use super::error::StoreError;
-use super::traits::{StoreIdentity, StoreLock};
+use super::traits::{Replacement, Snapshot, Store, StoreIdentity, StoreLock, Writer};
 
 /// A database on a PostgreSQL server.
 #[derive(Debug)]
@@ -52,26 +63,38 @@ impl PostgresStore {
     pub fn address(&self) -> &Address {
         &self.address
     }
+}
 
-    /// Takes the lock of the database; see [`Store::lock`](super::traits::Store::lock).
-    ///
-    /// # Errors
-    /// As there.
-    pub fn lock(&self) -> Result<Box<dyn StoreLock>, StoreError> {
+impl Store for PostgresStore {
+    fn identity(&self) -> &StoreIdentity {
+        &self.identity
+    }
+
+    fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>, StoreError> {
+        Ok(Box::new(snapshot::PostgresSnapshot::begin(&self.address, readers)?))
+    }
+
+    fn replace(&self) -> Result<Box<dyn Replacement>, StoreError> {
+        Err(self.later())
+    }
+
+    fn writer(&self) -> Result<Box<dyn Writer>, StoreError> {
+        Err(self.later())
+    }
+
+    fn lock(&self) -> Result<Box<dyn StoreLock>, StoreError> {
         lock::take(&self.address, lock::For::Change)
     }
 
-    /// As [`PostgresStore::lock`]; see [`Store::lock_for_reading`](super::traits::Store::lock_for_reading).
-    ///
-    /// # Errors
-    /// As there.
-    pub fn lock_for_reading(&self) -> Result<Box<dyn StoreLock>, StoreError> {
+    fn lock_for_reading(&self) -> Result<Box<dyn StoreLock>, StoreError> {
         lock::take(&self.address, lock::For::Reading)
     }
+}
 
-    /// Whose it is.
-    #[must_use]
-    pub fn identity(&self) -> &StoreIdentity {
-        &self.identity
+impl PostgresStore {
+    fn later(&self) -> StoreError {
+        let place = self.address.to_string();
+        Site::database(&place)
+            .fail("change the database", super::error::StoreErrorKind::Unsupported("later".to_owned()))
     }
 }

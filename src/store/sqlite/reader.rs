@@ -72,7 +72,7 @@ impl Scan<'_> {
                 let text = format!("there is no column {index}, counted from 0");
                 return Err(site.fail("read the table", StoreErrorKind::Unsupported(text)));
             };
-            values.push(super::name::quoted(&column.name));
+            values.push(crate::store::name::quoted(&column.name));
         }
         Ok(values)
     }

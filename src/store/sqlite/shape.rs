@@ -5,10 +5,10 @@ use rusqlite::Connection;
 use super::declared::{Affinity, affinity, logical};
 use super::fault::Site;
 use super::listing::Listed;
-use super::name::quoted;
 use super::reader::Reader;
 use crate::schema::table::{ColumnSchema, TableSchema};
 use crate::store::error::{StoreError, StoreErrorKind};
+use crate::store::name::quoted;
 
 /// How rows of a table are told apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +114,13 @@ pub(super) fn unique(connection: &Connection, shape: &Shape) -> rusqlite::Result
     }
     let key = shape.rowid_column.map(|column| vec![column]);
     Ok(key.into_iter().chain(rules.into_iter().map(|(_, columns)| columns)).collect())
+}
+
+/// Names of the other tables that rows of a table refer to, sorted.
+pub(super) fn refers_to(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT DISTINCT \"table\" FROM pragma_foreign_key_list(?1, 'main') \
+               WHERE \"table\" <> ?1 COLLATE NOCASE ORDER BY 1";
+    connection.prepare_cached(sql)?.query_map([table], |row| row.get(0))?.collect()
 }
 
 /// Names of all columns of a table or view, in order.
