@@ -15,12 +15,16 @@ mod fidelity;
 mod keys;
 mod lock;
 mod parts;
+mod passfile;
 mod reader;
 mod rules;
+mod service;
 mod shape;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod tls;
+pub mod url;
 
 use self::address::Address;
 use self::fault::Site;
