@@ -278,7 +278,8 @@ pub(super) trait Ledger {
 
     /// Writes down that a unit was applied; false if its line is not there as planned.
     fn unit_applied(&mut self, unit: &Unit, ranges: &[Range]) -> Result<bool, StoreError> {
-        let sql = "UPDATE intervault_unit SET status = ?1, deleted = ?2, inserted = ?3, inserted_digest = ?4, saved = ?5,
+        let sql =
+            "UPDATE intervault_unit SET status = ?1, deleted = ?2, inserted = ?3, inserted_digest = ?4, saved = ?5,
                      saved_digest = ?6, after = ?7, after_digest = ?8, keys = ?9
                    WHERE run = ?10 AND number = ?11 AND status = ?12 AND table_name = ?13
                      AND start IS NOT DISTINCT FROM ?14 AND stop IS NOT DISTINCT FROM ?15";
@@ -331,7 +332,8 @@ pub(super) trait Ledger {
     /// Takes back an applied unit and its ranges; false if there is none.
     fn unit_undone(&mut self, run: u64, unit: u32) -> Result<bool, StoreError> {
         let one = [self.count(run)?, whole(unit.into()), text(UnitStatus::Applied.word())];
-        let again = "UPDATE intervault_unit SET status = ?4, inserted_digest = ?5, after = 0, after_digest = ?5, keys = ?6
+        let again =
+            "UPDATE intervault_unit SET status = ?4, inserted_digest = ?5, after = 0, after_digest = ?5, keys = ?6
                      WHERE run = ?1 AND number = ?2 AND status = ?3
                        AND (SELECT status FROM intervault_restore WHERE number = ?1) = ?7";
         let planned_again = [
@@ -363,6 +365,15 @@ pub(super) trait Ledger {
         self.read(WRITE, UNITS, &sql, &names(UNITS), &values, |line| {
             Ok((line.integer(0)?, line.integer(1)?, keys(line)?))
         })
+    }
+
+    /// All keys of rows of a table that lines of applied units name.
+    fn keys_named(&mut self, table: &str) -> Result<KeyRuns, StoreError> {
+        let mut named = KeyRuns::default();
+        if self.is_there(READ)? {
+            self.keys_before(u64::MAX, table)?.iter().for_each(|(.., keys)| named.add(keys));
+        }
+        Ok(named)
     }
 
     /// Rows of a table have other keys now: applied units of runs before `run` name them by these.

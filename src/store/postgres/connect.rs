@@ -22,7 +22,6 @@ pub(super) enum Purpose {
     /// The server itself then refuses whatever would change something.
     Reading,
     /// Rows are deleted and inserted.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing is written yet"))]
     Writing,
 }
 

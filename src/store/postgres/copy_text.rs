@@ -233,7 +233,8 @@ mod tests {
     #[test]
     fn each_form_is_read() {
         use OwnedValue::{Blob, Integer, Null, Real, Text};
-        let row = b"(3,9)\t-7\t\\N\t9223372036854775807\t-9223372036854775808\t0.1\tt\tf\tplain\ta\\tb\\\\c\\n\t\\\\x00ff\t";
+        let row =
+            b"(3,9)\t-7\t\\N\t9223372036854775807\t-9223372036854775808\t0.1\tt\tf\tplain\ta\\tb\\\\c\\n\t\\\\x00ff\t";
         let forms = [
             Form::Integer,
             Form::Integer,
@@ -264,7 +265,9 @@ mod tests {
         assert_eq!(cut(row, Lead::Place(2), &forms), Ok(expected.to_vec()));
         assert_eq!(cut(b"0.1", Lead::None, &[Form::Real { wide: false }]), Ok(vec![Real(f64::from(0.1f32))]));
         assert_eq!(cut(b"-Infinity", Lead::None, &[WIDE]), Ok(vec![Real(f64::NEG_INFINITY)]));
-        assert!(matches!(cut(b"NaN", Lead::None, &[WIDE]).unwrap()[..], [Real(v)] if v.to_bits() == f64::NAN.to_bits()));
+        assert!(
+            matches!(cut(b"NaN", Lead::None, &[WIDE]).unwrap()[..], [Real(v)] if v.to_bits() == f64::NAN.to_bits())
+        );
         assert_eq!(cut(b"", Lead::None, &[]), Ok(vec![]));
         assert_eq!(cut(b"", Lead::None, &[Form::Text]), Ok(vec![Text(Vec::new())]));
         assert_eq!(cut(b"\\N\t\\N", Lead::None, &[Form::Text, Form::Blob]), Ok(vec![Null, Null]));
@@ -291,10 +294,10 @@ mod tests {
     fn a_row_of_a_partition_has_the_place_of_the_partition_in_its_key() {
         let leaves = [700, 900];
         let key = Tid { block: 4, offset: 2 }.key(1);
-        assert_eq!(cut(b"900\t(4,2)\t8", Lead::Leaf(&leaves), &[Form::Integer]).unwrap(), [
-            OwnedValue::Integer(key),
-            OwnedValue::Integer(8)
-        ]);
+        assert_eq!(
+            cut(b"900\t(4,2)\t8", Lead::Leaf(&leaves), &[Form::Integer]).unwrap(),
+            [OwnedValue::Integer(key), OwnedValue::Integer(8)]
+        );
         for row in [&b"800\t(4,2)"[..], b"900", b"x\t(4,2)", b"900\t4"] {
             assert_eq!(cut(row, Lead::Leaf(&leaves), &[]).unwrap_err().field, 0);
         }

@@ -56,7 +56,8 @@ mod tests {
         assert_eq!(on(ClockKind::Timestamp { at: 1 }), at);
         let epoch = |at| ClockKind::EpochSeconds { at, zone: "UTC".to_owned() };
         assert_eq!(on(epoch(2)), "\"epoch\" >= -86400 AND \"epoch\" < 259200");
-        for odd in [epoch(5), ClockKind::Date { date: 3 }, ClockKind::Timestamp { at: 4 }, ClockKind::Date { date: 9 }] {
+        for odd in [epoch(5), ClockKind::Date { date: 3 }, ClockKind::Timestamp { at: 4 }, ClockKind::Date { date: 9 }]
+        {
             assert_eq!(on(odd), "");
         }
         let one_side = |days| condition(&shape, &Clock { kind: ClockKind::Date { date: 0 }, length: None }, days);

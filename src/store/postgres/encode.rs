@@ -183,7 +183,8 @@ mod tests {
         let mut encoder = Encoder::new(&batch);
         let mut all = Vec::new();
         let mut pieces = 0;
-        while let Some(piece) = encoder.piece(|row| row != 500, |row, out| out.extend(format!("{}\t", row * 2).bytes())) {
+        while let Some(piece) = encoder.piece(|row| row != 500, |row, out| out.extend(format!("{}\t", row * 2).bytes()))
+        {
             assert!(piece.ends_with(b"\n") && piece.len() < PIECE_BYTES + 2_000);
             all.extend_from_slice(piece);
             pieces += 1;

@@ -23,7 +23,6 @@ impl<'a> Site<'a> {
     }
 
     /// One table.
-    #[expect(dead_code, reason = "no table is read yet")]
     pub(super) const fn table(place: &'a str, table: &'a str) -> Site<'a> {
         Site { place, table: Some(table) }
     }
@@ -52,6 +51,14 @@ pub(super) fn kind_of(error: &Error) -> StoreErrorKind {
             Some(cause) => StoreErrorKind::Lost(cause.to_string()),
             None => StoreErrorKind::Other { code: "client".to_owned(), message: whole(error) },
         },
+    }
+}
+
+/// The kind of an error that came out of a stream of rows.
+pub(super) fn kind_of_io(error: io::Error) -> StoreErrorKind {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(said) => kind_of(said),
+        None => StoreErrorKind::Lost(error.to_string()),
     }
 }
 

@@ -50,7 +50,6 @@ impl Kind {
             Some(Type::INT2) => Kind::Integer(i16::MIN.into(), i16::MAX.into()),
             Some(Type::INT4) => Kind::Integer(i32::MIN.into(), i32::MAX.into()),
             Some(Type::INT8) => Kind::Integer(i64::MIN, i64::MAX),
-            Some(Type::OID) => Kind::Integer(0, u32::MAX.into()),
             Some(Type::BOOL) => Kind::Boolean,
             Some(Type::FLOAT4) => Kind::Single,
             Some(Type::FLOAT8) => Kind::Double,
@@ -117,9 +116,7 @@ fn changed(value: Value<'_>, kind: Kind) -> Option<&'static str> {
             let kept = f64::from(real as f32).to_bits() == real.to_bits() || real.is_nan();
             (kind == Kind::Single && !kept).then_some("the column keeps fewer digits, and would change the number")
         }
-        (Value::Real(real), Kind::Decimal(scale)) if real.is_finite() => {
-            rounded(format!("{real}").as_bytes(), scale)
-        }
+        (Value::Real(real), Kind::Decimal(scale)) if real.is_finite() => rounded(format!("{real}").as_bytes(), scale),
         (Value::Real(_), _) => Some("a real number would become something else"),
         (Value::Blob(_), Kind::Bytes) => None,
         (Value::Blob(_), _) => Some("bytes would become something else"),

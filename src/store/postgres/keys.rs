@@ -34,10 +34,7 @@ impl Tid {
         let inner = text.strip_prefix(b"(")?.strip_suffix(b")")?;
         let comma = inner.iter().position(|byte| *byte == b',')?;
         let (block, offset) = inner.split_at_checked(comma)?;
-        Some(Tid {
-            block: u32::try_from(number(block)?).ok()?,
-            offset: u16::try_from(number(offset.get(1..)?)?).ok()?,
-        })
+        Some(Tid { block: u32::try_from(number(block)?).ok()?, offset: u16::try_from(number(offset.get(1..)?)?).ok()? })
     }
 
     /// The key of the row here, in leaf number `leaf`.
@@ -110,7 +107,8 @@ mod tests {
 
     #[test]
     fn keys_ascend_as_rows_lie() {
-        let keys = [(0, 0, 1), (0, 0, 2), (0, 1, 1), (1, 0, 1)].map(|(leaf, block, offset)| Tid { block, offset }.key(leaf));
+        let keys =
+            [(0, 0, 1), (0, 0, 2), (0, 1, 1), (1, 0, 1)].map(|(leaf, block, offset)| Tid { block, offset }.key(leaf));
         assert!(keys.is_sorted_by(|left, right| left < right));
     }
 

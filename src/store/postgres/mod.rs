@@ -6,22 +6,35 @@
 
 pub mod address;
 mod connect;
+mod control;
+mod copy_text;
+mod days;
+mod declared;
 mod encode;
 mod fault;
 mod fidelity;
+mod insert;
+mod keys;
+mod parts;
+mod reader;
+mod replace;
+mod rules;
+mod shape;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
 use self::address::Address;
 use self::fault::Site;
 use super::error::StoreError;
-use super::traits::StoreIdentity;
+use super::traits::{Replacement, Snapshot, Store, StoreIdentity, StoreLock, Writer};
 
 /// A database on a PostgreSQL server.
 #[derive(Debug)]
 pub struct PostgresStore {
     address: Address,
     identity: StoreIdentity,
+    colleagues: replace::Colleagues,
 }
 
 impl PostgresStore {
@@ -41,7 +54,7 @@ impl PostgresStore {
         };
         let server = address.server();
         let identity = StoreIdentity { kind: "postgres".to_owned(), server, database, version: String::new() };
-        Ok(PostgresStore { address: address.clone(), identity })
+        Ok(PostgresStore { address: address.clone(), identity, colleagues: replace::Colleagues::default() })
     }
 
     /// Where it is.
@@ -49,10 +62,38 @@ impl PostgresStore {
     pub fn address(&self) -> &Address {
         &self.address
     }
+}
 
-    /// Whose it is.
-    #[must_use]
-    pub fn identity(&self) -> &StoreIdentity {
+impl Store for PostgresStore {
+    fn identity(&self) -> &StoreIdentity {
         &self.identity
+    }
+
+    fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>, StoreError> {
+        Ok(Box::new(snapshot::PostgresSnapshot::begin(&self.address, readers)?))
+    }
+
+    fn replace(&self) -> Result<Box<dyn Replacement>, StoreError> {
+        Ok(Box::new(replace::PostgresReplacement::begin(&self.address, &self.colleagues)?))
+    }
+
+    fn writers(&self) -> usize {
+        usize::MAX
+    }
+
+    fn writer(&self) -> Result<Box<dyn Writer>, StoreError> {
+        Ok(Box::new(replace::PostgresWriter::open(&self.address, &self.colleagues)?))
+    }
+
+    fn lock(&self) -> Result<Box<dyn StoreLock>, StoreError> {
+        Err(self.later())
+    }
+}
+
+impl PostgresStore {
+    fn later(&self) -> StoreError {
+        let place = self.address.to_string();
+        Site::database(&place)
+            .fail("change the database", super::error::StoreErrorKind::Unsupported("later".to_owned()))
     }
 }

@@ -1,9 +1,12 @@
 //! The store against a server of its own.
 
+mod reading;
+
 use super::PostgresStore;
 use super::address::Address;
 use super::connect::{self, Purpose};
 use crate::store::error::StoreErrorKind;
+use crate::store::traits::Store;
 use crate::testing::cluster::Cluster;
 use std::collections::BTreeMap;
 

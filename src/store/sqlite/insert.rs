@@ -11,13 +11,13 @@ use std::collections::BTreeSet;
 
 use super::fault::Site;
 use super::fidelity;
-use crate::store::name::quoted;
 use super::replace::no_key;
 use super::shape::{self, RowKey, Shape};
 use crate::column::batch::{Batch, Column, Value};
 use crate::store::control::KeyRuns;
 use crate::store::cursor::Cursor;
 use crate::store::error::{StoreError, StoreErrorKind};
+use crate::store::name::quoted;
 
 const INSERT: &str = "insert rows";
 /// Rows of one INSERT statement: it saves starting a statement for each row.

@@ -17,7 +17,6 @@ use super::connect;
 use super::control::Control;
 use super::fault::Site;
 use super::insert::{Place, highest};
-use crate::store::name::quoted;
 use super::reader::Reader;
 use super::shape::{self, RowKey, Shape};
 use super::snapshot::{run_keyed, run_runs};
@@ -28,6 +27,7 @@ use crate::schema::table::TableSchema;
 use crate::store::control::{KeyRuns, Range, Run, RunStatus, State, Unit};
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::ledger::Ledger;
+use crate::store::name::quoted;
 use crate::store::traits::{KeyedSink, Replacement, Writer};
 
 const CHANGE: &str = "change the database";
