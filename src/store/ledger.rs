@@ -367,6 +367,15 @@ pub(super) trait Ledger {
         })
     }
 
+    /// All keys of rows of a table that lines of applied units name.
+    fn keys_named(&mut self, table: &str) -> Result<KeyRuns, StoreError> {
+        let mut named = KeyRuns::default();
+        if self.is_there(READ)? {
+            self.keys_before(u64::MAX, table)?.iter().for_each(|(.., keys)| named.add(keys));
+        }
+        Ok(named)
+    }
+
     /// Rows of a table have other keys now: applied units of runs before `run` name them by these.
     fn rename(&mut self, run: u64, table: &str, moved: &BTreeMap<i64, i64>) -> Result<(), StoreError> {
         for (run, unit, keys) in self.keys_before(run, table)? {

@@ -50,7 +50,6 @@ impl Kind {
             Some(Type::INT2) => Kind::Integer(i16::MIN.into(), i16::MAX.into()),
             Some(Type::INT4) => Kind::Integer(i32::MIN.into(), i32::MAX.into()),
             Some(Type::INT8) => Kind::Integer(i64::MIN, i64::MAX),
-            Some(Type::OID) => Kind::Integer(0, u32::MAX.into()),
             Some(Type::BOOL) => Kind::Boolean,
             Some(Type::FLOAT4) => Kind::Single,
             Some(Type::FLOAT8) => Kind::Double,

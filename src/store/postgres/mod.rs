@@ -6,17 +6,20 @@
 
 pub mod address;
 mod connect;
+mod control;
 mod copy_text;
 mod days;
 mod declared;
 mod encode;
 mod fault;
 mod fidelity;
+mod insert;
 mod keys;
 mod lock;
 mod parts;
 mod passfile;
 mod reader;
+mod replace;
 mod rules;
 mod service;
 mod shape;
@@ -36,6 +39,7 @@ use super::traits::{Replacement, Snapshot, Store, StoreIdentity, StoreLock, Writ
 pub struct PostgresStore {
     address: Address,
     identity: StoreIdentity,
+    colleagues: replace::Colleagues,
 }
 
 impl PostgresStore {
@@ -55,7 +59,7 @@ impl PostgresStore {
         };
         let server = address.server();
         let identity = StoreIdentity { kind: "postgres".to_owned(), server, database, version: String::new() };
-        Ok(PostgresStore { address: address.clone(), identity })
+        Ok(PostgresStore { address: address.clone(), identity, colleagues: replace::Colleagues::default() })
     }
 
     /// Where it is.
@@ -75,11 +79,15 @@ impl Store for PostgresStore {
     }
 
     fn replace(&self) -> Result<Box<dyn Replacement>, StoreError> {
-        Err(self.later())
+        Ok(Box::new(replace::PostgresReplacement::begin(&self.address, &self.colleagues)?))
+    }
+
+    fn writers(&self) -> usize {
+        usize::MAX
     }
 
     fn writer(&self) -> Result<Box<dyn Writer>, StoreError> {
-        Err(self.later())
+        Ok(Box::new(replace::PostgresWriter::open(&self.address, &self.colleagues)?))
     }
 
     fn lock(&self) -> Result<Box<dyn StoreLock>, StoreError> {
@@ -88,13 +96,5 @@ impl Store for PostgresStore {
 
     fn lock_for_reading(&self) -> Result<Box<dyn StoreLock>, StoreError> {
         lock::take(&self.address, lock::For::Reading)
-    }
-}
-
-impl PostgresStore {
-    fn later(&self) -> StoreError {
-        let place = self.address.to_string();
-        Site::database(&place)
-            .fail("change the database", super::error::StoreErrorKind::Unsupported("later".to_owned()))
     }
 }
