@@ -1,5 +1,7 @@
 //! The store against a server of its own.
 
+mod addressing;
+mod reaching;
 mod reading;
 
 use super::PostgresStore;
