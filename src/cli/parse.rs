@@ -284,7 +284,8 @@ mod tests {
         assert_eq!(database("sqlite:///var/cms.db"), Ok(DatabaseUrl::Sqlite("/var/cms.db".into())));
         let server = database("postgres://ann:secret@h/d?schema=acd").unwrap();
         assert_eq!(server.to_string(), "postgresql://ann@h/d?schema=acd");
-        assert_eq!(database(&server.with_password()), Ok(server.clone()));
+        let again = database(&server.with_password()).unwrap();
+        assert_eq!(again.with_password(), server.with_password());
         assert!(server.with_password().contains("secret") && !format!("{server:?}").contains("secret"));
         for (text, part) in [
             ("sqlite:", "path is missing"),
