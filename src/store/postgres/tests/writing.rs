@@ -213,12 +213,10 @@ fn batches_that_do_not_fit_are_refused() {
         let error = kind(replacement.insert(&schema, &columns, batch));
         assert!(matches!(error, StoreErrorKind::Unsupported(_)), "{columns:?}: {error:?}");
     }
-    let (mut replacement, _) = begin(&store);
-    let keyed = replacement.insert_keyed(&schema, &[0, 1], &[1, 2], None, &two);
+    let keyed = begin(&store).0.insert_keyed(&schema, &[0, 1], &[1, 2], None, &two);
     assert!(matches!(kind(keyed), StoreErrorKind::Unsupported(_)));
-    let (mut replacement, _) = begin(&store);
     let other = TableSchema { columns: schema.columns[..1].to_vec(), ..schema.clone() };
-    assert!(matches!(kind(replacement.delete_all(&other)), StoreErrorKind::Unsupported(_)));
+    assert!(matches!(kind(begin(&store).0.delete_all(&other)), StoreErrorKind::Unsupported(_)));
     let (mut replacement, _) = begin(&store);
     assert_eq!(replacement.schema("gone").unwrap(), None);
     let gone = TableSchema { name: "gone".to_owned(), ..schema };
@@ -274,6 +272,7 @@ fn tables_whose_change_would_change_others_are_refused() {
         cluster.run("ruled", &format!("DROP TABLE IF EXISTS t CASCADE; DROP TABLE IF EXISTS c; {sql}"));
         let snapshot = store.snapshot(1).unwrap();
         snapshot.writable(&snapshot.schema("t").unwrap().unwrap()).expect(&sql);
+        drop(snapshot);
         let (mut replacement, schema) = begin(&store);
         replacement.delete_all(&schema).expect(&sql);
         replacement.insert(&schema, &[0], &numbers(&[1])).expect(&sql);
@@ -327,7 +326,7 @@ const PARTS: &str = "CREATE TABLE t(day date, n int) PARTITION BY RANGE (day);
 
 #[test]
 fn rows_of_partitioned_tables_are_deleted_and_found_where_they_are() {
-    let Some((cluster, store)) = made("partitioned", PARTS) else { return };
+    let Some((cluster, store)) = made("parted", PARTS) else { return };
     let (mut replacement, schema) = begin(&store);
     let clock = Clock { kind: ClockKind::Date { date: 0 }, length: None };
     // 2024-01-30 to 2024-02-02.
@@ -363,7 +362,7 @@ fn rows_of_partitioned_tables_are_deleted_and_found_where_they_are() {
     assert_eq!(found, 68);
     replacement.commit().unwrap();
     let sums = "SELECT count(*), sum(n) FROM t";
-    assert_eq!(cluster.query("partitioned", sums), [["1000", "500500"].map(|n| Some(n.to_owned()))]);
+    assert_eq!(cluster.query("parted", sums), [["1000", "500500"].map(|n| Some(n.to_owned()))]);
     let snapshot = store.snapshot(1).unwrap();
     assert_eq!(keyed(&*snapshot, &schema, &[1]).iter().filter(|(key, _)| inserted.holds(*key)).count(), 68);
     drop(snapshot);
