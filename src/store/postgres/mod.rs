@@ -15,14 +15,19 @@ mod fault;
 mod fidelity;
 mod insert;
 mod keys;
+mod lock;
 mod parts;
+mod passfile;
 mod reader;
 mod replace;
 mod rules;
+mod service;
 mod shape;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod tls;
+pub mod url;
 
 use self::address::Address;
 use self::fault::Site;
@@ -86,14 +91,10 @@ impl Store for PostgresStore {
     }
 
     fn lock(&self) -> Result<Box<dyn StoreLock>, StoreError> {
-        Err(self.later())
+        lock::take(&self.address, lock::For::Change)
     }
-}
 
-impl PostgresStore {
-    fn later(&self) -> StoreError {
-        let place = self.address.to_string();
-        Site::database(&place)
-            .fail("change the database", super::error::StoreErrorKind::Unsupported("later".to_owned()))
+    fn lock_for_reading(&self) -> Result<Box<dyn StoreLock>, StoreError> {
+        lock::take(&self.address, lock::For::Reading)
     }
 }

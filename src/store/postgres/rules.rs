@@ -148,3 +148,10 @@ pub(super) fn unique(client: &mut Client, shape: &Shape) -> Result<Vec<Vec<usize
     }
     Ok(rules.into_iter().map(|(_, columns)| columns).collect())
 }
+
+/// Names of the other tables of the schema that rows of a table refer to, sorted.
+pub(super) fn refers_to(client: &mut Client, shape: &Shape) -> Result<Vec<String>, Error> {
+    let sql = "SELECT DISTINCT c.relname::text FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid \
+               WHERE k.contype = 'f' AND k.conrelid = $1 AND k.confrelid <> $1 ORDER BY 1";
+    client.query(sql, &[&shape.oid])?.iter().map(|row| row.try_get(0)).collect()
+}

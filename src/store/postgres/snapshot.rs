@@ -151,6 +151,12 @@ impl Snapshot for PostgresSnapshot {
         })
     }
 
+    fn refers_to(&self, table: &TableSchema) -> Result<Vec<String>, StoreError> {
+        self.with_shape(LOOK, table, |shape| {
+            rules::refers_to(&mut *self.session(0)?, shape).map_err(self.at(table).during(LOOK))
+        })
+    }
+
     fn tables(&self) -> Result<Vec<String>, StoreError> {
         Ok(self.listing()?.names())
     }

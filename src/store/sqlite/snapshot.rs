@@ -146,6 +146,14 @@ impl Snapshot for SqliteSnapshot {
         shape::unique(&reader.connection, &shape).map_err(site.during(op))
     }
 
+    fn refers_to(&self, table: &TableSchema) -> Result<Vec<String>, StoreError> {
+        let op = "look at the foreign keys";
+        let site = Site::table(&self.path, &table.name);
+        let reader = self.idle()?;
+        let shape = shape::load_same(&reader, site, op, table)?;
+        shape::refers_to(&reader.connection, &shape.schema.name).map_err(site.during(op))
+    }
+
     fn parts(&self, table: &TableSchema, rows: u64) -> Result<Vec<Part>, StoreError> {
         let op = "cut the table into parts";
         let site = Site::table(&self.path, &table.name);
