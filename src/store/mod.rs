@@ -1,6 +1,7 @@
 //! Where rows live: databases behind one trait.
 
-#[cfg(all(test, any(feature = "sqlite", feature = "postgres")))]
+#[cfg(test)]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod contract;
 pub mod control;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -11,7 +11,7 @@ use OwnedValue::{Blob, Integer, Null, Real, Text};
 
 pub(super) type Row = Vec<OwnedValue>;
 
-pub(super) fn rows_of(batch: &Batch) -> Vec<Row> {
+fn rows_of(batch: &Batch) -> Vec<Row> {
     (0..batch.rows).map(|row| batch.row(row).map(OwnedValue::from).collect()).collect()
 }
 

@@ -1,14 +1,14 @@
 //! Writing: fidelity, rules of the database, locks, rights, rollback.
 
-use super::reading::{keyed, made, read, rows_of, text};
+use super::reading::{keyed, made, read, text};
 use super::*;
 use crate::base::time::Day;
-use crate::column::batch::{Batch, Column, ColumnData, OwnedValue, Value};
+use crate::column::batch::{Batch, Column, ColumnData, Value};
 use crate::schema::clock::{Clock, ClockKind};
 use crate::schema::table::TableSchema;
 use crate::store::control::KeyRuns;
 use crate::store::error::StoreError;
-use crate::store::traits::{Replacement, Snapshot};
+use crate::store::traits::Replacement;
 use std::time::Duration;
 
 /// A batch of these rows.
