@@ -1,5 +1,8 @@
 //! Where rows live: databases behind one trait.
 
+#[cfg(test)]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod contract;
 pub mod control;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod cursor;

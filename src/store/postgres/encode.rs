@@ -69,7 +69,7 @@ fn put(value: Value<'_>, out: &mut Vec<u8>) {
 /// Appends a whole number in decimal digits, and a tab for nothing else.
 #[inline]
 pub(super) fn put_integer(number: i64, out: &mut Vec<u8>) {
-    if let Some(digit @ 0..=9) = u8::try_from(number).ok() {
+    if let Ok(digit @ 0..=9) = u8::try_from(number) {
         out.push(b'0'.wrapping_add(digit));
         return;
     }

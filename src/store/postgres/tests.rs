@@ -1,13 +1,15 @@
 //! The store against a server of its own.
 
 mod addressing;
+mod keys;
 mod reaching;
 mod reading;
+mod writing;
 
 use super::PostgresStore;
 use super::address::Address;
 use super::connect::{self, Purpose};
-use crate::store::error::StoreErrorKind;
+use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::Store;
 use crate::testing::cluster::Cluster;
 use std::collections::BTreeMap;

@@ -9,21 +9,21 @@ use crate::store::control::KeyRuns;
 use crate::store::traits::{Part, Snapshot};
 use OwnedValue::{Blob, Integer, Null, Real, Text};
 
-type Row = Vec<OwnedValue>;
+pub(super) type Row = Vec<OwnedValue>;
 
 fn rows_of(batch: &Batch) -> Vec<Row> {
     (0..batch.rows).map(|row| batch.row(row).map(OwnedValue::from).collect()).collect()
 }
 
 /// A database made by these statements, as a store.
-fn made(name: &str, sql: &str) -> Option<(&'static Cluster, PostgresStore)> {
+pub(super) fn made(name: &str, sql: &str) -> Option<(&'static Cluster, PostgresStore)> {
     let cluster = Cluster::shared()?;
     let url = cluster.database(name);
     cluster.run(name, sql);
     Some((cluster, PostgresStore::open(&address(&url)).unwrap()))
 }
 
-fn read(snapshot: &dyn Snapshot, table: &TableSchema, part_rows: u64) -> (Vec<Part>, Vec<Row>) {
+pub(super) fn read(snapshot: &dyn Snapshot, table: &TableSchema, part_rows: u64) -> (Vec<Part>, Vec<Row>) {
     let parts = snapshot.parts(table, part_rows).unwrap();
     let mut rows = Vec::new();
     for (at, part) in parts.iter().enumerate() {
@@ -38,7 +38,7 @@ fn read(snapshot: &dyn Snapshot, table: &TableSchema, part_rows: u64) -> (Vec<Pa
     (parts, rows)
 }
 
-fn keyed(snapshot: &dyn Snapshot, table: &TableSchema, columns: &[usize]) -> Vec<(i64, Row)> {
+pub(super) fn keyed(snapshot: &dyn Snapshot, table: &TableSchema, columns: &[usize]) -> Vec<(i64, Row)> {
     let mut rows = Vec::new();
     snapshot
         .scan_keyed(0, table, None, (None, None), columns, &mut |keys, batch| {
@@ -50,7 +50,7 @@ fn keyed(snapshot: &dyn Snapshot, table: &TableSchema, columns: &[usize]) -> Vec
     rows
 }
 
-fn text(text: &str) -> OwnedValue {
+pub(super) fn text(text: &str) -> OwnedValue {
     Text(text.as_bytes().to_vec())
 }
 
