@@ -110,6 +110,7 @@ const fn left_behind(command: &Command) -> Left {
         | Command::Devices(_)
         | Command::Label(_)
         | Command::Catalogue(_)
+        | Command::Roles(_)
         | Command::Log(_) => Left::always("nothing was changed"),
         Command::Demo(_) | Command::Gen(_) => Left::always("what was made so far stays where it is"),
     }
@@ -215,6 +216,7 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
             options.subject = named.to_string();
             commands::label::run(&options, output)
         }
+        Command::Roles(args) => commands::roles::run(&args.options(), output),
         Command::Catalogue(args) => commands::catalogue::run(&args.options(), output),
         Command::Demo(args) => commands::demo::run(&args.options(), output),
         Command::Gen(args) => commands::generate::run(&args.dir, output),

@@ -20,6 +20,7 @@ mod parts;
 mod passfile;
 mod reader;
 mod replace;
+pub mod roles;
 mod rules;
 mod service;
 mod shape;

@@ -4,6 +4,7 @@ mod addressing;
 mod keys;
 mod reaching;
 mod reading;
+mod roles;
 mod writing;
 
 use super::PostgresStore;
