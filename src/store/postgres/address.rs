@@ -214,6 +214,15 @@ impl Address {
         self.lock_wait
     }
 
+    /// The database as its identity names it: with the schema, unless that is the usual one.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self.schema.as_str() {
+            PUBLIC => self.database.clone(),
+            schema => format!("{}/{schema}", self.database),
+        }
+    }
+
     /// Host and port of the (first) server, for its identity: the name of this machine where it is on this machine.
     #[must_use]
     pub fn server(&self) -> String {
