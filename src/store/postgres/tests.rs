@@ -1,5 +1,6 @@
 //! The store against a server of its own.
 
+mod cut;
 mod keys;
 mod reading;
 mod writing;
