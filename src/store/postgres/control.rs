@@ -1,4 +1,4 @@
-//! The control tables in PostgreSQL: those of the schema `intervault`, which lies beside the schemas of the database's own tables.
+//! The control tables in PostgreSQL: those of the schema `intervault`, beside the schemas of the database's own tables.
 
 use postgres::Client;
 use postgres::types::{ToSql, Type};

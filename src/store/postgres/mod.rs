@@ -3,6 +3,25 @@
 //! # What is promised
 //! - Opening changes nothing, and the password stands in no message.
 //! - Every session is made the same whatever the settings of the server, the database and the role are: see `connect`.
+//! - A value is written so that it is read back as it was. What a column would round, cut or read as something else is refused,
+//!   never converted.
+//!
+//! # Row keys
+//! A row is named by where it lies (its `ctid`, and the partition). Where a row comes to lie is the server's affair, so that
+//! rows which are put back have other keys than before; the journal's lines of earlier restores are put right then. A row that
+//! somebody changes lies elsewhere afterwards, and VACUUM FULL and CLUSTER move them all: who keeps row keys keeps a digest of
+//! the rows too.
+//!
+//! # Changes
+//! A change locks each table that it looks at against others who write to it (SHARE ROW EXCLUSIVE), for as long as its
+//! transaction takes; readers go on. Changes of one store wait for each other, however long that takes; nobody else is waited
+//! for longer than the address says. Tables with triggers, rules, or foreign keys onto them that would change other tables are
+//! refused. Sequences are left alone: where rows with higher numbers have come in than a sequence has given, it has to be set
+//! (`setval`) before the application goes on.
+//!
+//! # Control tables
+//! They are the tables `state`, `restore`, `unit` and `range` of the schema `intervault`, which is made by the first change that
+//! writes to them, in its transaction, and no earlier. A role that may make no schema needs one that is made for it.
 
 pub mod address;
 mod connect;

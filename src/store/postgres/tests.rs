@@ -1,6 +1,7 @@
 //! The store against a server of its own.
 
 mod addressing;
+mod cut;
 mod keys;
 mod reaching;
 mod reading;

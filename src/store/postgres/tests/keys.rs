@@ -218,7 +218,8 @@ fn the_journal_names_rows_that_came_back_under_other_keys() {
     for (name, sql) in [
         (
             "renamed",
-            "CREATE TABLE t(n int GENERATED ALWAYS AS IDENTITY, s text); INSERT INTO t(s) SELECT 'old' FROM generate_series(1, 500)",
+            "CREATE TABLE t(n int GENERATED ALWAYS AS IDENTITY, s text);
+             INSERT INTO t(s) SELECT 'old' FROM generate_series(1, 500)",
         ),
         (
             "renamed parts",

@@ -264,7 +264,9 @@ fn tables_whose_change_would_change_others_are_refused() {
     }
     for sql in [
         "CREATE TABLE t(a int); CREATE TRIGGER g AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()".to_owned(),
-        "CREATE TABLE t(a int); CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f(); ALTER TABLE t DISABLE TRIGGER g".to_owned(),
+        "CREATE TABLE t(a int); CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();
+         ALTER TABLE t DISABLE TRIGGER g"
+            .to_owned(),
         "CREATE UNLOGGED TABLE t(a int); CREATE RULE r AS ON UPDATE TO t DO INSTEAD NOTHING".to_owned(),
         format!("{parent}); INSERT INTO c VALUES (NULL)"),
         "CREATE TABLE c(a int PRIMARY KEY); INSERT INTO c VALUES (1); CREATE TABLE t(a int REFERENCES c)".to_owned(),
