@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at a surprise")]
 
 mod across;
+mod commands;
 mod round_trip;
 mod support;
 mod undo;
