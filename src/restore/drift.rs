@@ -10,13 +10,32 @@ pub struct Mapping {
     pub columns: Vec<usize>,
 }
 
+/// What the types of a section say of its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Types {
+    /// The section comes from a store of the target's kind: its types bound its values.
+    Same,
+    /// It comes from another kind of store, whose types mean other things (every whole number of SQLite has up to 64 bits): each
+    /// value is looked at when it goes in, and one that the column would change or not take is refused then.
+    Other,
+}
+
+impl Types {
+    /// By the kinds of the stores.
+    #[must_use]
+    pub fn between(section: &str, target: &str) -> Types {
+        if section == target { Types::Same } else { Types::Other }
+    }
+}
+
 /// Maps a section's columns to the target's, by name.
 ///
-/// Allowed are a target column that the section lacks, if it may be null or has a default, and a wider type.
+/// Allowed are a target column that the section lacks, if it may be null or has a default, and a wider type; between stores of two
+/// kinds also a narrower type of the same sort, and text for what has no counterpart.
 ///
 /// # Errors
 /// Every other difference, one sentence each, with what to do.
-pub fn map(section: &TableSchema, target: &TableSchema) -> Result<Mapping, Vec<String>> {
+pub fn map(section: &TableSchema, target: &TableSchema, types: Types) -> Result<Mapping, Vec<String>> {
     let mut columns = Vec::with_capacity(section.columns.len());
     let mut problems = Vec::new();
     for column in &section.columns {
@@ -29,6 +48,7 @@ pub fn map(section: &TableSchema, target: &TableSchema) -> Result<Mapping, Vec<S
         };
         if let Some(theirs) = target.columns.get(at)
             && !fits(column.logical, theirs.logical)
+            && !(types == Types::Other && of_one_sort(column.logical, theirs.logical))
         {
             problems.push(format!(
                 "column {} is declared {} on the volumes and {} in the target: give the target's column that type or \
@@ -70,6 +90,20 @@ fn fits(from: LogicalType, to: LogicalType) -> bool {
     }
 }
 
+/// Whether values of the one type may be values of the other that mean the same: read back, they are the same by the digest.
+fn of_one_sort(from: LogicalType, to: LogicalType) -> bool {
+    use LogicalType::{Any, Boolean, Decimal, FixedText, Float, Integer, Text};
+    match (from, to) {
+        (Integer { .. }, Integer { .. })
+        | (Float { .. }, Float { .. })
+        | (Decimal { .. }, Decimal { .. })
+        | (FixedText { .. }, FixedText { .. }) => true,
+        // A decimal would come back as text, a padded text longer, an instant in another zone.
+        (Any, to) => !matches!(to, Decimal { .. } | FixedText { .. } | LogicalType::TimestampZone | Boolean),
+        (from, to) => from == to,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,18 +127,42 @@ mod tests {
     fn columns_map_by_name_whatever_their_order_and_case() {
         let section = table(&[("a", SMALL, true, false), ("B", LARGE, true, false)]);
         let target = table(&[("b", LARGE, true, false), ("extra", LARGE, true, false), ("A", LARGE, true, false)]);
-        assert_eq!(map(&section, &target).unwrap().columns, vec![2, 0]);
+        assert_eq!(map(&section, &target, Types::Same).unwrap().columns, vec![2, 0]);
     }
 
     #[test]
     fn every_other_difference_is_named() {
         let section = table(&[("a", LARGE, true, false), ("b", SMALL, true, false)]);
         let target = table(&[("a", SMALL, true, false), ("c", SMALL, false, false), ("d", SMALL, false, true)]);
-        let problems = map(&section, &target).unwrap_err();
+        let problems = map(&section, &target, Types::Same).unwrap_err();
         assert_eq!(problems.len(), 3, "{problems:?}");
         for (problem, word) in problems.iter().zip(["wider one", "column b is on the volumes", "column c"]) {
             assert!(problem.contains(word), "{problem}");
         }
+    }
+
+    #[test]
+    fn between_stores_of_two_kinds_values_decide() {
+        use LogicalType::{Any, Boolean, Date, Decimal, FixedText, Text};
+        let decimal = |precision, scale| Decimal { precision, scale };
+        for (from, to, expected) in [
+            (LARGE, SMALL, true),
+            (decimal(0, 0), decimal(5, 2), true),
+            (FixedText { width: 0 }, FixedText { width: 8 }, true),
+            (Any, Text, true),
+            (Any, SMALL, true),
+            (Any, decimal(5, 2), false),
+            (Any, Boolean, false),
+            (Text, FixedText { width: 8 }, false),
+            (Text, Date, false),
+            (LARGE, decimal(0, 0), false),
+        ] {
+            let (section, target) = (table(&[("a", from, true, false)]), table(&[("a", to, true, false)]));
+            assert_eq!(map(&section, &target, Types::Other).is_ok(), expected, "{from:?} into {to:?}");
+            assert_eq!(map(&section, &target, Types::Same).is_ok(), fits(from, to), "{from:?} into {to:?}");
+        }
+        assert_eq!(Types::between("sqlite", "postgres"), Types::Other);
+        assert_eq!(Types::between("sqlite", "sqlite"), Types::Same);
     }
 
     #[test]

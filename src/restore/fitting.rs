@@ -1,6 +1,6 @@
 //! Which sections of a table fit the target's: the newest one must, an older one that does not gives nothing. Changes nothing.
 
-use super::drift::{self, Mapping};
+use super::drift::{self, Mapping, Types};
 use super::given::MemberSection;
 use super::options::Select;
 use super::report::RestorePlan;
@@ -32,6 +32,8 @@ pub(super) struct Fitter<'a> {
     pub(super) chain: &'a Chain<'a>,
     pub(super) snapshot: &'a dyn Snapshot,
     pub(super) select: &'a Select,
+    /// The target's kind of store.
+    pub(super) kind: &'a str,
 }
 
 impl Fitter<'_> {
@@ -50,7 +52,7 @@ impl Fitter<'_> {
         let Some(target) = self.snapshot.schema(name)? else { return Ok(Err(self.absent(newest, plan))) };
         let mut refuse = |rule: Rule, what: String, advice: &str| plan.refusals.push(rule.refusal(what, advice));
         let advice = "nothing of it is restored until then; choose other tables with --tables";
-        let mapping = match drift::map(&newest.table.bound.schema, &target) {
+        let mapping = match drift::map(&newest.table.bound.schema, &target, self.types(newest)) {
             Ok(mapping) => mapping,
             Err(problems) => {
                 let of = match sections {
@@ -71,9 +73,16 @@ impl Fitter<'_> {
             Err(error) => return Err(error.into()),
         }
         let bound_target = bound_target(&newest.table.bound, &target, &mapping);
-        let older = sections.iter().skip(1).map(|section| older(&section.table.bound, &target, &bound_target));
+        let older = sections
+            .iter()
+            .skip(1)
+            .map(|section| older(&section.table.bound, (&target, self.types(section)), &bound_target));
         let fits = std::iter::once(Ok(mapping.clone())).chain(older).collect();
         Ok(Ok(Fitting { target, bound_target, newest: mapping, fits }))
+    }
+
+    fn types(&self, section: &MemberSection<'_>) -> Types {
+        Types::between(&section.set.label().source_store, self.kind)
     }
 
     /// The target lacks the table. Where the source had it no more when the newest set was taken, and nobody asks for it by
@@ -98,11 +107,11 @@ impl Fitter<'_> {
 }
 
 /// How an older section's rows fit a target that the newest one's are bound to.
-fn older(section: &BoundTable, target: &TableSchema, newest: &BoundTable) -> Fit {
+fn older(section: &BoundTable, (target, types): (&TableSchema, Types), newest: &BoundTable) -> Fit {
     if section.grain != newest.grain {
         return Err(format!("its rows are of another grain: {}, not {}", section.grain.name(), newest.grain.name()));
     }
-    let mapping = drift::map(&section.schema, target).map_err(|problems| problems.join("; "))?;
+    let mapping = drift::map(&section.schema, target, types).map_err(|problems| problems.join("; "))?;
     let bound = bound_target(section, target, &mapping);
     if (&bound.clock, bound.acd_column) != (&newest.clock, newest.acd_column) {
         return Err("other columns say to which time or ACD its rows belong".to_owned());

@@ -80,6 +80,7 @@ pub(super) fn plan(
         snapshot: snapshot.as_ref(),
         options,
         acd: one_acd(newest, options)?,
+        kind: &store.identity().kind,
         same_server: label.source_server == store.identity().server,
         settling: Settling::new(options, state),
         going_on,
@@ -221,6 +222,8 @@ struct Planner<'a> {
     snapshot: &'a dyn Snapshot,
     options: &'a Options,
     acd: Option<i64>,
+    /// The target's kind of store.
+    kind: &'a str,
     same_server: bool,
     settling: Settling,
     going_on: Option<&'a GoingOn>,
@@ -342,7 +345,7 @@ impl<'a> Planner<'a> {
             Some(reason) => Err(reason),
             None => {
                 let select = &self.options.select;
-                Fitter { chain: self.chain, snapshot: self.snapshot, select }.fit(sections, plan)?
+                Fitter { chain: self.chain, snapshot: self.snapshot, select, kind: self.kind }.fit(sections, plan)?
             }
         };
         let at = At { reader, sections, table };

@@ -118,7 +118,7 @@ impl Saved {
         let Some(schema) = schema else { return Err(no_table(&own.name)) };
         let names =
             |schema: &TableSchema| -> Vec<String> { schema.columns.iter().map(|column| column.name.clone()).collect() };
-        if names(&own) != names(&schema) || drift::map(&own, &schema).is_err() {
+        if names(&own) != names(&schema) || drift::map(&own, &schema, drift::Types::Same).is_err() {
             return Err(Rule::SchemaDrift.refusal(
                 format!("table {}: its columns are not those that it had before the restore", schema.name),
                 "give it these columns again, in their order, and undo then",

@@ -277,6 +277,18 @@ impl Cluster {
         folder
     }
 
+    /// A file in the cluster's own folder that the server may read and nobody else.
+    #[must_use]
+    pub fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+        let file = self.folder.join(name);
+        let written = fs::write(&file, content);
+        written
+            .and_then(|()| fs::set_permissions(&file, fs::Permissions::from_mode(0o600)))
+            .unwrap_or_else(failed("write", &file));
+        self.owner.give(&file);
+        file
+    }
+
     /// The port of 127.0.0.1 that the server listens on if it was started so; part of the name of the socket otherwise.
     #[must_use]
     pub fn port(&self) -> u16 {

@@ -87,6 +87,26 @@ pub fn row_hashes(batch: &Batch, types: &[LogicalType], out: &mut Vec<u128>) -> 
     RowHasher::default().hash(batch, types, out)
 }
 
+/// Whether two values of a column are one in a canonical row: `2.50` and `2.5` of a decimal column are.
+///
+/// ```
+/// use intervault::column::batch::Value;
+/// use intervault::column::digest::alike;
+/// use intervault::column::logical::LogicalType;
+/// let decimal = LogicalType::Decimal { precision: 5, scale: 2 };
+/// assert!(alike(Value::Text(b"2.50"), Value::Real(2.5), decimal));
+/// assert!(!alike(Value::Text(b"2.50"), Value::Real(2.5), LogicalType::Text));
+/// ```
+#[must_use]
+pub fn alike(one: Value<'_>, other: Value<'_>, logical: LogicalType) -> bool {
+    let item = |value| {
+        let mut item = Vec::new();
+        let class = item::push_value(value, logical, &mut item);
+        (class, item)
+    };
+    item(one) == item(other)
+}
+
 /// Hashes rows; keeps its memory from one batch to the next.
 #[derive(Debug, Default)]
 pub struct RowHasher {

@@ -227,7 +227,7 @@ fn within<T: Send + 'static>(limit: Option<Duration>, work: impl FnOnce() -> T +
         Some(limit) => taken.recv_timeout(limit),
     }
     .map_err(|failure| match (failure, limit) {
-        (RecvTimeoutError::Timeout, Some(limit)) => format!("no answer within {} seconds", limit.as_secs()),
+        (RecvTimeoutError::Timeout, Some(limit)) => format!("no answer within {} s", limit.as_secs()),
         _ => "what it sends cannot be understood".to_owned(),
     })
 }

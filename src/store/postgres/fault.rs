@@ -7,6 +7,9 @@ use std::io;
 
 use crate::store::error::{StoreError, StoreErrorKind};
 
+/// What somebody who is not let in can do.
+const LET_IN: &str = "check the user and the password (PGPASSWORD, or a line in the password file ~/.pgpass)";
+
 /// What a failing call was doing, and where.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Site<'a> {
@@ -65,9 +68,14 @@ pub(super) fn kind_of_io(error: io::Error) -> StoreErrorKind {
 /// The kind of an error before there is a session.
 pub(super) fn kind_of_connecting(error: &Error) -> StoreErrorKind {
     let Some(said) = error.as_db_error() else {
+        // The client library tells by its words alone that it has no password, or none that proves enough.
+        let words = error.to_string();
+        if words == "invalid configuration" || words == "authentication error" {
+            return StoreErrorKind::NotPermitted(format!("{}: {LET_IN}", whole(error)));
+        }
         return StoreErrorKind::Unreachable(match io_cause(error) {
-            Some(cause) => cause.to_string(),
-            None => whole(error),
+            Some(cause) if cause.get_ref().is_none() => cause.to_string(),
+            _ => whole(error),
         });
     };
     match kind_of_code(said.code().code(), &words(said)) {
@@ -107,9 +115,7 @@ fn io_cause(error: &Error) -> Option<&io::Error> {
 fn kind_of_code(code: &str, words: &str) -> StoreErrorKind {
     let words = words.to_owned();
     match code {
-        "28P01" => StoreErrorKind::NotPermitted(format!(
-            "{words}: check the user and the password (PGPASSWORD, or a line in the password file ~/.pgpass)"
-        )),
+        "28P01" => StoreErrorKind::NotPermitted(format!("{words}: {LET_IN}")),
         "28000" => StoreErrorKind::NotPermitted(format!(
             "{words}: check the user, and what the server's pg_hba.conf lets in from here"
         )),

@@ -1,7 +1,9 @@
 //! The store against a server of its own.
 
+mod addressing;
 mod cut;
 mod keys;
+mod reaching;
 mod reading;
 mod writing;
 

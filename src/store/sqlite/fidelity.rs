@@ -2,21 +2,46 @@
 //!
 //! SQLite converts on the way in: by the column's affinity, a NaN to null, text that is not UTF-8 in a UTF-16 database. What
 //! was read from a column with the same declaration has been through that already and stays as it is. From another
-//! declaration it may not: such a value is refused here, before it would be changed without a word.
+//! declaration it may not: such a value is refused here, before it would be changed without a word. A decimal may become a number:
+//! another store writes it as text, and it is the same decimal as long as the number has all of its digits.
 
 use super::declared::Affinity;
 use crate::column::batch::{Column, ColumnData, Value};
+use crate::column::digest::alike;
+use crate::column::logical::LogicalType;
 
 /// Row (from 0) and reason of the first value that would be changed.
-pub(super) fn first_changed(column: &Column, affinity: Affinity, utf8: bool) -> Option<(usize, &'static str)> {
+pub(super) fn first_changed(
+    column: &Column,
+    logical: LogicalType,
+    affinity: Affinity,
+    utf8: bool,
+) -> Option<(usize, &'static str)> {
+    let changed = |value| match changed(value, affinity, utf8) {
+        Some(_) if matches!(logical, LogicalType::Decimal { .. }) && same_decimal(value, logical, affinity) => None,
+        reason => reason,
+    };
     if keeps_all(&column.data, affinity, utf8) {
         let stray = column
             .strays
             .iter()
-            .find_map(|(row, value)| changed(value.as_value(), affinity, utf8).map(|reason| (*row as usize, reason)));
+            .find_map(|(row, value)| changed(value.as_value()).map(|reason| (*row as usize, reason)));
         return stray;
     }
-    (0..column.len()).find_map(|row| changed(column.get(row), affinity, utf8).map(|reason| (row, reason)))
+    (0..column.len()).find_map(|row| changed(column.get(row)).map(|reason| (row, reason)))
+}
+
+/// Whether the number that SQLite makes of a text in a numeric column is the same decimal.
+fn same_decimal(value: Value<'_>, logical: LogicalType, affinity: Affinity) -> bool {
+    let Value::Text(text) = value else { return false };
+    if affinity == Affinity::Text {
+        return false;
+    }
+    let Ok(text) = std::str::from_utf8(text) else { return false };
+    let whole = text.parse().ok().filter(|_| affinity != Affinity::Real).map(Value::Integer);
+    let numbers = whole.into_iter().chain(text.parse().ok().map(Value::Real));
+    // SQLite makes an integer of what has no fraction and a real of the rest; if both would do they are one decimal.
+    numbers.take(1).any(|number| alike(value, number, logical))
 }
 
 /// Whether no value of the main storage class can be changed.
@@ -188,11 +213,62 @@ mod tests {
         assert_eq!(needless, Vec::<String>::new(), "refused though they would stay as they are");
     }
 
+    /// What SQLite makes of a decimal that is let through is the same decimal.
+    #[test]
+    fn a_decimal_in_digits_becomes_the_number_that_it_is_or_is_refused() {
+        let decimal = LogicalType::Decimal { precision: 0, scale: 0 };
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t(a DECIMAL(9,2))").unwrap();
+        let mut taken = 0;
+        for text in [
+            "2.50",
+            "-0.1",
+            "0",
+            "-7",
+            "007.10",
+            "123456789012345",
+            "9223372036854775807",
+            "9223372036854775808",
+            "1e5",
+            "0.1000000000000000055511151231257827",
+            "12345678901234567.89",
+            "9007199254740993",
+            "9007199254740993.0",
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "",
+        ] {
+            let mut column = Column::new(crate::column::batch::ColumnData::Text(Default::default()));
+            column.push(Value::Text(text.as_bytes()));
+            if first_changed(&column, decimal, Affinity::Numeric, true).is_none() {
+                connection.execute("DELETE FROM t", []).unwrap();
+                connection.execute("INSERT INTO t VALUES (?1)", [text]).unwrap();
+                let stored: OwnedValue = connection
+                    .query_row("SELECT a FROM t", [], |row| {
+                        Ok(match row.get_ref(0)? {
+                            ValueRef::Integer(number) => OwnedValue::Integer(number),
+                            ValueRef::Real(number) => OwnedValue::Real(number),
+                            other => OwnedValue::Text(other.as_bytes()?.to_vec()),
+                        })
+                    })
+                    .unwrap();
+                assert!(alike(Value::Text(text.as_bytes()), stored.as_value(), decimal), "{text} became {stored:?}");
+                taken += 1;
+            }
+        }
+        assert_eq!(taken, 12, "texts that were let through");
+        let mut text = Column::new(crate::column::batch::ColumnData::Text(Default::default()));
+        text.push(Value::Text(b"2.50"));
+        assert!(first_changed(&text, LogicalType::Date, Affinity::Numeric, true).is_some(), "only decimals");
+    }
+
     #[test]
     fn a_stray_is_found_behind_a_main_class_that_is_safe() {
         let mut column = Column::new(ColumnData::Integer(Vec::new()));
         column.push(Value::Integer(1));
         column.push(Value::Text(b"2024-01-01"));
+        let first_changed = |column: &Column, affinity, utf8| first_changed(column, LogicalType::Any, affinity, utf8);
         assert_eq!(first_changed(&column, Affinity::Integer, true), None);
         column.push(Value::Text(b"17"));
         assert_eq!(first_changed(&column, Affinity::Integer, true).map(|(row, _)| row), Some(2));

@@ -216,7 +216,7 @@ impl Place<'_> {
             {
                 return refused(*row as usize, "a null would become a new row number");
             }
-            if let Some((row, reason)) = fidelity::first_changed(column, *affinity, self.utf8) {
+            if let Some((row, reason)) = fidelity::first_changed(column, target.logical, *affinity, self.utf8) {
                 return refused(row, reason);
             }
         }
