@@ -21,6 +21,12 @@ pub fn confirm(output: &Output, question: &str) -> Result<bool, Failure> {
     confirm_from(&mut stdin.lock(), output, question)
 }
 
+/// Whether somebody is there who answers questions.
+#[must_use]
+pub fn answers(output: &Output) -> bool {
+    !output.json() && std::io::stdin().is_terminal()
+}
+
 /// What a person brings when a medium is full.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Medium {
@@ -37,11 +43,10 @@ pub enum Medium {
 /// # Errors
 /// The input cannot be read.
 pub fn next_medium(output: &Output, reason: &str, device: &str, wanted: &str) -> Result<Medium, Failure> {
-    let stdin = std::io::stdin();
-    if output.json() || !stdin.is_terminal() {
+    if !answers(output) {
         return Ok(Medium::Nothing);
     }
-    next_medium_from(&mut stdin.lock(), output, reason, device, wanted)
+    next_medium_from(&mut std::io::stdin().lock(), output, reason, device, wanted)
 }
 
 /// As [`next_medium`], from any input. The end of the input brings nothing.

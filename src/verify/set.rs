@@ -6,7 +6,7 @@ use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
 use crate::base::position::Position;
 use crate::column::digest::RowHasher;
-use crate::format::catalog::BucketEntry;
+use crate::format::catalog::{BucketEntry, ChunkEntry};
 use crate::format::chunk::PieceEntry;
 use crate::section::rows::SectionTable;
 use crate::volume::error::VolumeError;
@@ -18,7 +18,8 @@ use crate::volume::summary::BucketTable;
 const WRONG: &str = "bring the volume that should be there, or make it readable";
 
 /// What to try where the end of a section is on a volume that is not here.
-const END_WANTED: &str = "bring the volume that ends it; without it only buckets known to be whole are replaced";
+pub(super) const END_WANTED: &str =
+    "bring the volume that ends it; without it only buckets known to be whole are replaced";
 
 /// What to try with a set that was never finished.
 const UNFINISHED: &str = "the backup was interrupted: take a new one; what it holds can be restored (--partial)";
@@ -198,7 +199,7 @@ fn rows_of(set: &SetReader<'_>, section: &SectionView, jobs: usize, monitor: &dy
                 }
                 Err((level, what)) => {
                     lost = true;
-                    let costs = format!("{} rows of {name}{}", chunk.entry.rows, when(chunk));
+                    let costs = format!("{} rows of {name}{}", chunk.entry.rows, when(&chunk.entry));
                     let found = damage(place(chunk), format!("table {name}: {what}"));
                     verified.findings.push(Finding { level, costs, ..found });
                 }
@@ -229,9 +230,9 @@ fn place(chunk: &ChunkRef) -> Position {
         .with_rows(chunk.entry.first_row, u64::from(chunk.entry.rows))
 }
 
-fn when(chunk: &ChunkRef) -> String {
+pub(super) fn when(chunk: &ChunkEntry) -> String {
     use crate::base::time::{Instant, Span};
-    let span = Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop));
+    let span = Span::new(Instant(chunk.first), Instant(chunk.stop));
     span.map_or_else(String::new, |span| format!(" between {} and {}", span.start, span.stop))
 }
 
@@ -258,7 +259,7 @@ fn prove_chunk(
 }
 
 /// Compares what the rows gave with what end mark and catalog say of the section.
-fn totals(section: &SectionView, buckets: &BucketTable, rows: u64, verified: &mut Verified) {
+pub(super) fn totals(section: &SectionView, buckets: &BucketTable, rows: u64, verified: &mut Verified) {
     let at = Position::UNKNOWN.with_section(section.number);
     let name = &section.header.table;
     let mut find = |what: String| verified.findings.push(damage(at, what));

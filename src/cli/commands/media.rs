@@ -199,7 +199,12 @@ impl<'o> Shelf<'o> {
 
 impl Supplier for Shelf<'_> {
     /// A device that was named and will not do is told, and the next one taken.
-    fn next(&self, volume: &NewVolume<'_>, reason: &str) -> Result<Choice, DeviceError> {
+    fn next(
+        &self,
+        volume: &NewVolume<'_>,
+        reason: &str,
+        leave: &mut dyn FnMut() -> Result<(), DeviceError>,
+    ) -> Result<Choice, DeviceError> {
         let mut state = self.state();
         let mut reason = reason.to_owned();
         while let Some(device) = self.devices.get(state.taken) {
@@ -212,6 +217,10 @@ impl Supplier for Shelf<'_> {
                 }
                 Err(error) => reason = format!("{reason}; {error}"),
             }
+        }
+        // Where nobody answers nothing is taken out.
+        if prompt::answers(self.output) {
+            leave()?;
         }
         Ok(self.asked(&mut state, volume, reason))
     }
