@@ -207,7 +207,7 @@ fn files_class(error: &FilesError) -> Class {
 
 fn store_class(error: &StoreError) -> Class {
     match error.kind {
-        StoreErrorKind::NotFound | StoreErrorKind::NoTable(_) => Class::Nothing,
+        StoreErrorKind::NotFound | StoreErrorKind::NoTable(_) | StoreErrorKind::Unreachable(_) => Class::Nothing,
         StoreErrorKind::Busy | StoreErrorKind::InUse(_) => Class::Busy,
         StoreErrorKind::NotPermitted(_) => Class::NotPermitted,
         StoreErrorKind::Full => Class::Full,

@@ -44,6 +44,8 @@ const SHELL: &[&str] = &[
 const FOREIGN: &[(&str, &[&str])] = &[
     ("bincode", &["format/codec.rs"]),
     ("rusqlite", &["store/sqlite", "demo/"]),
+    ("postgres_protocol", &["store/postgres/"]),
+    ("tokio_postgres", &["store/postgres/"]),
     ("memmap2", &["device/map.rs"]),
     ("globset", &["files/pattern.rs"]),
     ("clap", &["cli/"]),

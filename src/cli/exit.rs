@@ -175,13 +175,16 @@ impl From<&DeviceErrorKind> for Exit {
 impl From<&StoreErrorKind> for Exit {
     fn from(kind: &StoreErrorKind) -> Exit {
         match kind {
-            StoreErrorKind::NotFound | StoreErrorKind::NoTable(_) => Exit::Nothing,
+            StoreErrorKind::NotFound | StoreErrorKind::NoTable(_) | StoreErrorKind::Unreachable(_) => Exit::Nothing,
             StoreErrorKind::Busy | StoreErrorKind::InUse(_) => Exit::Busy,
             StoreErrorKind::NotPermitted(_) => Exit::NotPermitted,
             StoreErrorKind::Full => Exit::Full,
             StoreErrorKind::Damaged(_) => Exit::Damage,
             StoreErrorKind::Refused(_) | StoreErrorKind::Unsupported(_) => Exit::NotRestorable,
-            StoreErrorKind::NotADatabase(_) | StoreErrorKind::Stopped | StoreErrorKind::Other { .. } => Exit::Failed,
+            StoreErrorKind::NotADatabase(_)
+            | StoreErrorKind::Lost(_)
+            | StoreErrorKind::Stopped
+            | StoreErrorKind::Other { .. } => Exit::Failed,
         }
     }
 }

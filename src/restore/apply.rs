@@ -256,7 +256,9 @@ impl Work<'_> {
             return Err(changed(&unit.table.table, unit.part));
         }
         let deleted = delete(replacement.as_mut(), unit, target, &seen)?;
-        let Inserted { keys, by_bucket } = self.insert(replacement.as_mut(), todo, target)?;
+        let by_bucket = self.insert(replacement.as_mut(), todo, target)?;
+        let (clock, days) = unit.days();
+        let keys = replacement.inserted(&target.schema, clock, days)?;
         report.apply_time += began.elapsed();
         let buckets = by_bucket.len() as u64;
         let began = Clock::now();
@@ -292,15 +294,10 @@ impl Work<'_> {
     }
 
     /// Reads the chunks that the unit needs, proves each against its directory, inserts the rows that are the unit's.
-    fn insert(
-        &self,
-        replacement: &mut dyn Replacement,
-        todo: &Todo<'_>,
-        target: &BoundTable,
-    ) -> Result<Inserted, Error> {
+    fn insert(&self, replacement: &mut dyn Replacement, todo: &Todo<'_>, target: &BoundTable) -> Result<Sums, Error> {
         let (unit, monitor, name) = (&todo.rows, self.monitor, &todo.rows.table.table);
         let chunks = chunks(unit.table, unit.part);
-        let mut inserted = Inserted::default();
+        let mut inserted = Sums::default();
         let mut rows = 0u64;
         ordered(
             self.options.decoders(),
@@ -317,9 +314,9 @@ impl Work<'_> {
             },
             |(picked, source, bytes)| {
                 for (row, hash) in picked.when.iter().zip(&picked.hashes) {
-                    inserted.by_bucket.entry(bucket(row)).or_default().add(*hash);
+                    inserted.entry(bucket(row)).or_default().add(*hash);
                 }
-                inserted.keys.add(&replacement.insert(&target.schema, &source.mapping.columns, &picked.batch)?);
+                replacement.insert(&target.schema, &source.mapping.columns, &picked.batch)?;
                 rows = rows.saturating_add(picked.batch.rows as u64);
                 monitor.advance(Task::Restore, picked.batch.rows as u64, bytes);
                 if monitor.cancelled() { Err(cancelled()) } else { Ok(()) }
@@ -380,13 +377,6 @@ fn look_again(replacement: &mut dyn Replacement, todo: &Todo<'_>, contents: &mut
         Some(saved) if saved != seen.goes => Err(changed(&unit.table.table, unit.part)),
         _ => Ok(seen),
     }
-}
-
-/// What went in.
-#[derive(Default)]
-struct Inserted {
-    keys: KeyRuns,
-    by_bucket: Sums,
 }
 
 /// Deletes the rows that go.

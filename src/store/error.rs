@@ -18,11 +18,17 @@ pub struct StoreError {
 #[non_exhaustive]
 pub enum StoreErrorKind {
     /// There is no such database.
-    #[error("there is no such database: check the path; intervault never creates one on its own")]
+    #[error("there is no such database: check the path or the name; intervault never creates one on its own")]
     NotFound,
     /// It is something else.
     #[error("this is not a database that can be read: {0}")]
     NotADatabase(String),
+    /// The server does not answer, or does not speak as a server of this kind.
+    #[error("the server cannot be reached: {0}")]
+    Unreachable(String),
+    /// The connection to the server broke. What was not committed before is not there.
+    #[error("the connection to the server was lost: {0}: look whether the server runs, then run again")]
+    Lost(String),
     /// Another connection holds the lock.
     #[error("the database is locked by another connection: try again when that has finished")]
     Busy,

@@ -4,6 +4,8 @@
 //! from the last key of the run before, less 2: as close as two runs can be) and its length less 1. All are LEB128
 //! varints in their shortest form, so that a list has one spelling.
 
+use std::collections::BTreeMap;
+
 /// Row keys: runs of consecutive numbers, ascending, each at least one number away from the next.
 ///
 /// ```
@@ -114,6 +116,34 @@ impl KeyRuns {
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.iter().map(|(first, last)| last.abs_diff(first).saturating_add(1)).fold(0, u64::saturating_add)
+    }
+
+    /// The list with keys replaced: each that is among `moved` by the one beside it there, all at once. `None` if none is.
+    ///
+    /// ```
+    /// use intervault::store::control::KeyRuns;
+    /// let keys = KeyRuns::of_keys(&[1, 2, 3, 9]);
+    /// let moved = [(2, 3), (3, 7), (5, 6)].into();
+    /// assert_eq!(keys.renamed(&moved), Some(KeyRuns::of_keys(&[1, 3, 7, 9])));
+    /// assert_eq!(keys.renamed(&[(5, 6)].into()), None);
+    /// ```
+    #[must_use]
+    pub fn renamed(&self, moved: &BTreeMap<i64, i64>) -> Option<KeyRuns> {
+        let mut renamed = KeyRuns::default();
+        let mut came = Vec::new();
+        for (first, last) in self.iter() {
+            let mut next = Some(first);
+            for (old, new) in moved.range(first..=last) {
+                came.push(*new);
+                if let Some(from) = next.filter(|from| from < old) {
+                    renamed.add_run(from, old.saturating_sub(1));
+                }
+                next = old.checked_add(1);
+            }
+            next.filter(|from| *from <= last).into_iter().for_each(|from| renamed.add_run(from, last));
+        }
+        renamed.add_keys(&came);
+        (!came.is_empty()).then_some(renamed)
     }
 
     /// The compact bytes.
@@ -261,7 +291,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_list_is_the_set_of_its_keys(parts in prop::collection::vec(prop::collection::vec(-40i64..40, 0..12), 0..6)) {
+        fn a_list_is_the_set_of_its_keys(
+            parts in prop::collection::vec(prop::collection::vec(-40i64..40, 0..12), 0..6),
+            moved in prop::collection::vec((-45i64..45, -60i64..60), 0..12),
+        ) {
             let mut keys = KeyRuns::default();
             let mut set = BTreeSet::new();
             for part in &parts {
@@ -274,6 +307,11 @@ mod tests {
             prop_assert!((-41..41).all(|key| keys.holds(key) == set.contains(&key)));
             prop_assert_eq!(keys.rows(), set.len() as u64);
             prop_assert_eq!(keys.last(), set.last().copied());
+            let moved: BTreeMap<i64, i64> = moved.into_iter().collect();
+            let renamed = set.iter().map(|key| moved.get(key).unwrap_or(key)).copied().collect::<BTreeSet<_>>();
+            let any = set.iter().any(|key| moved.contains_key(key));
+            let expected = any.then(|| KeyRuns::of_keys(&renamed.into_iter().collect::<Vec<_>>()));
+            prop_assert_eq!(keys.renamed(&moved), expected);
             prop_assert_eq!(KeyRuns::from_bytes(&keys.to_bytes()), Ok(keys));
         }
 

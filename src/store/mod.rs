@@ -2,8 +2,14 @@
 
 pub mod control;
 pub mod error;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod intake;
 mod keys;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod name;
 pub mod none;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod traits;

@@ -39,6 +39,11 @@ pub trait Store: Send + Sync {
     /// The database is read-only, locked or full.
     fn replace(&self) -> Result<Box<dyn Replacement>, StoreError>;
 
+    /// How many [`Writer`]s may be at work side by side. They may wait for each other where they change the same table.
+    fn writers(&self) -> usize {
+        1
+    }
+
     /// Opens the database for several changes, one after the other, each a transaction of its own.
     ///
     /// # Errors
@@ -306,16 +311,33 @@ pub trait Replacement {
     /// As [`Replacement::delete`].
     fn delete_all(&mut self, table: &TableSchema) -> Result<u64, StoreError>;
 
-    /// Inserts rows; the batch's column `i` goes to the table's column `columns[i]`. Returns the keys that they got: above
-    /// every key that the table had in this transaction, those of deleted rows included, so that a later change can put
-    /// deleted rows back under their own keys; or, where a column is the key, what that column says.
+    /// Inserts rows; the batch's column `i` goes to the table's column `columns[i]`. [`Replacement::inserted`] says by which keys
+    /// they are named.
+    ///
+    /// Where a database lets keys be chosen, rows get such as lie above every key that the table had in this transaction, those
+    /// of deleted rows included, so that a later change can put deleted rows back under their own keys; or, where a column is
+    /// the key, what that column says.
     ///
     /// # Errors
     /// A rule of the database forbids a row, row keys are used up, or the database is full or fails.
-    fn insert(&mut self, table: &TableSchema, columns: &[usize], batch: &Batch) -> Result<KeyRuns, StoreError>;
+    fn insert(&mut self, table: &TableSchema, columns: &[usize], batch: &Batch) -> Result<(), StoreError>;
 
-    /// As [`Replacement::insert`], row `i` under `keys[i]`. A row whose key is taken gets a new one, above all that the table
-    /// has, all of `keys`, and `above`, the highest key of rows that are still to come; returns how many did.
+    /// The keys of the rows that [`Replacement::insert`] has put into the table in this transaction. The days are those in which
+    /// all of them lie, as in [`Snapshot::scan_days`]; without a clock the whole table may be searched for them.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    fn inserted(
+        &mut self,
+        table: &TableSchema,
+        clock: Option<&Clock>,
+        days: (Option<Day>, Option<Day>),
+    ) -> Result<KeyRuns, StoreError>;
+
+    /// As [`Replacement::insert`], row `i` under `keys[i]`, the key that it had when it was deleted. Where a database lets keys
+    /// be chosen, only a row whose key is taken gets a new one, above all that the table has, all of `keys`, and `above`, the
+    /// highest key of rows that are still to come. Where it does not, every row gets a new one. Returns how many did. What the
+    /// journal says of such rows is put right by [`Replacement::unit_undone`].
     ///
     /// # Errors
     /// As [`Replacement::insert`]. Where a column of the table is the key, a taken key is refused: another key would be
@@ -369,6 +391,9 @@ pub trait Replacement {
 
     /// Takes back the line of an applied unit, and its ranges. In a run that has not ended the line says planned again, so that
     /// going on with the run does it once more. False if there is no such line; then nothing was changed.
+    ///
+    /// Rows that [`Replacement::insert_keyed`] has put back under other keys in this transaction may be those that earlier runs
+    /// inserted: the lines of their applied units name them by their new keys from now on.
     ///
     /// # Errors
     /// As [`Replacement::set_state`].

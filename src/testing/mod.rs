@@ -1,6 +1,8 @@
 //! What the project's own tests, benches and fuzz targets share: generators, doubles, fuzz bodies. No part of the product:
 //! it may import every layer, nothing outside tests imports it.
 
+#[cfg(feature = "postgres")]
+pub mod cluster;
 pub mod fault;
 pub mod fuzz;
 pub mod fuzz_column;

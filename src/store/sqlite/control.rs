@@ -8,10 +8,10 @@
 //! names it; nothing is guessed, as rows are deleted by what these lines say.
 
 use rusqlite::{Params, params};
+use std::collections::BTreeMap;
 
 use super::fault::Site;
 use super::line::{Line, civil, hex, sides};
-use super::name::quoted;
 use super::reader::Reader;
 use super::shape;
 use crate::base::time::Instant;
@@ -20,6 +20,7 @@ use crate::store::control::{
     UndoPlace, Unit, UnitStatus,
 };
 use crate::store::error::{StoreError, StoreErrorKind};
+use crate::store::name::quoted;
 
 const READ: &str = "read the restore journal";
 const WRITE: &str = "write the restore journal";
@@ -309,6 +310,23 @@ impl Control<'_> {
         }
         self.execute("DELETE FROM main.intervault_range WHERE run = ?1 AND unit = ?2", params![run, unit])?;
         Ok(true)
+    }
+
+    /// Rows of a table have other keys now: applied units of runs before `run` name them by these.
+    pub(super) fn rename(&self, run: u64, table: &str, moved: &BTreeMap<i64, i64>) -> Result<(), StoreError> {
+        let before = "WHERE run < ?1 AND status = ?2 AND table_name = ?3 COLLATE NOCASE";
+        let values = params![self.whole(run)?, UnitStatus::Applied.word(), table];
+        let lines = self.select(WRITE, UNITS, before, values, |line| {
+            let keys = KeyRuns::from_bytes(&line.blob(13)?).map_err(|error| line.odd(13, &error.to_string()))?;
+            Ok((line.integer(0)?, line.integer(1)?, keys))
+        })?;
+        for (run, unit, keys) in lines {
+            if let Some(keys) = keys.renamed(moved) {
+                let sql = "UPDATE main.intervault_unit SET keys = ?3 WHERE run = ?1 AND number = ?2";
+                self.execute(sql, params![run, unit, keys.to_bytes()])?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes down what became of a run; false if there is none of that number.

@@ -4,10 +4,10 @@ use rusqlite::types::{Value as SqlValue, ValueRef};
 use std::collections::BTreeMap;
 
 use super::declared::Affinity;
-use super::name::quoted;
 use super::shape::Shape;
 use crate::base::time::{DAY, Day, Instant, civil_of_day};
 use crate::schema::clock::{Clock, ClockKind};
+use crate::store::name::quoted;
 use crate::store::traits::DayCount;
 
 /// A condition on one column, with what its parameters stand for.

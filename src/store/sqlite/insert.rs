@@ -11,12 +11,12 @@ use std::collections::BTreeSet;
 
 use super::fault::Site;
 use super::fidelity;
-use super::name::quoted;
 use super::replace::no_key;
 use super::shape::{self, RowKey, Shape};
 use crate::column::batch::{Batch, Column, ColumnData, Value};
 use crate::store::control::KeyRuns;
 use crate::store::error::{StoreError, StoreErrorKind};
+use crate::store::name::quoted;
 
 const INSERT: &str = "insert rows";
 /// Rows of one INSERT statement: it saves starting a statement for each row.
@@ -73,14 +73,14 @@ impl Place<'_> {
     }
 
     /// Inserts row `i` under the row number `keys[i]`, or, where that is taken, under a new one, above `above` too; returns
-    /// how many got a new one.
+    /// for each that got a new one the old and the new.
     pub(super) fn insert_keyed(
         &self,
         columns: &[usize],
         keys: &[i64],
         above: Option<i64>,
         batch: &Batch,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Vec<(i64, i64)>, StoreError> {
         self.check(columns, batch)?;
         let misfit = |text: String| Err(self.site.fail(INSERT, StoreErrorKind::Unsupported(text)));
         if keys.len() != batch.rows {
@@ -91,10 +91,11 @@ impl Place<'_> {
                 return misfit("the row numbers are not those in the column that is the row number".to_owned());
             }
             self.rows(columns, batch, false)?.up_to(batch.rows, None, &mut |_| Ok(()))?;
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let homeless = if self.shape.rowid_column.is_some() { BTreeSet::new() } else { self.homeless(keys)? };
         let mut keys = keys.to_vec();
+        let mut moved = Vec::with_capacity(homeless.len());
         if !homeless.is_empty() {
             let natural = highest(self.connection, self.shape).map_err(self.site.during(INSERT))?.unwrap_or(0);
             let given = keys.iter().copied().chain(above).max().unwrap_or(natural);
@@ -102,12 +103,12 @@ impl Place<'_> {
             for row in &homeless {
                 last = last.checked_add(1).ok_or_else(|| self.used_up(last))?;
                 if let Some(key) = keys.get_mut(*row) {
-                    *key = last;
+                    moved.push((std::mem::replace(key, last), last));
                 }
             }
         }
         self.rows(columns, batch, true)?.up_to(batch.rows, Some(&keys), &mut |_| Ok(()))?;
-        Ok(homeless.len() as u64)
+        Ok(moved)
     }
 
     /// The rows (from 0) whose row number another row has: one of the table, or one before it in the list.

@@ -6,8 +6,8 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::name::quoted;
 use super::shape::{RowKey, Shape};
+use crate::store::name::quoted;
 use crate::store::traits::Part;
 
 /// Short walks by which density is judged, and rows in each.

@@ -17,12 +17,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::days::DayWalk;
 use super::declared::Affinity;
 use super::fault::Site;
-use super::intake::{Guess, Intake};
 use super::listing::Listing;
 use super::shape::Shape;
-use crate::column::batch::Batch;
+use crate::column::batch::{Batch, Value};
 use crate::column::logical::LogicalType;
 use crate::store::error::{StoreError, StoreErrorKind};
+use crate::store::intake::{Guess, Intake};
 use crate::store::traits::DayCount;
 
 const TAKE: &CStr = c"intervault_take";
@@ -72,7 +72,7 @@ impl Scan<'_> {
                 let text = format!("there is no column {index}, counted from 0");
                 return Err(site.fail("read the table", StoreErrorKind::Unsupported(text)));
             };
-            values.push(super::name::quoted(&column.name));
+            values.push(crate::store::name::quoted(&column.name));
         }
         Ok(values)
     }
@@ -176,7 +176,7 @@ impl Reader {
         let mut statement = self.connection.prepare(&sql).map_err(&failed)?;
         let mut rows = statement.query(scan.parameters.as_slice()).map_err(&failed)?;
         while let Some(row) = rows.next().map_err(&failed)? {
-            if !through_function && !held(&self.intake).take(|index| row.get_ref(index).unwrap_or(ValueRef::Null)) {
+            if !through_function && !held(&self.intake).take(|index| row.get_ref(index).map_or(Value::Null, value)) {
                 continue;
             }
             let full = held(&self.intake).deliver();
@@ -189,6 +189,17 @@ impl Reader {
             Some((keys, batch)) => sink(keys, batch),
             None => Ok(()),
         }
+    }
+}
+
+/// A value of a row.
+const fn value(value: ValueRef<'_>) -> Value<'_> {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(v) => Value::Integer(v),
+        ValueRef::Real(v) => Value::Real(v),
+        ValueRef::Text(v) => Value::Text(v),
+        ValueRef::Blob(v) => Value::Blob(v),
     }
 }
 

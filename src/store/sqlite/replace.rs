@@ -8,7 +8,7 @@
 //! - After the first failure of a change nothing more is done, and nothing can be committed.
 
 use rusqlite::Connection;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -17,7 +17,6 @@ use super::connect;
 use super::control::Control;
 use super::fault::Site;
 use super::insert::{Place, highest};
-use super::name::quoted;
 use super::reader::Reader;
 use super::shape::{self, RowKey, Shape};
 use super::snapshot::{run_keyed, run_runs};
@@ -27,6 +26,7 @@ use crate::schema::clock::Clock;
 use crate::schema::table::TableSchema;
 use crate::store::control::{KeyRuns, Range, Run, RunStatus, State, Unit};
 use crate::store::error::{StoreError, StoreErrorKind};
+use crate::store::name::quoted;
 use crate::store::traits::{KeyedSink, Replacement, Writer};
 
 const CHANGE: &str = "change the database";
@@ -94,6 +94,10 @@ pub(super) struct SqliteReplacement<'a> {
     checked: HashMap<String, Rc<Shape>>,
     /// For each table the highest row number that it had before a deletion in this transaction.
     freed: HashMap<String, i64>,
+    /// For each table the row numbers that new rows got.
+    inserted: HashMap<String, KeyRuns>,
+    /// For each table the rows that were put back under other row numbers: the old one and the new one.
+    moved: HashMap<String, BTreeMap<i64, i64>>,
     control_is_there: bool,
 }
 
@@ -123,6 +127,8 @@ impl<'a> SqliteReplacement<'a> {
             committed: false,
             checked: HashMap::new(),
             freed: HashMap::new(),
+            inserted: HashMap::new(),
+            moved: HashMap::new(),
             control_is_there: false,
         })
     }
@@ -276,8 +282,21 @@ impl Replacement for SqliteReplacement<'_> {
         })
     }
 
-    fn insert(&mut self, table: &TableSchema, columns: &[usize], batch: &Batch) -> Result<KeyRuns, StoreError> {
-        self.change(table, |this, site, shape| this.place(site, shape).insert(columns, batch))
+    fn insert(&mut self, table: &TableSchema, columns: &[usize], batch: &Batch) -> Result<(), StoreError> {
+        self.change(table, |this, site, shape| {
+            let keys = this.place(site, shape).insert(columns, batch)?;
+            this.inserted.entry(shape.schema.name.clone()).or_default().add(&keys);
+            Ok(())
+        })
+    }
+
+    fn inserted(
+        &mut self,
+        table: &TableSchema,
+        _clock: Option<&Clock>,
+        _days: (Option<Day>, Option<Day>),
+    ) -> Result<KeyRuns, StoreError> {
+        Ok(self.inserted.get(&table.name).cloned().unwrap_or_default())
     }
 
     fn insert_keyed(
@@ -288,7 +307,12 @@ impl Replacement for SqliteReplacement<'_> {
         above: Option<i64>,
         batch: &Batch,
     ) -> Result<u64, StoreError> {
-        self.change(table, |this, site, shape| this.place(site, shape).insert_keyed(columns, keys, above, batch))
+        self.change(table, |this, site, shape| {
+            let moved = this.place(site, shape).insert_keyed(columns, keys, above, batch)?;
+            let renumbered = moved.len() as u64;
+            this.moved.entry(shape.schema.name.clone()).or_default().extend(moved);
+            Ok(renumbered)
+        })
     }
 
     fn scan_runs(
@@ -333,7 +357,14 @@ impl Replacement for SqliteReplacement<'_> {
     }
 
     fn unit_undone(&mut self, run: u64, unit: u32) -> Result<bool, StoreError> {
-        self.control(|control| control.unit_undone(run, unit))
+        let moved = std::mem::take(&mut self.moved);
+        self.control(|control| {
+            moved
+                .iter()
+                .filter(|(_, moved)| !moved.is_empty())
+                .try_for_each(|(table, moved)| control.rename(run, table, moved))?;
+            control.unit_undone(run, unit)
+        })
     }
 
     fn end_run(&mut self, run: u64, status: RunStatus, ended_unix: Option<i64>) -> Result<bool, StoreError> {

@@ -5,10 +5,10 @@ use rusqlite::Connection;
 use super::declared::{Affinity, affinity, logical};
 use super::fault::Site;
 use super::listing::Listed;
-use super::name::quoted;
 use super::reader::Reader;
 use crate::schema::table::{ColumnSchema, TableSchema};
 use crate::store::error::{StoreError, StoreErrorKind};
+use crate::store::name::quoted;
 
 /// How rows of a table are told apart.
 #[derive(Debug, Clone, PartialEq, Eq)]

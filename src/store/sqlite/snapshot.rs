@@ -11,7 +11,6 @@ use super::connect;
 use super::control::Control;
 use super::days;
 use super::fault::Site;
-use super::name::quoted;
 use super::reader::{Reader, Scan};
 use super::shape::{self, RowKey, Shape};
 use crate::base::time::Day;
@@ -19,6 +18,7 @@ use crate::schema::clock::{Clock, ClockKind};
 use crate::schema::table::TableSchema;
 use crate::store::control::{KeyRuns, Range, Run, State, Unit};
 use crate::store::error::{StoreError, StoreErrorKind};
+use crate::store::name::quoted;
 use crate::store::traits::{DayCount, KeyedSink, Part, RowSink, Snapshot};
 
 const BEGIN: &str = "begin to read the database";

@@ -7,13 +7,13 @@
 
 use rusqlite::Connection;
 use rusqlite::ffi;
-use rusqlite::types::ValueRef;
 use std::cell::Cell;
 use std::ffi::{CStr, c_int, c_void};
 use std::slice;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::intake::Intake;
+use crate::column::batch::Value;
+use crate::store::intake::Intake;
 
 /// Makes `name` a function of any number of arguments that takes them as a row into `intake`; its result is 1 if the
 /// batch is full then, else 0.
@@ -60,9 +60,9 @@ unsafe extern "C" fn take(context: *mut ffi::sqlite3_context, count: c_int, valu
         // SAFETY: a value of this call; nothing is done with any of them between reading it and copying it.
         Some(value) => unsafe { read(*value) }.unwrap_or_else(|| {
             lost.set(true);
-            ValueRef::Null
+            Value::Null
         }),
-        None => ValueRef::Null,
+        None => Value::Null,
     });
     // SAFETY: the context of this call.
     unsafe {
@@ -79,15 +79,15 @@ unsafe extern "C" fn take(context: *mut ffi::sqlite3_context, count: c_int, valu
 /// # Safety
 /// `value` is an argument of the running call, and the result is not used after another call about this value.
 #[inline]
-unsafe fn read<'v>(value: *mut ffi::sqlite3_value) -> Option<ValueRef<'v>> {
+unsafe fn read<'v>(value: *mut ffi::sqlite3_value) -> Option<Value<'v>> {
     // SAFETY: as promised above.
     unsafe {
         Some(match ffi::sqlite3_value_type(value) {
-            ffi::SQLITE_INTEGER => ValueRef::Integer(ffi::sqlite3_value_int64(value)),
-            ffi::SQLITE_FLOAT => ValueRef::Real(ffi::sqlite3_value_double(value)),
-            ffi::SQLITE_TEXT => ValueRef::Text(bytes(ffi::sqlite3_value_text(value).cast(), value)?),
-            ffi::SQLITE_BLOB => ValueRef::Blob(bytes(ffi::sqlite3_value_blob(value).cast(), value)?),
-            _ => ValueRef::Null,
+            ffi::SQLITE_INTEGER => Value::Integer(ffi::sqlite3_value_int64(value)),
+            ffi::SQLITE_FLOAT => Value::Real(ffi::sqlite3_value_double(value)),
+            ffi::SQLITE_TEXT => Value::Text(bytes(ffi::sqlite3_value_text(value).cast(), value)?),
+            ffi::SQLITE_BLOB => Value::Blob(bytes(ffi::sqlite3_value_blob(value).cast(), value)?),
+            _ => Value::Null,
         })
     }
 }
@@ -117,8 +117,7 @@ unsafe fn bytes<'v>(first: *const u8, value: *mut ffi::sqlite3_value) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::column::batch::Value;
-    use crate::store::sqlite::intake::Guess;
+    use crate::store::intake::Guess;
 
     /// What a connection's function took from one statement.
     fn taken(sql: &str, columns: usize) -> Vec<Vec<crate::column::batch::OwnedValue>> {

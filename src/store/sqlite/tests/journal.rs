@@ -398,7 +398,8 @@ fn databases_of_every_sort_can_have_a_journal() {
         change(&store, |change| {
             let schema = change.schema("hsplit")?.unwrap();
             change.delete_all(&schema)?;
-            let keys = change.insert(&schema, &[0], &batch(&[vec![Value::Integer(2)]]))?;
+            change.insert(&schema, &[0], &batch(&[vec![Value::Integer(2)]]))?;
+            let keys = change.inserted(&schema, None, (None, None))?;
             assert!(change.unit_applied(&Unit { keys, ..applied(&unit) }, &[])?);
             Ok(())
         });

@@ -11,7 +11,11 @@ fn insert(replacement: &mut dyn Replacement, schema: &TableSchema, values: &[i64
     let rows: Vec<Vec<Value<'_>>> = values.iter().map(|value| vec![Value::Integer(*value)]).collect();
     let mut rows = batch(&rows);
     rows.columns.resize(1, crate::column::batch::Column::new(crate::column::batch::ColumnData::Integer(Vec::new())));
-    replacement.insert(schema, &[0], &rows).unwrap().iter().collect()
+    let before = replacement.inserted(schema, None, (None, None)).unwrap();
+    replacement.insert(schema, &[0], &rows).unwrap();
+    let all = replacement.inserted(schema, None, (None, None)).unwrap();
+    let new = all.iter().flat_map(|(first, last)| first..=last).filter(|key| !before.holds(*key));
+    KeyRuns::of_keys(&new.collect::<Vec<_>>()).iter().collect()
 }
 
 fn insert_keyed(replacement: &mut dyn Replacement, schema: &TableSchema, rows: &[(i64, i64)]) -> u64 {
@@ -70,7 +74,8 @@ fn rows_are_numbered_from_the_highest_on() {
         let fixture = Fixture::new(sql);
         let (mut replacement, schema) = begin(&fixture.store());
         let values: Vec<Vec<Value<'_>>> = (100..140).map(|value| vec![Value::Integer(value)]).collect();
-        let keys = replacement.insert(&schema, &[column], &batch(&values)).unwrap();
+        replacement.insert(&schema, &[column], &batch(&values)).unwrap();
+        let keys = replacement.inserted(&schema, None, (None, None)).unwrap();
         assert_eq!(keys.iter().collect::<Vec<_>>(), [expected], "{sql}");
         replacement.commit().unwrap();
         let name = if sql.contains("_rowid_") { "_rowid_" } else { "rowid" };

@@ -99,7 +99,7 @@ fn names_of_every_sort_are_read() {
     let names = ["select", "a b", "quo\"te", "d'or", "semi;colon", "-- comment", "☎ calls", "[x]", "rowid", "x\u{301}"];
     let fixture = Fixture::new("CREATE TABLE seed(a)");
     for name in names {
-        let quoted = crate::store::sqlite::name::quoted(name);
+        let quoted = crate::store::name::quoted(name);
         let sql = format!("CREATE TABLE {quoted}({quoted} TEXT, \"%s\" INTEGER); INSERT INTO {quoted} VALUES ('v', 3)");
         fixture.connection().execute_batch(&sql).unwrap();
     }

@@ -1,7 +1,7 @@
-//! The one function that puts an identifier into SQL.
+//! The one function that puts an identifier into SQL, for all stores.
 
-/// The identifier in double quotes, quotes inside doubled. Double-quoted strings are switched off on every connection, so
-/// that a column that does not exist is an error and never a text.
+/// The identifier in double quotes, quotes inside doubled. SQLite would take one that is no column's for a text: that is switched
+/// off on every connection.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -1,11 +1,9 @@
 //! Where the rows of a running scan gather, column by column, until a batch is full.
 
-use rusqlite::types::ValueRef;
-
 use crate::column::batch::{Batch, Column, ColumnData, OwnedValue, Strings, Value};
 
-/// Most bytes that a batch may gather before it is handed on, whatever the caller asks for: with one more row of SQLite's
-/// largest value a column stays under the 4 GiB that its offsets can count.
+/// Most bytes that a batch may gather before it is handed on, whatever the caller asks for: with one more row of a
+/// database's largest value a column stays under the 4 GiB that its offsets can count.
 const BYTES_CAP: usize = 1 << 30;
 /// Most rows that columns are sized for in advance.
 const ROWS_AHEAD: usize = 65_536;
@@ -70,23 +68,23 @@ impl Intake {
 
     /// Takes a row, value by value (the key first, where there is one); true once the batch is full.
     ///
-    /// SQLite gives a key as an integer always; anything else counts as 0.
+    /// A key is an integer always; anything else counts as 0.
     #[inline]
-    pub(super) fn take<'v>(&mut self, value: impl Fn(usize) -> ValueRef<'v>) -> bool {
+    pub(super) fn take<'v>(&mut self, value: impl Fn(usize) -> Value<'v>) -> bool {
         let lead = usize::from(self.keyed);
         if self.keyed {
-            self.keys.push(if let ValueRef::Integer(key) = value(0) { key } else { 0 });
+            self.keys.push(if let Value::Integer(key) = value(0) { key } else { 0 });
         }
         let mut bytes = self.columns.len().saturating_mul(8);
         let start = self.held_rows.saturating_mul(self.columns.len());
         let held = self.held.get_mut(start..).unwrap_or_default();
         for (index, ((place, holds), column)) in held.iter_mut().zip(&self.holds).zip(&mut self.columns).enumerate() {
             let value = match (value(index.wrapping_add(lead)), holds) {
-                (ValueRef::Integer(number), true) => {
+                (Value::Integer(number), true) => {
                     *place = number;
                     continue;
                 }
-                (other, _) => borrowed(other),
+                (other, _) => other,
             };
             if let Value::Text(string) | Value::Blob(string) = value {
                 bytes = bytes.saturating_add(string.len());
@@ -178,16 +176,6 @@ fn room(guess: Guess, rows: usize) -> ColumnData {
     }
 }
 
-fn borrowed(value: ValueRef<'_>) -> Value<'_> {
-    match value {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(v) => Value::Integer(v),
-        ValueRef::Real(v) => Value::Real(v),
-        ValueRef::Text(v) => Value::Text(v),
-        ValueRef::Blob(v) => Value::Blob(v),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,21 +184,21 @@ mod tests {
     fn a_batch_ends_at_its_rows_or_its_bytes() {
         let mut intake = Intake::default();
         intake.start(vec![Guess::Text], false, 9, 3, 1_000_000);
-        let full: Vec<bool> = (0..3).map(|_| intake.take(|_| ValueRef::Text(b"abc"))).collect();
+        let full: Vec<bool> = (0..3).map(|_| intake.take(|_| Value::Text(b"abc"))).collect();
         assert_eq!(full, [false, false, true]);
         assert_eq!(intake.deliver().unwrap().1.rows, 3);
         assert!(intake.deliver().is_none());
         intake.start(vec![Guess::Text], false, 9, 100, 30);
-        assert!(!intake.take(|_| ValueRef::Text(b"0123456789")));
-        assert!(intake.take(|_| ValueRef::Text(b"0123456789")));
+        assert!(!intake.take(|_| Value::Text(b"0123456789")));
+        assert!(intake.take(|_| Value::Text(b"0123456789")));
     }
 
     #[test]
     fn keys_and_rows_stay_together_and_a_wrong_guess_does_no_harm() {
         let mut intake = Intake::default();
         intake.start(vec![Guess::Integer, Guess::Blob], true, 2, 10, 1_000);
-        intake.take(|index| [ValueRef::Integer(-5), ValueRef::Text(b"x"), ValueRef::Null][index]);
-        intake.take(|index| [ValueRef::Integer(6), ValueRef::Integer(1), ValueRef::Real(0.5)][index]);
+        intake.take(|index| [Value::Integer(-5), Value::Text(b"x"), Value::Null][index]);
+        intake.take(|index| [Value::Integer(6), Value::Integer(1), Value::Real(0.5)][index]);
         let (keys, batch) = intake.deliver().unwrap();
         assert_eq!(keys, [-5, 6]);
         assert_eq!(batch.row(0).collect::<Vec<_>>(), [Value::Text(b"x"), Value::Null]);
@@ -221,8 +209,8 @@ mod tests {
     fn rows_without_columns_are_counted() {
         let mut intake = Intake::default();
         intake.start(Vec::new(), false, 2, 10, 1_000);
-        intake.take(|_| ValueRef::Null);
-        intake.take(|_| ValueRef::Null);
+        intake.take(|_| Value::Null);
+        intake.take(|_| Value::Null);
         assert_eq!(intake.deliver().unwrap().1, Batch { columns: Vec::new(), rows: 2 });
     }
 }

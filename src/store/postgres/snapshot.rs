@@ -1,0 +1,262 @@
+//! One state of the database, read by several sessions: the first exports its snapshot, the others begin with it.
+
+use postgres::Client;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::address::Address;
+use super::connect::{self, Purpose};
+use super::fault::Site;
+use super::reader::Scan;
+use super::shape::{self, Listing, Shape};
+use super::{parts, rules};
+use crate::base::time::Day;
+use crate::schema::clock::Clock;
+use crate::schema::table::TableSchema;
+use crate::store::control::{KeyRuns, Range, Run, State, Unit};
+use crate::store::error::{StoreError, StoreErrorKind};
+use crate::store::traits::{DayCount, KeyedSink, Part, RowSink, Snapshot};
+
+const BEGIN: &str = "begin to read the database";
+const READ: &str = "read the table";
+const LOOK: &str = "look at the table";
+/// A snapshot for everything that is read; rows come in the order in which they lie.
+const TRANSACTION: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+                           SET LOCAL synchronize_seqscans = off; SET LOCAL max_parallel_workers_per_gather = 0";
+
+/// The snapshot; its transactions end when it is dropped.
+///
+/// The sink of a scan must not call the snapshot that it is fed from: it might wait for the session that feeds it.
+pub(super) struct PostgresSnapshot {
+    place: String,
+    schema: String,
+    /// Those that scan, and before them one for everything else; or a single one for all.
+    sessions: Vec<Mutex<Client>>,
+    listing: OnceLock<Arc<Listing>>,
+    notices: Vec<String>,
+}
+
+impl std::fmt::Debug for PostgresSnapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresSnapshot").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+impl PostgresSnapshot {
+    /// Begins to read with `readers` sessions, at least one, and one more for questions.
+    pub(super) fn begin(address: &Address, readers: usize) -> Result<PostgresSnapshot, StoreError> {
+        let place = address.to_string();
+        let site = Site::database(&place);
+        let mut first = connect::open(address, Purpose::Reading)?;
+        first.batch_execute(TRANSACTION).map_err(site.during(BEGIN))?;
+        let mut notices = Vec::new();
+        let mut others = Vec::new();
+        match first.query_one("SELECT pg_export_snapshot()", &[]).and_then(|row| row.try_get::<_, String>(0)) {
+            Ok(snapshot) => {
+                for _ in 0..readers.max(1) {
+                    let mut other = connect::open(address, Purpose::Reading)?;
+                    other.batch_execute(TRANSACTION).map_err(site.during(BEGIN))?;
+                    let sql = format!("SET TRANSACTION SNAPSHOT '{}'", snapshot.replace('\'', "''"));
+                    other.batch_execute(&sql).map_err(site.during(BEGIN))?;
+                    others.push(Mutex::new(other));
+                }
+            }
+            Err(error) if error.as_db_error().is_some() => {
+                notices.push(format!(
+                    "the server cannot share a snapshot between sessions ({error}): the tables are read by one session alone"
+                ));
+                // The transaction has failed, and nothing was read in it yet.
+                first
+                    .batch_execute("ROLLBACK")
+                    .and_then(|()| first.batch_execute(TRANSACTION))
+                    .map_err(site.during(BEGIN))?;
+            }
+            Err(error) => return Err(site.during(BEGIN)(error)),
+        }
+        let sessions = std::iter::once(Mutex::new(first)).chain(others).collect();
+        let schema = address.schema().to_owned();
+        Ok(PostgresSnapshot { place, schema, sessions, listing: OnceLock::new(), notices })
+    }
+
+    fn site(&self) -> Site<'_> {
+        Site::database(&self.place)
+    }
+
+    fn at<'s>(&'s self, table: &'s TableSchema) -> Site<'s> {
+        Site::table(&self.place, &table.name)
+    }
+
+    fn session(&self, number: usize) -> Result<MutexGuard<'_, Client>, StoreError> {
+        match self.sessions.get(number) {
+            Some(session) => Ok(session.lock().unwrap_or_else(PoisonError::into_inner)),
+            None => {
+                let message = "the snapshot has no session".to_owned();
+                Err(self.site().fail(BEGIN, StoreErrorKind::Other { code: "none".to_owned(), message }))
+            }
+        }
+    }
+
+    /// The session of a reader, from 0.
+    fn reader(&self, number: usize) -> Result<MutexGuard<'_, Client>, StoreError> {
+        match self.sessions.len().saturating_sub(1) {
+            0 => self.session(0),
+            readers => self.session(number.checked_rem(readers).unwrap_or(0).saturating_add(1)),
+        }
+    }
+
+    /// All tables, asked for once.
+    fn listing(&self) -> Result<Arc<Listing>, StoreError> {
+        if let Some(listing) = self.listing.get() {
+            return Ok(Arc::clone(listing));
+        }
+        let listing = Arc::new(shape::load(&mut *self.session(0)?, self.site(), &self.schema, None)?);
+        Ok(Arc::clone(self.listing.get_or_init(|| listing)))
+    }
+
+    fn with_shape<T>(
+        &self,
+        op: &str,
+        table: &TableSchema,
+        work: impl FnOnce(&Shape) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        work(shape::same(&*self.listing()?, self.at(table), op, table)?)
+    }
+}
+
+impl Snapshot for PostgresSnapshot {
+    fn readers(&self) -> usize {
+        self.sessions.len().saturating_sub(1).max(1)
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.notices.clone()
+    }
+
+    fn schema(&self, table: &str) -> Result<Option<TableSchema>, StoreError> {
+        Ok(self.listing()?.table(table).map(|shape| shape.schema.clone()))
+    }
+
+    fn writable(&self, table: &TableSchema) -> Result<(), StoreError> {
+        self.with_shape(LOOK, table, |shape| rules::writable(&mut *self.session(0)?, self.at(table), shape))
+    }
+
+    fn unique_columns(&self, table: &TableSchema) -> Result<Vec<Vec<usize>>, StoreError> {
+        self.with_shape(LOOK, table, |shape| {
+            rules::unique(&mut *self.session(0)?, shape).map_err(self.at(table).during(LOOK))
+        })
+    }
+
+    fn tables(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.listing()?.names())
+    }
+
+    fn unlisted(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let mut unlisted = self.listing()?.unlisted();
+        let sql = "SELECT n.nspname::text, count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                   WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' \
+                   AND n.nspname NOT IN ($1, 'intervault', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%' \
+                   AND NOT EXISTS (SELECT FROM pg_depend d \
+                   WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') GROUP BY 1 ORDER BY 1";
+        let rows = self.session(0)?.query(sql, &[&self.schema]).map_err(self.site().during("list the schemas"))?;
+        for row in &rows {
+            let pair = row.try_get(0).and_then(|name: String| Ok((name, row.try_get::<_, i64>(1)?)));
+            let (name, count) = pair.map_err(self.site().during("list the schemas"))?;
+            let tables = if count == 1 { "1 table lies".to_owned() } else { format!("{count} tables lie") };
+            let reason =
+                format!("{tables} in another schema: name it in the URL, ?schema={name}, and back it up by itself");
+            unlisted.push((format!("{name}.*"), reason));
+        }
+        Ok(unlisted)
+    }
+
+    fn parts(&self, table: &TableSchema, rows: u64) -> Result<Vec<Part>, StoreError> {
+        let op = "cut the table into parts";
+        self.with_shape(op, table, |shape| {
+            parts::parts(&mut *self.session(0)?, shape, rows).map_err(self.at(table).during(op))
+        })
+    }
+
+    /// Nothing tells how rows lie but reading them all.
+    fn days_in_order(&self, _table: &TableSchema, _clock: &Clock) -> Result<Option<Vec<DayCount>>, StoreError> {
+        Ok(None)
+    }
+
+    fn scan(
+        &self,
+        reader: usize,
+        table: &TableSchema,
+        part: &Part,
+        batch_rows: usize,
+        batch_bytes: usize,
+        sink: &mut RowSink<'_>,
+    ) -> Result<(), StoreError> {
+        self.with_shape(READ, table, |shape| {
+            let columns: Vec<usize> = (0..shape.schema.columns.len()).collect();
+            let scan = Scan { rows: part.rows, batch_rows, batch_bytes, ..Scan::new(shape, &columns, false) };
+            let keys = (part.first, part.last);
+            scan.blocks_of(&mut *self.reader(reader)?, self.at(table), keys, &mut |_, batch| sink(batch))
+        })
+    }
+
+    fn scan_days(
+        &self,
+        reader: usize,
+        table: &TableSchema,
+        clock: &Clock,
+        days: (Option<Day>, Option<Day>),
+        columns: &[usize],
+        sink: &mut RowSink<'_>,
+    ) -> Result<(), StoreError> {
+        self.with_shape(READ, table, |shape| {
+            let scan = Scan::new(shape, columns, false);
+            let client = &mut *self.reader(reader)?;
+            scan.days(client, self.at(table), Some(clock), days, &mut |_, batch| sink(batch))
+        })
+    }
+
+    fn scan_keyed(
+        &self,
+        reader: usize,
+        table: &TableSchema,
+        clock: Option<&Clock>,
+        days: (Option<Day>, Option<Day>),
+        columns: &[usize],
+        sink: &mut KeyedSink<'_>,
+    ) -> Result<(), StoreError> {
+        self.with_shape(READ, table, |shape| {
+            let scan = Scan::new(shape, columns, true);
+            let client = &mut *self.reader(reader)?;
+            scan.days(client, self.at(table), clock, days, &mut |keys, batch| sink(&keys, batch))
+        })
+    }
+
+    fn scan_runs(
+        &self,
+        reader: usize,
+        table: &TableSchema,
+        keys: &KeyRuns,
+        columns: &[usize],
+        sink: &mut KeyedSink<'_>,
+    ) -> Result<(), StoreError> {
+        self.with_shape(READ, table, |shape| {
+            let scan = Scan::new(shape, columns, true);
+            let client = &mut *self.reader(reader)?;
+            scan.runs(client, self.at(table), keys, &mut |keys, batch| sink(&keys, batch))
+        })
+    }
+
+    fn state(&self) -> Result<State, StoreError> {
+        Ok(State::default())
+    }
+
+    fn runs(&self) -> Result<Vec<Run>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn units(&self, _run: u64) -> Result<Vec<Unit>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn ranges(&self) -> Result<Vec<Range>, StoreError> {
+        Ok(Vec::new())
+    }
+}
