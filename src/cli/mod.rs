@@ -195,7 +195,7 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
             config.devices(&mut options.devices);
             let job = Job::new(Kind::Check).devices(&options.devices);
             let proves = options.work == CheckWork::Verify;
-            job.run(journal(proves), output, |job| commands::check::run(&options, job, output))
+            job.run(journal(proves), output, |job| commands::check::run(&options, config, job, output))
         }
         Command::Prune(args) => {
             let mut options = args.options()?;

@@ -3,7 +3,7 @@
 
 use super::finding::{Finding, Level};
 use super::media::{COPY, MediaProof, prove_blocks};
-use super::set::{END_WANTED, Verified, totals, when};
+use super::set::{END_WANTED, Verified, not_judged, of_set, totals, when};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::position::Position;
 use crate::column::digest::RowHasher;
@@ -18,6 +18,7 @@ use crate::volume::catalog::{Catalog, CatalogSection, begins_catalog};
 use crate::volume::reader::Blocks;
 use crate::volume::scanner::ScannedBlock;
 use crate::volume::section::{SectionSource, SectionView};
+use crate::volume::set::SetReader;
 use crate::volume::summary::{BucketTable, chunk_entry, first_header};
 use std::collections::BTreeMap;
 
@@ -322,6 +323,41 @@ impl SectionProof {
         verified.buckets = verified.buckets.saturating_add(self.buckets.len() as u64);
         proved.tables.push((table, self.rows));
     }
+}
+
+/// Verifies the volumes of a set in the order in which they come. `next` is given the numbers of those that are left, and says
+/// which of them is at hand now; `None` if the first of them does not come. Of a volume with several copies one is read.
+pub fn verify_in_turn(
+    set: &SetReader<'_>,
+    next: &mut dyn FnMut(&[u32]) -> Option<u32>,
+    monitor: &dyn Monitor,
+) -> Verified {
+    let (mut proof, mut unopened) = (SetProof::default(), Verified::default());
+    proof.know(set.sections());
+    let mut missing = set.missing_volumes();
+    let here = set.volumes().iter().filter(|volume| volume.name.is_some());
+    let mut left: Vec<u32> = here.map(|volume| volume.number).collect();
+    while let Some(first) = left.first().copied() {
+        let Some(number) = next(&left) else {
+            missing.push(first);
+            left.remove(0);
+            continue;
+        };
+        left.retain(|other| *other != number);
+        let name = set.copies(number).into_iter().next().unwrap_or_default();
+        let chunks = set.sections().iter().flat_map(|section| &section.chunks);
+        let rows = chunks.filter(|chunk| chunk.entry.volume == number).map(|chunk| u64::from(chunk.entry.rows));
+        monitor.begin(Task::Verify, &format!("volume {number}"), rows.fold(0, u64::saturating_add));
+        match set.blocks(number, &name) {
+            Ok(blocks) => proof.volume(&blocks, monitor),
+            Err(error) => not_judged(number, &name, &error, &mut unopened),
+        }
+        monitor.end(Task::Verify);
+    }
+    missing.sort_unstable();
+    let SetProved { verified, .. } = proof.finish();
+    let findings = [of_set(set, &missing), unopened.findings, verified.findings].concat();
+    Verified { not_judged: unopened.not_judged, findings, ..verified }
 }
 
 fn damage(at: Position, what: String, costs: String) -> Finding {

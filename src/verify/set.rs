@@ -76,8 +76,9 @@ pub fn verify_set(set: &SetReader<'_>, jobs: usize, monitor: &dyn Monitor) -> Ve
     verified
 }
 
-fn media(set: &SetReader<'_>, verified: &mut Verified) {
-    let missing = set.missing_volumes();
+/// What is said of a set as a whole of which these volumes are not here.
+pub(super) fn of_set(set: &SetReader<'_>, missing: &[u32]) -> Vec<Finding> {
+    let mut findings = Vec::new();
     let incomplete = |what: String, advice: &'static str| Finding {
         level: Level::Incomplete,
         volume: None,
@@ -88,18 +89,23 @@ fn media(set: &SetReader<'_>, verified: &mut Verified) {
     };
     let label = &set.label().label;
     if set.is_interrupted() {
-        verified.findings.push(incomplete(format!("set {label} was never finished"), UNFINISHED));
+        findings.push(incomplete(format!("set {label} was never finished"), UNFINISHED));
     }
     if !missing.is_empty() {
         let numbers: Vec<String> = missing.iter().map(u32::to_string).collect();
         let what = format!("volume {} of set {label} is not here", numbers.join(", "));
-        verified.findings.push(incomplete(what, "bring it to this device"));
+        findings.push(incomplete(what, "bring it to this device"));
     }
     for error in set.wrong_volumes() {
         let found =
             if error.is_damage() { damage(error.position(), String::new()) } else { incomplete(String::new(), WRONG) };
-        verified.findings.push(Finding { what: error.to_string(), at: error.position(), ..found });
+        findings.push(Finding { what: error.to_string(), at: error.position(), ..found });
     }
+    findings
+}
+
+fn media(set: &SetReader<'_>, verified: &mut Verified) {
+    verified.findings.extend(of_set(set, &set.missing_volumes()));
     let mut before: Option<MediaProof> = None;
     for number in set.volumes().iter().filter(|volume| volume.name.is_some()).map(|volume| volume.number) {
         let mut best: Option<MediaProof> = None;
@@ -113,6 +119,18 @@ fn media(set: &SetReader<'_>, verified: &mut Verified) {
         }
         before = best;
     }
+}
+
+/// Notes that a copy of a volume cannot be opened.
+pub(super) fn not_judged(number: u32, name: &str, error: &VolumeError, verified: &mut Verified) {
+    let at = error.position().within(Position::volume(number));
+    let found = Finding { volume: Some(name.to_owned()), ..damage(at, error.to_string()) };
+    verified.findings.push(if error.is_damage() {
+        found
+    } else {
+        Finding { level: Level::Incomplete, advice: WRONG, ..found }
+    });
+    verified.not_judged.push(name.to_owned());
 }
 
 /// Judges one copy of a volume, which follows `before` if that is the volume before it.
@@ -131,14 +149,7 @@ fn copy(
     let proof = match proof {
         Ok(proof) => proof,
         Err(error) => {
-            let at = error.position().within(Position::volume(number));
-            let found = Finding { volume: Some(name.to_owned()), ..damage(at, error.to_string()) };
-            verified.findings.push(if error.is_damage() {
-                found
-            } else {
-                Finding { level: Level::Incomplete, advice: WRONG, ..found }
-            });
-            verified.not_judged.push(name.to_owned());
+            not_judged(number, name, &error, verified);
             return None;
         }
     };

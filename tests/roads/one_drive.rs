@@ -94,3 +94,124 @@ fn a_backup_reads_each_tape_back_before_it_is_changed() {
     let verified = json(&[&["check"], &names[..], &["--verify"]].concat(), 0);
     assert_eq!(verified["sets"][0]["complete"], true);
 }
+
+/// What is asked for when a tape is to be read.
+const WANTED: &str = "or q to go on without it:";
+
+/// Six volumes on three tapes, taken out.
+fn three_tapes() -> Drive {
+    let mut drive = Drive::new();
+    let (tapes, said) = drive.backup(1, &[], 0);
+    assert_eq!(tapes, 3, "{said}");
+    drive.take_out();
+    drive
+}
+
+/// What a program on a terminal asks for, by the numbers of the volumes that it wants; `None` stands for the last one.
+fn wanted(asked: &str) -> Option<u32> {
+    let (_, what) = asked.rsplit_once("Wanted is ").unwrap_or_else(|| panic!("nothing is asked for: {asked}"));
+    what.strip_prefix("volume ").map(|rest| rest.split(',').next().unwrap().parse().unwrap())
+}
+
+impl Drive {
+    /// Answers every question of a program with the tape that has what is wanted, and with Enter. What was asked for, all that was
+    /// shown, and the status.
+    fn serve(&mut self, terminal: &mut Terminal) -> (Vec<Option<u32>>, String, Option<i32>) {
+        let (mut asked, mut all) = (Vec::new(), String::new());
+        loop {
+            let (said, ended) = terminal.shows_or_ends(WANTED);
+            all.push_str(&said);
+            if let Some(status) = ended {
+                return (asked, all, status.code());
+            }
+            let number = wanted(&said);
+            asked.push(number);
+            assert!(asked.len() < 20, "it asks for ever: {all}");
+            // Two volumes on each.
+            self.put(number.map_or(6, |number| number as usize).div_ceil(2));
+            terminal.types("\n");
+        }
+    }
+}
+
+#[test]
+fn a_check_asks_for_each_tape_once() {
+    let mut drive = three_tapes();
+    for (first, questions) in [(3, vec![Some(1), Some(3)]), (1, vec![None, Some(1), Some(3)])] {
+        drive.put(first);
+        let mut terminal = drive.start(&["check", &drive.name(), "--verify"]);
+        let (asked, said, status) = drive.serve(&mut terminal);
+        assert_eq!((asked, status), (questions, Some(0)), "{said}");
+        assert!(said.contains("40,001 rows") && !said.contains("incomplete"), "{said}");
+    }
+    // A list is of what is there.
+    drive.put(1);
+    let mut terminal = drive.start(&["check", &drive.name(), "--list"]);
+    let (asked, said, status) = drive.serve(&mut terminal);
+    assert_eq!((asked, status), (vec![], Some(5)), "{said}");
+}
+
+#[test]
+fn damage_on_a_tape_is_found_when_its_turn_comes() {
+    let mut drive = three_tapes();
+    drive.put(2);
+    let mut bytes = fs::read(drive.place("drive.tap")).unwrap();
+    bytes[20_000] ^= 1;
+    fs::write(drive.place("drive.tap"), bytes).unwrap();
+    drive.put(3);
+    let mut terminal = drive.start(&["check", &drive.name(), "--verify"]);
+    let (asked, said, status) = drive.serve(&mut terminal);
+    assert_eq!((asked, status), (vec![Some(1), Some(3)], Some(4)), "{said}");
+    assert!(said.contains("damage: ") && said.contains("rows of hsplit"), "{said}");
+}
+
+#[test]
+fn a_wrong_tape_and_one_that_never_comes_are_named() {
+    let mut drive = three_tapes();
+    drive.put(3);
+    let mut terminal = drive.start(&["check", &drive.name(), "--verify"]);
+    assert_eq!(wanted(&terminal.shows(WANTED)), Some(1));
+    drive.put(2);
+    terminal.types("\n");
+    let said = terminal.shows(WANTED);
+    assert!(wanted(&said) == Some(1) && said.contains("-F-03.") && said.contains("drive.tap holds "), "{said}");
+    drive.put(9);
+    terminal.types("\n");
+    let said = terminal.shows(WANTED);
+    assert!(wanted(&said) == Some(1) && said.contains("drive.tap holds no volume"), "{said}");
+    // The drive is open to others meanwhile, and so is the name of another one.
+    terminal.types("nosuch\n");
+    let said = terminal.shows(WANTED);
+    assert!(said.contains("nosuch is neither a configured device nor a folder"), "{said}");
+    terminal.types("q\n");
+    assert_eq!(wanted(&terminal.shows(WANTED)), Some(2), "the other volume of that tape");
+    terminal.types("q\n");
+    assert_eq!(wanted(&terminal.shows(WANTED)), Some(3));
+    let second = format!("tape:{}\n", drive.tape(2).display());
+    terminal.types(&second);
+    let (said, status) = terminal.ends();
+    assert_eq!(status.code(), Some(5), "{said}");
+    assert!(said.contains("volume 1, 2 of set ") && !said.contains("damage"), "{said}");
+}
+
+#[test]
+fn where_nobody_answers_what_is_there_is_all() {
+    let mut drive = three_tapes();
+    drive.put(1);
+    let listed = json(&["check", &drive.name(), "--verify"], 5);
+    assert_eq!(listed["sets"][0]["missing_volumes"], serde_json::json!([3]));
+    drive.put(3);
+    let (said, err) = super::commands::run(&["check", &drive.name(), "--verify"], 5);
+    assert!(said.contains("volume 1, 2, 3, 4 is not here"), "{said}{err}");
+}
+
+#[test]
+fn ctrl_c_at_the_question_ends_a_check() {
+    let mut drive = three_tapes();
+    drive.put(3);
+    let mut terminal = drive.start(&["check", &drive.name(), "--verify"]);
+    terminal.shows(WANTED);
+    terminal.types("\x03");
+    let (said, status) = terminal.ends();
+    assert!(said.contains("interrupted: ") && !status.success(), "{said}");
+}

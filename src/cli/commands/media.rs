@@ -151,24 +151,12 @@ impl<'o> Shelf<'o> {
         }
     }
 
-    /// The device that a person named. A word alone is a name of the configuration or a folder that is there: a folder is not
-    /// made of what somebody meant as an answer.
-    fn named(&self, text: &str) -> Result<DevicePath, String> {
-        let device = self.round.config.device(&parse::device(text)?);
-        match &device {
-            DevicePath::Pipe => Err("a pipe takes a set as a whole".to_owned()),
-            DevicePath::Path(path) if !path.is_absolute() && !text.contains('/') && !path.is_dir() => {
-                Err(format!("{text} is neither a configured device nor a folder; for a new folder write ./{text}"))
-            }
-            _ => Ok(device),
-        }
-    }
-
     /// Asks for the next medium until one comes that will do, or none.
     fn asked(&self, state: &mut State, volume: &NewVolume<'_>, mut reason: String) -> Choice {
         let wanted = format!("volume {}, {}", volume.number, volume.label);
         loop {
-            let ask = || prompt::next_medium(self.output, &reason, &state.last.to_string(), &wanted);
+            let said = format!("{reason}. The next medium is for {wanted}");
+            let ask = || prompt::medium(self.output, &said, &state.last.to_string(), "end here");
             let asked = interrupt::waiting(ask);
             // Whoever cannot be understood brings nothing.
             let text = match asked.unwrap_or(Medium::Nothing) {
@@ -178,7 +166,7 @@ impl<'o> Shelf<'o> {
                 Medium::Changed => return Choice::Changed,
                 Medium::Device(text) => text,
             };
-            let opened = self.named(&text).and_then(|device| match device == state.last {
+            let opened = named(self.round.config, &text).and_then(|device| match device == state.last {
                 true => Ok((device, None)),
                 false => match self.brought(&device) {
                     Ok(opened) => Ok((device, Some(opened))),
@@ -194,6 +182,19 @@ impl<'o> Shelf<'o> {
                 Err(why) => reason = why,
             }
         }
+    }
+}
+
+/// The device that a person named. A word alone is a name of the configuration or a folder that is there: a folder is not made
+/// of what somebody meant as an answer.
+pub(super) fn named(config: &Config, text: &str) -> Result<DevicePath, String> {
+    let device = config.device(&parse::device(text)?);
+    match &device {
+        DevicePath::Pipe => Err("a pipe takes a set as a whole".to_owned()),
+        DevicePath::Path(path) if !path.is_absolute() && !text.contains('/') && !path.is_dir() => {
+            Err(format!("{text} is neither a configured device nor a folder; for a new folder write ./{text}"))
+        }
+        _ => Ok(device),
     }
 }
 
