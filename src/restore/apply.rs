@@ -14,6 +14,7 @@ use super::rules::Rule;
 use super::settled::Settled;
 use super::target::{Contents, Scan, Seen, Sums, UnitRows, bucket, changed, compare, look, read_again};
 use super::units::{Part, UnitPlan, mark, unit, units};
+use super::workers::Order;
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
 use crate::base::time::{Instant, Span};
@@ -116,11 +117,12 @@ impl Work<'_> {
             report.undo = Some(undo);
             report.undo_time = began.elapsed();
         }
+        let order = Order::of(snapshot.as_ref(), &todo)?;
         drop(snapshot);
         let set_aside = last.filter(|last| last.status == RunStatus::Begun).map(|last| last.number);
         let run = self.begin(writer.as_mut(), &todo, set_aside, report)?;
         report.run = Some(run);
-        self.replace(writer.as_mut(), run, &todo, report)
+        self.replace(writer.as_mut(), run, &todo, &order, report)
     }
 
     /// What later members were restored into is left alone, and only the journal tells where that is.
@@ -210,35 +212,8 @@ impl Work<'_> {
         self.sets.iter().map(member).collect()
     }
 
-    /// Replaces the units that are still to be replaced, and ends the run.
-    pub(super) fn replace(
-        &self,
-        writer: &mut dyn Writer,
-        run: u64,
-        todo: &[Todo<'_>],
-        report: &mut RestoreReport,
-    ) -> Result<(), Error> {
-        let rows = todo.iter().filter(|todo| !todo.done).map(|todo| todo.plan.insert).fold(0, u64::saturating_add);
-        self.monitor.begin(Task::Restore, "replacing rows", rows);
-        for (at, unit) in todo.iter().enumerate().filter(|(_, unit)| !unit.done) {
-            if self.monitor.cancelled() {
-                return Err(cancelled());
-            }
-            let mut outcome = Outcome::RolledBack;
-            let result = self.unit(writer, run, unit, report, &mut outcome);
-            if let Some(line) = report.units.get_mut(at) {
-                line.outcome = outcome;
-            }
-            result?;
-        }
-        self.monitor.end(Task::Restore);
-        let mut replacement = writer.begin()?;
-        replacement.end_run(run, RunStatus::Finished, Some(self.options.now_unix))?;
-        Ok(replacement.commit()?)
-    }
-
     /// Replaces one unit; `outcome` becomes other than rolled back when its transaction ends.
-    fn unit(
+    pub(super) fn unit(
         &self,
         writer: &mut dyn Writer,
         run: u64,
@@ -289,7 +264,8 @@ impl Work<'_> {
         *outcome = ended(&committed);
         committed?;
         report.apply_time += began.elapsed();
-        note(report, &unit.table.table, deleted, inserted.rows, buckets);
+        let table = unit.table.table.clone();
+        report.tables.push(TableReport { table, deleted, inserted: inserted.rows, buckets });
         Ok(())
     }
 
@@ -488,18 +464,6 @@ fn minus(all: Digest, some: Digest) -> Digest {
 pub(super) fn unit_report(todo: &Todo<'_>) -> UnitReport {
     let outcome = if todo.done { Outcome::ReplacedBefore } else { Outcome::NotBegun };
     UnitReport { table: todo.rows.table.table.clone(), part: todo.plan.part, outcome }
-}
-
-fn note(report: &mut RestoreReport, table: &str, deleted: u64, inserted: u64, buckets: u64) {
-    let more = TableReport { table: table.to_owned(), deleted, inserted, buckets };
-    match report.tables.last_mut() {
-        Some(last) if last.table == table => {
-            last.deleted = last.deleted.saturating_add(deleted);
-            last.inserted = last.inserted.saturating_add(inserted);
-            last.buckets = last.buckets.saturating_add(buckets);
-        }
-        _ => report.tables.push(more),
-    }
 }
 
 fn proved(payload: &[u8], source: &Source, chunk: &ChunkRef, table: &str) -> Result<ChunkRows, Error> {

@@ -28,6 +28,7 @@ mod undo;
 mod undo_rows;
 mod units;
 mod window;
+mod workers;
 
 pub use files::{FilesOptions, FilesPlan, FilesReport, FilesRestore, FilesStopped, TreePlan};
 pub use keep::Keep;

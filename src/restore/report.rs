@@ -286,10 +286,28 @@ pub struct RestoreReport {
     pub proved: bool,
     /// Time for saving the rows that go.
     pub undo_time: Duration,
-    /// Time for deleting and inserting.
+    /// Time for deleting and inserting, of all writers together.
     pub apply_time: Duration,
-    /// Time for the proof.
+    /// Time for the proof, likewise.
     pub proof_time: Duration,
+}
+
+impl RestoreReport {
+    /// Adds what became of some units.
+    pub(super) fn add(&mut self, part: RestoreReport) {
+        for more in part.tables {
+            match self.tables.iter_mut().find(|table| table.table == more.table) {
+                Some(table) => {
+                    table.deleted = table.deleted.saturating_add(more.deleted);
+                    table.inserted = table.inserted.saturating_add(more.inserted);
+                    table.buckets = table.buckets.saturating_add(more.buckets);
+                }
+                None => self.tables.push(more),
+            }
+        }
+        self.apply_time = self.apply_time.saturating_add(part.apply_time);
+        self.proof_time = self.proof_time.saturating_add(part.proof_time);
+    }
 }
 
 /// The set that has the rows which a restore deleted.

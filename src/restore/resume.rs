@@ -11,6 +11,7 @@ use super::report::{Outcome, RestorePlan, RestoreReport, Stopped, TableAction, U
 use super::rules::{Refusal, Rule};
 use super::target::{UnitRows, changed};
 use super::units::{Part, mark, unit};
+use super::workers::Order;
 use crate::base::monitor::Monitor;
 use crate::base::time::Span;
 use crate::column::digest::Digest;
@@ -135,7 +136,8 @@ fn go_on(
     let left: Vec<_> = todo.iter().filter(|unit| !unit.done).map(|unit| unit.rows.table).collect();
     of_state(&options.select, state, &left).first().map_or(Ok(()), |refusal| Err(refusal.error()))?;
     let work = Work { plan: &plan, sets, payloads: sources.payloads, store, options: &options, monitor };
-    work.replace(store.writer()?.as_mut(), run.number, &todo, report)
+    let order = Order::of(store.snapshot(1)?.as_ref(), &todo)?;
+    work.replace(store.writer()?.as_mut(), run.number, &todo, &order, report)
 }
 
 /// The units as they were cut when the run began.

@@ -148,7 +148,7 @@ pub fn undo_plan(
     // New keys are given above the highest one that any unit of the table will want.
     let mut highest: BTreeMap<String, i64> = BTreeMap::new();
     monitor.begin(Task::Plan, "comparing the undo set and the target", 0);
-    for line in lines.into_iter().filter(|line| line.status == UnitStatus::Applied).rev() {
+    for line in last_first(lines, &ranges) {
         let of_unit = ranges.iter().filter(|range| range.run == run.number && range.unit == line.number);
         let of_unit: Vec<Range> = of_unit.cloned().collect();
         let mut unit = UndoUnit::new(line, of_unit);
@@ -384,16 +384,25 @@ fn left_alone(first: &Refusal, count: usize, done: u64) -> Refusal {
 fn still(plan: &UndoPlan, set: &SetReader<'_>, store: &dyn Store, options: &UndoOptions) -> Result<(), Error> {
     let run = undoable(store, Some(plan.run.number))?;
     let snapshot = store.snapshot(1)?;
-    let lines = snapshot.units(run.number)?;
-    let applied = lines.iter().filter(|line| line.status == UnitStatus::Applied).rev();
-    if run != plan.run || !applied.eq(plan.units.iter().map(|unit| &unit.line)) {
+    let (lines, ranges) = (snapshot.units(run.number)?, snapshot.ranges()?);
+    if run != plan.run || !last_first(lines.clone(), &ranges).iter().eq(plan.units.iter().map(|unit| &unit.line)) {
         return Err(Rule::ChangedSincePlan.error(
             format!("restore {} was gone on with or taken back since this was planned", run.number),
             "nothing was changed by this: plan the undo again",
         ));
     }
-    first(&run, &snapshot.ranges()?, options)?;
+    first(&run, &ranges, options)?;
     allowed(&run, snapshot.state()?, set, &lines)
+}
+
+/// The applied units of a run, the one that was applied last first: rows come back in the order in which nothing refers to what is
+/// not there.
+fn last_first(lines: Vec<Unit>, ranges: &[Range]) -> Vec<Unit> {
+    let mut applied: Vec<Unit> = lines.into_iter().filter(|line| line.status == UnitStatus::Applied).collect();
+    let places: BTreeMap<(u64, u32), usize> =
+        ranges.iter().enumerate().map(|(place, range)| ((range.run, range.unit), place)).collect();
+    applied.sort_by_key(|line| std::cmp::Reverse((places.get(&(line.run, line.number)).copied(), line.number)));
+    applied
 }
 
 struct UndoWork<'a> {

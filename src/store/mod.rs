@@ -1,10 +1,16 @@
 //! Where rows live: databases behind one trait.
 
 pub mod control;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod cursor;
 pub mod error;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod intake;
 mod keys;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod ledger;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod line;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod name;
 pub mod none;

@@ -145,6 +145,14 @@ pub trait Snapshot: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Names of the other tables that rows of this one refer to by foreign keys, as the database gives them, sorted.
+    ///
+    /// # Errors
+    /// The database cannot be read, or the table is not as `table` says.
+    fn refers_to(&self, _table: &TableSchema) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// Names of all tables, sorted, the database's own ones left out.
     ///
     /// # Errors
@@ -260,7 +268,7 @@ pub trait Snapshot: Send + Sync {
 pub type KeyedSink<'a> = dyn FnMut(&[i64], Batch) -> Result<(), StoreError> + 'a;
 
 /// A database open for changes.
-pub trait Writer {
+pub trait Writer: Send {
     /// Begins a change: one transaction, rolled back unless [`Replacement::commit`] succeeds.
     ///
     /// # Errors

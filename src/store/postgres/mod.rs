@@ -6,18 +6,28 @@
 
 pub mod address;
 mod connect;
+mod control;
 mod copy_text;
 mod days;
 mod declared;
+mod encode;
 mod fault;
+mod fidelity;
+mod insert;
 mod keys;
+mod lock;
 mod parts;
+mod passfile;
 mod reader;
+mod replace;
 mod rules;
+mod service;
 mod shape;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod tls;
+pub mod url;
 
 use self::address::Address;
 use self::fault::Site;
@@ -29,6 +39,7 @@ use super::traits::{Replacement, Snapshot, Store, StoreIdentity, StoreLock, Writ
 pub struct PostgresStore {
     address: Address,
     identity: StoreIdentity,
+    colleagues: replace::Colleagues,
 }
 
 impl PostgresStore {
@@ -48,7 +59,7 @@ impl PostgresStore {
         };
         let server = address.server();
         let identity = StoreIdentity { kind: "postgres".to_owned(), server, database, version: String::new() };
-        Ok(PostgresStore { address: address.clone(), identity })
+        Ok(PostgresStore { address: address.clone(), identity, colleagues: replace::Colleagues::default() })
     }
 
     /// Where it is.
@@ -68,22 +79,22 @@ impl Store for PostgresStore {
     }
 
     fn replace(&self) -> Result<Box<dyn Replacement>, StoreError> {
-        Err(self.later())
+        Ok(Box::new(replace::PostgresReplacement::begin(&self.address, &self.colleagues)?))
+    }
+
+    fn writers(&self) -> usize {
+        usize::MAX
     }
 
     fn writer(&self) -> Result<Box<dyn Writer>, StoreError> {
-        Err(self.later())
+        Ok(Box::new(replace::PostgresWriter::open(&self.address, &self.colleagues)?))
     }
 
     fn lock(&self) -> Result<Box<dyn StoreLock>, StoreError> {
-        Err(self.later())
+        lock::take(&self.address, lock::For::Change)
     }
-}
 
-impl PostgresStore {
-    fn later(&self) -> StoreError {
-        let place = self.address.to_string();
-        Site::database(&place)
-            .fail("change the database", super::error::StoreErrorKind::Unsupported("later".to_owned()))
+    fn lock_for_reading(&self) -> Result<Box<dyn StoreLock>, StoreError> {
+        lock::take(&self.address, lock::For::Reading)
     }
 }

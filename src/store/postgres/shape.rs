@@ -279,6 +279,12 @@ pub(super) fn same<'l>(
     let Some(shape) = listing.table(&table.name) else {
         return Err(site.fail(op, StoreErrorKind::NoTable(table.name.clone())));
     };
+    same_columns(shape, site, op, table)?;
+    Ok(shape)
+}
+
+/// Refuses a table whose columns are not those of `table`.
+pub(super) fn same_columns(shape: &Shape, site: Site<'_>, op: &str, table: &TableSchema) -> Result<(), StoreError> {
     let columns = |schema: &TableSchema| {
         let columns = schema.columns.iter();
         columns.map(|column| (column.name.clone(), column.logical)).collect::<Vec<_>>()
@@ -287,7 +293,7 @@ pub(super) fn same<'l>(
         let text = "the table's columns are not those that were asked about: the table was changed in between";
         return Err(site.fail(op, StoreErrorKind::Unsupported(text.to_owned())));
     }
-    Ok(shape)
+    Ok(())
 }
 
 #[cfg(test)]

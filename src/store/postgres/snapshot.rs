@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::address::Address;
 use super::connect::{self, Purpose};
+use super::control::Control;
 use super::fault::Site;
 use super::reader::Scan;
 use super::shape::{self, Listing, Shape};
@@ -14,6 +15,7 @@ use crate::schema::clock::Clock;
 use crate::schema::table::TableSchema;
 use crate::store::control::{KeyRuns, Range, Run, State, Unit};
 use crate::store::error::{StoreError, StoreErrorKind};
+use crate::store::ledger::Ledger;
 use crate::store::traits::{DayCount, KeyedSink, Part, RowSink, Snapshot};
 
 const BEGIN: &str = "begin to read the database";
@@ -112,6 +114,10 @@ impl PostgresSnapshot {
         Ok(Arc::clone(self.listing.get_or_init(|| listing)))
     }
 
+    fn control<T>(&self, work: impl FnOnce(&mut Control<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        work(&mut Control { client: &mut *self.session(0)?, site: self.site() })
+    }
+
     fn with_shape<T>(
         &self,
         op: &str,
@@ -142,6 +148,12 @@ impl Snapshot for PostgresSnapshot {
     fn unique_columns(&self, table: &TableSchema) -> Result<Vec<Vec<usize>>, StoreError> {
         self.with_shape(LOOK, table, |shape| {
             rules::unique(&mut *self.session(0)?, shape).map_err(self.at(table).during(LOOK))
+        })
+    }
+
+    fn refers_to(&self, table: &TableSchema) -> Result<Vec<String>, StoreError> {
+        self.with_shape(LOOK, table, |shape| {
+            rules::refers_to(&mut *self.session(0)?, shape).map_err(self.at(table).during(LOOK))
         })
     }
 
@@ -245,18 +257,18 @@ impl Snapshot for PostgresSnapshot {
     }
 
     fn state(&self) -> Result<State, StoreError> {
-        Ok(State::default())
+        self.control(|control| control.state())
     }
 
     fn runs(&self) -> Result<Vec<Run>, StoreError> {
-        Ok(Vec::new())
+        self.control(|control| control.runs())
     }
 
-    fn units(&self, _run: u64) -> Result<Vec<Unit>, StoreError> {
-        Ok(Vec::new())
+    fn units(&self, run: u64) -> Result<Vec<Unit>, StoreError> {
+        self.control(|control| control.units(run))
     }
 
     fn ranges(&self) -> Result<Vec<Range>, StoreError> {
-        Ok(Vec::new())
+        self.control(|control| control.ranges())
     }
 }

@@ -13,8 +13,9 @@ use super::fault::Site;
 use super::fidelity;
 use super::replace::no_key;
 use super::shape::{self, RowKey, Shape};
-use crate::column::batch::{Batch, Column, ColumnData, Value};
+use crate::column::batch::{Batch, Column, Value};
 use crate::store::control::KeyRuns;
+use crate::store::cursor::Cursor;
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::name::quoted;
 
@@ -299,41 +300,6 @@ impl Rows<'_> {
     }
 }
 
-/// Goes through a column row by row, without a search for nulls and strays.
-struct Cursor<'a> {
-    column: &'a Column,
-    nulls: usize,
-    strays: usize,
-}
-
-impl<'a> Cursor<'a> {
-    fn new(column: &'a Column) -> Cursor<'a> {
-        Cursor { column, nulls: 0, strays: 0 }
-    }
-
-    /// The value of `row`; rows come ascending.
-    #[inline]
-    fn next(&mut self, row: usize) -> Value<'a> {
-        let at = row as u32;
-        if self.column.nulls.get(self.nulls) == Some(&at) {
-            self.nulls = self.nulls.wrapping_add(1);
-            return Value::Null;
-        }
-        if let Some((stray, value)) = self.column.strays.get(self.strays)
-            && *stray == at
-        {
-            self.strays = self.strays.wrapping_add(1);
-            return value.as_value();
-        }
-        match &self.column.data {
-            ColumnData::Integer(v) => v.get(row).map_or(Value::Null, |v| Value::Integer(*v)),
-            ColumnData::Real(v) => v.get(row).map_or(Value::Null, |v| Value::Real(f64::from_bits(*v))),
-            ColumnData::Text(v) => Value::Text(v.get(row)),
-            ColumnData::Blob(v) => Value::Blob(v.get(row)),
-        }
-    }
-}
-
 /// A value as a statement parameter.
 struct Bound<'a>(Value<'a>);
 
@@ -347,24 +313,5 @@ impl ToSql for Bound<'_> {
             Value::Text(v) => ValueRef::Text(v),
             Value::Blob(v) => ValueRef::Blob(v),
         }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_cursor_and_the_search_agree() {
-        let mut column = Column::new(ColumnData::Integer(Vec::new()));
-        for value in
-            [Value::Null, Value::Integer(4), Value::Text(b"x"), Value::Null, Value::Real(0.5), Value::Integer(9)]
-        {
-            column.push(value);
-        }
-        let mut cursor = Cursor::new(&column);
-        for row in 0..column.len() {
-            assert_eq!(cursor.next(row), column.get(row));
-        }
     }
 }

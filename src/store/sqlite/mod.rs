@@ -43,7 +43,6 @@ mod declared;
 mod fault;
 mod fidelity;
 mod insert;
-mod line;
 mod listing;
 mod lock;
 mod parts;

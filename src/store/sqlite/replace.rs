@@ -26,6 +26,7 @@ use crate::schema::clock::Clock;
 use crate::schema::table::TableSchema;
 use crate::store::control::{KeyRuns, Range, Run, RunStatus, State, Unit};
 use crate::store::error::{StoreError, StoreErrorKind};
+use crate::store::ledger::Ledger;
 use crate::store::name::quoted;
 use crate::store::traits::{KeyedSink, Replacement, Writer};
 
@@ -204,13 +205,13 @@ impl<'a> SqliteReplacement<'a> {
     }
 
     /// Runs a change of the control tables, which are made if they are not there.
-    fn control<T>(&mut self, work: impl FnOnce(&Control<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn control<T>(&mut self, work: impl FnOnce(&mut Control<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let path = self.path.clone();
         let site = Site::database(&path);
         self.alive(site)?;
-        let control = Control { reader: &self.reader, site };
+        let mut control = Control { reader: &self.reader, site };
         let ready = if self.control_is_there { Ok(()) } else { control.make() };
-        let result = ready.and_then(|()| work(&control));
+        let result = ready.and_then(|()| work(&mut control));
         self.control_is_there = result.is_ok();
         self.failed = result.is_err();
         result

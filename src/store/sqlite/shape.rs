@@ -116,6 +116,13 @@ pub(super) fn unique(connection: &Connection, shape: &Shape) -> rusqlite::Result
     Ok(key.into_iter().chain(rules.into_iter().map(|(_, columns)| columns)).collect())
 }
 
+/// Names of the other tables that rows of a table refer to, sorted.
+pub(super) fn refers_to(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT DISTINCT \"table\" FROM pragma_foreign_key_list(?1, 'main') \
+               WHERE \"table\" <> ?1 COLLATE NOCASE ORDER BY 1";
+    connection.prepare_cached(sql)?.query_map([table], |row| row.get(0))?.collect()
+}
+
 /// Names of all columns of a table or view, in order.
 pub(super) fn column_names(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
     Ok(raw_columns(connection, table)?.into_iter().map(|column| column.name).collect())

@@ -18,6 +18,7 @@ use crate::schema::clock::{Clock, ClockKind};
 use crate::schema::table::TableSchema;
 use crate::store::control::{KeyRuns, Range, Run, State, Unit};
 use crate::store::error::{StoreError, StoreErrorKind};
+use crate::store::ledger::Ledger;
 use crate::store::name::quoted;
 use crate::store::traits::{DayCount, KeyedSink, Part, RowSink, Snapshot};
 
@@ -81,9 +82,9 @@ impl SqliteSnapshot {
         }
     }
 
-    fn control<T>(&self, work: impl FnOnce(&Control<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn control<T>(&self, work: impl FnOnce(&mut Control<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let reader = self.idle()?;
-        work(&Control { reader: &reader, site: Site::database(&self.path) })
+        work(&mut Control { reader: &reader, site: Site::database(&self.path) })
     }
 
     /// A reader that nobody uses; if there is none, the one that is not for scans.
@@ -143,6 +144,14 @@ impl Snapshot for SqliteSnapshot {
         let reader = self.idle()?;
         let shape = shape::load_same(&reader, site, op, table)?;
         shape::unique(&reader.connection, &shape).map_err(site.during(op))
+    }
+
+    fn refers_to(&self, table: &TableSchema) -> Result<Vec<String>, StoreError> {
+        let op = "look at the foreign keys";
+        let site = Site::table(&self.path, &table.name);
+        let reader = self.idle()?;
+        let shape = shape::load_same(&reader, site, op, table)?;
+        shape::refers_to(&reader.connection, &shape.schema.name).map_err(site.during(op))
     }
 
     fn parts(&self, table: &TableSchema, rows: u64) -> Result<Vec<Part>, StoreError> {

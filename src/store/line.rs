@@ -1,16 +1,14 @@
 //! A line of a control table: how its values are written, and how they are read with nothing taken for granted.
 
-use rusqlite::Row;
-use rusqlite::types::ValueRef;
-
 use crate::base::time::{DAY, Instant, Span, civil_of_day, day_of_civil};
+use crate::column::batch::Value;
 
 /// A line, with the names of its columns for what is to be said of it. Errors are texts that name the column.
 pub(super) struct Line<'a> {
     /// The values.
-    pub(super) row: &'a Row<'a>,
+    pub(super) values: &'a [Value<'a>],
     /// The columns.
-    pub(super) names: &'a [String],
+    pub(super) names: &'a [&'a str],
 }
 
 impl Line<'_> {
@@ -21,22 +19,22 @@ impl Line<'_> {
 
     /// What is wrong with a column.
     pub(super) fn odd(&self, at: usize, what: &str) -> String {
-        format!("column {}: {what}", self.names.get(at).map_or("?", String::as_str))
+        format!("column {}: {what}", self.names.get(at).copied().unwrap_or("?"))
     }
 
-    fn value(&self, at: usize) -> Result<ValueRef<'_>, String> {
-        self.row.get_ref(at).map_err(|error| self.odd(at, &error.to_string()))
+    fn value(&self, at: usize) -> Result<Value<'_>, String> {
+        self.values.get(at).copied().ok_or_else(|| self.odd(at, "it is not there"))
     }
 
     /// Whether there is no value.
     pub(super) fn is_null(&self, at: usize) -> Result<bool, String> {
-        Ok(self.value(at)? == ValueRef::Null)
+        Ok(matches!(self.value(at)?, Value::Null))
     }
 
     /// A whole number.
     pub(super) fn integer(&self, at: usize) -> Result<i64, String> {
         match self.value(at)? {
-            ValueRef::Integer(number) => Ok(number),
+            Value::Integer(number) => Ok(number),
             _ => Err(self.odd(at, "no whole number")),
         }
     }
@@ -52,7 +50,7 @@ impl Line<'_> {
     }
 
     fn borrowed(&self, at: usize) -> Result<&str, String> {
-        let ValueRef::Text(text) = self.value(at)? else {
+        let Value::Text(text) = self.value(at)? else {
             return Err(self.odd(at, "no text"));
         };
         if text.len() > Line::TEXT_BYTES_MAX {
@@ -76,8 +74,8 @@ impl Line<'_> {
     /// Bytes.
     pub(super) fn blob(&self, at: usize) -> Result<Vec<u8>, String> {
         match self.value(at)? {
-            ValueRef::Blob(bytes) if bytes.len() <= Line::KEYS_BYTES_MAX => Ok(bytes.to_vec()),
-            ValueRef::Blob(_) => Err(self.odd(at, "too many bytes")),
+            Value::Blob(bytes) if bytes.len() <= Line::KEYS_BYTES_MAX => Ok(bytes.to_vec()),
+            Value::Blob(_) => Err(self.odd(at, "too many bytes")),
             _ => Err(self.odd(at, "no bytes")),
         }
     }

@@ -1,0 +1,482 @@
+//! A change of the database: one session, one transaction, READ COMMITTED.
+//!
+//! - Each table that is looked at is locked first, SHARE ROW EXCLUSIVE: whoever reads goes on, whoever writes waits. So what
+//!   is read inside stays true until the commit.
+//! - Foreign keys that can be deferred are looked at in the end. A table whose deletions would change other tables (CASCADE, SET
+//!   NULL, SET DEFAULT), or that has triggers or rules, is refused: rows that no volume speaks for would change.
+//! - After the first failure of a change nothing more is done, and nothing can be committed.
+
+use postgres::Client;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::address::Address;
+use super::connect::{self, Purpose};
+use super::control::Control;
+use super::fault::Site;
+use super::insert::Place;
+use super::keys::Tid;
+use super::reader::{Scan, tid_array};
+use super::rules;
+use super::shape::{self, Shape};
+use crate::base::time::Day;
+use crate::column::batch::Batch;
+use crate::schema::clock::Clock;
+use crate::schema::table::TableSchema;
+use crate::store::control::{KeyRuns, Range, Run, RunStatus, State, Unit};
+use crate::store::error::{StoreError, StoreErrorKind};
+use crate::store::ledger::Ledger;
+use crate::store::traits::{KeyedSink, Replacement, Writer};
+
+const BEGIN: &str = "begin to change the database";
+const CHANGE: &str = "change the database";
+const DELETE: &str = "delete rows";
+const COMMIT: &str = "commit the change";
+/// Keys that one statement lists, at most 19 bytes each.
+const LISTED_KEYS: usize = 16_384;
+
+/// The sessions of one store that change the database, by the number that the server gives them: they wait for each other
+/// as long as it takes.
+pub(super) type Colleagues = Arc<Mutex<BTreeSet<i32>>>;
+
+/// A session for several changes, one after the other.
+pub(super) struct PostgresWriter {
+    place: String,
+    schema: String,
+    encoding: &'static str,
+    client: Client,
+    number: i32,
+    colleagues: Colleagues,
+}
+
+impl PostgresWriter {
+    /// Opens the session.
+    pub(super) fn open(address: &Address, colleagues: &Colleagues) -> Result<PostgresWriter, StoreError> {
+        let place = address.to_string();
+        let mut client = connect::open(address, Purpose::Writing)?;
+        let asked = client.query_one("SELECT pg_backend_pid(), current_setting('server_encoding')", &[]);
+        let said = asked.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+        let (number, encoding): (i32, String) = said.map_err(Site::database(&place).during(BEGIN))?;
+        colleagues.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
+        // A database that knows no encoding takes bytes as they are.
+        let encoding = if encoding == "SQL_ASCII" { "SQL_ASCII" } else { "UTF8" };
+        let schema = address.schema().to_owned();
+        Ok(PostgresWriter { place, schema, encoding, client, number, colleagues: Arc::clone(colleagues) })
+    }
+}
+
+impl Drop for PostgresWriter {
+    fn drop(&mut self) {
+        self.colleagues.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+    }
+}
+
+impl Writer for PostgresWriter {
+    fn begin(&mut self) -> Result<Box<dyn Replacement + '_>, StoreError> {
+        Ok(Box::new(PostgresReplacement::begin_with(Held::Lent(self))?))
+    }
+}
+
+/// A session of one's own, or one that is used again afterwards.
+enum Held<'a> {
+    Own(Box<PostgresWriter>),
+    Lent(&'a mut PostgresWriter),
+}
+
+impl Deref for Held<'_> {
+    type Target = PostgresWriter;
+
+    fn deref(&self) -> &PostgresWriter {
+        match self {
+            Held::Own(writer) => writer,
+            Held::Lent(writer) => writer,
+        }
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut PostgresWriter {
+        match self {
+            Held::Own(writer) => writer,
+            Held::Lent(writer) => writer,
+        }
+    }
+}
+
+/// The change; rolled back when it is dropped.
+pub(super) struct PostgresReplacement<'a> {
+    session: Held<'a>,
+    failed: bool,
+    committed: bool,
+    /// Tables that are locked, by the name in lower case.
+    shapes: HashMap<String, Rc<Shape>>,
+    /// Those of them, by their numbers, that no rule keeps from being changed.
+    checked: HashSet<u32>,
+    /// For each table the keys of rows that the journal's lines of applied units name.
+    named: HashMap<String, Rc<KeyRuns>>,
+    /// For each table those rows of them that were put back under other keys: the old one and the new one.
+    moved: HashMap<String, BTreeMap<i64, i64>>,
+    control_is_there: bool,
+}
+
+impl PostgresReplacement<'static> {
+    /// Begins, in a session of its own.
+    pub(super) fn begin(
+        address: &Address,
+        colleagues: &Colleagues,
+    ) -> Result<PostgresReplacement<'static>, StoreError> {
+        PostgresReplacement::begin_with(Held::Own(Box::new(PostgresWriter::open(address, colleagues)?)))
+    }
+}
+
+impl<'a> PostgresReplacement<'a> {
+    fn begin_with(mut session: Held<'a>) -> Result<PostgresReplacement<'a>, StoreError> {
+        let begun = session.client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED; SET CONSTRAINTS ALL DEFERRED");
+        begun.map_err(Site::database(&session.place).during(BEGIN))?;
+        Ok(PostgresReplacement {
+            session,
+            failed: false,
+            committed: false,
+            shapes: HashMap::new(),
+            checked: HashSet::new(),
+            named: HashMap::new(),
+            moved: HashMap::new(),
+            control_is_there: false,
+        })
+    }
+
+    /// Runs what may fail; after a failure nothing more is done.
+    fn attempt<T>(
+        &mut self,
+        table: Option<&str>,
+        work: impl FnOnce(&mut PostgresReplacement<'a>, Site<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let place = self.session.place.clone();
+        let site = table.map_or(Site::database(&place), |table| Site::table(&place, table));
+        if self.failed {
+            let message = "the change has failed before and is rolled back".to_owned();
+            return Err(site.fail(CHANGE, StoreErrorKind::Other { code: "none".to_owned(), message }));
+        }
+        let result = work(self, site);
+        self.failed = result.is_err();
+        result
+    }
+
+    /// The table of this name, locked; `None` if there is none.
+    fn locked(&mut self, site: Site<'_>, name: &str) -> Result<Option<Rc<Shape>>, StoreError> {
+        let key = name.to_ascii_lowercase();
+        if let Some(shape) = self.shapes.get(&key) {
+            return Ok(Some(Rc::clone(shape)));
+        }
+        let PostgresWriter { schema, client, colleagues, .. } = &mut *self.session;
+        let listing = shape::load(client, site, schema, Some(name))?;
+        let Some(shape) = listing.table(name) else { return Ok(None) };
+        lock(client, site, shape, colleagues)?;
+        // What it was before it was locked may have changed.
+        let listing = shape::load(client, site, schema, Some(name))?;
+        let shape = listing.table(name).map(|shape| Rc::new(shape.clone()));
+        shape.iter().for_each(|shape| drop(self.shapes.insert(key.clone(), Rc::clone(shape))));
+        Ok(shape)
+    }
+
+    /// As [`PostgresReplacement::locked`], for a table that must be there and have these columns.
+    fn same(&mut self, site: Site<'_>, table: &TableSchema) -> Result<Rc<Shape>, StoreError> {
+        match self.locked(site, &table.name)? {
+            Some(shape) => shape::same_columns(&shape, site, CHANGE, table).map(|()| shape),
+            None => Err(site.fail(CHANGE, StoreErrorKind::NoTable(table.name.clone()))),
+        }
+    }
+
+    /// Reads rows of a locked table.
+    fn read<T>(
+        &mut self,
+        table: &TableSchema,
+        work: impl FnOnce(&mut Client, Site<'_>, &Shape) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.attempt(Some(&table.name), |this, site| {
+            let shape = this.same(site, table)?;
+            work(&mut this.session.client, site, &shape)
+        })
+    }
+
+    /// Changes rows of a locked table that may be changed.
+    fn change<T>(
+        &mut self,
+        table: &TableSchema,
+        work: impl FnOnce(&mut PostgresReplacement<'a>, Site<'_>, &Shape) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.attempt(Some(&table.name), |this, site| {
+            let shape = this.same(site, table)?;
+            if !this.checked.contains(&shape.oid) {
+                rules::writable(&mut this.session.client, site, &shape)?;
+                this.checked.insert(shape.oid);
+            }
+            work(this, site, &shape)
+        })
+    }
+
+    fn place<'p>(&'p mut self, site: Site<'p>, shape: &'p Shape) -> Place<'p> {
+        let PostgresWriter { client, encoding, .. } = &mut *self.session;
+        Place { client, site, shape, encoding }
+    }
+
+    /// The keys of rows of a table that the journal names.
+    fn named(&mut self, site: Site<'_>, table: &str) -> Result<Rc<KeyRuns>, StoreError> {
+        if let Some(named) = self.named.get(table) {
+            return Ok(Rc::clone(named));
+        }
+        let named = Rc::new(Control { client: &mut self.session.client, site }.keys_named(table)?);
+        self.named.insert(table.to_owned(), Rc::clone(&named));
+        Ok(named)
+    }
+
+    /// Runs a change of the control tables, which are made if they are not there.
+    fn control<T>(&mut self, work: impl FnOnce(&mut Control<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.attempt(None, |this, site| {
+            let mut control = Control { client: &mut this.session.client, site };
+            if !this.control_is_there {
+                control.make()?;
+            }
+            this.control_is_there = true;
+            work(&mut control)
+        })
+    }
+}
+
+/// Locks a table against those who write to it. Who has it is waited for as long as the session's settings say; a colleague
+/// is waited for as long as it takes.
+fn lock(client: &mut Client, site: Site<'_>, shape: &Shape, colleagues: &Colleagues) -> Result<(), StoreError> {
+    let op = "lock the table";
+    let sql = format!("SAVEPOINT locked; LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE; RELEASE locked", shape.from());
+    let mut gone = false;
+    loop {
+        let Err(error) = client.batch_execute(&sql) else { return Ok(()) };
+        if error.code() != Some(&postgres::error::SqlState::LOCK_NOT_AVAILABLE) {
+            return Err(site.during(op)(error));
+        }
+        let sql = "SELECT l.pid, coalesce(nullif(a.application_name, ''), 'unnamed'), coalesce(a.usename::text, '?') \
+                   FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
+                   WHERE l.locktype = 'relation' AND l.relation = ANY($1) AND l.granted AND l.pid <> pg_backend_pid() \
+                   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+                   AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') ORDER BY l.pid";
+        let oids: Vec<u32> = std::iter::once(shape.oid).chain(shape.leaf_oids()).collect();
+        let holders = client
+            .batch_execute("ROLLBACK TO locked; RELEASE locked")
+            .and_then(|()| client.query(sql, &[&oids]))
+            .and_then(|rows| {
+                let holder = |row: &postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+                rows.iter().map(holder).collect::<Result<Vec<(i32, String, String)>, postgres::Error>>()
+            })
+            .map_err(site.during(op))?;
+        let colleagues = colleagues.lock().unwrap_or_else(PoisonError::into_inner);
+        let op = match holders.iter().find(|(pid, ..)| !colleagues.contains(pid)) {
+            Some((pid, name, user)) => format!("lock the table, which session {pid} ({name}, user {user}) holds"),
+            None if gone && holders.is_empty() => "lock the table, for which others wait too".to_owned(),
+            None => {
+                // Those who had it are colleagues, or have let go by now.
+                gone = holders.is_empty();
+                continue;
+            }
+        };
+        return Err(site.fail(&op, StoreErrorKind::Busy));
+    }
+}
+
+impl Replacement for PostgresReplacement<'_> {
+    fn schema(&mut self, table: &str) -> Result<Option<TableSchema>, StoreError> {
+        self.attempt(Some(table), |this, site| {
+            let shape = this.locked(site, table)?;
+            Ok(shape.map(|shape| shape.schema.clone()))
+        })
+    }
+
+    fn scan_keyed(
+        &mut self,
+        table: &TableSchema,
+        clock: Option<&Clock>,
+        days: (Option<Day>, Option<Day>),
+        columns: &[usize],
+        sink: &mut KeyedSink<'_>,
+    ) -> Result<(), StoreError> {
+        self.read(table, |client, site, shape| {
+            let scan = Scan::new(shape, columns, true);
+            scan.days(client, site, clock, days, &mut |keys, batch| sink(&keys, batch))
+        })
+    }
+
+    fn delete(&mut self, table: &TableSchema, keys: &[i64]) -> Result<u64, StoreError> {
+        self.delete_runs(table, &KeyRuns::of_keys(keys))
+    }
+
+    fn delete_all(&mut self, table: &TableSchema) -> Result<u64, StoreError> {
+        self.change(table, |this, site, shape| {
+            let sql = format!("DELETE FROM {}", shape.from());
+            this.session.client.execute(&sql, &[]).map_err(site.during(DELETE))
+        })
+    }
+
+    fn insert(&mut self, table: &TableSchema, columns: &[usize], batch: &Batch) -> Result<(), StoreError> {
+        self.change(table, |this, site, shape| this.place(site, shape).insert(columns, batch))
+    }
+
+    fn inserted(
+        &mut self,
+        table: &TableSchema,
+        clock: Option<&Clock>,
+        days: (Option<Day>, Option<Day>),
+    ) -> Result<KeyRuns, StoreError> {
+        self.change(table, |this, site, shape| this.place(site, shape).inserted(clock, days))
+    }
+
+    fn insert_keyed(
+        &mut self,
+        table: &TableSchema,
+        columns: &[usize],
+        keys: &[i64],
+        _above: Option<i64>,
+        batch: &Batch,
+    ) -> Result<u64, StoreError> {
+        self.change(table, |this, site, shape| {
+            let named = this.named(site, &shape.schema.name)?;
+            let moved = this.place(site, shape).insert_keyed(columns, keys, &named, batch)?;
+            this.moved.entry(shape.schema.name.clone()).or_default().extend(moved);
+            Ok(batch.rows as u64)
+        })
+    }
+
+    fn scan_runs(
+        &mut self,
+        table: &TableSchema,
+        keys: &KeyRuns,
+        columns: &[usize],
+        sink: &mut KeyedSink<'_>,
+    ) -> Result<(), StoreError> {
+        self.read(table, |client, site, shape| {
+            let scan = Scan::new(shape, columns, true);
+            scan.runs(client, site, keys, &mut |keys, batch| sink(&keys, batch))
+        })
+    }
+
+    fn delete_runs(&mut self, table: &TableSchema, keys: &KeyRuns) -> Result<u64, StoreError> {
+        self.change(table, |this, site, shape| {
+            let mut deleted = 0u64;
+            for sql in deletions(shape, keys) {
+                let rows = this.session.client.execute(&sql, &[]).map_err(site.during(DELETE))?;
+                deleted = deleted.saturating_add(rows);
+            }
+            Ok(deleted)
+        })
+    }
+
+    fn set_state(&mut self, state: &State) -> Result<(), StoreError> {
+        self.control(|control| control.set_state(state))
+    }
+
+    fn begin_run(&mut self, run: &Run, units: &[Unit]) -> Result<u64, StoreError> {
+        self.control(|control| control.begin_run(run, units))
+    }
+
+    fn unit_applied(&mut self, unit: &Unit, ranges: &[Range]) -> Result<bool, StoreError> {
+        self.control(|control| control.unit_applied(unit, ranges))
+    }
+
+    fn unit_undone(&mut self, run: u64, unit: u32) -> Result<bool, StoreError> {
+        let moved = std::mem::take(&mut self.moved);
+        self.control(|control| {
+            moved
+                .iter()
+                .filter(|(_, moved)| !moved.is_empty())
+                .try_for_each(|(table, moved)| control.rename(run, table, moved))?;
+            control.unit_undone(run, unit)
+        })
+    }
+
+    fn end_run(&mut self, run: u64, status: RunStatus, ended_unix: Option<i64>) -> Result<bool, StoreError> {
+        self.control(|control| control.end_run(run, status, ended_unix))
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        self.attempt(None, |this, site| {
+            let client = &mut this.session.client;
+            // What was deferred is looked at now, while a refusal still means that nothing was changed. A transaction that the
+            // server has given up, which it would end without a word, shows itself here too.
+            client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").map_err(site.during(COMMIT))?;
+            client.batch_execute("COMMIT").map_err(site.during(COMMIT))?;
+            this.committed = true;
+            Ok(())
+        })
+    }
+}
+
+impl Drop for PostgresReplacement<'_> {
+    fn drop(&mut self) {
+        if !self.committed {
+            // An error changes nothing: the server rolls back when the session ends as well.
+            let _ = self.session.client.batch_execute("ROLLBACK");
+        }
+    }
+}
+
+/// The statements that delete the rows with these keys. Keys that name no leaf name no row.
+fn deletions(shape: &Shape, keys: &KeyRuns) -> Vec<String> {
+    let mut statements = Vec::new();
+    let mut listed: Vec<Tid> = Vec::new();
+    let mut of = 0u16;
+    let mut from = |leaf: u16, condition: String| {
+        if let Some(leaf) = shape.leaves.get(usize::from(leaf)) {
+            statements.push(format!("DELETE FROM ONLY {} WHERE {condition}", leaf.qualified()));
+        }
+    };
+    for (first, last) in keys.iter() {
+        let (Some((leaf, start)), Some((end, stop))) = (Tid::of_key(first.max(0)), Tid::of_key(last)) else { continue };
+        if start.block != stop.block || leaf != end {
+            // No run of keys of rows goes from one block to the next: a block has fewer places than keys have room for.
+            for leaf in leaf..=end.min(u16::try_from(shape.leaves.len()).unwrap_or(u16::MAX)) {
+                let start = if leaf == (first.max(0) >> 48) as u16 { start } else { Tid { block: 0, offset: 0 } };
+                let stop = if leaf == end { stop } else { Tid { block: u32::MAX, offset: u16::MAX } };
+                from(leaf, format!("ctid >= '{start}' AND ctid <= '{stop}'"));
+            }
+            continue;
+        }
+        if leaf != of || listed.len() >= LISTED_KEYS {
+            if !listed.is_empty() {
+                from(of, format!("ctid = ANY ({})", tid_array(&listed)));
+            }
+            listed.clear();
+            of = leaf;
+        }
+        listed.extend((start.offset..=stop.offset).map(|offset| Tid { block: start.block, offset }));
+    }
+    if !listed.is_empty() {
+        from(of, format!("ctid = ANY ({})", tid_array(&listed)));
+    }
+    statements
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shape::tests::shape;
+    use super::*;
+
+    #[test]
+    fn deletions_list_each_row_and_bound_what_no_rows_have() {
+        let shape = shape(&[("a", 23)]);
+        let key = |leaf, block, offset| Tid { block, offset }.key(leaf);
+        let keys = KeyRuns::of_keys(&[key(0, 1, 1), key(0, 1, 2), key(0, 7, 9), key(1, 0, 1), -5]);
+        assert_eq!(
+            deletions(&shape, &keys),
+            ["DELETE FROM ONLY \"public\".\"t\" WHERE ctid = ANY ('{\"(1,1)\",\"(1,2)\",\"(7,9)\"}'::tid[])"]
+        );
+        assert_eq!(deletions(&shape, &KeyRuns::default()), [""; 0]);
+        let mut all = KeyRuns::default();
+        all.add_run(i64::MIN, i64::MAX);
+        assert_eq!(
+            deletions(&shape, &all),
+            ["DELETE FROM ONLY \"public\".\"t\" WHERE ctid >= '(0,0)' AND ctid <= '(4294967295,65535)'"]
+        );
+        let many: Vec<i64> = (0..40_000).map(|block| key(0, block, 1)).collect();
+        assert_eq!(deletions(&shape, &KeyRuns::of_keys(&many)).len(), 3);
+    }
+}
