@@ -228,7 +228,7 @@ fn restore(args: &RestoreArgs, around: &Around, output: &Output) -> Result<Exit,
     if let Some(mut options) = args.files_options() {
         config.devices(&mut options.from);
         let job = Job::new(Kind::Restore).devices(&options.from);
-        return job.run(journal(options.dry_run), output, |job| commands::files::run(&options, job, output));
+        return job.run(journal(options.dry_run), output, |job| commands::files::run(&options, config, job, output));
     }
     let mut options = args.options()?;
     config.devices(&mut options.from);
@@ -237,7 +237,7 @@ fn restore(args: &RestoreArgs, around: &Around, output: &Output) -> Result<Exit,
     }
     let looks = options.dry_run || options.save_plan.is_some();
     let job = Job::new(Kind::Restore).database(&options.database).devices(&options.from);
-    job.run(journal(looks), output, |job| commands::restore::run(&options, job, output))
+    job.run(journal(looks), output, |job| commands::restore::run(&options, config, job, output))
 }
 
 /// A backup, or those of several file sets.

@@ -65,10 +65,14 @@ struct State {
     medium: Option<Arc<dyn Device>>,
     /// Names of the volumes on the medium.
     here: BTreeSet<String>,
+    /// Names of those on all media that were in the drive so far.
+    seen: BTreeSet<String>,
     /// The volume of it that was read last.
     open: Option<(String, Arc<dyn VolumeSource>)>,
     /// Volumes that are listed wherever they are.
     expected: BTreeMap<String, Elsewhere>,
+    /// The only others that are listed; `None`: all that are on the medium in the drive.
+    settled: Option<BTreeSet<String>>,
     /// Bytes that were asked for: by volume and first byte, how many.
     asked: BTreeMap<String, BTreeMap<u64, u64>>,
     /// Whether all that is read is kept.
@@ -87,8 +91,10 @@ impl InTurnDevice {
         let state = State {
             medium: None,
             here: BTreeSet::new(),
+            seen: BTreeSet::new(),
             open: None,
             expected: BTreeMap::new(),
+            settled: None,
             asked: BTreeMap::new(),
             keeps: false,
             kept,
@@ -120,6 +126,7 @@ impl InTurnDevice {
         for volume in state.expected.values_mut().filter(|volume| names.contains(&volume.name)) {
             volume.len = medium.size(&volume.name)?;
         }
+        state.seen.extend(names.iter().cloned());
         (state.here, state.medium) = (names.into_iter().collect(), Some(medium));
         Ok(())
     }
@@ -134,6 +141,12 @@ impl InTurnDevice {
     #[must_use]
     pub fn is_here(&self, name: &str) -> bool {
         self.state().here.contains(name)
+    }
+
+    /// Whether a volume was on a medium that was in the drive at any time.
+    #[must_use]
+    pub fn has_seen(&self, name: &str) -> bool {
+        self.state().seen.contains(name)
     }
 
     /// Whether a volume is listed wherever it is.
@@ -153,6 +166,13 @@ impl InTurnDevice {
         state.expected.remove(name);
         state.asked.remove(name);
         state.kept.forget(name);
+    }
+
+    /// Whether volumes that come with a further medium, and are not expected, are passed over from now on: they belong to other
+    /// work.
+    pub fn settle(&self, settled: bool) {
+        let mut state = self.state();
+        state.settled = settled.then(|| state.here.clone());
     }
 
     /// Whether all that is read from now on is kept, so that it can be read again when its medium is gone. Else what was asked
@@ -272,7 +292,9 @@ impl Device for InTurnDevice {
 
     fn list(&self) -> Result<Vec<String>, DeviceError> {
         let state = self.state();
-        Ok(state.here.iter().chain(state.expected.keys()).cloned().collect::<BTreeSet<_>>().into_iter().collect())
+        let listed = |name: &&String| state.settled.as_ref().is_none_or(|settled| settled.contains(*name));
+        let names = state.here.iter().filter(listed).chain(state.expected.keys());
+        Ok(names.cloned().collect::<BTreeSet<_>>().into_iter().collect())
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {

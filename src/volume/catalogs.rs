@@ -24,8 +24,8 @@ pub struct Catalogs {
 struct Known {
     /// The label of volume 1.
     label: LabelRecord,
-    /// Numbers of the volumes that were looked at, and how much of a catalog each has.
-    volumes: BTreeMap<u32, Part>,
+    /// The volumes that were looked at, and how much of a catalog each has.
+    volumes: BTreeMap<u32, (Part, Elsewhere)>,
     /// Number of the volume that ends the set.
     last: Option<u32>,
     /// Whether the backup was interrupted.
@@ -97,7 +97,14 @@ impl Catalogs {
         known.interrupted |= partial && volume.end().is_none();
         if !partial {
             known.last = known.last.or_else(|| volume.end().filter(|end| end.set_complete).map(|_| label.volume));
-            known.volumes.insert(label.volume, part(volume));
+            let place = Elsewhere {
+                name: volume.name().to_owned(),
+                set: short_id(label.set()),
+                label: label.label.clone(),
+                number: label.volume,
+                len: volume.source().len(),
+            };
+            known.volumes.insert(label.volume, (part(volume), place));
         }
     }
 
@@ -115,12 +122,19 @@ impl Catalogs {
         let Some(last) = known.last else { return if known.interrupted { None } else { sought(None) } };
         for number in (1..=last).rev() {
             match known.volumes.get(&number) {
-                Some(Part::More) => {}
-                Some(Part::Beginning | Part::Damaged | Part::Nothing) => return None,
+                Some((Part::More, _)) => {}
+                Some(_) => return None,
                 None => return sought(Some(number)),
             }
         }
         None
+    }
+
+    /// The volumes that were looked at of sets whose catalogs can be read.
+    #[must_use]
+    pub fn volumes(&self) -> Vec<Elsewhere> {
+        let listed = self.sets.iter().filter(|(set, known)| known.last.is_some() && self.sought(**set).is_none());
+        listed.flat_map(|(_, known)| known.volumes.values().map(|(_, place)| place.clone())).collect()
     }
 }
 

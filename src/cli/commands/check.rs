@@ -1,6 +1,6 @@
 //! `intervault check`: lists or verifies volumes.
 
-use super::turns::Turns;
+use super::turns::{Of, Turns};
 use crate::base::monitor::Monitor;
 use crate::check::{self, Found};
 use crate::cli::args::{CheckOptions, CheckWork};
@@ -23,8 +23,7 @@ pub fn run(options: &CheckOptions, config: &Config, job: &Job, output: &Output) 
     let turns = Turns::open(&options.devices, config, output)?;
     let proves = options.work == CheckWork::Verify;
     if proves {
-        let asked = options.set.as_deref().unwrap_or_default();
-        turns.gather(&|label| label.set().to_string().starts_with(asked))?;
+        turns.gather(Of::Set(options.set.as_deref()))?;
     }
     let mut found = check::find(turns.device(), options.set.as_deref())?;
     if proves && turns.expect(&found.sets) {

@@ -4,15 +4,14 @@
 use super::media::named;
 use super::open;
 use crate::base::monitor::Monitor;
-use crate::check::short;
+use crate::check::{self, short};
 use crate::cli::config::Config;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt;
 use crate::cli::output::Output;
 use crate::cli::parse::DevicePath;
 use crate::cli::prompt::{self, Medium};
-use crate::cli::render::text::counted;
-use crate::device::error::DeviceError;
+use crate::cli::render::text::{bytes, counted};
 use crate::device::in_turn::InTurnDevice;
 use crate::device::joined::JoinedDevice;
 use crate::device::name::finished_name;
@@ -23,12 +22,46 @@ use crate::format::label::LabelRecord;
 use crate::verify::in_turn::verify_in_turn;
 use crate::verify::set::Verified;
 use crate::volume::catalogs::{Catalogs, Sought, elsewhere};
+use crate::volume::chain::Chain;
 use crate::volume::error::VolumeError;
 use crate::volume::name::label_of_volume;
 use crate::volume::reader::Volume;
 use crate::volume::set::SetReader;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::Arc;
+
+/// What happens where nobody brings what is wanted.
+const GO_ON: &str = "go on without it";
+
+/// Which sets are wanted.
+#[derive(Clone, Copy)]
+pub(super) enum Of<'a> {
+    /// Those of which the id begins so, or the label is this; all, where nothing is said.
+    Set(Option<&'a str>),
+    /// The same, and the others of their chains.
+    Chain(Option<&'a str>),
+    /// These, whether they were seen or not.
+    These(&'a [SetId]),
+}
+
+impl Of<'_> {
+    /// Whether a set is wanted, beside these that were seen.
+    fn has(self, label: &LabelRecord, seen: &[LabelRecord]) -> bool {
+        let fits = |label: &LabelRecord, text: Option<&str>| {
+            text.is_none_or(|text| {
+                label.set().to_string().starts_with(&text.to_ascii_lowercase()) || label.label == text
+            })
+        };
+        match self {
+            Of::Set(text) => fits(label, text),
+            Of::Chain(text) => {
+                let mut chain = seen.iter().filter(|other| other.joins_chains() && other.chain == label.chain);
+                fits(label, text) || label.joins_chains() && chain.any(|other| fits(other, text))
+            }
+            Of::These(sets) => sets.contains(&label.set()),
+        }
+    }
+}
 
 /// The devices that were named, one of them a drive whose tape somebody can change.
 pub(in crate::cli) struct Turns<'o> {
@@ -39,8 +72,8 @@ pub(in crate::cli) struct Turns<'o> {
     catalogs: RefCell<Catalogs>,
     /// Sets for which no further volume was brought.
     given_up: RefCell<Vec<SetId>>,
-    /// How many tapes were put in.
-    changes: Cell<usize>,
+    /// Names of volumes that nobody brought.
+    given_up_volumes: RefCell<Vec<String>>,
     config: &'o Config,
     output: &'o Output,
 }
@@ -59,7 +92,7 @@ impl<'o> Turns<'o> {
             last: RefCell::new(last),
             catalogs: RefCell::default(),
             given_up: RefCell::default(),
-            changes: Cell::new(0),
+            given_up_volumes: RefCell::default(),
             config,
             output,
         };
@@ -70,56 +103,170 @@ impl<'o> Turns<'o> {
         Ok(turns(JoinedDevice::new(drives.chain(others).collect::<Result<_, Failure>>()?), Some(drive), tape.clone()))
     }
 
+    /// Whether there is a drive whose tape can be changed.
+    pub(super) const fn may_change(&self) -> bool {
+        self.drive.is_some()
+    }
+
     /// All devices as one.
     pub(super) const fn device(&self) -> &JoinedDevice {
         &self.device
     }
 
-    /// Has the catalogs of these sets brought, as far as they are on tapes. A set for which nobody brings one is listed by what is
-    /// in the drive.
+    /// Has the catalogs of sets brought, as far as they are on tapes. A set for which nobody brings one is listed by what is in
+    /// the drive.
     ///
     /// # Errors
     /// A device fails.
-    pub(super) fn gather(&self, of: &dyn Fn(&LabelRecord) -> bool) -> Result<(), Failure> {
+    pub(super) fn gather(&self, of: Of<'_>) -> Result<(), Failure> {
         let Some(drive) = &self.drive else { return Ok(()) };
+        drive.settle(false);
         loop {
-            drive.keep(true);
-            let looked = self.catalogs.borrow_mut().look(&self.device);
-            drive.keep(false);
-            looked.map_err(Error::from)?;
-            let Some(sought) = self.sought(of) else { return Ok(()) };
-            let (label, set) = (&sought.label.label, short(sought.label.set()));
-            let what = match sought.number {
-                Some(number) => format!("volume {number} of {label} (set {set}), which has a part of the catalog"),
-                None => format!("the last volume of {label} (set {set}), whose catalog says what is where"),
+            self.look(drive)?;
+            let brought = match (self.sought(of), self.unseen(of)) {
+                (Some(sought), _) => self.catalog(drive, &sought)?,
+                (None, Some(set)) => self.member(drive, set)?,
+                (None, None) => break,
             };
-            let brought = self.bring(drive, &what, &|drive| {
-                let is = |name: &String| is_sought(drive, name, &sought);
-                Ok(drive.here().iter().any(is))
-            })?;
-            if !brought {
-                self.given_up.borrow_mut().push(sought.label.set());
-            }
+            brought.map_or_else(|set| self.given_up.borrow_mut().push(set), |()| ());
         }
+        let known = self.catalogs.borrow().volumes();
+        known.into_iter().filter(|volume| drive.has_seen(&volume.name)).for_each(|volume| drive.expect(volume));
+        drive.settle(true);
+        Ok(())
     }
 
-    fn sought(&self, of: &dyn Fn(&LabelRecord) -> bool) -> Option<Sought> {
+    /// Keeps what is small of the volumes in the drive: labels, end marks, catalogs.
+    fn look(&self, drive: &InTurnDevice) -> Result<(), Failure> {
+        drive.keep(true);
+        let looked = self.catalogs.borrow_mut().look(&self.device);
+        drive.keep(false);
+        Ok(looked.map_err(Error::from)?)
+    }
+
+    fn sought(&self, of: Of<'_>) -> Option<Sought> {
         let (catalogs, given_up) = (self.catalogs.borrow(), self.given_up.borrow());
-        let wanted = |label: &&LabelRecord| of(label) && !given_up.contains(&label.set());
-        catalogs.labels().filter(wanted).find_map(|label| catalogs.sought(label.set()))
+        let seen: Vec<LabelRecord> = catalogs.labels().cloned().collect();
+        let wanted = |label: &&LabelRecord| of.has(label, &seen) && !given_up.contains(&label.set());
+        seen.iter().filter(wanted).find_map(|label| catalogs.sought(label.set()))
+    }
+
+    /// A set that is wanted and of which no volume was seen.
+    fn unseen(&self, of: Of<'_>) -> Option<SetId> {
+        let Of::These(sets) = of else { return None };
+        let (catalogs, given_up) = (self.catalogs.borrow(), self.given_up.borrow());
+        let seen = |set: &SetId| catalogs.labels().any(|label| label.set() == *set);
+        sets.iter().find(|set| !seen(set) && !given_up.contains(set)).copied()
+    }
+
+    /// Has the volume brought that has what is missing of a catalog; gives the set back if nobody does.
+    fn catalog(&self, drive: &InTurnDevice, sought: &Sought) -> Result<Result<(), SetId>, Failure> {
+        let (label, set) = (&sought.label.label, sought.label.set());
+        let what = match sought.number {
+            Some(number) => {
+                let volume = label_of_volume(label, number);
+                format!("volume {number}, {volume} (set {}), which has a part of its catalog", short(set))
+            }
+            None => format!("the last volume of {label} (set {}), whose catalog says what is where", short(set)),
+        };
+        let is = |name: &String| is_sought(drive, name, sought);
+        let brought = self.bring(drive, &what, GO_ON, &|drive| drive.here().iter().any(is))?;
+        Ok(if brought { Ok(()) } else { Err(set) })
+    }
+
+    /// Has the end of a set brought of which nothing but its id is known.
+    fn member(&self, drive: &InTurnDevice, set: SetId) -> Result<Result<(), SetId>, Failure> {
+        let what = format!("the last volume of set {set}");
+        let is = |name: &String| {
+            let volume = drive.open(name).map_err(VolumeError::from).and_then(|from| Volume::open(from, name));
+            volume.is_ok_and(|volume| volume.label().set() == set)
+        };
+        let brought = self.bring(drive, &what, GO_ON, &|drive| drive.here().iter().any(is))?;
+        Ok(if brought { Ok(()) } else { Err(set) })
+    }
+
+    /// Has the members of a chain brought that it names and that were not seen; whether sets are to be listed again.
+    ///
+    /// # Errors
+    /// A device fails.
+    pub(super) fn members(&self, chain: &Chain<'_>) -> Result<bool, Failure> {
+        let missing: Vec<SetId> = chain.gaps().iter().map(|gap| gap.set).collect();
+        if self.drive.is_none() || self.unseen(Of::These(&missing)).is_none() {
+            return Ok(false);
+        }
+        self.gather(Of::These(&missing))?;
+        Ok(true)
+    }
+
+    /// The sets on the devices, at least one, and those volumes of them with them that are on tapes which are not in the drive.
+    ///
+    /// # Errors
+    /// As [`check::readable`].
+    pub(super) fn sets(&self) -> Result<Vec<SetReader<'_>>, Failure> {
+        let mut sets = check::readable(&self.device)?;
+        if self.expect(&sets) {
+            sets = check::readable(&self.device)?;
+        }
+        self.drive.iter().for_each(InTurnDevice::begin);
+        Ok(sets)
     }
 
     /// Takes the volumes that the catalogs of sets tell of for given, wherever they are; whether there are any that were not.
     pub(super) fn expect(&self, sets: &[SetReader<'_>]) -> bool {
         let Some(drive) = &self.drive else { return false };
-        let all: Vec<_> = sets.iter().flat_map(elsewhere).collect();
+        let given_up = self.given_up_volumes.borrow();
+        let all = sets.iter().flat_map(elsewhere).filter(|volume| !given_up.contains(&volume.name));
+        let all: Vec<_> = all.collect();
         let any = !all.is_empty();
         all.into_iter().for_each(|volume| drive.expect(volume));
         any
     }
 
+    /// Has the tapes brought of which something was wanted since the sets were listed, and keeps it; whether all is to be done
+    /// again, now with what was wanted. `partial`: whether that is worth while without a tape that nobody brings.
+    ///
+    /// # Errors
+    /// Nobody brings a tape (exit status 5); there is no room for what is kept.
+    pub(super) fn fetch(&self, partial: bool) -> Result<bool, Failure> {
+        let Some(drive) = &self.drive else { return Ok(false) };
+        let all = drive.wanted();
+        if all.is_empty() {
+            return Ok(false);
+        }
+        let kept = all.iter().map(|(_, bytes)| *bytes).fold(0, u64::saturating_add);
+        let volumes = counted(all.len() as u64, "volume that is", "volumes that are");
+        self.output.notice(&format!(
+            "{} of {volumes} on other tapes will be read; until the end they are kept in {}, with what is needed of the tape in the \
+             drive. At most {} of tape, each in its turn.",
+            bytes(kept),
+            std::env::temp_dir().display(),
+            counted(all.len() as u64, "change", "changes"),
+        ));
+        let full = |error| {
+            Failure::from(Error::from(error)).hint("let TMPDIR name a folder with room for what is read of the tapes")
+        };
+        drive.copy().map_err(full)?;
+        loop {
+            let wanted = drive.wanted();
+            let Some((first, _)) = wanted.first() else { return Ok(true) };
+            let what = format!("volume {}, {} (set {})", first.number, first.label, first.set);
+            let end = if partial { GO_ON } else { "end here" };
+            let here = |drive: &InTurnDevice| wanted.iter().any(|(volume, _)| drive.is_here(&volume.name));
+            if self.bring(drive, &what, end, &here)? {
+                self.look(drive)?;
+                drive.copy().map_err(full)?;
+            } else if partial {
+                drive.forget(&first.name);
+                self.given_up_volumes.borrow_mut().push(first.name.clone());
+            } else {
+                let advice = "nothing was changed by this; --partial restores what the other volumes have";
+                return Err(Error::wanted(format!("{what} is wanted, and nobody brings it"), advice).into());
+            }
+        }
+    }
+
     /// Whether volumes of a set are on tapes that are not in the drive.
-    fn spans(&self, set: &SetReader<'_>) -> bool {
+    pub(super) fn spans(&self, set: &SetReader<'_>) -> bool {
         set.volumes()
             .iter()
             .filter(|volume| volume.name.is_some())
@@ -162,7 +309,7 @@ impl<'o> Turns<'o> {
         let names = set.copies(number);
         let label = label_of_volume(&set.label().label, number);
         let what = format!("volume {number}, {label} (set {})", short(set.set_id()));
-        self.bring(drive, &what, &|drive| Ok(names.iter().any(|name| drive.is_here(name))))
+        self.bring(drive, &what, GO_ON, &|drive| names.iter().any(|name| drive.is_here(name)))
     }
 
     /// Asks for a tape until one comes that will do; false if none comes. One that will not do is named.
@@ -170,14 +317,15 @@ impl<'o> Turns<'o> {
         &self,
         drive: &InTurnDevice,
         what: &str,
-        fits: &dyn Fn(&InTurnDevice) -> Result<bool, DeviceError>,
+        end: &str,
+        fits: &dyn Fn(&InTurnDevice) -> bool,
     ) -> Result<bool, Failure> {
         let mut reason = held(drive, &self.last.borrow());
         loop {
             drive.take_out();
             let place = self.last.borrow().to_string();
             let said = format!("{reason}. Wanted is {what}");
-            let asked = interrupt::waiting(|| prompt::medium(self.output, &said, &place, "go on without it"))?;
+            let asked = interrupt::waiting(|| prompt::medium(self.output, &said, &place, end))?;
             let device = match asked {
                 Medium::Nothing => {
                     self.open_last(drive);
@@ -194,8 +342,7 @@ impl<'o> Turns<'o> {
             match put_in {
                 Ok(device) => {
                     *self.last.borrow_mut() = device;
-                    if fits(drive)? {
-                        self.changes.set(self.changes.get().saturating_add(1));
+                    if fits(drive) {
                         return Ok(true);
                     }
                     reason = held(drive, &self.last.borrow());
