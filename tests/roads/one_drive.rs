@@ -117,8 +117,8 @@ fn wanted(asked: &str) -> Option<u32> {
 }
 
 impl Drive {
-    /// Answers every question of a program with the tape that has what is wanted, and with Enter: two volumes of a full backup are
-    /// on each of three, an incremental one is on the fourth. What was asked for, all that was shown, and the status.
+    /// Answers every question of a program with the tape that has what is wanted, and with Enter: two volumes of a full backup
+    /// are on each of three, an incremental one is on the fourth. What was asked for, all that was shown, and the status.
     fn serve(&mut self, terminal: &mut Terminal) -> (Vec<Option<u32>>, String, Option<i32>) {
         let (mut asked, mut all) = (Vec::new(), String::new());
         loop {

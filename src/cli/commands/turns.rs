@@ -236,8 +236,8 @@ impl<'o> Turns<'o> {
         let kept = all.iter().map(|(_, bytes)| *bytes).fold(0, u64::saturating_add);
         let volumes = counted(all.len() as u64, "volume that is", "volumes that are");
         self.output.notice(&format!(
-            "{} of {volumes} on other tapes will be read; until the end they are kept in {}, with what is needed of the tape in the \
-             drive. At most {} of tape, each in its turn.",
+            "{} of {volumes} on other tapes will be read; until the end they are kept in {}, with what is needed of the tape in \
+             the drive. At most {} of tape, each in its turn.",
             bytes(kept),
             std::env::temp_dir().display(),
             counted(all.len() as u64, "change", "changes"),
