@@ -10,6 +10,7 @@ mod chain_choice;
 #[cfg(target_os = "linux")]
 mod chain_commands;
 mod chains;
+mod changed_media;
 mod changed_tables;
 #[cfg(target_os = "linux")]
 mod collecting;
@@ -48,6 +49,7 @@ mod media;
 #[cfg(target_os = "linux")]
 mod monitors;
 mod one_backup;
+mod one_drive;
 #[cfg(target_os = "linux")]
 mod prune;
 mod rules;

@@ -22,4 +22,5 @@ mod saved;
 pub mod schedule;
 pub mod state;
 pub mod status;
+mod turns;
 pub mod undo;
