@@ -44,6 +44,7 @@ mod rules;
 mod service;
 mod shape;
 mod snapshot;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;
