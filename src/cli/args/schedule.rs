@@ -31,7 +31,8 @@ pub struct ScheduleArgs {
     /// Folder to write the units to [default: show them]
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// The database that is backed up: sqlite:PATH or postgresql://USER@HOST/DATABASE [default: that of the configuration, if no restore is asked for]
+    /// The database that is backed up: sqlite:PATH or postgresql://USER@HOST/DATABASE [default: that of the configuration,
+    /// if no restore is asked for]
     #[arg(long, value_name = "URL", value_parser = parse::database, requires = "to")]
     pub database: Option<DatabaseUrl>,
     /// Where its volumes go [default: as the database]

@@ -50,13 +50,12 @@ impl Roles {
             }
         }
         if self.backup.is_some() && self.backup == self.restore {
-            return Err(AddressError(
-                "one role for backups and restores may do what a restore does: name two".to_owned(),
-            ));
+            return Err(AddressError("one role for both may do whatever a restore does: name two".to_owned()));
         }
-        let mut sql = "-- To be run by a superuser, in this database. Then give each role a password (in psql: \\password NAME).\n\
+        let mut sql =
+            "-- Run this as a superuser in this database, then give each role a password (\\password NAME in psql).\n\
                        BEGIN;\n"
-            .to_owned();
+                .to_owned();
         let mut add = |statement: String| {
             sql.push_str(&statement);
             sql.push_str(";\n");
