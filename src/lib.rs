@@ -6,7 +6,7 @@
 pub mod backup;
 pub mod base;
 pub mod check;
-#[cfg(all(feature = "cli", feature = "sqlite"))]
+#[cfg(all(feature = "cli", feature = "sqlite", feature = "postgres"))]
 pub mod cli;
 pub mod column;
 #[cfg(feature = "sqlite")]

@@ -178,7 +178,7 @@ impl Config {
             return arguments;
         }
         if let Some(url) = self.database.as_ref().filter(|_| !files && !database) {
-            arguments.extend(["--database".into(), url.to_string().into()]);
+            arguments.extend(["--database".into(), url.with_password().into()]);
         }
         if let Some(name) = self.default_device.as_ref().filter(|_| !to) {
             arguments.extend(["--to".into(), name.into()]);
@@ -260,7 +260,10 @@ fn parse_text(text: &str, folder: &Path) -> Result<Config, String> {
     Ok(Config {
         path: None,
         system: file.system.map(Spanned::into_inner),
-        database: database.map(|DatabaseUrl::Sqlite(file)| DatabaseUrl::Sqlite(folder.join(file))),
+        database: database.map(|url| match url {
+            DatabaseUrl::Sqlite(file) => DatabaseUrl::Sqlite(folder.join(file)),
+            DatabaseUrl::Postgres(_) => url,
+        }),
         catalogue: file.catalogue.map(path),
         state: file.state.map(path),
         metrics: file.metrics.map(path),

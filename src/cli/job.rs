@@ -291,11 +291,19 @@ pub fn civil_stamp(at: Instant) -> String {
     if at.0.rem_euclid(60) == 0 { format!("{text}:00") } else { text }
 }
 
-/// A database as the history names it: by the whole path of its file, links followed, however it was typed, so that it is
-/// the name that volumes have of it.
+/// A database as the history names it: by the whole path of its file, links followed, or by its server and its name there,
+/// however it was typed, so that it is the name that volumes have of it.
 #[must_use]
 pub fn database_name(url: &DatabaseUrl) -> String {
-    let DatabaseUrl::Sqlite(path) = url;
+    let path = match url {
+        DatabaseUrl::Sqlite(path) => path,
+        DatabaseUrl::Postgres(url) => {
+            return match open::address(url) {
+                Ok(address) => on_server("postgres", &address.server(), &address.name()),
+                Err(_) => escape(&url.to_string()).into_owned(),
+            };
+        }
+    };
     let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
     // Of a file that is not there its folder may be.
     let real = path.canonicalize().or_else(|error| match (path.parent(), path.file_name()) {
@@ -308,8 +316,16 @@ pub fn database_name(url: &DatabaseUrl) -> String {
 /// The name of the database that a set is of, as the history names it; `None` for files alone.
 #[must_use]
 pub fn database_of_label(label: &LabelRecord) -> Option<String> {
-    let name = || escape(&format!("{}:{}", label.source_store, label.source_database)).into_owned();
-    (label.source_store != none::KIND).then(name)
+    let (kind, server, database) = (&label.source_store, &label.source_server, &label.source_database);
+    match kind.as_str() {
+        none::KIND => None,
+        "postgres" => Some(on_server(kind, server, database)),
+        _ => Some(escape(&format!("{kind}:{database}")).into_owned()),
+    }
+}
+
+fn on_server(kind: &str, server: &str, database: &str) -> String {
+    escape(&format!("{kind}://{server}/{database}")).into_owned()
 }
 
 /// A device as the history names it: a folder by its whole path.

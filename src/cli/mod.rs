@@ -110,6 +110,7 @@ const fn left_behind(command: &Command) -> Left {
         | Command::Devices(_)
         | Command::Label(_)
         | Command::Catalogue(_)
+        | Command::Roles(_)
         | Command::Log(_) => Left::always("nothing was changed"),
         Command::Demo(_) | Command::Gen(_) => Left::always("what was made so far stays where it is"),
     }
@@ -215,6 +216,7 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
             options.subject = named.to_string();
             commands::label::run(&options, output)
         }
+        Command::Roles(args) => commands::roles::run(&args.options(), output),
         Command::Catalogue(args) => commands::catalogue::run(&args.options(), output),
         Command::Demo(args) => commands::demo::run(&args.options(), output),
         Command::Gen(args) => commands::generate::run(&args.dir, output),
@@ -237,7 +239,10 @@ fn restore(args: &RestoreArgs, around: &Around, output: &Output) -> Result<Exit,
     }
     let looks = options.dry_run || options.save_plan.is_some();
     let job = Job::new(Kind::Restore).database(&options.database).devices(&options.from);
-    job.run(journal(looks), output, |job| commands::restore::run(&options, job, output))
+    // Where nothing is kept is said when it is missed.
+    let state = around.history.as_ref().ok().and_then(Option::as_ref);
+    let state = state.and_then(|journal| journal.path().parent().map(Path::to_owned));
+    job.run(journal(looks), output, |job| commands::restore::run(&options, state.as_deref(), job, output))
 }
 
 /// A backup, or those of several file sets.
@@ -346,6 +351,7 @@ fn start<A: Parser>(
     style: impl Fn(&A) -> Style,
 ) -> Result<(A, Output), ExitCode> {
     let json = arguments.iter().any(|argument| argument == "--json");
+    let words: Vec<String> = arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let matches = command.try_get_matches_from(arguments);
     match matches.and_then(|matches| A::from_arg_matches(&matches)) {
         Ok(args) => {
@@ -358,12 +364,14 @@ fn start<A: Parser>(
                 output.failure(failure);
                 return Err(output.finish(failure.exit).into());
             }
+            let plain = error.to_string();
+            let said = parse::without_passwords(&plain, words.iter().map(String::as_str));
             // A reader that went away before it saw the help changes nothing.
-            drop(error.print());
+            drop(if said == plain { error.print() } else { std::io::stderr().write_all(said.as_bytes()) });
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
             if exit == Exit::Usage && json {
                 let output = Output::of_process(Style { json, ..Style::default() });
-                let failure = Failure::usage(error.to_string());
+                let failure = Failure::usage(said);
                 output.object("intervault/error", exit, &render::json::error_body(&failure));
                 return Err(output.finish(exit).into());
             }

@@ -2,6 +2,7 @@
 
 use crate::base::time::Instant;
 use crate::schema::range::{Request, RequestError};
+use crate::store::postgres::url::{AddressError, ServerUrl};
 use std::path::PathBuf;
 
 /// A database.
@@ -10,17 +11,32 @@ use std::path::PathBuf;
 pub enum DatabaseUrl {
     /// An SQLite file.
     Sqlite(PathBuf),
+    /// A database on a PostgreSQL server.
+    Postgres(ServerUrl),
 }
 
-/// As it is written on the command line.
-impl std::fmt::Display for DatabaseUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let DatabaseUrl::Sqlite(path) = self;
-        write!(f, "sqlite:{}", path.display())
+impl DatabaseUrl {
+    /// As it is written on the command line, with the password if it has one: not for people, logs or files.
+    #[must_use]
+    pub fn with_password(&self) -> String {
+        match self {
+            DatabaseUrl::Sqlite(_) => self.to_string(),
+            DatabaseUrl::Postgres(url) => url.with_password(),
+        }
     }
 }
 
-/// Reads `sqlite:PATH`.
+/// As it is written on the command line, without a password.
+impl std::fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            DatabaseUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            DatabaseUrl::Postgres(url) => write!(f, "{url}"),
+        }
+    }
+}
+
+/// Reads `sqlite:PATH`, or `postgresql://…` as [`ServerUrl`] does.
 ///
 /// # Errors
 /// It is something else; the text says what this release takes.
@@ -28,7 +44,7 @@ impl std::fmt::Display for DatabaseUrl {
 /// ```
 /// use intervault::cli::parse::{DatabaseUrl, database};
 /// assert_eq!(database("sqlite:/var/cms.db"), Ok(DatabaseUrl::Sqlite("/var/cms.db".into())));
-/// assert!(database("postgres://server/cms").unwrap_err().contains("not in this release"));
+/// assert_eq!(database("postgres://ann:secret@server/cms").unwrap().to_string(), "postgresql://ann@server/cms");
 /// ```
 pub fn database(text: &str) -> Result<DatabaseUrl, String> {
     match text.split_once(':') {
@@ -39,10 +55,45 @@ pub fn database(text: &str) -> Result<DatabaseUrl, String> {
             Ok(DatabaseUrl::Sqlite(PathBuf::from(path)))
         }
         Some(("postgres" | "postgresql", _)) => {
-            Err("PostgreSQL is not in this release: only sqlite:PATH is".to_owned())
+            text.parse().map(DatabaseUrl::Postgres).map_err(|error: AddressError| error.to_string())
         }
-        _ => Err(format!("no kind of database is named: write sqlite:{text}")),
+        _ => Err(format!("no kind of database is named: write sqlite:{text} or postgresql://USER@HOST/DATABASE")),
     }
+}
+
+/// Text in which the addresses of servers among `arguments` are without their passwords, also those that make no sense.
+pub fn without_passwords<'a>(text: &str, arguments: impl Iterator<Item = &'a str>) -> String {
+    let mut text = text.to_owned();
+    for argument in arguments {
+        let Some(at) = argument.find("postgres://").or_else(|| argument.find("postgresql://")) else { continue };
+        let (_, url) = argument.split_at(at);
+        text = text.replace(url, &without_password(url));
+    }
+    text
+}
+
+/// Whatever stands between the first colon and the last @ may be a password, and what a parameter says is one.
+fn without_password(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let rest = match rest.rsplit_once('@') {
+        Some((login, rest)) => format!("{}@{rest}", login.split_once(':').map_or(login, |(user, _)| user)),
+        None => rest.to_owned(),
+    };
+    let mut parameters = rest.split_inclusive(['?', '&']);
+    let kept: String = parameters
+        .by_ref()
+        .map(|part| match part.strip_prefix("password=") {
+            Some(password) => {
+                if password.ends_with('&') {
+                    "password=***&"
+                } else {
+                    "password=***"
+                }
+            }
+            None => part,
+        })
+        .collect();
+    format!("{scheme}://{kept}")
 }
 
 /// Where volumes are.
@@ -228,17 +279,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn databases_are_sqlite_files() {
+    fn databases_are_sqlite_files_or_on_servers() {
         assert_eq!(database("sqlite:cms.db"), Ok(DatabaseUrl::Sqlite("cms.db".into())));
         assert_eq!(database("sqlite:///var/cms.db"), Ok(DatabaseUrl::Sqlite("/var/cms.db".into())));
+        let server = database("postgres://ann:secret@h/d?schema=acd").unwrap();
+        assert_eq!(server.to_string(), "postgresql://ann@h/d?schema=acd");
+        let again = database(&server.with_password()).unwrap();
+        assert_eq!(again.with_password(), server.with_password());
+        assert!(server.with_password().contains("secret") && !format!("{server:?}").contains("secret"));
         for (text, part) in [
             ("sqlite:", "path is missing"),
             ("cms.db", "write sqlite:cms.db"),
-            ("postgresql://h/d", "not in this release"),
+            ("postgresql://h/d?colour=red", "colour"),
             ("mysql://h/d", "no kind"),
         ] {
             let error = database(text).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_taken_out_of_what_is_said_of_an_address() {
+        for (argument, kept) in [
+            ("postgres://u:p@h/d?x=1", "postgres://u@h/d?x=1"),
+            ("--database=postgresql://u:p@:p@h", "--database=postgresql://u@h"),
+            ("postgres://h/d?password=p&x=1", "postgres://h/d?password=***&x=1"),
+            ("postgres://u@h/d?x=1&password=p", "postgres://u@h/d?x=1&password=***"),
+            ("sqlite:a:p@b", "sqlite:a:p@b"),
+        ] {
+            let said = without_passwords(&format!("wrong: '{argument}'!"), [argument].into_iter());
+            assert_eq!(said, format!("wrong: '{kept}'!"));
         }
     }
 

@@ -92,7 +92,7 @@ fn fits(from: LogicalType, to: LogicalType) -> bool {
 
 /// Whether values of the one type may be values of the other that mean the same: read back, they are the same by the digest.
 fn of_one_sort(from: LogicalType, to: LogicalType) -> bool {
-    use LogicalType::{Any, Boolean, Decimal, FixedText, Float, Integer, Text};
+    use LogicalType::{Any, Boolean, Decimal, FixedText, Float, Integer};
     match (from, to) {
         (Integer { .. }, Integer { .. })
         | (Float { .. }, Float { .. })

@@ -1,5 +1,5 @@
 //! Whole roads: from databases onto volumes and back, by the library and by the command line.
-#![cfg(all(feature = "cli", feature = "sqlite"))]
+#![cfg(all(feature = "cli", feature = "sqlite", feature = "postgres"))]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at a surprise")]
 
 mod astray;

@@ -104,7 +104,7 @@ pub fn run(options: &BackupOptions, round: &Round<'_>, job: &Job, output: &Outpu
     let now = open::now(options.now)?;
     now.doubt().iter().for_each(|doubt| output.warning(doubt));
     let store: Box<dyn Store> = match &options.database {
-        Some(url) => Box::new(open::database(url)?),
+        Some(url) => open::database(url)?,
         None => Box::new(NoDatabase::new()),
     };
     let catalogue = open::catalogue(options.catalogue.as_deref())?;

@@ -10,7 +10,7 @@ use crate::cli::render::journal::{self, Entry};
 use crate::history::journal::Journal;
 use crate::history::runs::runs;
 use crate::store::control::Run;
-use crate::store::traits::{Snapshot, Store};
+use crate::store::traits::Snapshot;
 
 /// Runs it. Nothing is changed.
 ///

@@ -17,6 +17,7 @@ pub mod prune;
 mod rebuild;
 pub mod restore;
 pub mod resume;
+pub mod roles;
 mod saved;
 pub mod schedule;
 pub mod state;

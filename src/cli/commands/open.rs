@@ -16,21 +16,51 @@ use crate::device::traits::Device;
 use crate::error::Error;
 use crate::format::block::SetId;
 use crate::schema::catalogue::Catalogue;
+use crate::store::postgres::PostgresStore;
+use crate::store::postgres::address::Address;
+use crate::store::postgres::url::ServerUrl;
 use crate::store::sqlite::SqliteStore;
+use crate::store::traits::Store;
 use crate::volume::stream::{self, ON_TAPE};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Opens a database.
 ///
 /// # Errors
-/// As [`SqliteStore::open`].
-pub fn database(url: &DatabaseUrl) -> Result<SqliteStore, Failure> {
-    let DatabaseUrl::Sqlite(path) = url;
-    Ok(SqliteStore::open(path)?)
+/// As [`SqliteStore::open`] or [`address`] and [`PostgresStore::open`].
+pub fn database(url: &DatabaseUrl) -> Result<Box<dyn Store>, Failure> {
+    Ok(match url {
+        DatabaseUrl::Sqlite(path) => Box::new(SqliteStore::open(path)?),
+        DatabaseUrl::Postgres(url) => Box::new(PostgresStore::open(&address(url)?)?),
+    })
+}
+
+/// Where a server is, by its URL and what belongs to that in the environment of this process and in the home of its user.
+///
+/// # Errors
+/// As [`Address::resolve`].
+pub fn address(url: &ServerUrl) -> Result<Address, Failure> {
+    let concerns = |name: &str| name.starts_with("PG") || ["HOME", "LOGNAME", "USER"].contains(&name);
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let environment = std::env::vars_os().filter_map(text).filter(|(name, _)| concerns(name)).collect();
+    Address::resolve(url, &environment).map_err(|error| Failure::usage(format!("{url}: {error}")))
+}
+
+/// The folder below that of the history for what restores of a database on a server delete: the server keeps no files of
+/// this machine beside it.
+#[must_use]
+pub fn undo_below(state: &Path, address: &Address) -> PathBuf {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
+    let name = |text: &str| {
+        let name: String = text.chars().map(plain).collect();
+        if name.starts_with('.') { format!("_{name}") } else { name }
+    };
+    state.join("undo").join(name(&address.server())).join(name(&address.name()))
 }
 
 /// Opens a folder of volumes, one volume by its file, or what comes through standard input.

@@ -22,11 +22,11 @@ use crate::schema::range;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
-/// Runs it.
+/// Runs it; `state` is the folder of the history, where one is kept.
 ///
 /// # Errors
 /// The set or the database cannot be used, the plan is refused, nobody said yes, or the result is not as it should be.
-pub fn run(options: &RestoreOptions, job: &Job, output: &Output) -> Result<Exit, Failure> {
+pub fn run(options: &RestoreOptions, state: Option<&Path>, job: &Job, output: &Output) -> Result<Exit, Failure> {
     if options.resume {
         return super::resume::run(options, job, output);
     }
@@ -46,9 +46,9 @@ pub fn run(options: &RestoreOptions, job: &Job, output: &Output) -> Result<Exit,
     chain.members().iter().take(1).for_each(|newest| job.set(newest.label()));
     let work = saved.as_ref().map_or_else(|| Ok(work(options, &now)), |saved| saved.options(&work(options, &now)))?;
     let progress = Progress::new(output);
-    let undo = undo_folder(options)?;
+    let undo = undo_folder(options, state)?;
     let proved = work.proof == Proof::Full;
-    let restore = Restore::new(&chain, &store, work.clone()).watched(&progress);
+    let restore = Restore::new(&chain, store.as_ref(), work.clone()).watched(&progress);
     let plan = restore.plan()?;
     let prospect = Prospect {
         units: restore.units(&plan).len() as u64,
@@ -62,7 +62,7 @@ pub fn run(options: &RestoreOptions, job: &Job, output: &Output) -> Result<Exit,
     let refused = plan.refusals.iter().map(|refusal| Exit::from(refusal.class)).reduce(Exit::worst);
     // What is missing or damaged explains a difference; a rule that is broken now may come of one.
     if let Some(saved) = saved.as_ref().filter(|_| refused.is_none_or(|exit| exit == Exit::NotRestorable)) {
-        saved.check(&plan, chain.members(), &store, &work)?;
+        saved.check(&plan, chain.members(), store.as_ref(), &work)?;
     }
     if let Some(exit) = refused {
         // With --json there is one object, and the refusals stand in it.
@@ -74,7 +74,8 @@ pub fn run(options: &RestoreOptions, job: &Job, output: &Output) -> Result<Exit,
     }
     let exit = if plan.notices.is_empty() { Exit::Done } else { Exit::Warnings };
     if let Some(file) = &options.save_plan {
-        answer.saved = Some(save(options, file, &SavedPlan::of(&plan, chain.members(), &store, &work)?, output)?);
+        answer.saved =
+            Some(save(options, file, &SavedPlan::of(&plan, chain.members(), store.as_ref(), &work)?, output)?);
     }
     if options.dry_run || options.save_plan.is_some() {
         answer.give(output, exit, None);
@@ -146,16 +147,23 @@ pub(super) fn finish(
 }
 
 /// The folder for the undo set, as an absolute path: the journal keeps it, and an undo may be typed in another folder.
-fn undo_folder(options: &RestoreOptions) -> Result<Option<PathBuf>, Failure> {
-    let DatabaseUrl::Sqlite(database) = &options.database;
-    let folder = match &options.undo {
-        Undo::Declined => return Ok(None),
-        Undo::On(DevicePath::Path(folder)) => folder.clone(),
-        Undo::On(_) => return Err(Failure::usage("--undo wants a folder")),
-        Undo::Beside => {
+fn undo_folder(options: &RestoreOptions, state: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+    let folder = match (&options.undo, &options.database) {
+        (Undo::Declined, _) => return Ok(None),
+        (Undo::On(DevicePath::Path(folder)), _) => folder.clone(),
+        (Undo::On(_), _) => return Err(Failure::usage("--undo wants a folder")),
+        (Undo::Beside, DatabaseUrl::Sqlite(database)) => {
             let mut name = database.as_os_str().to_owned();
             name.push(".undo");
             PathBuf::from(name)
+        }
+        (Undo::Beside, DatabaseUrl::Postgres(url)) => {
+            let address = open::address(url)?;
+            let state = state.ok_or_else(|| {
+                Failure::usage("no folder is known for what the restore deletes, since no history is kept")
+                    .hint("name one with --undo DIR, or give --state-dir")
+            })?;
+            open::undo_below(state, &address)
         }
     };
     let absolute = std::path::absolute(&folder).map_err(|error| {

@@ -17,7 +17,6 @@ use crate::error::Error;
 use crate::format::block::SetId;
 use crate::restore::{self, Options, Restore, Unfinished};
 use crate::store::control::{Run, RunStatus};
-use crate::store::sqlite::SqliteStore;
 use crate::store::traits::Store;
 use crate::volume::chain::Chain;
 use crate::volume::set::SetReader;
@@ -30,8 +29,8 @@ use serde_json::Value;
 pub(super) fn run(options: &RestoreOptions, job: &Job, output: &Output) -> Result<Exit, Failure> {
     let now = open::now(None)?;
     let store = open::database(&options.database)?;
-    let Some(unfinished) = restore::unfinished(&store)? else { return nothing_to_do(&store, output) };
-    restore::refuse_at_work(&store, Some(&unfinished.run))?;
+    let Some(unfinished) = restore::unfinished(store.as_ref())? else { return nothing_to_do(store.as_ref(), output) };
+    restore::refuse_at_work(store.as_ref(), Some(&unfinished.run))?;
     let device = open::all_volumes(&options.from)?;
     let sets = check::readable(&device)?;
     let chain = chain_of(&unfinished, &sets, &device)?;
@@ -53,7 +52,7 @@ pub(super) fn run(options: &RestoreOptions, job: &Job, output: &Output) -> Resul
     }
     let progress = Progress::new(output);
     let base = Options { jobs: options.jobs, ..Options::new(now.civil, now.unix) };
-    let done = Restore::new(&chain, &store, base).watched(&progress).resume(&unfinished);
+    let done = Restore::new(&chain, store.as_ref(), base).watched(&progress).resume(&unfinished);
     drop(progress);
     let undo = unfinished.run.undo.as_ref();
     let kept = |_: &_| undo.map(|undo| Kept { set: SetId(undo.set), place: undo.place.clone() });
@@ -70,7 +69,7 @@ fn chain_of<'a>(unfinished: &Unfinished, sets: &'a [SetReader<'a>], device: &dyn
     chain::just(sets, &unfinished.sets, device, &of, advice)
 }
 
-fn nothing_to_do(store: &SqliteStore, output: &Output) -> Result<Exit, Failure> {
+fn nothing_to_do(store: &dyn Store, output: &Output) -> Result<Exit, Failure> {
     let last = store.snapshot(1)?.runs()?.pop();
     if output.json() {
         answer(Value::Null).give(output, Exit::Done, None);

@@ -1,5 +1,6 @@
 //! `intervault schedule`: units and timers for systemd that take the backups of a week, or restore each night.
 
+use super::open;
 use crate::cli::args::{NightlyBackup, NightlyRestore, ScheduleOptions, Uncovered};
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
@@ -92,6 +93,8 @@ struct Common<'a> {
     program: String,
     /// Options that say where configuration and history are.
     places: Vec<String>,
+    /// Where the history is, if that is said.
+    state: Option<PathBuf>,
 }
 
 impl<'a> Common<'a> {
@@ -115,7 +118,20 @@ impl<'a> Common<'a> {
                 places.extend([option.to_owned(), whole(path)?]);
             }
         }
-        Ok(Common { options, program, places })
+        let state = state_dir.or(config.state.as_deref()).map(Path::to_owned);
+        Ok(Common { options, program, places, state })
+    }
+
+    /// The folder of the history, as the user has it who does the work.
+    fn state(&self) -> Result<PathBuf, Failure> {
+        let root = self.options.user.as_ref().is_none_or(|user| user == "root");
+        let usual = || root.then(|| PathBuf::from("/var/lib/intervault"));
+        self.state.clone().or_else(usual).ok_or_else(|| {
+            Failure::usage(
+                "what a restore deletes is kept in the folder of the history, and nothing says where that is",
+            )
+            .hint("give --state-dir")
+        })
     }
 
     fn command(&self, words: &[&str], more: Vec<String>) -> Vec<String> {
@@ -152,7 +168,7 @@ impl<'a> Common<'a> {
             let words = [&["backup", "--database", &url, "--to", &to], words].concat();
             let command = self.command(&words, more.clone());
             let description = format!("{kind} backup of {url}");
-            let folders = [to.clone(), file.clone()].into_iter().filter(|path| path.starts_with('/'));
+            let folders = std::iter::once(to.clone()).chain(file.clone()).filter(|path| path.starts_with('/'));
             Ok(self.task(kind, description, at, command, folders.collect()))
         };
         let mut tasks = vec![
@@ -198,13 +214,16 @@ impl<'a> Common<'a> {
             Uncovered::Delete => "delete",
             Uncovered::Keep => "keep",
         };
-        let undo = format!("{file}.undo");
+        let undo = match &restore.onto {
+            DatabaseUrl::Sqlite(path) => format!("{}.undo", whole(path)?),
+            DatabaseUrl::Postgres(url) => whole(&open::undo_below(&self.state()?, &open::address(url)?))?,
+        };
         let words = ["restore", "--database", &url, "--from", &from, "--data", "historical", "--set", "newest"];
         let words = [&words[..], &["--uncovered", uncovered, "--undo", &undo, "--yes"]].concat();
         let command = self.command(&words, Vec::new());
         let description = format!("restore of {from} onto {url}");
         let [.., at, _] = &self.options.times;
-        let folders = [from.clone(), file.clone()].into_iter().filter(|path| path.starts_with('/'));
+        let folders = std::iter::once(from.clone()).chain(file).filter(|path| path.starts_with('/'));
         let mut task = self.task("restore", description, at, command, folders.collect());
         let prune = ["prune", &undo, "--keep-last", "1", "--undo-sets", UNDO_SETS, "--yes"];
         task.afterwards.push(self.command(&prune, Vec::new()));
@@ -212,11 +231,19 @@ impl<'a> Common<'a> {
     }
 }
 
-/// A database as it is written in a unit, and its file.
-fn database(url: &DatabaseUrl) -> Result<(String, String), Failure> {
-    let DatabaseUrl::Sqlite(path) = url;
-    let path = whole(path)?;
-    Ok((format!("sqlite:{path}"), path))
+/// A database as it is written in a unit, and its file if it has one.
+fn database(url: &DatabaseUrl) -> Result<(String, Option<String>), Failure> {
+    match url {
+        DatabaseUrl::Sqlite(path) => {
+            let path = whole(path)?;
+            Ok((format!("sqlite:{path}"), Some(path)))
+        }
+        DatabaseUrl::Postgres(server) if server.get("password").is_some() => {
+            Err(Failure::usage("everybody may read a unit: leave the password out of the address of the database")
+                .hint("write it into the file .pgpass in the home of the user who does the work"))
+        }
+        DatabaseUrl::Postgres(_) => Ok((url.to_string(), None)),
+    }
 }
 
 /// Whether two devices are one, however they were named.

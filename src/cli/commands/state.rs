@@ -7,7 +7,6 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::render::text;
 use crate::store::control::State;
-use crate::store::traits::Store;
 use serde_json::json;
 
 /// Shows the state, after it was set if that is asked for.

@@ -18,7 +18,6 @@ use crate::error::{Error, ErrorKind};
 use crate::format::block::SetId;
 use crate::restore::{self, UndoPlan, UndoReport};
 use crate::store::control::{Run, UnitStatus};
-use crate::store::sqlite::SqliteStore;
 use crate::store::traits::Store;
 use crate::volume::set::{SetReader, find_set};
 use serde_json::{Map, Value, json};
@@ -31,14 +30,14 @@ use std::time::Instant;
 pub fn run(options: &UndoOptions, job: &Job, output: &Output) -> Result<Exit, Failure> {
     let now = open::now(None)?;
     let store = open::database(&options.database)?;
-    let run = restore::undoable(&store, options.run)?;
-    restore::refuse_at_work(&store, Some(&run))?;
+    let run = restore::undoable(store.as_ref(), options.run)?;
+    restore::refuse_at_work(store.as_ref(), Some(&run))?;
     let device = device(options, &run)?;
     let set = set_of(&run, &device)?;
     job.set(set.label());
     let work = restore::UndoOptions { run: Some(run.number), force: options.force, now_unix: now.unix };
     let progress = Progress::new(output);
-    let plan = restore::undo_plan(&set, &store, &work, &progress)?;
+    let plan = restore::undo_plan(&set, store.as_ref(), &work, &progress)?;
     if !output.json() {
         output.line(render::plan_text(&plan).trim_end());
     }
@@ -65,7 +64,7 @@ pub fn run(options: &UndoOptions, job: &Job, output: &Output) -> Result<Exit, Fa
         return Ok(Exit::Failed);
     }
     let began = Instant::now();
-    let done = restore::undo(&plan, &set, &store, &work, &progress);
+    let done = restore::undo(&plan, &set, store.as_ref(), &work, &progress);
     drop(progress);
     let time = began.elapsed();
     let taken = match done {
@@ -77,7 +76,7 @@ pub fn run(options: &UndoOptions, job: &Job, output: &Output) -> Result<Exit, Fa
             let left = options.partial && of_units;
             let failure = Failure::from(error);
             let stopped = Some(if left { Failure { exit: Exit::Warnings, ..failure } } else { failure });
-            Taken { report: so_far(&plan, &store)?, time, stopped }
+            Taken { report: so_far(&plan, store.as_ref())?, time, stopped }
         }
     };
     job.note(|entry| entry.rows = Some(taken.report.deleted.saturating_add(taken.report.put_back)));
@@ -117,7 +116,7 @@ fn set_of<'d>(run: &Run, device: &'d dyn Device) -> Result<SetReader<'d>, Error>
 }
 
 /// What was put back by an undo that ended early: the journal has no line any more of what was.
-fn so_far(plan: &UndoPlan, store: &SqliteStore) -> Result<UndoReport, Failure> {
+fn so_far(plan: &UndoPlan, store: &dyn Store) -> Result<UndoReport, Failure> {
     let lines = store.snapshot(1)?.units(plan.run.number)?;
     let still = |number: u32| lines.iter().any(|line| line.number == number && line.status == UnitStatus::Applied);
     let mut report = UndoReport { run: plan.run.number, ..UndoReport::default() };

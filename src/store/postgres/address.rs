@@ -196,6 +196,12 @@ impl Address {
         })
     }
 
+    /// The name of the database on its server.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
     /// The schema whose tables are meant.
     #[must_use]
     pub fn schema(&self) -> &str {
@@ -212,6 +218,15 @@ impl Address {
     #[must_use]
     pub fn lock_wait(&self) -> Duration {
         self.lock_wait
+    }
+
+    /// The database as its identity names it: with the schema, unless that is the usual one.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self.schema.as_str() {
+            PUBLIC => self.database.clone(),
+            schema => format!("{}/{schema}", self.database),
+        }
     }
 
     /// Host and port of the (first) server, for its identity: the name of this machine where it is on this machine.

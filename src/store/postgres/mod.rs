@@ -39,10 +39,12 @@ mod parts;
 mod passfile;
 mod reader;
 mod replace;
+pub mod roles;
 mod rules;
 mod service;
 mod shape;
 mod snapshot;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -67,16 +69,18 @@ impl PostgresStore {
     /// # Errors
     /// `Unreachable`, `NotPermitted`, `NotFound`, `Unsupported` if the server is too old.
     pub fn open(address: &Address) -> Result<PostgresStore, StoreError> {
+        const LOOK: &str = "look at the database";
         let place = address.to_string();
+        let site = Site::database(&place);
         let mut client = connect::open(address, connect::Purpose::Reading)?;
-        let asked = client.query_one("SELECT current_database()::text", &[]);
-        let failed = Site::database(&place).during("look at the database");
-        let name: String = asked.and_then(|row| row.try_get(0)).map_err(failed)?;
-        let database = match address.schema() {
-            address::PUBLIC => name,
-            schema => format!("{name}/{schema}"),
-        };
-        let server = address.server();
+        const ASK: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)";
+        let asked = client.query_one(ASK, &[&address.schema()]).and_then(|row| row.try_get(0));
+        if !asked.map_err(site.during(LOOK))? {
+            let words =
+                format!("it has no schema {:?}: name another with schema=NAME in the address", address.schema());
+            return Err(site.fail(LOOK, super::error::StoreErrorKind::NotADatabase(words)));
+        }
+        let (server, database) = (address.server(), address.name());
         let identity = StoreIdentity { kind: "postgres".to_owned(), server, database, version: String::new() };
         Ok(PostgresStore { address: address.clone(), identity, colleagues: replace::Colleagues::default() })
     }

@@ -1,0 +1,9 @@
+//! Whole roads over PostgreSQL: from a server onto volumes and back, beside the server's own programs, and between kinds of stores.
+#![cfg(all(feature = "cli", feature = "sqlite", feature = "postgres"))]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at a surprise")]
+
+mod across;
+mod commands;
+mod round_trip;
+mod support;
+mod undo;
