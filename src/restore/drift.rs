@@ -30,8 +30,8 @@ impl Types {
 
 /// Maps a section's columns to the target's, by name.
 ///
-/// Allowed are a target column that the section lacks, if it may be null or has a default, and a wider type; between stores of two
-/// kinds also a narrower type of the same sort, and text for what has no counterpart.
+/// Allowed are a target column that the section lacks, if it may be null or has a default, and a wider type; between stores of
+/// two kinds also a narrower type of the same sort, and text for what has no counterpart.
 ///
 /// # Errors
 /// Every other difference, one sentence each, with what to do.

@@ -395,8 +395,8 @@ fn still(plan: &UndoPlan, set: &SetReader<'_>, store: &dyn Store, options: &Undo
     allowed(&run, snapshot.state()?, set, &lines)
 }
 
-/// The applied units of a run, the one that was applied last first: rows come back in the order in which nothing refers to what is
-/// not there.
+/// The applied units of a run, the one that was applied last first: rows come back in the order in which nothing refers to what
+/// is not there.
 fn last_first(lines: Vec<Unit>, ranges: &[Range]) -> Vec<Unit> {
     let mut applied: Vec<Unit> = lines.into_iter().filter(|line| line.status == UnitStatus::Applied).collect();
     let places: BTreeMap<(u64, u32), usize> =

@@ -1,7 +1,7 @@
 //! Who replaces which unit when: by several writers side by side, where the database lets them.
 //!
-//! Units of one table are replaced one after the other, since a unit locks its table; so are a table and those that its rows refer
-//! to, which come first: a row is put in when what it refers to is there.
+//! Units of one table are replaced one after the other, since a unit locks its table; so are a table and those that its rows
+//! refer to, which come first: a row is put in when what it refers to is there.
 
 use super::apply::{Todo, Work};
 use super::report::{Outcome, RestoreReport, cancelled};
@@ -123,8 +123,8 @@ impl<'a> Queue<'a> {
 }
 
 impl Work<'_> {
-    /// Replaces the units that are still to be replaced, and ends the run. The writer is used, and as many more of the store's own
-    /// as may be at work side by side.
+    /// Replaces the units that are still to be replaced, and ends the run. The writer is used, and as many more of the store's
+    /// own as may be at work side by side.
     pub(super) fn replace(
         &self,
         writer: &mut dyn Writer,

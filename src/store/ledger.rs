@@ -368,6 +368,7 @@ pub(super) trait Ledger {
     }
 
     /// All keys of rows of a table that lines of applied units name.
+    #[cfg(feature = "postgres")]
     fn keys_named(&mut self, table: &str) -> Result<KeyRuns, StoreError> {
         let mut named = KeyRuns::default();
         if self.is_there(READ)? {

@@ -1,4 +1,5 @@
-//! The rules of the database about rows of a table: which of them stand in the way of replacing rows, and by which rows must differ.
+//! The rules of the database about rows of a table: which of them stand in the way of replacing rows, and by which rows must
+//! differ.
 
 use postgres::{Client, Error};
 

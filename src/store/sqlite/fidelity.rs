@@ -2,8 +2,8 @@
 //!
 //! SQLite converts on the way in: by the column's affinity, a NaN to null, text that is not UTF-8 in a UTF-16 database. What
 //! was read from a column with the same declaration has been through that already and stays as it is. From another
-//! declaration it may not: such a value is refused here, before it would be changed without a word. A decimal may become a number:
-//! another store writes it as text, and it is the same decimal as long as the number has all of its digits.
+//! declaration it may not: such a value is refused here, before it would be changed without a word. A decimal may become a
+//! number: another store writes it as text, and it is the same decimal as long as the number has all of its digits.
 
 use super::declared::Affinity;
 use crate::column::batch::{Column, ColumnData, Value};

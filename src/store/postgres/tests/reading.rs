@@ -54,6 +54,8 @@ pub(super) fn text(text: &str) -> OwnedValue {
     Text(text.as_bytes().to_vec())
 }
 
+const UUID: &str = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11";
+
 #[test]
 fn every_type_arrives_as_what_it_is() {
     let columns = [
@@ -93,12 +95,7 @@ fn every_type_arrives_as_what_it_is() {
         ("public.colour", LogicalType::Any, "deep red", text("deep red")),
         ("public.percent", LogicalType::Integer { bits: 16 }, "7", Integer(7)),
         ("public.part", LogicalType::Decimal { precision: 4, scale: 1 }, "7.5", text("7.5")),
-        (
-            "uuid",
-            LogicalType::Any,
-            "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
-            text("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
-        ),
+        ("uuid", LogicalType::Any, UUID, text(UUID)),
         ("inet", LogicalType::Any, "10.0.0.1/8", text("10.0.0.1/8")),
     ];
     let types: Vec<String> = columns.iter().enumerate().map(|(at, (of, ..))| format!("c{at} {of}")).collect();
@@ -181,7 +178,8 @@ fn rows_are_found_by_their_keys() {
 fn a_partitioned_table_is_one_table() {
     let sql = "CREATE TABLE t(day date, n int) PARTITION BY RANGE (day); \
                CREATE TABLE a PARTITION OF t FOR VALUES FROM ('2024-01-01') TO ('2024-01-02'); \
-               CREATE TABLE b(n int, day date); ALTER TABLE t ATTACH PARTITION b FOR VALUES FROM ('2024-01-02') TO ('2024-01-03'); \
+               CREATE TABLE b(n int, day date); \
+               ALTER TABLE t ATTACH PARTITION b FOR VALUES FROM ('2024-01-02') TO ('2024-01-03'); \
                CREATE TABLE rest PARTITION OF t DEFAULT PARTITION BY LIST (n); CREATE TABLE rest1 PARTITION OF rest DEFAULT; \
                INSERT INTO t SELECT date '2024-01-01' + n % 4, n FROM generate_series(0, 399) n; \
                CREATE TABLE parent(n int); CREATE TABLE child() INHERITS (parent); INSERT INTO parent VALUES (1); \
