@@ -339,8 +339,15 @@ struct Kept {
     folder: PathBuf,
     file: Option<File>,
     end: u64,
-    /// By volume and first byte: how many, and where they are, or why they cannot be read.
-    extents: BTreeMap<String, BTreeMap<u64, (u64, Result<u64, String>)>>,
+    /// By volume and first byte.
+    extents: BTreeMap<String, BTreeMap<u64, Extent>>,
+}
+
+/// Bytes of a volume.
+struct Extent {
+    len: u64,
+    /// Where they are, or why they cannot be read.
+    place: Result<u64, String>,
 }
 
 /// Extents that are looked at in search of one that has what is asked for. Reads are of whole blocks, or of what stands at the
@@ -352,8 +359,8 @@ impl Kept {
     fn find(&self, name: &str, at: u64, len: u64) -> Option<Result<u64, String>> {
         let end = at.checked_add(len)?;
         let mut before = self.extents.get(name)?.range(..=at).rev().take(LOOKED_AT);
-        let (from, (_, place)) = before.find(|(from, (len, _))| from.saturating_add(*len) >= end)?;
-        Some(place.clone().map(|place| place.saturating_add(at.saturating_sub(*from))))
+        let (from, extent) = before.find(|(from, extent)| from.saturating_add(extent.len) >= end)?;
+        Some(extent.place.clone().map(|place| place.saturating_add(at.saturating_sub(*from))))
     }
 
     fn read(&self, place: &Result<u64, String>, buffer: &mut [u8]) -> Result<(), String> {
@@ -376,7 +383,7 @@ impl Kept {
             }
             Err(why) => Err(why),
         };
-        self.extents.entry(name.to_owned()).or_default().insert(at, (len, place));
+        self.extents.entry(name.to_owned()).or_default().insert(at, Extent { len, place });
         Ok(())
     }
 
