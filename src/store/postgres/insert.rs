@@ -79,7 +79,7 @@ impl Place<'_> {
             "SELECT tableoid::oid, ctid FROM {} WHERE {condition}xmin = pg_current_xact_id()::xid",
             self.shape.from()
         );
-        Ok(KeyRuns::of_keys(&self.places("ask where new rows are", &sql)?))
+        Ok(KeyRuns::of_keys(&places(self.client, self.site, self.shape, "ask where new rows are", &sql)?))
     }
 
     /// The rows that are wanted go in by COPY.
@@ -117,7 +117,7 @@ impl Place<'_> {
             names.join(","),
             own.join(",")
         );
-        self.places(INSERT, &sql)
+        places(self.client, self.site, self.shape, INSERT, &sql)
     }
 
     /// Sends the rows of a batch; `lead` writes what goes before each.
@@ -142,27 +142,6 @@ impl Place<'_> {
         }
         writer.finish().map_err(|error| site.fail(INSERT, refused(&error)))?;
         Ok(())
-    }
-
-    /// The keys of the rows that a statement gives as number of the leaf's table and place in it, in their order.
-    fn places(&mut self, op: &str, sql: &str) -> Result<Vec<i64>, StoreError> {
-        let (site, leaves) = (self.site, self.shape.leaf_oids());
-        let mut reader = self.client.copy_out(&format!("COPY ({sql}) TO STDOUT")).map_err(site.during(op))?;
-        let mut keys = Vec::new();
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            let length =
-                reader.read_until(b'\n', &mut line).map_err(|error| site.fail(op, fault::kind_of_io(error)))?;
-            if length == 0 {
-                return Ok(keys);
-            }
-            let Some(key) = key(&line, &leaves) else {
-                let text = format!("{} is no place of a row", String::from_utf8_lossy(&line).trim_end());
-                return Err(site.fail(op, StoreErrorKind::Unsupported(text)));
-            };
-            keys.push(key);
-        }
     }
 
     fn names(&self, columns: &[usize]) -> Vec<String> {
@@ -193,6 +172,32 @@ impl Place<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// The keys of the rows that a statement gives as number of the leaf's table and place in it, in their order.
+pub(super) fn places(
+    client: &mut Client,
+    site: Site<'_>,
+    shape: &Shape,
+    op: &str,
+    sql: &str,
+) -> Result<Vec<i64>, StoreError> {
+    let leaves = shape.leaf_oids();
+    let mut reader = client.copy_out(&format!("COPY ({sql}) TO STDOUT")).map_err(site.during(op))?;
+    let mut keys = Vec::new();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let length = reader.read_until(b'\n', &mut line).map_err(|error| site.fail(op, fault::kind_of_io(error)))?;
+        if length == 0 {
+            return Ok(keys);
+        }
+        let Some(key) = key(&line, &leaves) else {
+            let text = format!("{} is no place of a row", String::from_utf8_lossy(&line).trim_end());
+            return Err(site.fail(op, StoreErrorKind::Unsupported(text)));
+        };
+        keys.push(key);
     }
 }
 

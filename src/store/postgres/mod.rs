@@ -29,6 +29,7 @@ mod control;
 mod copy_text;
 mod days;
 mod declared;
+mod delete;
 mod encode;
 mod fault;
 mod fidelity;

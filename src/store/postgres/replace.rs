@@ -15,10 +15,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::address::Address;
 use super::connect::{self, Purpose};
 use super::control::Control;
+use super::delete::{self, DELETE};
 use super::fault::Site;
 use super::insert::Place;
-use super::keys::Tid;
-use super::reader::{Scan, tid_array};
+use super::reader::Scan;
 use super::rules;
 use super::shape::{self, Shape};
 use crate::base::time::Day;
@@ -32,10 +32,7 @@ use crate::store::traits::{KeyedSink, Replacement, Writer};
 
 const BEGIN: &str = "begin to change the database";
 const CHANGE: &str = "change the database";
-const DELETE: &str = "delete rows";
 const COMMIT: &str = "commit the change";
-/// Keys that one statement lists, at most 19 bytes each.
-const LISTED_KEYS: usize = 16_384;
 
 /// The sessions of one store that change the database, by the number that the server gives them: they wait for each other
 /// as long as it takes.
@@ -360,14 +357,7 @@ impl Replacement for PostgresReplacement<'_> {
     }
 
     fn delete_runs(&mut self, table: &TableSchema, keys: &KeyRuns) -> Result<u64, StoreError> {
-        self.change(table, |this, site, shape| {
-            let mut deleted = 0u64;
-            for sql in deletions(shape, keys) {
-                let rows = this.session.client.execute(&sql, &[]).map_err(site.during(DELETE))?;
-                deleted = deleted.saturating_add(rows);
-            }
-            Ok(deleted)
-        })
+        self.change(table, |this, site, shape| delete::runs(&mut this.session.client, site, shape, keys))
     }
 
     fn set_state(&mut self, state: &State) -> Result<(), StoreError> {
@@ -416,67 +406,5 @@ impl Drop for PostgresReplacement<'_> {
             // An error changes nothing: the server rolls back when the session ends as well.
             let _ = self.session.client.batch_execute("ROLLBACK");
         }
-    }
-}
-
-/// The statements that delete the rows with these keys. Keys that name no leaf name no row.
-fn deletions(shape: &Shape, keys: &KeyRuns) -> Vec<String> {
-    let mut statements = Vec::new();
-    let mut listed: Vec<Tid> = Vec::new();
-    let mut of = 0u16;
-    let mut from = |leaf: u16, condition: String| {
-        if let Some(leaf) = shape.leaves.get(usize::from(leaf)) {
-            statements.push(format!("DELETE FROM ONLY {} WHERE {condition}", leaf.qualified()));
-        }
-    };
-    for (first, last) in keys.iter() {
-        let (Some((leaf, start)), Some((end, stop))) = (Tid::of_key(first.max(0)), Tid::of_key(last)) else { continue };
-        if start.block != stop.block || leaf != end {
-            // No run of keys of rows goes from one block to the next: a block has fewer places than keys have room for.
-            for leaf in leaf..=end.min(u16::try_from(shape.leaves.len()).unwrap_or(u16::MAX)) {
-                let start = if leaf == (first.max(0) >> 48) as u16 { start } else { Tid { block: 0, offset: 0 } };
-                let stop = if leaf == end { stop } else { Tid { block: u32::MAX, offset: u16::MAX } };
-                from(leaf, format!("ctid >= '{start}' AND ctid <= '{stop}'"));
-            }
-            continue;
-        }
-        if leaf != of || listed.len() >= LISTED_KEYS {
-            if !listed.is_empty() {
-                from(of, format!("ctid = ANY ({})", tid_array(&listed)));
-            }
-            listed.clear();
-            of = leaf;
-        }
-        listed.extend((start.offset..=stop.offset).map(|offset| Tid { block: start.block, offset }));
-    }
-    if !listed.is_empty() {
-        from(of, format!("ctid = ANY ({})", tid_array(&listed)));
-    }
-    statements
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::shape::tests::shape;
-    use super::*;
-
-    #[test]
-    fn deletions_list_each_row_and_bound_what_no_rows_have() {
-        let shape = shape(&[("a", 23)]);
-        let key = |leaf, block, offset| Tid { block, offset }.key(leaf);
-        let keys = KeyRuns::of_keys(&[key(0, 1, 1), key(0, 1, 2), key(0, 7, 9), key(1, 0, 1), -5]);
-        assert_eq!(
-            deletions(&shape, &keys),
-            ["DELETE FROM ONLY \"public\".\"t\" WHERE ctid = ANY ('{\"(1,1)\",\"(1,2)\",\"(7,9)\"}'::tid[])"]
-        );
-        assert_eq!(deletions(&shape, &KeyRuns::default()), [""; 0]);
-        let mut all = KeyRuns::default();
-        all.add_run(i64::MIN, i64::MAX);
-        assert_eq!(
-            deletions(&shape, &all),
-            ["DELETE FROM ONLY \"public\".\"t\" WHERE ctid >= '(0,0)' AND ctid <= '(4294967295,65535)'"]
-        );
-        let many: Vec<i64> = (0..40_000).map(|block| key(0, block, 1)).collect();
-        assert_eq!(deletions(&shape, &KeyRuns::of_keys(&many)).len(), 3);
     }
 }

@@ -184,6 +184,24 @@ fn rows_are_found_and_deleted_by_long_and_short_runs() {
     assert_eq!(rows(&store), left);
 }
 
+/// Rows that lie together are deleted by ranges of places, and none that lies between them.
+#[test]
+fn rows_that_lie_together_are_deleted_without_those_between() {
+    let sql =
+        "CREATE TABLE t(n int, pad text); INSERT INTO t SELECT n, repeat('x', 40) FROM generate_series(1, 30000) n;
+               DELETE FROM t WHERE n % 700 = 0";
+    let Some((_, store)) = made("together", sql) else { return };
+    let before = rows(&store);
+    let goes = |n: i64| (5_000..=20_000).contains(&n) && n != 10_000 && !(15_000..15_100).contains(&n);
+    let keys = KeyRuns::of_keys(&before.iter().filter(|(_, n)| goes(*n)).map(|(key, _)| *key).collect::<Vec<_>>());
+    let (mut replacement, schema) = begin(&store);
+    assert_eq!(replacement.delete_runs(&schema, &keys).unwrap(), keys.rows());
+    assert_eq!(replacement.delete_runs(&schema, &keys).unwrap(), 0);
+    replacement.commit().unwrap();
+    assert!(keys.rows() > 14_000);
+    assert_eq!(rows(&store), before.into_iter().filter(|(_, n)| !goes(*n)).collect::<Vec<_>>());
+}
+
 trait Integers {
     fn integers(self) -> Vec<i64>;
 }
