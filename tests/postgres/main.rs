@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at a surprise")]
 
 mod across;
+mod kills;
+mod proxy;
 mod round_trip;
 mod support;
 mod undo;
