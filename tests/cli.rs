@@ -1,7 +1,7 @@
 //! The programs as processes: exit status, streams, closed pipes, what stands before any work. What the commands do to data is
 //! tested where that is done.
 
-#![cfg(all(feature = "cli", feature = "sqlite"))]
+#![cfg(all(feature = "cli", feature = "sqlite", feature = "postgres"))]
 #![expect(clippy::unwrap_used, reason = "a program that cannot be started fails the test")]
 
 use std::io::{Read as _, Write as _};

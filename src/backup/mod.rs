@@ -3,6 +3,7 @@
 
 mod base;
 mod capacity;
+mod changed;
 mod compare;
 mod cutoff;
 mod estimate;
@@ -16,6 +17,7 @@ mod sink;
 mod table;
 
 pub use base::Parent;
+pub use changed::ChangedMedia;
 pub use estimate::Estimate;
 pub use files::{FileTree, PlannedTree, TreeReport};
 pub use options::{ChangedSince, Incremental, Kind, Options, ReadBack, Select};

@@ -266,6 +266,8 @@ fn not_restorable(snapshot: &dyn Snapshot, schema: &TableSchema) -> Result<Optio
         Ok(()) => return Ok(None),
         Err(StoreError { kind: StoreErrorKind::Unsupported(reason), .. }) => (reason, true),
         Err(StoreError { kind: StoreErrorKind::Refused(reason), .. }) => (reason, false),
+        // Backups are best taken by who may only read.
+        Err(StoreError { kind: StoreErrorKind::NotPermitted(_), .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     Ok(Some(Gap { name: schema.name.clone(), reason, warns }))

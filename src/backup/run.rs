@@ -2,6 +2,7 @@
 
 use super::base::{Base, Older, Source};
 use super::capacity::Capacity;
+use super::changed::{ChangedMedia, UNRELIABLE, same_rows};
 use super::compare::compare;
 use super::cutoff::{self, Archived};
 use super::estimate::{Size, size, total, tree_size};
@@ -57,6 +58,7 @@ pub struct Backup<'a> {
     options: Options,
     monitor: &'a dyn Monitor,
     announce: Option<&'a dyn Fn(&LabelRecord)>,
+    changed: Option<&'a ChangedMedia<'a>>,
 }
 
 /// A database that is being read.
@@ -72,7 +74,8 @@ impl<'a> Backup<'a> {
     /// A backup of `store` onto `device`. Nothing is done yet.
     #[must_use]
     pub fn new(store: &'a dyn Store, catalogue: &'a Catalogue, device: &'a dyn Device, options: Options) -> Backup<'a> {
-        Backup { store, catalogue, device, others: Vec::new(), options, monitor: &Silent, announce: None }
+        let (monitor, others) = (&Silent, Vec::new());
+        Backup { store, catalogue, device, others, options, monitor, announce: None, changed: None }
     }
 
     /// With somebody who watches, and may ask to stop (asked between chunks).
@@ -86,6 +89,12 @@ impl<'a> Backup<'a> {
     #[must_use]
     pub fn announced(self, tell: &'a dyn Fn(&LabelRecord)) -> Backup<'a> {
         Backup { announce: Some(tell), ..self }
+    }
+
+    /// With what reads back the media that are taken out before the set is finished.
+    #[must_use]
+    pub fn read_back_by(self, changed: &'a ChangedMedia<'a>) -> Backup<'a> {
+        Backup { changed: Some(changed), ..self }
     }
 
     /// With another device on which the sets of the chain may lie. Nothing is written there.
@@ -176,6 +185,12 @@ impl<'a> Backup<'a> {
     /// As [`Backup::plan`]; another backup or restore of the database is under way; another process writes to the device; a
     /// row is too large for a block; what is read back differs.
     pub fn run(&self) -> Result<BackupReport, Error> {
+        // What was found on a medium that was to be taken out says more than that it was not.
+        let why = |error| self.changed.and_then(ChangedMedia::failure).unwrap_or(error);
+        self.write().map_err(why)
+    }
+
+    fn write(&self) -> Result<BackupReport, Error> {
         let began = Clock::now();
         // Held to the end: a restore must not change the database while it is read, nor delete what is not proven to be saved.
         let database = self.store.lock_for_reading()?;
@@ -210,15 +225,18 @@ impl<'a> Backup<'a> {
         let Reading { plan, .. } = reading;
         let write_time = began.elapsed();
         let began = Clock::now();
-        let verified = self.options.read_back == ReadBack::Verify && self.device.reads_back();
+        let changed = self.changed.filter(|changed| changed.any());
+        let verified = self.options.read_back == ReadBack::Verify && (changed.is_some() || self.device.reads_back());
         // What fails here, or is killed, is no finished set: no later one builds on it.
-        let before = verified && set.readable()?;
+        let before = verified && changed.is_none() && set.readable()?;
         if before {
             read_back(self.device, &self.options, &tables, self.monitor)?;
         }
         let summary = set.name()?;
-        if verified && !before {
-            read_back(self.device, &self.options, &tables, self.monitor)?;
+        match changed {
+            Some(changed) if verified => changed.finish(self.device, &summary, &tables)?,
+            None if verified && !before => read_back(self.device, &self.options, &tables, self.monitor)?,
+            _ => {}
         }
         let verify_time = began.elapsed();
         let BackupPlan { gaps, parent, .. } = plan;
@@ -376,21 +394,15 @@ fn read_back(
     monitor: &dyn Monitor,
 ) -> Result<(), Error> {
     let set = find_set(device, options.set)?;
-    let advice = "do not rely on this set: check the medium and back up again";
     let whole = |set: &SetReader<'_>| set.total_volumes().is_some() && set.missing_volumes().is_empty();
     let Some(set) = set.filter(whole) else {
-        return Err(Error::damage("the set just written cannot be read back whole", advice));
+        return Err(Error::damage("the set just written cannot be read back whole", UNRELIABLE));
     };
     let proved = verify_set(&set, options.jobs, monitor);
     if let Some(finding) = proved.findings.first() {
-        return Err(Error::damage(format!("reading back found: {finding}"), advice));
+        return Err(Error::damage(format!("reading back found: {finding}"), UNRELIABLE));
     }
-    for (section, table) in set.sections().iter().zip(tables) {
-        let rows = section.end.as_ref().map_or(0, |end| end.rows);
-        if rows != table.rows || section.header.table != table.table {
-            let what = format!("table {}: {} rows written, {rows} read back", table.table, table.rows);
-            return Err(Error::damage(what, advice));
-        }
-    }
-    Ok(())
+    let read = set.sections().iter();
+    let read = read.map(|section| (section.header.table.as_str(), section.end.as_ref().map_or(0, |end| end.rows)));
+    same_rows(tables, read)
 }

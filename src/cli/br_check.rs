@@ -96,7 +96,7 @@ impl Volumes {
     fn judge(&self, work: CheckWork, output: &Output) -> Result<Exit, Failure> {
         let found = check::find(self.device.as_ref(), None)?;
         let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(16);
-        judge(&found, work, jobs, &Progress::new(output), &Job::new(Kind::Check), output)
+        judge(&found, work, jobs, &Progress::new(output), &Job::new(Kind::Check), output, None)
     }
 }
 

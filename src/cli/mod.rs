@@ -110,6 +110,7 @@ const fn left_behind(command: &Command) -> Left {
         | Command::Devices(_)
         | Command::Label(_)
         | Command::Catalogue(_)
+        | Command::Roles(_)
         | Command::Log(_) => Left::always("nothing was changed"),
         Command::Demo(_) | Command::Gen(_) => Left::always("what was made so far stays where it is"),
     }
@@ -195,7 +196,7 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
             config.devices(&mut options.devices);
             let job = Job::new(Kind::Check).devices(&options.devices);
             let proves = options.work == CheckWork::Verify;
-            job.run(journal(proves), output, |job| commands::check::run(&options, job, output))
+            job.run(journal(proves), output, |job| commands::check::run(&options, config, job, output))
         }
         Command::Prune(args) => {
             let mut options = args.options()?;
@@ -215,6 +216,7 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
             options.subject = named.to_string();
             commands::label::run(&options, output)
         }
+        Command::Roles(args) => commands::roles::run(&args.options(), output),
         Command::Catalogue(args) => commands::catalogue::run(&args.options(), output),
         Command::Demo(args) => commands::demo::run(&args.options(), output),
         Command::Gen(args) => commands::generate::run(&args.dir, output),
@@ -228,7 +230,7 @@ fn restore(args: &RestoreArgs, around: &Around, output: &Output) -> Result<Exit,
     if let Some(mut options) = args.files_options() {
         config.devices(&mut options.from);
         let job = Job::new(Kind::Restore).devices(&options.from);
-        return job.run(journal(options.dry_run), output, |job| commands::files::run(&options, job, output));
+        return job.run(journal(options.dry_run), output, |job| commands::files::run(&options, config, job, output));
     }
     let mut options = args.options()?;
     config.devices(&mut options.from);
@@ -240,7 +242,7 @@ fn restore(args: &RestoreArgs, around: &Around, output: &Output) -> Result<Exit,
     // Where nothing is kept is said when it is missed.
     let state = around.history.as_ref().ok().and_then(Option::as_ref);
     let state = state.and_then(|journal| journal.path().parent().map(Path::to_owned));
-    job.run(journal(looks), output, |job| commands::restore::run(&options, state.as_deref(), job, output))
+    job.run(journal(looks), output, |job| commands::restore::run(&options, (config, state.as_deref()), job, output))
 }
 
 /// A backup, or those of several file sets.

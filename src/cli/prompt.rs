@@ -21,6 +21,12 @@ pub fn confirm(output: &Output, question: &str) -> Result<bool, Failure> {
     confirm_from(&mut stdin.lock(), output, question)
 }
 
+/// Whether somebody is there who answers questions.
+#[must_use]
+pub fn answers(output: &Output) -> bool {
+    !output.json() && std::io::stdin().is_terminal()
+}
+
 /// What a person brings when a medium is full.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Medium {
@@ -32,34 +38,32 @@ pub enum Medium {
     Nothing,
 }
 
-/// Asks for the next medium, on the terminal. Nothing comes where nobody can be asked.
+/// Asks for a medium, on the terminal. `said` says which, `end` what happens if none comes. Nothing comes where nobody can be
+/// asked.
 ///
 /// # Errors
 /// The input cannot be read.
-pub fn next_medium(output: &Output, reason: &str, device: &str, wanted: &str) -> Result<Medium, Failure> {
-    let stdin = std::io::stdin();
-    if output.json() || !stdin.is_terminal() {
+pub fn medium(output: &Output, said: &str, device: &str, end: &str) -> Result<Medium, Failure> {
+    if !answers(output) {
         return Ok(Medium::Nothing);
     }
-    next_medium_from(&mut stdin.lock(), output, reason, device, wanted)
+    medium_from(&mut std::io::stdin().lock(), output, said, device, end)
 }
 
-/// As [`next_medium`], from any input. The end of the input brings nothing.
+/// As [`medium`], from any input. The end of the input brings nothing.
 ///
 /// # Errors
 /// The input cannot be read.
-pub fn next_medium_from(
+pub fn medium_from(
     input: &mut dyn BufRead,
     output: &Output,
-    reason: &str,
+    said: &str,
     device: &str,
-    wanted: &str,
+    end: &str,
 ) -> Result<Medium, Failure> {
-    let (reason, wanted, device) = (escape(reason), escape(wanted), escape(device));
-    output.question(&format!(
-        "\n{reason}. The next medium is for {wanted}.\n\
-         Put it into {device} and press Enter, or name another device, or q to end here:"
-    ));
+    let (said, device) = (escape(said), escape(device));
+    output
+        .question(&format!("\n{said}.\nPut it into {device} and press Enter, or name another device, or q to {end}:"));
     Ok(match answer(input)?.as_deref() {
         None | Some("q") => Medium::Nothing,
         Some("") => Medium::Changed,
@@ -118,14 +122,14 @@ mod tests {
     }
 
     #[test]
-    fn the_next_medium_is_asked_for_by_number_and_label() {
+    fn a_medium_is_asked_for_in_words_that_say_which() {
         let other = Medium::Device("tape:/dev/nst1".to_owned());
         for (said, wanted) in
             [("\n", Medium::Changed), ("q\n", Medium::Nothing), ("", Medium::Nothing), (" tape:/dev/nst1 \n", other)]
         {
             let (output, out) = asking();
-            let volume = "volume 2, CMS-260104-01-XXAX-00-F-02";
-            let answer = next_medium_from(&mut said.as_bytes(), &output, "tape:t is full", "tape:t", volume);
+            let next = "tape:t is full. The next medium is for volume 2, CMS-260104-01-XXAX-00-F-02";
+            let answer = medium_from(&mut said.as_bytes(), &output, next, "tape:t", "end here");
             assert_eq!(answer, Ok(wanted), "{said:?}");
             let asked = "\ntape:t is full. The next medium is for volume 2, CMS-260104-01-XXAX-00-F-02.\n\
                          Put it into tape:t and press Enter, or name another device, or q to end here: ";

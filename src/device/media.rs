@@ -21,11 +21,17 @@ pub enum Choice {
 
 /// Brings the media.
 pub trait Supplier: Send + Sync {
-    /// The medium for a volume that the one before, for this reason, cannot take.
+    /// The medium for a volume that the one before, for this reason, cannot take. Before somebody is asked to take that one out
+    /// `leave` is to be called, and what it fails with given back: it is the last time that the medium can be read.
     ///
     /// # Errors
-    /// The next one is there and cannot be used.
-    fn next(&self, volume: &NewVolume<'_>, reason: &str) -> Result<Choice, DeviceError>;
+    /// The next one is there and cannot be used; as `leave`.
+    fn next(
+        &self,
+        volume: &NewVolume<'_>,
+        reason: &str,
+        leave: &mut dyn FnMut() -> Result<(), DeviceError>,
+    ) -> Result<Choice, DeviceError>;
 
     /// Opens the device of the last medium anew, after [`Choice::Changed`], or another one that is named instead.
     ///
@@ -34,9 +40,19 @@ pub trait Supplier: Send + Sync {
     fn again(&self, volume: &NewVolume<'_>) -> Result<Arc<dyn Device>, DeviceError>;
 }
 
+/// Looks at a medium before it is taken out.
+pub trait Leaving: Send + Sync {
+    /// A medium will not be there any more.
+    ///
+    /// # Errors
+    /// It must not be left so: nothing more is written.
+    fn leave(&self, medium: &dyn Device) -> Result<(), DeviceError>;
+}
+
 /// Media of one set, in the order in which they fill up.
 pub struct MediaDevice<'s> {
     supplier: &'s dyn Supplier,
+    leaving: Option<&'s dyn Leaving>,
     media: Mutex<Media>,
 }
 
@@ -55,7 +71,13 @@ impl<'s> MediaDevice<'s> {
     #[must_use]
     pub fn new(first: Arc<dyn Device>, supplier: &'s dyn Supplier) -> MediaDevice<'s> {
         let media = Media { devices: vec![first], locks: Vec::new(), full: Arc::default(), gone: false };
-        MediaDevice { supplier, media: Mutex::new(media) }
+        MediaDevice { supplier, leaving: None, media: Mutex::new(media) }
+    }
+
+    /// With somebody who looks at each medium before it is taken out.
+    #[must_use]
+    pub fn leaving(self, leaving: &'s dyn Leaving) -> MediaDevice<'s> {
+        MediaDevice { leaving: Some(leaving), ..self }
     }
 
     /// The media are whole between any two statements.
@@ -71,8 +93,13 @@ impl<'s> MediaDevice<'s> {
 
 impl Media {
     /// The next medium, ready to be written to.
-    fn change(&mut self, supplier: &dyn Supplier, volume: &NewVolume<'_>, reason: String) -> Result<(), DeviceError> {
-        let device = match supplier.next(volume, &reason)? {
+    fn change(&mut self, of: &MediaDevice<'_>, volume: &NewVolume<'_>, reason: String) -> Result<(), DeviceError> {
+        let (supplier, last) = (of.supplier, self.devices.last().map(Arc::clone));
+        let mut leave = || of.leaving.zip(last.as_ref()).map_or(Ok(()), |(leaving, medium)| leaving.leave(medium));
+        let choice = supplier.next(volume, &reason, &mut leave)?;
+        // A drive whose tape is changed must be closed before it is opened again.
+        drop(last);
+        let device = match choice {
             Choice::Another(device) => device,
             Choice::Changed => {
                 self.locks.pop();
@@ -132,9 +159,8 @@ impl Device for MediaDevice<'_> {
                 Ok(inner) => return Ok(Box::new(MediaSink { inner, full: Arc::clone(&media.full) })),
                 Err(DeviceError { kind: DeviceErrorKind::Full, .. }) => {
                     let place = device.as_ref().map_or_else(String::new, |device| device.describe());
-                    // A drive whose tape is changed must be closed before it is opened again.
                     drop(device);
-                    media.change(self.supplier, volume, format!("{place} is full"))?;
+                    media.change(self, volume, format!("{place} is full"))?;
                 }
                 Err(error) => return Err(error),
             }

@@ -121,6 +121,16 @@ impl<'a> Restore<'a> {
         apply::apply(plan, &self.sources(), self.store, &self.options, keep, self.monitor)
     }
 
+    /// Plans what [`Restore::resume`] will do, and so reads every chunk that it will use. Nothing is changed, and nothing kept:
+    /// for whoever has to know beforehand which volumes are needed.
+    ///
+    /// # Errors
+    /// As [`Restore::plan`]; the run's line in the journal cannot be read.
+    pub fn plan_rest(&self, unfinished: &Unfinished) -> Result<RestorePlan, Error> {
+        self.payloads.clear();
+        resume::plan_rest(&unfinished.run, &self.sources(), self.store, &self.options, self.monitor)
+    }
+
     /// Goes on with a run that ended early, with the options in its line of the journal; of the options given here only
     /// threads and the moment are used. A second time there is nothing left to do, and [`unfinished`] gives none.
     ///

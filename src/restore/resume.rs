@@ -83,6 +83,18 @@ pub(super) fn resume(
     }
 }
 
+/// As [`super::Restore::plan_rest`].
+pub(super) fn plan_rest(
+    run: &Run,
+    sources: &Sources<'_>,
+    store: &dyn Store,
+    base: &Options,
+    monitor: &dyn Monitor,
+) -> Result<RestorePlan, Error> {
+    let going_on = GoingOn { run: run.number, settled: journal::read_settled(&run.options)? };
+    plan(sources, store, &journal::read_options(&run.options, base)?, Some(&going_on), monitor)
+}
+
 fn go_on(
     unfinished: &Unfinished,
     sources: &Sources<'_>,
@@ -123,8 +135,7 @@ fn go_on(
         ));
     }
     report.proved = options.proof == Proof::Full;
-    let going_on = GoingOn { run: run.number, settled: journal::read_settled(&run.options)? };
-    let plan = plan(sources, store, &options, Some(&going_on), monitor)?;
+    let plan = plan_rest(run, sources, store, base, monitor)?;
     // Without what cannot be read the plan is another one: say that, not that the target has changed.
     let unreadable = |refusal: &&Refusal| matches!(refusal.class, Class::Damage | Class::Volume);
     let unfit = |refusal: &&Refusal| matches!(refusal.rule, Rule::SchemaDrift | Rule::AbsentTable);

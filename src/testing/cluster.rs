@@ -441,4 +441,63 @@ mod tests {
         drop(cluster);
         assert!(!folder.exists(), "{} is still there", folder.display());
     }
+
+    #[test]
+    fn two_stand_side_by_side_and_one_that_panics_is_gone_too() {
+        let (Some(one), Some(two)) = (Cluster::start(), Cluster::with(ClusterOptions::default().tcp())) else { return };
+        let (first, second) = (one.database("same"), two.database("same"));
+        assert_ne!(first, second);
+        one.run("same", "CREATE TABLE t(a int)");
+        assert_eq!(two.query("same", "SELECT to_regclass('t')"), [[None]]);
+        assert!(std::net::TcpStream::connect(("127.0.0.1", two.port())).is_ok());
+        let folder = two.folder.clone();
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+            let _held = two;
+            panic!("as a test may");
+        }));
+        assert!(done.is_err() && !folder.exists(), "{} is still there", folder.display());
+        assert_eq!(one.query("same", "SELECT count(*) FROM t"), [[Some("0".to_owned())]]);
+    }
+
+    #[test]
+    fn a_server_does_not_outlive_a_test_that_is_killed() {
+        const CHILD: &str = "INTERVAULT_TEST_CLUSTER_CHILD";
+        if let Some(file) = std::env::var_os(CHILD) {
+            let Some(cluster) = Cluster::start() else { return };
+            fs::write(file, cluster.folder.display().to_string()).unwrap();
+            loop {
+                std::thread::park();
+            }
+        }
+        if Cluster::shared().is_none() {
+            return;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("folder");
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "testing::cluster::tests::a_server_does_not_outlive_a_test_that_is_killed"])
+            .env(CHILD, &file)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let wait = || std::thread::sleep(std::time::Duration::from_millis(20));
+        let folder = loop {
+            match fs::read_to_string(&file) {
+                Ok(folder) if !folder.is_empty() => break PathBuf::from(folder),
+                _ => assert!(child.try_wait().unwrap().is_none(), "the test in the test ended"),
+            }
+            wait();
+        };
+        assert!(folder.join("data/postmaster.pid").exists());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // What watches over the server gives up after 20 s, and then the folder is gone too.
+        for _ in 0..3_000 {
+            if !folder.exists() {
+                return;
+            }
+            wait();
+        }
+        panic!("{} is still there", folder.display());
+    }
 }

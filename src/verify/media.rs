@@ -32,12 +32,24 @@ pub struct MediaProof {
 /// Reads a volume from its first byte to its last. Needs no sound label: a damaged one is a finding like any other.
 #[must_use]
 pub fn prove_volume(volume: &Blocks) -> MediaProof {
+    prove_blocks(volume, &mut |_| true)
+}
+
+/// The same, and gives each sound block in its place to `each`, in order. Where that says no, the pass is broken off, and what
+/// was not read is a finding.
+#[must_use]
+pub fn prove_blocks(volume: &Blocks, each: &mut dyn FnMut(&ScannedBlock) -> bool) -> MediaProof {
     let (set, number) = volume.identity();
     let mut pass = Pass { name: volume.name(), number, running: [0; 32], entries: Vec::new(), findings: Vec::new() };
     let mut scanner = Scanner::new(volume.source(), volume.name(), Some((set, number)));
     for item in &mut scanner {
         match item {
-            ScanItem::Block(block) => pass.block(&block),
+            ScanItem::Block(block) => {
+                pass.block(&block);
+                if !each(&block) {
+                    break;
+                }
+            }
             ScanItem::Damaged(extent) => {
                 let what = format!("{} bytes from byte {}: {}", extent.len, extent.offset, extent.error);
                 pass.find(Level::Damage, extent.error.position().within(Position::volume(number)), what);

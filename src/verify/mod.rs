@@ -2,5 +2,6 @@
 //! Stands below the operations, so that a backup proves what it wrote with the code that a check uses. Knows no database.
 
 pub mod finding;
+pub mod in_turn;
 pub mod media;
 pub mod set;

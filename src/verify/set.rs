@@ -6,7 +6,7 @@ use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
 use crate::base::position::Position;
 use crate::column::digest::RowHasher;
-use crate::format::catalog::BucketEntry;
+use crate::format::catalog::{BucketEntry, ChunkEntry};
 use crate::format::chunk::PieceEntry;
 use crate::section::rows::SectionTable;
 use crate::volume::error::VolumeError;
@@ -18,7 +18,8 @@ use crate::volume::summary::BucketTable;
 const WRONG: &str = "bring the volume that should be there, or make it readable";
 
 /// What to try where the end of a section is on a volume that is not here.
-const END_WANTED: &str = "bring the volume that ends it; without it only buckets known to be whole are replaced";
+pub(super) const END_WANTED: &str =
+    "bring the volume that ends it; without it only buckets known to be whole are replaced";
 
 /// What to try with a set that was never finished.
 const UNFINISHED: &str = "the backup was interrupted: take a new one; what it holds can be restored (--partial)";
@@ -75,8 +76,9 @@ pub fn verify_set(set: &SetReader<'_>, jobs: usize, monitor: &dyn Monitor) -> Ve
     verified
 }
 
-fn media(set: &SetReader<'_>, verified: &mut Verified) {
-    let missing = set.missing_volumes();
+/// What is said of a set as a whole of which these volumes are not here.
+pub(super) fn of_set(set: &SetReader<'_>, missing: &[u32]) -> Vec<Finding> {
+    let mut findings = Vec::new();
     let incomplete = |what: String, advice: &'static str| Finding {
         level: Level::Incomplete,
         volume: None,
@@ -87,18 +89,23 @@ fn media(set: &SetReader<'_>, verified: &mut Verified) {
     };
     let label = &set.label().label;
     if set.is_interrupted() {
-        verified.findings.push(incomplete(format!("set {label} was never finished"), UNFINISHED));
+        findings.push(incomplete(format!("set {label} was never finished"), UNFINISHED));
     }
     if !missing.is_empty() {
         let numbers: Vec<String> = missing.iter().map(u32::to_string).collect();
         let what = format!("volume {} of set {label} is not here", numbers.join(", "));
-        verified.findings.push(incomplete(what, "bring it to this device"));
+        findings.push(incomplete(what, "bring it to this device"));
     }
     for error in set.wrong_volumes() {
         let found =
             if error.is_damage() { damage(error.position(), String::new()) } else { incomplete(String::new(), WRONG) };
-        verified.findings.push(Finding { what: error.to_string(), at: error.position(), ..found });
+        findings.push(Finding { what: error.to_string(), at: error.position(), ..found });
     }
+    findings
+}
+
+fn media(set: &SetReader<'_>, verified: &mut Verified) {
+    verified.findings.extend(of_set(set, &set.missing_volumes()));
     let mut before: Option<MediaProof> = None;
     for number in set.volumes().iter().filter(|volume| volume.name.is_some()).map(|volume| volume.number) {
         let mut best: Option<MediaProof> = None;
@@ -112,6 +119,18 @@ fn media(set: &SetReader<'_>, verified: &mut Verified) {
         }
         before = best;
     }
+}
+
+/// Notes that a copy of a volume cannot be opened.
+pub(super) fn not_judged(number: u32, name: &str, error: &VolumeError, verified: &mut Verified) {
+    let at = error.position().within(Position::volume(number));
+    let found = Finding { volume: Some(name.to_owned()), ..damage(at, error.to_string()) };
+    verified.findings.push(if error.is_damage() {
+        found
+    } else {
+        Finding { level: Level::Incomplete, advice: WRONG, ..found }
+    });
+    verified.not_judged.push(name.to_owned());
 }
 
 /// Judges one copy of a volume, which follows `before` if that is the volume before it.
@@ -130,14 +149,7 @@ fn copy(
     let proof = match proof {
         Ok(proof) => proof,
         Err(error) => {
-            let at = error.position().within(Position::volume(number));
-            let found = Finding { volume: Some(name.to_owned()), ..damage(at, error.to_string()) };
-            verified.findings.push(if error.is_damage() {
-                found
-            } else {
-                Finding { level: Level::Incomplete, advice: WRONG, ..found }
-            });
-            verified.not_judged.push(name.to_owned());
+            not_judged(number, name, &error, verified);
             return None;
         }
     };
@@ -198,7 +210,7 @@ fn rows_of(set: &SetReader<'_>, section: &SectionView, jobs: usize, monitor: &dy
                 }
                 Err((level, what)) => {
                     lost = true;
-                    let costs = format!("{} rows of {name}{}", chunk.entry.rows, when(chunk));
+                    let costs = format!("{} rows of {name}{}", chunk.entry.rows, when(&chunk.entry));
                     let found = damage(place(chunk), format!("table {name}: {what}"));
                     verified.findings.push(Finding { level, costs, ..found });
                 }
@@ -229,9 +241,9 @@ fn place(chunk: &ChunkRef) -> Position {
         .with_rows(chunk.entry.first_row, u64::from(chunk.entry.rows))
 }
 
-fn when(chunk: &ChunkRef) -> String {
+pub(super) fn when(chunk: &ChunkEntry) -> String {
     use crate::base::time::{Instant, Span};
-    let span = Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop));
+    let span = Span::new(Instant(chunk.first), Instant(chunk.stop));
     span.map_or_else(String::new, |span| format!(" between {} and {}", span.start, span.stop))
 }
 
@@ -258,7 +270,7 @@ fn prove_chunk(
 }
 
 /// Compares what the rows gave with what end mark and catalog say of the section.
-fn totals(section: &SectionView, buckets: &BucketTable, rows: u64, verified: &mut Verified) {
+pub(super) fn totals(section: &SectionView, buckets: &BucketTable, rows: u64, verified: &mut Verified) {
     let at = Position::UNKNOWN.with_section(section.number);
     let name = &section.header.table;
     let mut find = |what: String| verified.findings.push(damage(at, what));

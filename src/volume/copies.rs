@@ -162,14 +162,17 @@ impl<'d> Copies<'d> {
         Err(self.wrong_volume(number, &(name.to_owned(), found.0, found.1)))
     }
 
-    /// The blocks of a copy. A damaged label does not stand in the way: every block says whose it is.
+    /// The blocks of a copy. A damaged label does not stand in the way, nor one on a medium that is not in the drive: every block
+    /// says whose it is.
     ///
     /// # Errors
     /// The label is another volume's; the device fails.
     pub(super) fn blocks(&self, number: u32, name: &str) -> Result<Blocks, VolumeError> {
         match self.volume(number, name) {
             Ok(volume) => Ok(volume.into_blocks()),
-            Err(error) if error.is_damage() => Ok(Blocks::new(self.device.open(name)?, name, self.set, number)),
+            Err(error) if error.is_damage() || error.is_elsewhere() => {
+                Ok(Blocks::new(self.device.open(name)?, name, self.set, number))
+            }
             Err(error) => Err(error),
         }
     }

@@ -1,7 +1,7 @@
 //! What can go wrong between blocks and devices.
 
 use crate::base::position::Position;
-use crate::device::error::DeviceError;
+use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::format::block::SetId;
 use crate::format::error::{FormatError, FormatErrorKind};
 
@@ -153,6 +153,12 @@ impl VolumeError {
             | VolumeError::ChainBroken { volume, .. } => Position::volume(*volume),
             _ => Position::UNKNOWN,
         }
+    }
+
+    /// Whether it is on a medium that is not in the drive: nothing is wrong with it.
+    #[must_use]
+    pub const fn is_elsewhere(&self) -> bool {
+        matches!(self, VolumeError::Device(DeviceError { kind: DeviceErrorKind::Wanted { .. }, .. }))
     }
 
     /// Whether the bytes on the medium are wrong, in contrast to a device that fails or a volume that is not there.

@@ -2,6 +2,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub mod catalog;
+pub mod catalogs;
 pub mod chain;
 mod copies;
 mod draft;

@@ -400,6 +400,8 @@ impl<'d> SetReader<'d> {
         for chunk in view.chunks.iter().filter(|chunk| chunk.here) {
             match self.directory(chunk) {
                 Ok(directory) => directory.pieces.iter().for_each(|piece| table.add(piece)),
+                // It is not at hand: what of it is not proven is not damaged.
+                Err(error) if error.is_elsewhere() => {}
                 Err(error) => self.damage.push(DamagedExtent {
                     volume: Some(chunk.entry.volume),
                     offset: chunk.entry.offset,

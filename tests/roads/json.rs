@@ -76,6 +76,7 @@ fn answers() -> Vec<Value> {
         json(&["label", &from, "--sticker"], 0),
         json(&["label", "CMS-031024-01-LSAC-00-F-02"], 0),
         json(&["catalogue"], 0),
+        json(&["roles", "--database", "postgresql://u@server/cms"], 0),
         json(&["schedule", "--database", &url, "--to", &from], 0),
         json(&["devices", "--config", &config], 0),
     ];

@@ -1,5 +1,5 @@
 //! Whole roads: from databases onto volumes and back, by the library and by the command line.
-#![cfg(all(feature = "cli", feature = "sqlite"))]
+#![cfg(all(feature = "cli", feature = "sqlite", feature = "postgres"))]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at a surprise")]
 
 mod astray;
@@ -10,6 +10,7 @@ mod chain_choice;
 #[cfg(target_os = "linux")]
 mod chain_commands;
 mod chains;
+mod changed_media;
 mod changed_tables;
 #[cfg(target_os = "linux")]
 mod collecting;
@@ -48,6 +49,7 @@ mod media;
 #[cfg(target_os = "linux")]
 mod monitors;
 mod one_backup;
+mod one_drive;
 #[cfg(target_os = "linux")]
 mod prune;
 mod rules;

@@ -5,6 +5,7 @@
 mod copies;
 mod damage;
 mod faults;
+mod in_turn;
 mod listing;
 mod media;
 mod round_trip;

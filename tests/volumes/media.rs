@@ -36,7 +36,12 @@ impl Stack {
 }
 
 impl Supplier for Stack {
-    fn next(&self, volume: &NewVolume<'_>, reason: &str) -> Result<Choice, DeviceError> {
+    fn next(
+        &self,
+        volume: &NewVolume<'_>,
+        reason: &str,
+        _leave: &mut dyn FnMut() -> Result<(), DeviceError>,
+    ) -> Result<Choice, DeviceError> {
         self.asked.lock().unwrap().push((volume.number, volume.label.to_owned(), reason.to_owned()));
         Ok(self.devices.lock().unwrap().pop().map_or(Choice::Nothing, Choice::Another))
     }

@@ -94,7 +94,7 @@ of the chain cannot give any more, since volumes are missing or damaged, is writ
 
 The database stays in use meanwhile. The volumes are read back before the backup is called done.")]
 pub struct BackupArgs {
-    /// The database: sqlite:PATH
+    /// The database: sqlite:PATH or postgresql://USER@HOST/DATABASE
     #[arg(long, value_name = "URL", value_parser = parse::database, required_unless_present_any = ["files", "file_sets"])]
     pub database: Option<DatabaseUrl>,
     /// Where the volumes go: a folder, made if it is not there; tape:PATH, a tape drive or a tape image; or - for standard

@@ -116,7 +116,7 @@ Examples:
   What one of them replaced, unit by unit:
     intervault log --database sqlite:history.db --run 3")]
 pub struct LogArgs {
-    /// The restores of this database, from the journal in it: sqlite:PATH
+    /// The restores of this database, from the journal in it: sqlite:PATH or postgresql://USER@HOST/DATABASE
     #[arg(long, value_name = "URL", value_parser = parse::database)]
     pub database: Option<DatabaseUrl>,
     /// One restore only, with its units and ranges

@@ -32,7 +32,7 @@ The rows that the restore inserted go, those that it deleted come back under the
 left alone; where rows in its ranges have changed since, it is refused until told (--partial or --force).
 A restore that ended early can be taken back too. Stopped by Ctrl-C, the same command goes on.")]
 pub struct UndoArgs {
-    /// The database: sqlite:PATH
+    /// The database: sqlite:PATH or postgresql://USER@HOST/DATABASE
     #[arg(long, value_name = "URL", value_parser = parse::database)]
     pub database: DatabaseUrl,
     /// Where the undo set is: a folder, one volume, tape:PATH, or - for standard input [default: where the restore wrote it]
@@ -103,7 +103,7 @@ Examples:
 
 The state is a word kept in the database, which restores heed: it stops no collection and logs nobody out by itself.")]
 pub struct StateArgs {
-    /// The database: sqlite:PATH
+    /// The database: sqlite:PATH or postgresql://USER@HOST/DATABASE
     #[arg(long, value_name = "URL", value_parser = parse::database)]
     pub database: DatabaseUrl,
     /// Say whether rows arrive: on or off

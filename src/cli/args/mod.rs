@@ -7,6 +7,7 @@ mod history;
 mod journal;
 mod prune;
 mod restore;
+mod roles;
 mod schedule;
 mod small;
 
@@ -16,6 +17,7 @@ pub use history::{HistoryOptions, LogArgs, LogOptions, RestoresOptions, StatusAr
 pub use journal::{StateArgs, StateOptions, UndoArgs, UndoOptions};
 pub use prune::{KeepArgs, PruneArgs, PruneOptions};
 pub use restore::{Carried, PartialPeriods, ProofLevel, RestoreArgs, RestoreOptions, Uncovered, Undo};
+pub use roles::{RolesArgs, RolesOptions};
 pub use schedule::{NightlyBackup, NightlyRestore, ScheduleArgs, ScheduleOptions};
 pub use small::{
     BrCheckArgs, BrDevice, CatalogueArgs, CatalogueOptions, CheckArgs, CheckOptions, CheckWork, DemoArgs, DemoOptions,
@@ -106,6 +108,8 @@ pub enum Command {
     Prune(PruneArgs),
     /// Write timers for systemd: backups of a week, nightly restores
     Schedule(ScheduleArgs),
+    /// Print the SQL that makes the roles for backups and restores on a server
+    Roles(RolesArgs),
     /// List the devices of the configuration
     Devices(DevicesArgs),
     /// Say whose volumes these are, or what a label means

@@ -93,7 +93,7 @@ the tables store it. Only rows in the range that the volumes really speak for ar
 What is deleted is first saved in an undo set, beside the database unless told otherwise; intervault undo puts it back.
 Rows are replaced unit by unit, a slice of a table in each transaction. Ctrl-C stops before the next unit, all consistent.")]
 pub struct RestoreArgs {
-    /// The database: sqlite:PATH
+    /// The database: sqlite:PATH or postgresql://USER@HOST/DATABASE
     #[arg(long, value_name = "URL", value_parser = parse::database, required_unless_present = "files_to")]
     pub database: Option<DatabaseUrl>,
     /// Where the volumes are: a folder, one volume, tape:PATH, or - for standard input; may be given more than once, for the

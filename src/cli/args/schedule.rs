@@ -31,7 +31,8 @@ pub struct ScheduleArgs {
     /// Folder to write the units to [default: show them]
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
-    /// The database that is backed up: sqlite:PATH [default: that of the configuration, if no restore is asked for]
+    /// The database that is backed up: sqlite:PATH or postgresql://USER@HOST/DATABASE [default: that of the configuration,
+    /// if no restore is asked for]
     #[arg(long, value_name = "URL", value_parser = parse::database, requires = "to")]
     pub database: Option<DatabaseUrl>,
     /// Where its volumes go [default: as the database]
@@ -43,7 +44,7 @@ pub struct ScheduleArgs {
     /// A folder with all that lies in it, or a file, to back up with them; may be given more than once
     #[arg(long, value_name = "PATH", requires = "files_to")]
     pub files: Vec<PathBuf>,
-    /// The database that the newest chain is restored onto each night: sqlite:PATH
+    /// The database that the newest chain is restored onto each night: sqlite:PATH or postgresql://USER@HOST/DATABASE
     #[arg(long, value_name = "URL", value_parser = parse::database, requires_all = ["from", "uncovered"])]
     pub restore_onto: Option<DatabaseUrl>,
     /// Where the volumes of that chain are

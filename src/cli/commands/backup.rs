@@ -2,7 +2,9 @@
 
 use super::media::{Round, Shelf};
 use super::open::{self, Now};
-use crate::backup::{Backup, BackupReport, Gap, Incremental, Kind, Options, Parent, ReadBack, Select, TreeReport};
+use crate::backup::{
+    Backup, BackupReport, ChangedMedia, Gap, Incremental, Kind, Options, Parent, ReadBack, Select, TreeReport,
+};
 use crate::cli::args::{BackupOptions, Selection};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -115,10 +117,12 @@ pub fn run(options: &BackupOptions, round: &Round<'_>, job: &Job, output: &Outpu
     let work = Options { skip: folders.collect(), ..work(options, job, &now)? };
     let admission = admission(options, &now, store.identity(), round, work.set);
     let shelf = Shelf::new(options, admission, round, output);
-    let device = MediaDevice::new(if options.dry_run { shelf.planned()? } else { shelf.first()? }, &shelf);
-    let others = options.base.iter().map(open::volumes).collect::<Result<Vec<_>, _>>()?;
     let progress = Progress::new(output);
-    let backup = Backup::new(store.as_ref(), &catalogue, &device, work).watched(&progress);
+    let changed = ChangedMedia::new(work.set, &progress);
+    let device = MediaDevice::new(if options.dry_run { shelf.planned()? } else { shelf.first()? }, &shelf);
+    let device = if options.verify { device.leaving(&changed) } else { device };
+    let others = options.base.iter().map(open::volumes).collect::<Result<Vec<_>, _>>()?;
+    let backup = Backup::new(store.as_ref(), &catalogue, &device, work).watched(&progress).read_back_by(&changed);
     let backup = others.iter().fold(backup, |backup, other| backup.based_on(other.as_ref()));
     if options.dry_run {
         let (plan, refused) = (backup.plan()?, shelf.refused(0));
@@ -179,10 +183,7 @@ fn warnings(report: &BackupReport, unproved: bool, piped: bool) -> Vec<String> {
             "not read back, since it went through a pipe: prove it at the other end, with intervault check - --verify; \
              --no-verify says that you do"
         }
-        false => {
-            "not read back, since a medium was changed: prove the volumes with intervault check --verify, all media at once (in \
-             drives of their own, or copied into one file); it does not ask for the next one"
-        }
+        false => "not read back: prove the volumes with intervault check --verify",
     };
     [
         report.parent.iter().flat_map(|parent| &parent.warnings).cloned().collect(),

@@ -1,9 +1,10 @@
 //! `intervault check`: lists or verifies volumes.
 
-use super::open;
+use super::turns::{Of, Turns};
 use crate::base::monitor::Monitor;
 use crate::check::{self, Found};
 use crate::cli::args::{CheckOptions, CheckWork};
+use crate::cli::config::Config;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::job::Job;
@@ -14,14 +15,21 @@ use crate::verify::finding::Level;
 use crate::verify::set::Verified;
 use serde_json::{Value, json};
 
-/// Runs it.
+/// Runs it. What a verification needs of a set that is on several tapes is asked for; a list is of what is there.
 ///
 /// # Errors
 /// There is nothing to look at. What is wrong with the volumes is in the answer and in the exit status.
-pub fn run(options: &CheckOptions, job: &Job, output: &Output) -> Result<Exit, Failure> {
-    let device = open::all_volumes(&options.devices)?;
-    let found = check::find(&device, options.set.as_deref())?;
-    judge(&found, options.work, options.jobs, &Progress::new(output), job, output)
+pub fn run(options: &CheckOptions, config: &Config, job: &Job, output: &Output) -> Result<Exit, Failure> {
+    let turns = Turns::open(&options.devices, config, output)?;
+    let proves = options.work == CheckWork::Verify;
+    if proves {
+        turns.gather(Of::Set(options.set.as_deref()))?;
+    }
+    let mut found = check::find(turns.device(), options.set.as_deref())?;
+    if proves && turns.expect(&found.sets) {
+        found = check::find(turns.device(), options.set.as_deref())?;
+    }
+    judge(&found, options.work, options.jobs, &Progress::new(output), job, output, Some(&turns))
 }
 
 /// Lists or verifies what was found.
@@ -32,6 +40,7 @@ pub(in crate::cli) fn judge(
     monitor: &dyn Monitor,
     job: &Job,
     output: &Output,
+    turns: Option<&Turns<'_>>,
 ) -> Result<Exit, Failure> {
     let mut exit = found.unreadable.iter().map(|bad| Exit::from(bad.class)).fold(Exit::Done, Exit::worst);
     let mut sets = Vec::new();
@@ -48,7 +57,8 @@ pub(in crate::cli) fn judge(
             exit = exit.worst(Exit::Damage);
         }
         if work == CheckWork::Verify {
-            let verified = check::verify(set, jobs, monitor);
+            let in_turn = turns.and_then(|turns| turns.verify(set, monitor)).transpose()?;
+            let verified = in_turn.unwrap_or_else(|| check::verify(set, jobs, monitor));
             exit = exit.worst(exit_of(&verified));
             let id = set.set_id().to_string();
             match exit_of(&verified) {

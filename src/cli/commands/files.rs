@@ -1,19 +1,22 @@
 //! `intervault restore --files-to`: proves the file trees, shows what goes where, writes.
 
-use super::{chain, open};
-use crate::check;
+use super::chain;
+use super::turns::{Of, Turns};
+use crate::base::monitor::{Monitor as _, Task};
 use crate::cli::args::FilesToOptions;
+use crate::cli::config::Config;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::interrupt;
 use crate::cli::job::Job;
 use crate::cli::output::Output;
+use crate::cli::parse::NEWEST;
 use crate::cli::progress::Progress;
 use crate::cli::prompt::confirm;
 use crate::cli::render::files as render;
 use crate::cli::render::text::counted;
 use crate::format::label::data_types::CUSTOM;
 use crate::restore::{FilesOptions, FilesPlan, FilesReport, FilesRestore, passed_over};
-use crate::volume::chain::Chain;
 
 /// Paths that are named in warnings before the rest is only counted.
 const NAMED: usize = 20;
@@ -23,12 +26,26 @@ const NAMED: usize = 20;
 /// # Errors
 /// The set has no files, or not those that were chosen; the volumes are damaged or not all there; something is in the way; the
 /// folder cannot be written.
-pub fn run(options: &FilesToOptions, job: &Job, output: &Output) -> Result<Exit, Failure> {
-    let device = open::all_volumes(&options.from)?;
-    let sets = check::readable(&device)?;
-    let chain = chain::wanted(&sets, &device, options.set.as_deref(), options.stop_at.as_deref(), CUSTOM)?;
+pub fn run(options: &FilesToOptions, config: &Config, job: &Job, output: &Output) -> Result<Exit, Failure> {
+    let turns = Turns::open(&options.from, config, output)?;
+    turns.gather(Of::Chain(options.set.as_deref().filter(|set| *set != NEWEST)))?;
+    // What is on other tapes is known when it was wanted in vain: then it is brought, and all is planned again.
+    loop {
+        if let Some(exit) = round(options, &turns, job, output)? {
+            return Ok(exit);
+        }
+    }
+}
+
+/// Plans, and does what was asked for; `None` if tapes were brought for the plan, which is to be made again.
+fn round(options: &FilesToOptions, turns: &Turns<'_>, job: &Job, output: &Output) -> Result<Option<Exit>, Failure> {
+    let sets = turns.sets()?;
+    let chain = chain::wanted(&sets, turns.device(), options.set.as_deref(), options.stop_at.as_deref(), CUSTOM)?;
+    if turns.members(&chain)? {
+        return Ok(None);
+    }
     chain.members().iter().take(1).for_each(|newest| job.set(newest.label()));
-    let warned = warn_of_sets(&chain, output);
+    let passed_over = passed_over(&chain);
     let work = FilesOptions {
         choose: options.choose.clone(),
         overwrite: options.overwrite,
@@ -37,26 +54,53 @@ pub fn run(options: &FilesToOptions, job: &Job, output: &Output) -> Result<Exit,
         jobs: options.jobs,
     };
     let progress = Progress::new(output);
+    if chain.members().iter().any(|set| turns.spans(set)) {
+        // A plan that may not do without a volume ends at the first that is elsewhere: this one tells of all.
+        let all = FilesOptions { partial: true, ..work.clone() };
+        drop(FilesRestore::new(chain.clone(), &options.folder, all).watched(&progress).plan());
+        progress.end(Task::Plan);
+        if turns.fetch(options.partial)? {
+            return Ok(None);
+        }
+    }
     let restore = FilesRestore::new(chain, &options.folder, work).watched(&progress);
-    let plan = restore.plan()?;
+    let plan = restore.plan();
+    progress.end(Task::Plan);
+    if turns.fetch(options.partial)? {
+        return Ok(None);
+    }
+    let warned = warn_of_sets(&passed_over, output);
+    decide(options, &restore, &plan?, warned, &progress, job, output).map(Some)
+}
+
+/// Shows a plan, and writes if that is what was asked for.
+fn decide(
+    options: &FilesToOptions,
+    restore: &FilesRestore<'_>,
+    plan: &FilesPlan,
+    warned: Exit,
+    progress: &Progress<'_>,
+    job: &Job,
+    output: &Output,
+) -> Result<Exit, Failure> {
     if !output.json() {
-        output.line(render::plan_text(&plan, &options.folder).trim_end());
+        output.line(render::plan_text(plan, &options.folder).trim_end());
     }
     if let Some((path, why)) = plan.refusals.first.first() {
         let more = plan.refusals.count.saturating_sub(1);
         let and_more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
         if output.json() {
-            output.object("intervault/restore-files", Exit::NotRestorable, &render::json(&plan, None, &options.folder));
+            output.object("intervault/restore-files", Exit::NotRestorable, &render::json(plan, None, &options.folder));
             return Ok(Exit::NotRestorable);
         }
         return Err(Failure::new(Exit::NotRestorable, format!("{path}: {why}{and_more}; nothing was written"))
             .hint("choose another folder, or replace what is there with --overwrite-files"));
     }
-    let mut exit = exit_of_plan(&plan).worst(warned);
+    let mut exit = exit_of_plan(plan).worst(warned);
     if options.dry_run {
-        warn_of_plan(&plan, output);
+        warn_of_plan(plan, output);
         if output.json() {
-            output.object("intervault/restore-files", exit, &render::json(&plan, None, &options.folder));
+            output.object("intervault/restore-files", exit, &render::json(plan, None, &options.folder));
         }
         return Ok(exit);
     }
@@ -67,12 +111,13 @@ pub fn run(options: &FilesToOptions, job: &Job, output: &Output) -> Result<Exit,
         job.declined();
         return Ok(Exit::Failed);
     }
-    let (report, stopped) = match restore.apply(&plan) {
+    let (report, stopped) = match restore.apply(plan) {
         Ok(report) => (report, None),
         Err(stopped) => (stopped.report, Some(Failure::from(stopped.error))),
     };
     stopped.iter().for_each(|failure| job.failed(failure));
-    drop(progress);
+    progress.end(Task::Restore);
+    interrupt::over();
     if report.written.troubles.count > 0 {
         exit = exit.worst(Exit::Warnings);
     }
@@ -81,12 +126,12 @@ pub fn run(options: &FilesToOptions, job: &Job, output: &Output) -> Result<Exit,
         output.object(
             "intervault/restore-files",
             exit,
-            &render::json(&plan, Some((&report, stopped.as_ref())), &options.folder),
+            &render::json(plan, Some((&report, stopped.as_ref())), &options.folder),
         );
     } else {
         output.line(&render::report_text(&report, stopped.is_some()));
     }
-    warn_of_plan(&plan, output);
+    warn_of_plan(plan, output);
     warn_of_report(&report, output);
     if let Some(failure) = &stopped {
         output.error(failure);
@@ -103,8 +148,7 @@ fn exit_of_plan(plan: &FilesPlan) -> Exit {
 }
 
 /// Sets that were passed over may be newer than what is restored.
-fn warn_of_sets(chain: &Chain<'_>, output: &Output) -> Exit {
-    let sets = passed_over(chain);
+fn warn_of_sets(sets: &[String], output: &Output) -> Exit {
     sets.iter().for_each(|set| output.warning(set));
     if sets.is_empty() { Exit::Done } else { Exit::Warnings }
 }

@@ -151,24 +151,12 @@ impl<'o> Shelf<'o> {
         }
     }
 
-    /// The device that a person named. A word alone is a name of the configuration or a folder that is there: a folder is not
-    /// made of what somebody meant as an answer.
-    fn named(&self, text: &str) -> Result<DevicePath, String> {
-        let device = self.round.config.device(&parse::device(text)?);
-        match &device {
-            DevicePath::Pipe => Err("a pipe takes a set as a whole".to_owned()),
-            DevicePath::Path(path) if !path.is_absolute() && !text.contains('/') && !path.is_dir() => {
-                Err(format!("{text} is neither a configured device nor a folder; for a new folder write ./{text}"))
-            }
-            _ => Ok(device),
-        }
-    }
-
     /// Asks for the next medium until one comes that will do, or none.
     fn asked(&self, state: &mut State, volume: &NewVolume<'_>, mut reason: String) -> Choice {
         let wanted = format!("volume {}, {}", volume.number, volume.label);
         loop {
-            let ask = || prompt::next_medium(self.output, &reason, &state.last.to_string(), &wanted);
+            let said = format!("{reason}. The next medium is for {wanted}");
+            let ask = || prompt::medium(self.output, &said, &state.last.to_string(), "end here");
             let asked = interrupt::waiting(ask);
             // Whoever cannot be understood brings nothing.
             let text = match asked.unwrap_or(Medium::Nothing) {
@@ -178,7 +166,7 @@ impl<'o> Shelf<'o> {
                 Medium::Changed => return Choice::Changed,
                 Medium::Device(text) => text,
             };
-            let opened = self.named(&text).and_then(|device| match device == state.last {
+            let opened = named(self.round.config, &text).and_then(|device| match device == state.last {
                 true => Ok((device, None)),
                 false => match self.brought(&device) {
                     Ok(opened) => Ok((device, Some(opened))),
@@ -197,9 +185,27 @@ impl<'o> Shelf<'o> {
     }
 }
 
+/// The device that a person named. A word alone is a name of the configuration or a folder that is there: a folder is not made
+/// of what somebody meant as an answer.
+pub(super) fn named(config: &Config, text: &str) -> Result<DevicePath, String> {
+    let device = config.device(&parse::device(text)?);
+    match &device {
+        DevicePath::Pipe => Err("a pipe takes a set as a whole".to_owned()),
+        DevicePath::Path(path) if !path.is_absolute() && !text.contains('/') && !path.is_dir() => {
+            Err(format!("{text} is neither a configured device nor a folder; for a new folder write ./{text}"))
+        }
+        _ => Ok(device),
+    }
+}
+
 impl Supplier for Shelf<'_> {
     /// A device that was named and will not do is told, and the next one taken.
-    fn next(&self, volume: &NewVolume<'_>, reason: &str) -> Result<Choice, DeviceError> {
+    fn next(
+        &self,
+        volume: &NewVolume<'_>,
+        reason: &str,
+        leave: &mut dyn FnMut() -> Result<(), DeviceError>,
+    ) -> Result<Choice, DeviceError> {
         let mut state = self.state();
         let mut reason = reason.to_owned();
         while let Some(device) = self.devices.get(state.taken) {
@@ -212,6 +218,10 @@ impl Supplier for Shelf<'_> {
                 }
                 Err(error) => reason = format!("{reason}; {error}"),
             }
+        }
+        // Where nobody answers nothing is taken out.
+        if prompt::answers(self.output) {
+            leave()?;
         }
         Ok(self.asked(&mut state, volume, reason))
     }

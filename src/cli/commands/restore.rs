@@ -1,15 +1,17 @@
 //! `intervault restore`: plans, shows the plan, asks, saves what goes, replaces unit by unit, proves; says how to finish it
 //! or to take it back. A plan may be saved in between, and applied another day.
 
+use super::turns::{Of, Turns};
 use super::{chain, open, saved};
-use crate::check;
+use crate::base::monitor::{Monitor as _, Task};
 use crate::cli::args::{Carried, PartialPeriods, ProofLevel, RestoreOptions, Selection, Uncovered, Undo};
+use crate::cli::config::Config;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::interrupt;
 use crate::cli::job::Job;
 use crate::cli::output::Output;
-use crate::cli::parse::DatabaseUrl;
-use crate::cli::parse::DevicePath;
+use crate::cli::parse::{DatabaseUrl, DevicePath, NEWEST};
 use crate::cli::progress::Progress;
 use crate::cli::prompt::confirm;
 use crate::cli::render::restore as render;
@@ -19,6 +21,8 @@ use crate::cli::render::text::counted;
 use crate::device::directory::DirectoryDevice;
 use crate::restore::{Keep, Missing, Options, Proof, Restore, RestorePlan, RestoreReport, SavedPlan, Select, Stopped};
 use crate::schema::range;
+use crate::store::traits::Store;
+use crate::volume::set::SetReader;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
@@ -26,73 +30,127 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// The set or the database cannot be used, the plan is refused, nobody said yes, or the result is not as it should be.
-pub fn run(options: &RestoreOptions, state: Option<&Path>, job: &Job, output: &Output) -> Result<Exit, Failure> {
+pub fn run(
+    options: &RestoreOptions,
+    (config, state): (&Config, Option<&Path>),
+    job: &Job,
+    output: &Output,
+) -> Result<Exit, Failure> {
     if options.resume {
-        return super::resume::run(options, job, output);
+        return super::resume::run(options, config, job, output);
     }
     let saved = options.plan.as_deref().map(saved::read).transpose()?;
     options.save_plan.as_deref().map_or(Ok(()), saved::check_free)?;
     let now = open::now(options.now)?;
     now.doubt().iter().for_each(|doubt| output.warning(doubt));
     let store = open::database(&options.database)?;
-    let device = open::all_volumes(&options.from)?;
-    let sets = check::readable(&device)?;
-    let chain = match &saved {
-        Some(saved) => {
-            chain::just(&sets, &saved.sets()?, &device, "the saved plan is of", "give the device that has it")?
-        }
-        None => chain::chosen(&sets, &device, options)?,
-    };
-    chain.members().iter().take(1).for_each(|newest| job.set(newest.label()));
+    let turns = Turns::open(&options.from, config, output)?;
+    let named = saved.as_ref().map(SavedPlan::sets).transpose()?;
+    let set = options.set.as_deref().filter(|set| *set != NEWEST);
+    turns.gather(named.as_deref().map_or(Of::Chain(set), Of::These))?;
     let work = saved.as_ref().map_or_else(|| Ok(work(options, &now)), |saved| saved.options(&work(options, &now)))?;
-    let progress = Progress::new(output);
-    let undo = undo_folder(options, state)?;
-    let proved = work.proof == Proof::Full;
-    let restore = Restore::new(&chain, store.as_ref(), work.clone()).watched(&progress);
-    let plan = restore.plan()?;
-    let prospect = Prospect {
-        units: restore.units(&plan).len() as u64,
-        undo: undo.as_ref().map(|folder| folder.display().to_string()),
-        proved,
-    };
-    if !output.json() {
-        output.line(render::plan_text(&plan, &prospect).trim_end());
+    let asked = Asked { options, work, saved, store: store.as_ref(), state, job, output };
+    // What is on other tapes is known when it was wanted in vain: then it is brought, and all is planned again.
+    loop {
+        if let Some(exit) = asked.round(&turns)? {
+            return Ok(exit);
+        }
     }
-    let mut answer = Answer { name: "plan", before: render::plan_json(&plan, &prospect), saved: None };
-    let refused = plan.refusals.iter().map(|refusal| Exit::from(refusal.class)).reduce(Exit::worst);
-    // What is missing or damaged explains a difference; a rule that is broken now may come of one.
-    if let Some(saved) = saved.as_ref().filter(|_| refused.is_none_or(|exit| exit == Exit::NotRestorable)) {
-        saved.check(&plan, chain.members(), store.as_ref(), &work)?;
+}
+
+/// A restore as it was asked for.
+struct Asked<'a> {
+    options: &'a RestoreOptions,
+    work: Options,
+    saved: Option<SavedPlan>,
+    store: &'a dyn Store,
+    /// Where what this machine keeps is, if it is known.
+    state: Option<&'a Path>,
+    job: &'a Job,
+    output: &'a Output,
+}
+
+impl Asked<'_> {
+    /// Plans, and does what was asked for; `None` if tapes were brought for the plan, which is to be made again.
+    fn round(&self, turns: &Turns<'_>) -> Result<Option<Exit>, Failure> {
+        let (options, device) = (self.options, turns.device());
+        let sets = turns.sets()?;
+        let chain = match &self.saved {
+            Some(saved) => {
+                chain::just(&sets, &saved.sets()?, device, "the saved plan is of", "give the device that has it")?
+            }
+            None => chain::chosen(&sets, device, options)?,
+        };
+        if turns.members(&chain)? {
+            return Ok(None);
+        }
+        chain.members().iter().take(1).for_each(|newest| self.job.set(newest.label()));
+        let progress = Progress::new(self.output);
+        let restore = Restore::new(&chain, self.store, self.work.clone()).watched(&progress);
+        let plan = restore.plan();
+        progress.end(Task::Plan);
+        if turns.fetch(options.partial)? {
+            return Ok(None);
+        }
+        self.decide(&restore, &plan?, chain.members(), &progress).map(Some)
     }
-    if let Some(exit) = refused {
-        // With --json there is one object, and the refusals stand in it.
-        if output.json() {
+
+    /// Shows a plan, and applies it if that is what was asked for.
+    fn decide(
+        &self,
+        restore: &Restore<'_>,
+        plan: &RestorePlan,
+        members: &[&SetReader<'_>],
+        progress: &Progress<'_>,
+    ) -> Result<Exit, Failure> {
+        let Asked { options, output, job, .. } = *self;
+        let undo = undo_folder(options, self.state)?;
+        let prospect = Prospect {
+            units: restore.units(plan).len() as u64,
+            undo: undo.as_ref().map(|folder| folder.display().to_string()),
+            proved: self.work.proof == Proof::Full,
+        };
+        if !output.json() {
+            output.line(render::plan_text(plan, &prospect).trim_end());
+        }
+        let mut answer = Answer { name: "plan", before: render::plan_json(plan, &prospect), saved: None };
+        let refused = plan.refusals.iter().map(|refusal| Exit::from(refusal.class)).reduce(Exit::worst);
+        // What is missing or damaged explains a difference; a rule that is broken now may come of one.
+        if let Some(saved) = self.saved.as_ref().filter(|_| refused.is_none_or(|exit| exit == Exit::NotRestorable)) {
+            saved.check(plan, members, self.store, &self.work)?;
+        }
+        if let Some(exit) = refused {
+            // With --json there is one object, and the refusals stand in it.
+            if output.json() {
+                answer.give(output, exit, None);
+                return Ok(exit);
+            }
+            return Err(refusal(plan, exit));
+        }
+        let exit = if plan.notices.is_empty() { Exit::Done } else { Exit::Warnings };
+        if let Some(file) = &options.save_plan {
+            let saved = SavedPlan::of(plan, members, self.store, &self.work)?;
+            answer.saved = Some(save(options, file, &saved, output)?);
+        }
+        if options.dry_run || options.save_plan.is_some() {
             answer.give(output, exit, None);
             return Ok(exit);
         }
-        return Err(refusal(&plan, exit));
+        let (delete, insert) = render::changes(plan);
+        let rows = |rows: u64| counted(rows, "row", "rows");
+        let question = format!("Delete {} and insert {}?", rows(delete), rows(insert));
+        if !options.yes && !confirm(output, &question)? {
+            output.notice("Nothing was changed.");
+            job.declined();
+            return Ok(Exit::Failed);
+        }
+        let device = undo.map(DirectoryDevice::for_writing).transpose()?;
+        let keep = device.as_ref().map(|device| open::new_set().map(|set| Keep { device, set })).transpose()?;
+        let done = restore.apply(plan, keep);
+        progress.end(Task::Restore);
+        interrupt::over();
+        Ok(finish(output, job, options, exit, done, kept, answer))
     }
-    let exit = if plan.notices.is_empty() { Exit::Done } else { Exit::Warnings };
-    if let Some(file) = &options.save_plan {
-        answer.saved =
-            Some(save(options, file, &SavedPlan::of(&plan, chain.members(), store.as_ref(), &work)?, output)?);
-    }
-    if options.dry_run || options.save_plan.is_some() {
-        answer.give(output, exit, None);
-        return Ok(exit);
-    }
-    let (delete, insert) = render::changes(&plan);
-    let question = format!("Delete {} and insert {}?", counted(delete, "row", "rows"), counted(insert, "row", "rows"));
-    if !options.yes && !confirm(output, &question)? {
-        output.notice("Nothing was changed.");
-        job.declined();
-        return Ok(Exit::Failed);
-    }
-    let device = undo.map(DirectoryDevice::for_writing).transpose()?;
-    let keep = device.as_ref().map(|device| open::new_set().map(|set| Keep { device, set })).transpose()?;
-    let done = restore.apply(&plan, keep);
-    drop(progress);
-    Ok(finish(output, job, options, exit, done, kept, answer))
 }
 
 /// Saves a plan and says so; the same as JSON.

@@ -1,9 +1,10 @@
 //! `intervault restore --resume`: finishes a restore that was stopped or cut short. A second time there is nothing to do.
 
 use super::restore::{Answer, finish};
+use super::turns::{Of, Turns};
 use super::{chain, open};
-use crate::check;
 use crate::cli::args::RestoreOptions;
+use crate::cli::config::Config;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::job::Job;
@@ -26,14 +27,17 @@ use serde_json::Value;
 ///
 /// # Errors
 /// The database or the device cannot be used, the set is not there, or nobody said yes.
-pub(super) fn run(options: &RestoreOptions, job: &Job, output: &Output) -> Result<Exit, Failure> {
+pub(super) fn run(options: &RestoreOptions, config: &Config, job: &Job, output: &Output) -> Result<Exit, Failure> {
     let now = open::now(None)?;
     let store = open::database(&options.database)?;
     let Some(unfinished) = restore::unfinished(store.as_ref())? else { return nothing_to_do(store.as_ref(), output) };
     restore::refuse_at_work(store.as_ref(), Some(&unfinished.run))?;
-    let device = open::all_volumes(&options.from)?;
-    let sets = check::readable(&device)?;
-    let chain = chain_of(&unfinished, &sets, &device)?;
+    let turns = Turns::open(&options.from, config, output)?;
+    turns.gather(Of::These(&unfinished.sets))?;
+    let base = Options { jobs: options.jobs, ..Options::new(now.civil, now.unix) };
+    while !options.dry_run && again(&unfinished, &turns, store.as_ref(), &base)? {}
+    let sets = turns.sets()?;
+    let chain = chain_of(&unfinished, &sets, turns.device())?;
     chain.members().iter().take(1).for_each(|newest| job.set(newest.label()));
     let answer = answer(unfinished_json(&unfinished));
     if !output.json() {
@@ -51,12 +55,23 @@ pub(super) fn run(options: &RestoreOptions, job: &Job, output: &Output) -> Resul
         return Ok(Exit::Failed);
     }
     let progress = Progress::new(output);
-    let base = Options { jobs: options.jobs, ..Options::new(now.civil, now.unix) };
     let done = Restore::new(&chain, store.as_ref(), base).watched(&progress).resume(&unfinished);
     drop(progress);
     let undo = unfinished.run.undo.as_ref();
     let kept = |_: &_| undo.map(|undo| Kept { set: SetId(undo.set), place: undo.place.clone() });
     Ok(finish(output, job, options, Exit::Done, done, kept, answer))
+}
+
+/// Has the tapes brought that a plan of the rest wants; whether there were any.
+fn again(unfinished: &Unfinished, turns: &Turns<'_>, store: &dyn Store, base: &Options) -> Result<bool, Failure> {
+    if !turns.may_change() {
+        return Ok(false);
+    }
+    let sets = turns.sets()?;
+    let chain = chain_of(unfinished, &sets, turns.device())?;
+    // What else is wrong with it is said when it is gone on with.
+    drop(Restore::new(&chain, store, base.clone()).plan_rest(unfinished));
+    turns.fetch(false)
 }
 
 fn answer(before: Value) -> Answer {

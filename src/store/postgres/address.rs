@@ -196,6 +196,12 @@ impl Address {
         })
     }
 
+    /// The name of the database on its server.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
     /// The schema whose tables are meant.
     #[must_use]
     pub fn schema(&self) -> &str {

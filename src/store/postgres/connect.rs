@@ -7,15 +7,17 @@
 //! thread ends when that connection does.
 
 use postgres::config::{ChannelBinding, SslMode};
-use postgres::{Client, Config, Error, NoTls, SimpleQueryMessage};
+use postgres::{Client, Error, NoTls, SimpleQueryMessage};
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
+use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::{Address, Binding, Host, HostName, Target};
 use super::fault::{Site, kind_of, kind_of_connecting};
+use super::stream::Stream;
 use super::tls::Mode;
 use crate::store::error::{StoreError, StoreErrorKind};
 
@@ -58,6 +60,36 @@ enum Wrap {
 /// # Errors
 /// `Unreachable`, `NotPermitted`, `NotFound`, `Unsupported` if the server is too old.
 pub(super) fn open(address: &Address, purpose: Purpose) -> Result<Client, StoreError> {
+    find(address, purpose).map(|(client, _)| client)
+}
+
+/// How a server was reached, so that further sessions are begun with the same one.
+pub(super) struct Found {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+    settings: String,
+    limit: Option<Duration>,
+}
+
+impl Found {
+    /// Begins a session there that rows are read through.
+    ///
+    /// # Errors
+    /// `Unreachable`, `NotPermitted`.
+    pub(super) fn stream(&self, site: Site<'_>) -> Result<Stream, StoreError> {
+        let (config, tls, settings) = (self.config.clone(), self.tls.clone(), self.settings.clone());
+        let begun = within(self.limit, move || {
+            let stream = Stream::connect(&config, tls)?;
+            stream.run(&settings)?;
+            Ok(stream)
+        });
+        let begun = begun.unwrap_or_else(|why| Err(StoreErrorKind::Unreachable(why)));
+        begun.map_err(|kind| site.fail(OPEN, kind))
+    }
+}
+
+/// As [`open`], with how the server was reached.
+pub(super) fn find(address: &Address, purpose: Purpose) -> Result<(Client, Found), StoreError> {
     let place = address.to_string();
     let site = Site::database(&place);
     let unreachable = |why: String| site.fail(OPEN, StoreErrorKind::Unreachable(why));
@@ -66,8 +98,8 @@ pub(super) fn open(address: &Address, purpose: Purpose) -> Result<Client, StoreE
     for target in passes(address.target) {
         for host in &address.hosts {
             let kind = match begin(address, host, &tls, purpose) {
-                Ok(mut client) => match unfit(&mut client, *target) {
-                    Ok(None) => return Ok(client),
+                Ok((mut client, found)) => match unfit(&mut client, *target) {
+                    Ok(None) => return Ok((client, found)),
                     Ok(Some(why)) => StoreErrorKind::Unreachable(why.to_owned()),
                     Err(error) => kind_of(&error),
                 },
@@ -130,12 +162,17 @@ fn with_reason(kind: StoreErrorKind, address: &Address) -> StoreErrorKind {
 }
 
 /// Begins a session with one server, in the ways that the address allows for.
-fn begin(address: &Address, host: &Host, tls: &MakeRustlsConnect, purpose: Purpose) -> Result<Client, StoreErrorKind> {
+fn begin(
+    address: &Address,
+    host: &Host,
+    tls: &MakeRustlsConnect,
+    purpose: Purpose,
+) -> Result<(Client, Found), StoreErrorKind> {
     let mut failure = StoreErrorKind::Unreachable("it has no address".to_owned());
     for place in places(address, host)? {
         for wrap in wraps(address.tls.mode, place) {
             match attempt(address, host, place, *wrap, tls, purpose) {
-                Ok(client) => return Ok(client),
+                Ok(begun) => return Ok(begun),
                 Err(Failure::Silent(why)) => {
                     failure = StoreErrorKind::Unreachable(why);
                     break;
@@ -197,10 +234,15 @@ fn attempt(
     wrap: Wrap,
     tls: &MakeRustlsConnect,
     purpose: Purpose,
-) -> Result<Client, Failure> {
+) -> Result<(Client, Found), Failure> {
     let config = config(address, host, place, wrap);
     let tls = (wrap != Wrap::Plain).then(|| tls.clone());
     let settings = settings(purpose, address.lock_wait());
+    let limit = address.connect_limit;
+    let found = Found { config: config.clone(), tls: tls.clone(), settings: settings.clone(), limit };
+    let mut config = postgres::Config::from(config);
+    // What a server tells beside its answers is not asked for, and goes nowhere.
+    config.notice_callback(|_| ());
     let begun = within(address.connect_limit, move || {
         let begun = match tls {
             Some(tls) => config.connect(tls),
@@ -210,7 +252,7 @@ fn attempt(
         prepare(&mut client, &settings).map_err(Failure::Session)?;
         Ok(client)
     });
-    begun.unwrap_or_else(|why| Err(Failure::Silent(why)))
+    begun.unwrap_or_else(|why| Err(Failure::Silent(why))).map(|client| (client, found))
 }
 
 /// Does something that may take for ever, for so long.
@@ -268,8 +310,6 @@ fn config(address: &Address, host: &Host, place: Option<IpAddr>, wrap: Wrap) -> 
     if let Some(limit) = address.connect_limit {
         config.connect_timeout(limit);
     }
-    // What a server tells beside its answers is not asked for, and goes nowhere.
-    config.notice_callback(|_| ());
     config
 }
 

@@ -39,10 +39,12 @@ mod parts;
 mod passfile;
 mod reader;
 mod replace;
+pub mod roles;
 mod rules;
 mod service;
 mod shape;
 mod snapshot;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -30,6 +30,39 @@ const RANGES_MAX: usize = 64;
 /// Keys that one statement lists, at most 19 bytes each.
 const LISTED_KEYS: usize = 16_384;
 
+/// A session that rows come through.
+pub(super) trait Copies {
+    /// Runs a COPY to the client; `take` gets its bytes as they come, cut anywhere. An error of `take` ends it.
+    fn copy_out(
+        &mut self,
+        site: Site<'_>,
+        op: &str,
+        sql: &str,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+}
+
+impl Copies for Client {
+    fn copy_out(
+        &mut self,
+        site: Site<'_>,
+        op: &str,
+        sql: &str,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut reader = Client::copy_out(self, sql).map_err(site.during(op))?;
+        loop {
+            let bytes = reader.fill_buf().map_err(|error| site.fail(op, fault::kind_of_io(error)))?;
+            let length = bytes.len();
+            if length == 0 {
+                return Ok(());
+            }
+            take(bytes)?;
+            reader.consume(length);
+        }
+    }
+}
+
 /// What takes the rows of a scan: their keys (none unless asked for), and themselves.
 pub(super) type Sink<'a> = dyn FnMut(Vec<i64>, Batch) -> Result<(), StoreError> + 'a;
 
@@ -58,7 +91,7 @@ impl<'a> Scan<'a> {
     /// Reads the rows of some days; without a clock all.
     pub(super) fn days(
         &self,
-        client: &mut Client,
+        client: &mut dyn Copies,
         site: Site<'_>,
         clock: Option<&Clock>,
         days: (Option<Day>, Option<Day>),
@@ -71,7 +104,7 @@ impl<'a> Scan<'a> {
     /// Reads the rows that meet a condition; empty for all.
     pub(super) fn where_(
         &self,
-        client: &mut Client,
+        client: &mut dyn Copies,
         site: Site<'_>,
         condition: &str,
         sink: &mut Sink<'_>,
@@ -89,7 +122,7 @@ impl<'a> Scan<'a> {
     /// Reads the rows of the blocks from that of one key to that of another.
     pub(super) fn blocks_of(
         &self,
-        client: &mut Client,
+        client: &mut dyn Copies,
         site: Site<'_>,
         (first, last): (i64, i64),
         sink: &mut Sink<'_>,
@@ -102,7 +135,7 @@ impl<'a> Scan<'a> {
     /// Reads the rows with these keys, in any order.
     pub(super) fn runs(
         &self,
-        client: &mut Client,
+        client: &mut dyn Copies,
         site: Site<'_>,
         keys: &KeyRuns,
         sink: &mut Sink<'_>,
@@ -126,7 +159,7 @@ impl<'a> Scan<'a> {
 
     fn listed(
         &self,
-        client: &mut Client,
+        client: &mut dyn Copies,
         site: Site<'_>,
         leaf: u16,
         tids: &[Tid],
@@ -141,7 +174,7 @@ impl<'a> Scan<'a> {
 
     fn of_blocks(
         &self,
-        client: &mut Client,
+        client: &mut dyn Copies,
         site: Site<'_>,
         Blocks { leaf, first, last }: Blocks,
         wanted: Option<&KeyRuns>,
@@ -156,7 +189,7 @@ impl<'a> Scan<'a> {
 
     fn in_leaf(
         &self,
-        client: &mut Client,
+        client: &mut dyn Copies,
         site: Site<'_>,
         number: u16,
         condition: &str,
@@ -186,7 +219,7 @@ impl<'a> Scan<'a> {
 
     fn copy(
         &self,
-        client: &mut Client,
+        client: &mut dyn Copies,
         site: Site<'_>,
         lead: Lead<'_>,
         from: &str,
@@ -213,18 +246,11 @@ impl<'a> Scan<'a> {
                 false => Ok(()),
             }
         };
-        let mut reader = client.copy_out(&sql).map_err(site.during(READ))?;
         // The beginning of a row whose end comes with the next bytes.
         let mut begun: Vec<u8> = Vec::new();
-        loop {
-            let bytes = reader.fill_buf().map_err(|error| site.fail(READ, fault::kind_of_io(error)))?;
-            let length = bytes.len();
-            if length == 0 {
-                break;
-            }
-            let mut rest = bytes;
-            while let Some(end) = memchr::memchr(b'\n', rest) {
-                let (row, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+        client.copy_out(site, READ, &sql, &mut |mut bytes| {
+            while let Some(end) = memchr::memchr(b'\n', bytes) {
+                let (row, after) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
                 if begun.is_empty() {
                     take(row)?;
                 } else {
@@ -232,12 +258,11 @@ impl<'a> Scan<'a> {
                     take(&begun)?;
                     begun.clear();
                 }
-                rest = after.get(1..).unwrap_or_default();
+                bytes = after.get(1..).unwrap_or_default();
             }
-            begun.extend_from_slice(rest);
-            reader.consume(length);
-        }
-        drop(reader);
+            begun.extend_from_slice(bytes);
+            Ok(())
+        })?;
         intake.finish().map_or(Ok(()), |(keys, batch)| sink(keys, batch))
     }
 }

@@ -20,15 +20,17 @@ pub(super) fn writable(client: &mut Client, site: Site<'_>, shape: &Shape) -> Re
         let text = format!("its rows are kept by the access method {method}, by which no row can be named for long");
         return Err(site.fail(CHANGE, StoreErrorKind::Unsupported(text)));
     }
-    if let Some(lacking) = lacking(client, shape).map_err(&failed)? {
-        return Err(site.fail(CHANGE, StoreErrorKind::NotPermitted(lacking)));
-    }
     let reason = match changing_others(client, &oids).map_err(&failed)? {
         Some(reason) => Some(reason),
         None => following(client, &oids).map_err(&failed)?,
     };
     // A rule of this database can be lifted: the rows themselves could be written.
-    reason.map_or(Ok(()), |reason| Err(site.fail(CHANGE, StoreErrorKind::Refused(reason))))
+    if let Some(reason) = reason {
+        return Err(site.fail(CHANGE, StoreErrorKind::Refused(reason)));
+    }
+    // Last, since who takes a backup may be meant to lack rights, and is told the rest all the same.
+    let lacking = lacking(client, shape).map_err(&failed)?;
+    lacking.map_or(Ok(()), |lacking| Err(site.fail(CHANGE, StoreErrorKind::NotPermitted(lacking))))
 }
 
 /// The first text that a question about some tables gives.

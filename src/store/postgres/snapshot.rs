@@ -7,14 +7,15 @@ use super::address::Address;
 use super::connect::{self, Purpose};
 use super::control::Control;
 use super::fault::Site;
-use super::reader::Scan;
+use super::reader::{Copies, Scan};
 use super::shape::{self, Listing, Shape};
+use super::stream::Stream;
 use super::{parts, rules};
 use crate::base::time::Day;
 use crate::schema::clock::Clock;
 use crate::schema::table::TableSchema;
 use crate::store::control::{KeyRuns, Range, Run, State, Unit};
-use crate::store::error::{StoreError, StoreErrorKind};
+use crate::store::error::StoreError;
 use crate::store::ledger::Ledger;
 use crate::store::traits::{DayCount, KeyedSink, Part, RowSink, Snapshot};
 
@@ -31,8 +32,10 @@ const TRANSACTION: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
 pub(super) struct PostgresSnapshot {
     place: String,
     schema: String,
-    /// Those that scan, and before them one for everything else; or a single one for all.
-    sessions: Vec<Mutex<Client>>,
+    /// For questions, and for scans where there is no other.
+    first: Mutex<Client>,
+    /// Those that scan.
+    readers: Vec<Mutex<Stream>>,
     listing: OnceLock<Arc<Listing>>,
     notices: Vec<String>,
 }
@@ -48,18 +51,17 @@ impl PostgresSnapshot {
     pub(super) fn begin(address: &Address, readers: usize) -> Result<PostgresSnapshot, StoreError> {
         let place = address.to_string();
         let site = Site::database(&place);
-        let mut first = connect::open(address, Purpose::Reading)?;
+        let (mut first, found) = connect::find(address, Purpose::Reading)?;
         first.batch_execute(TRANSACTION).map_err(site.during(BEGIN))?;
         let mut notices = Vec::new();
-        let mut others = Vec::new();
+        let mut streams = Vec::new();
         match first.query_one("SELECT pg_export_snapshot()", &[]).and_then(|row| row.try_get::<_, String>(0)) {
             Ok(snapshot) => {
                 for _ in 0..readers.max(1) {
-                    let mut other = connect::open(address, Purpose::Reading)?;
-                    other.batch_execute(TRANSACTION).map_err(site.during(BEGIN))?;
-                    let sql = format!("SET TRANSACTION SNAPSHOT '{}'", snapshot.replace('\'', "''"));
-                    other.batch_execute(&sql).map_err(site.during(BEGIN))?;
-                    others.push(Mutex::new(other));
+                    let stream = found.stream(site)?;
+                    let begin = format!("{TRANSACTION}; SET TRANSACTION SNAPSHOT '{}'", snapshot.replace('\'', "''"));
+                    stream.run(&begin).map_err(|kind| site.fail(BEGIN, kind))?;
+                    streams.push(Mutex::new(stream));
                 }
             }
             Err(error) if error.as_db_error().is_some() => {
@@ -74,9 +76,8 @@ impl PostgresSnapshot {
             }
             Err(error) => return Err(site.during(BEGIN)(error)),
         }
-        let sessions = std::iter::once(Mutex::new(first)).chain(others).collect();
-        let schema = address.schema().to_owned();
-        Ok(PostgresSnapshot { place, schema, sessions, listing: OnceLock::new(), notices })
+        let (first, schema) = (Mutex::new(first), address.schema().to_owned());
+        Ok(PostgresSnapshot { place, schema, first, readers: streams, listing: OnceLock::new(), notices })
     }
 
     fn site(&self) -> Site<'_> {
@@ -87,21 +88,16 @@ impl PostgresSnapshot {
         Site::table(&self.place, &table.name)
     }
 
-    fn session(&self, number: usize) -> Result<MutexGuard<'_, Client>, StoreError> {
-        match self.sessions.get(number) {
-            Some(session) => Ok(session.lock().unwrap_or_else(PoisonError::into_inner)),
-            None => {
-                let message = "the snapshot has no session".to_owned();
-                Err(self.site().fail(BEGIN, StoreErrorKind::Other { code: "none".to_owned(), message }))
-            }
-        }
+    /// The session for questions.
+    fn first(&self) -> MutexGuard<'_, Client> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The session of a reader, from 0.
-    fn reader(&self, number: usize) -> Result<MutexGuard<'_, Client>, StoreError> {
-        match self.sessions.len().saturating_sub(1) {
-            0 => self.session(0),
-            readers => self.session(number.checked_rem(readers).unwrap_or(0).saturating_add(1)),
+    /// Works with the session of a reader, from 0.
+    fn reading<T>(&self, number: usize, work: impl FnOnce(&mut dyn Copies) -> T) -> T {
+        match number.checked_rem(self.readers.len()).and_then(|number| self.readers.get(number)) {
+            Some(reader) => work(&mut *reader.lock().unwrap_or_else(PoisonError::into_inner)),
+            None => work(&mut *self.first()),
         }
     }
 
@@ -110,12 +106,12 @@ impl PostgresSnapshot {
         if let Some(listing) = self.listing.get() {
             return Ok(Arc::clone(listing));
         }
-        let listing = Arc::new(shape::load(&mut *self.session(0)?, self.site(), &self.schema, None)?);
+        let listing = Arc::new(shape::load(&mut self.first(), self.site(), &self.schema, None)?);
         Ok(Arc::clone(self.listing.get_or_init(|| listing)))
     }
 
     fn control<T>(&self, work: impl FnOnce(&mut Control<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        work(&mut Control { client: &mut *self.session(0)?, site: self.site() })
+        work(&mut Control { client: &mut self.first(), site: self.site() })
     }
 
     fn with_shape<T>(
@@ -130,7 +126,7 @@ impl PostgresSnapshot {
 
 impl Snapshot for PostgresSnapshot {
     fn readers(&self) -> usize {
-        self.sessions.len().saturating_sub(1).max(1)
+        self.readers.len().max(1)
     }
 
     fn notices(&self) -> Vec<String> {
@@ -142,18 +138,18 @@ impl Snapshot for PostgresSnapshot {
     }
 
     fn writable(&self, table: &TableSchema) -> Result<(), StoreError> {
-        self.with_shape(LOOK, table, |shape| rules::writable(&mut *self.session(0)?, self.at(table), shape))
+        self.with_shape(LOOK, table, |shape| rules::writable(&mut self.first(), self.at(table), shape))
     }
 
     fn unique_columns(&self, table: &TableSchema) -> Result<Vec<Vec<usize>>, StoreError> {
         self.with_shape(LOOK, table, |shape| {
-            rules::unique(&mut *self.session(0)?, shape).map_err(self.at(table).during(LOOK))
+            rules::unique(&mut self.first(), shape).map_err(self.at(table).during(LOOK))
         })
     }
 
     fn refers_to(&self, table: &TableSchema) -> Result<Vec<String>, StoreError> {
         self.with_shape(LOOK, table, |shape| {
-            rules::refers_to(&mut *self.session(0)?, shape).map_err(self.at(table).during(LOOK))
+            rules::refers_to(&mut self.first(), shape).map_err(self.at(table).during(LOOK))
         })
     }
 
@@ -168,7 +164,7 @@ impl Snapshot for PostgresSnapshot {
                    AND n.nspname NOT IN ($1, 'intervault', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%' \
                    AND NOT EXISTS (SELECT FROM pg_depend d \
                    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') GROUP BY 1 ORDER BY 1";
-        let rows = self.session(0)?.query(sql, &[&self.schema]).map_err(self.site().during("list the schemas"))?;
+        let rows = self.first().query(sql, &[&self.schema]).map_err(self.site().during("list the schemas"))?;
         for row in &rows {
             let pair = row.try_get(0).and_then(|name: String| Ok((name, row.try_get::<_, i64>(1)?)));
             let (name, count) = pair.map_err(self.site().during("list the schemas"))?;
@@ -183,7 +179,7 @@ impl Snapshot for PostgresSnapshot {
     fn parts(&self, table: &TableSchema, rows: u64) -> Result<Vec<Part>, StoreError> {
         let op = "cut the table into parts";
         self.with_shape(op, table, |shape| {
-            parts::parts(&mut *self.session(0)?, shape, rows).map_err(self.at(table).during(op))
+            parts::parts(&mut self.first(), shape, rows).map_err(self.at(table).during(op))
         })
     }
 
@@ -205,7 +201,7 @@ impl Snapshot for PostgresSnapshot {
             let columns: Vec<usize> = (0..shape.schema.columns.len()).collect();
             let scan = Scan { rows: part.rows, batch_rows, batch_bytes, ..Scan::new(shape, &columns, false) };
             let keys = (part.first, part.last);
-            scan.blocks_of(&mut *self.reader(reader)?, self.at(table), keys, &mut |_, batch| sink(batch))
+            self.reading(reader, |rows| scan.blocks_of(rows, self.at(table), keys, &mut |_, batch| sink(batch)))
         })
     }
 
@@ -220,8 +216,7 @@ impl Snapshot for PostgresSnapshot {
     ) -> Result<(), StoreError> {
         self.with_shape(READ, table, |shape| {
             let scan = Scan::new(shape, columns, false);
-            let client = &mut *self.reader(reader)?;
-            scan.days(client, self.at(table), Some(clock), days, &mut |_, batch| sink(batch))
+            self.reading(reader, |rows| scan.days(rows, self.at(table), Some(clock), days, &mut |_, batch| sink(batch)))
         })
     }
 
@@ -236,8 +231,9 @@ impl Snapshot for PostgresSnapshot {
     ) -> Result<(), StoreError> {
         self.with_shape(READ, table, |shape| {
             let scan = Scan::new(shape, columns, true);
-            let client = &mut *self.reader(reader)?;
-            scan.days(client, self.at(table), clock, days, &mut |keys, batch| sink(&keys, batch))
+            self.reading(reader, |rows| {
+                scan.days(rows, self.at(table), clock, days, &mut |keys, batch| sink(&keys, batch))
+            })
         })
     }
 
@@ -251,8 +247,7 @@ impl Snapshot for PostgresSnapshot {
     ) -> Result<(), StoreError> {
         self.with_shape(READ, table, |shape| {
             let scan = Scan::new(shape, columns, true);
-            let client = &mut *self.reader(reader)?;
-            scan.runs(client, self.at(table), keys, &mut |keys, batch| sink(&keys, batch))
+            self.reading(reader, |rows| scan.runs(rows, self.at(table), keys, &mut |keys, batch| sink(&keys, batch)))
         })
     }
 

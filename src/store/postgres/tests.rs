@@ -5,6 +5,7 @@ mod cut;
 mod keys;
 mod reaching;
 mod reading;
+mod roles;
 mod writing;
 
 use super::PostgresStore;

@@ -327,7 +327,7 @@ mod tests {
                 open
             };
             assert_eq!(read.parameters.len(), again.parameters.len(), "{text}");
-            let spread = |value: &str| value.split(',').last().unwrap_or_default().to_owned();
+            let spread = |value: &str| value.rsplit(',').next().unwrap_or_default().to_owned();
             for ((name, value), (again, said)) in open(&read).iter().zip(open(&again)) {
                 assert_eq!((*name, spread(value)), (again, spread(&said)), "{text}");
             }

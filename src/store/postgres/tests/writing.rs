@@ -381,9 +381,9 @@ fn hasty(cluster: &Cluster, database: &str) -> PostgresStore {
 
 #[test]
 fn a_table_that_is_locked_is_named_with_its_holder_and_stays_as_it_was() {
-    let Some((cluster, _)) = made("locked", "CREATE TABLE t(n int); INSERT INTO t VALUES (1)") else { return };
-    let store = hasty(cluster, "locked");
-    let mut other = cluster.client("locked");
+    let Some((cluster, _)) = made("locked_table", "CREATE TABLE t(n int); INSERT INTO t VALUES (1)") else { return };
+    let store = hasty(cluster, "locked_table");
+    let mut other = cluster.client("locked_table");
     other.batch_execute("SET application_name = 'payroll'; BEGIN; INSERT INTO t VALUES (2)").unwrap();
     let mut replacement = store.replace().unwrap();
     let error = replacement.schema("t").unwrap_err();
@@ -403,7 +403,7 @@ fn a_table_that_is_locked_is_named_with_its_holder_and_stays_as_it_was() {
     let refused = other.batch_execute("INSERT INTO t VALUES (3)").unwrap_err();
     assert_eq!(refused.code().map(|code| code.code()), Some("55P03"), "{refused}");
     replacement.commit().unwrap();
-    assert_eq!(column(cluster, "locked", "SELECT count(*)::text FROM t"), ["0"]);
+    assert_eq!(column(cluster, "locked_table", "SELECT count(*)::text FROM t"), ["0"]);
 }
 
 #[test]

@@ -1,0 +1,387 @@
+//! Sets on several tapes and one drive, for reading: the tapes are asked for one after the other, as few times as can be. Where
+//! nobody answers what is in the drive is all that there is.
+
+use super::media::named;
+use super::open;
+use crate::base::monitor::Monitor;
+use crate::check::{self, short};
+use crate::cli::config::Config;
+use crate::cli::failure::Failure;
+use crate::cli::interrupt;
+use crate::cli::output::Output;
+use crate::cli::parse::DevicePath;
+use crate::cli::prompt::{self, Medium};
+use crate::cli::render::text::{bytes, counted};
+use crate::device::in_turn::InTurnDevice;
+use crate::device::joined::JoinedDevice;
+use crate::device::name::finished_name;
+use crate::device::traits::Device;
+use crate::error::Error;
+use crate::format::block::SetId;
+use crate::format::label::LabelRecord;
+use crate::verify::in_turn::verify_in_turn;
+use crate::verify::set::Verified;
+use crate::volume::catalogs::{Catalogs, Sought, elsewhere};
+use crate::volume::chain::Chain;
+use crate::volume::error::VolumeError;
+use crate::volume::name::label_of_volume;
+use crate::volume::reader::Volume;
+use crate::volume::set::SetReader;
+use std::cell::RefCell;
+use std::sync::Arc;
+
+/// What happens where nobody brings what is wanted.
+const GO_ON: &str = "go on without it";
+
+/// Which sets are wanted.
+#[derive(Clone, Copy)]
+pub(super) enum Of<'a> {
+    /// Those of which the id begins so, or the label is this; all, where nothing is said.
+    Set(Option<&'a str>),
+    /// The same, and the others of their chains.
+    Chain(Option<&'a str>),
+    /// These, whether they were seen or not.
+    These(&'a [SetId]),
+}
+
+impl Of<'_> {
+    /// Whether a set is wanted, beside these that were seen.
+    fn has(self, label: &LabelRecord, seen: &[LabelRecord]) -> bool {
+        let fits = |label: &LabelRecord, text: Option<&str>| {
+            text.is_none_or(|text| {
+                label.set().to_string().starts_with(&text.to_ascii_lowercase()) || label.label == text
+            })
+        };
+        match self {
+            Of::Set(text) => fits(label, text),
+            Of::Chain(text) => {
+                let mut chain = seen.iter().filter(|other| other.joins_chains() && other.chain == label.chain);
+                fits(label, text) || label.joins_chains() && chain.any(|other| fits(other, text))
+            }
+            Of::These(sets) => sets.contains(&label.set()),
+        }
+    }
+}
+
+/// The devices that were named, one of them a drive whose tape somebody can change.
+pub(in crate::cli) struct Turns<'o> {
+    device: JoinedDevice,
+    drive: Option<InTurnDevice>,
+    /// What is in the drive, by its name on the command line.
+    last: RefCell<DevicePath>,
+    catalogs: RefCell<Catalogs>,
+    /// Sets for which no further volume was brought.
+    given_up: RefCell<Vec<SetId>>,
+    /// Names of volumes that nobody brought.
+    given_up_volumes: RefCell<Vec<String>>,
+    config: &'o Config,
+    output: &'o Output,
+}
+
+impl<'o> Turns<'o> {
+    /// Opens devices. The first tape among them is one that can be changed, if somebody is there to do it.
+    ///
+    /// # Errors
+    /// As [`open::all_volumes`].
+    pub(super) fn open(devices: &[DevicePath], config: &'o Config, output: &'o Output) -> Result<Turns<'o>, Failure> {
+        let is_tape = |device: &&DevicePath| matches!(device, DevicePath::Tape(_));
+        let tape = devices.iter().find(is_tape).filter(|_| prompt::answers(output));
+        let turns = |device, drive, last| Turns {
+            device,
+            drive,
+            last: RefCell::new(last),
+            catalogs: RefCell::default(),
+            given_up: RefCell::default(),
+            given_up_volumes: RefCell::default(),
+            config,
+            output,
+        };
+        let Some(tape) = tape else { return Ok(turns(open::all_volumes(devices)?, None, DevicePath::Pipe)) };
+        let drive = InTurnDevice::new(open::volumes(tape)?.into(), std::env::temp_dir())?;
+        let others = devices.iter().filter(|device| *device != tape).map(open::volumes);
+        let drives = std::iter::once(Ok(Box::new(drive.clone()) as Box<dyn Device>));
+        Ok(turns(JoinedDevice::new(drives.chain(others).collect::<Result<_, Failure>>()?), Some(drive), tape.clone()))
+    }
+
+    /// Whether there is a drive whose tape can be changed.
+    pub(super) const fn may_change(&self) -> bool {
+        self.drive.is_some()
+    }
+
+    /// All devices as one.
+    pub(super) const fn device(&self) -> &JoinedDevice {
+        &self.device
+    }
+
+    /// Has the catalogs of sets brought, as far as they are on tapes. A set for which nobody brings one is listed by what is in
+    /// the drive.
+    ///
+    /// # Errors
+    /// A device fails.
+    pub(super) fn gather(&self, of: Of<'_>) -> Result<(), Failure> {
+        let Some(drive) = &self.drive else { return Ok(()) };
+        drive.settle(false);
+        loop {
+            self.look(drive)?;
+            let brought = match (self.sought(of), self.unseen(of)) {
+                (Some(sought), _) => self.catalog(drive, &sought)?,
+                (None, Some(set)) => self.member(drive, set)?,
+                (None, None) => break,
+            };
+            brought.map_or_else(|set| self.given_up.borrow_mut().push(set), |()| ());
+        }
+        let known = self.catalogs.borrow().volumes();
+        known.into_iter().filter(|volume| drive.has_seen(&volume.name)).for_each(|volume| drive.expect(volume));
+        drive.settle(true);
+        Ok(())
+    }
+
+    /// Keeps what is small of the volumes in the drive: labels, end marks, catalogs.
+    fn look(&self, drive: &InTurnDevice) -> Result<(), Failure> {
+        drive.keep(true);
+        let looked = self.catalogs.borrow_mut().look(&self.device);
+        drive.keep(false);
+        Ok(looked.map_err(Error::from)?)
+    }
+
+    fn sought(&self, of: Of<'_>) -> Option<Sought> {
+        let (catalogs, given_up) = (self.catalogs.borrow(), self.given_up.borrow());
+        let seen: Vec<LabelRecord> = catalogs.labels().cloned().collect();
+        let wanted = |label: &&LabelRecord| of.has(label, &seen) && !given_up.contains(&label.set());
+        seen.iter().filter(wanted).find_map(|label| catalogs.sought(label.set()))
+    }
+
+    /// A set that is wanted and of which no volume was seen.
+    fn unseen(&self, of: Of<'_>) -> Option<SetId> {
+        let Of::These(sets) = of else { return None };
+        let (catalogs, given_up) = (self.catalogs.borrow(), self.given_up.borrow());
+        let seen = |set: &SetId| catalogs.labels().any(|label| label.set() == *set);
+        sets.iter().find(|set| !seen(set) && !given_up.contains(set)).copied()
+    }
+
+    /// Has the volume brought that has what is missing of a catalog; gives the set back if nobody does.
+    fn catalog(&self, drive: &InTurnDevice, sought: &Sought) -> Result<Result<(), SetId>, Failure> {
+        let (label, set) = (&sought.label.label, sought.label.set());
+        let what = match sought.number {
+            Some(number) => {
+                let volume = label_of_volume(label, number);
+                format!("volume {number}, {volume} (set {}), which has a part of its catalog", short(set))
+            }
+            None => format!("the last volume of {label} (set {}), whose catalog says what is where", short(set)),
+        };
+        let is = |name: &String| is_sought(drive, name, sought);
+        let brought = self.bring(drive, &what, GO_ON, &|drive| drive.here().iter().any(is))?;
+        Ok(if brought { Ok(()) } else { Err(set) })
+    }
+
+    /// Has the end of a set brought of which nothing but its id is known.
+    fn member(&self, drive: &InTurnDevice, set: SetId) -> Result<Result<(), SetId>, Failure> {
+        let what = format!("the last volume of set {set}");
+        let is = |name: &String| {
+            let volume = drive.open(name).map_err(VolumeError::from).and_then(|from| Volume::open(from, name));
+            volume.is_ok_and(|volume| volume.label().set() == set)
+        };
+        let brought = self.bring(drive, &what, GO_ON, &|drive| drive.here().iter().any(is))?;
+        Ok(if brought { Ok(()) } else { Err(set) })
+    }
+
+    /// Has the members of a chain brought that it names and that were not seen; whether sets are to be listed again.
+    ///
+    /// # Errors
+    /// A device fails.
+    pub(super) fn members(&self, chain: &Chain<'_>) -> Result<bool, Failure> {
+        let missing: Vec<SetId> = chain.gaps().iter().map(|gap| gap.set).collect();
+        if self.drive.is_none() || self.unseen(Of::These(&missing)).is_none() {
+            return Ok(false);
+        }
+        self.gather(Of::These(&missing))?;
+        Ok(true)
+    }
+
+    /// The sets on the devices, at least one, and those volumes of them with them that are on tapes which are not in the drive.
+    ///
+    /// # Errors
+    /// As [`check::readable`].
+    pub(super) fn sets(&self) -> Result<Vec<SetReader<'_>>, Failure> {
+        let mut sets = check::readable(&self.device)?;
+        if self.expect(&sets) {
+            sets = check::readable(&self.device)?;
+        }
+        self.drive.iter().for_each(InTurnDevice::begin);
+        Ok(sets)
+    }
+
+    /// Takes the volumes that the catalogs of sets tell of for given, wherever they are; whether there are any that were not.
+    pub(super) fn expect(&self, sets: &[SetReader<'_>]) -> bool {
+        let Some(drive) = &self.drive else { return false };
+        let given_up = self.given_up_volumes.borrow();
+        let all = sets.iter().flat_map(elsewhere).filter(|volume| !given_up.contains(&volume.name));
+        let all: Vec<_> = all.collect();
+        let any = !all.is_empty();
+        all.into_iter().for_each(|volume| drive.expect(volume));
+        any
+    }
+
+    /// Has the tapes brought of which something was wanted since the sets were listed, and keeps it; whether all is to be done
+    /// again, now with what was wanted. `partial`: whether that is worth while without a tape that nobody brings.
+    ///
+    /// # Errors
+    /// Nobody brings a tape (exit status 5); there is no room for what is kept.
+    pub(super) fn fetch(&self, partial: bool) -> Result<bool, Failure> {
+        let Some(drive) = &self.drive else { return Ok(false) };
+        let all = drive.wanted();
+        if all.is_empty() {
+            return Ok(false);
+        }
+        let kept = all.iter().map(|(_, bytes)| *bytes).fold(0, u64::saturating_add);
+        let volumes = counted(all.len() as u64, "volume that is", "volumes that are");
+        self.output.notice(&format!(
+            "{} of {volumes} on other tapes will be read; until the end they are kept in {}, with what is needed of the tape in \
+             the drive. At most {} of tape, each in its turn.",
+            bytes(kept),
+            std::env::temp_dir().display(),
+            counted(all.len() as u64, "change", "changes"),
+        ));
+        let full = |error| {
+            Failure::from(Error::from(error)).hint("let TMPDIR name a folder with room for what is read of the tapes")
+        };
+        drive.copy().map_err(full)?;
+        loop {
+            let wanted = drive.wanted();
+            let Some((first, _)) = wanted.first() else { return Ok(true) };
+            let what = format!("volume {}, {} (set {})", first.number, first.label, first.set);
+            let end = if partial { GO_ON } else { "end here" };
+            let here = |drive: &InTurnDevice| wanted.iter().any(|(volume, _)| drive.is_here(&volume.name));
+            if self.bring(drive, &what, end, &here)? {
+                self.look(drive)?;
+                drive.copy().map_err(full)?;
+            } else if partial {
+                drive.forget(&first.name);
+                self.given_up_volumes.borrow_mut().push(first.name.clone());
+            } else {
+                let advice = "nothing was changed by this; --partial restores what the other volumes have";
+                return Err(Error::wanted(format!("{what} is wanted, and nobody brings it"), advice).into());
+            }
+        }
+    }
+
+    /// Whether volumes of a set are on tapes that are not in the drive.
+    pub(super) fn spans(&self, set: &SetReader<'_>) -> bool {
+        set.volumes()
+            .iter()
+            .filter(|volume| volume.name.is_some())
+            .any(|volume| self.at_hand(set, volume.number).is_none())
+    }
+
+    /// The name of a copy of a volume that can be read now.
+    fn at_hand(&self, set: &SetReader<'_>, number: u32) -> Option<String> {
+        let elsewhere =
+            |name: &String| self.drive.as_ref().is_some_and(|drive| drive.is_expected(name) && !drive.is_here(name));
+        set.copies(number).into_iter().find(|name| !elsewhere(name))
+    }
+
+    /// Verifies a set, and has its tapes brought one after the other; `None` where all of it is at hand.
+    pub(super) fn verify(&self, set: &SetReader<'_>, monitor: &dyn Monitor) -> Option<Result<Verified, Failure>> {
+        let drive = self.drive.as_ref().filter(|_| self.spans(set))?;
+        let mut failed = None;
+        let verified = verify_in_turn(
+            set,
+            &mut |left| {
+                if let Some(number) = left.iter().find(|number| self.at_hand(set, **number).is_some()) {
+                    return Some(*number);
+                }
+                let number = *left.first().filter(|_| failed.is_none())?;
+                let brought = self.volume(drive, set, number);
+                brought
+                    .unwrap_or_else(|failure| {
+                        failed = Some(failure);
+                        false
+                    })
+                    .then_some(number)
+            },
+            monitor,
+        );
+        Some(failed.map_or(Ok(verified), Err))
+    }
+
+    /// Has a volume of a set brought.
+    fn volume(&self, drive: &InTurnDevice, set: &SetReader<'_>, number: u32) -> Result<bool, Failure> {
+        let names = set.copies(number);
+        let label = label_of_volume(&set.label().label, number);
+        let what = format!("volume {number}, {label} (set {})", short(set.set_id()));
+        self.bring(drive, &what, GO_ON, &|drive| names.iter().any(|name| drive.is_here(name)))
+    }
+
+    /// Asks for a tape until one comes that will do; false if none comes. One that will not do is named.
+    fn bring(
+        &self,
+        drive: &InTurnDevice,
+        what: &str,
+        end: &str,
+        fits: &dyn Fn(&InTurnDevice) -> bool,
+    ) -> Result<bool, Failure> {
+        let mut reason = held(drive, &self.last.borrow());
+        loop {
+            drive.take_out();
+            let place = self.last.borrow().to_string();
+            let said = format!("{reason}. Wanted is {what}");
+            let asked = interrupt::waiting(|| prompt::medium(self.output, &said, &place, end))?;
+            let device = match asked {
+                Medium::Nothing => {
+                    self.open_last(drive);
+                    return Ok(false);
+                }
+                Medium::Changed => Ok(self.last.borrow().clone()),
+                Medium::Device(text) => named(self.config, &text),
+            };
+            let put_in = device.and_then(|device| {
+                let opened = open::volumes(&device).map_err(|failure| failure.message)?;
+                drive.put_in(Arc::from(opened)).map_err(|error| error.to_string())?;
+                Ok(device)
+            });
+            match put_in {
+                Ok(device) => {
+                    *self.last.borrow_mut() = device;
+                    if fits(drive) {
+                        return Ok(true);
+                    }
+                    reason = held(drive, &self.last.borrow());
+                }
+                Err(why) => reason = why,
+            }
+        }
+    }
+
+    /// Nobody brings another tape: that which is in the drive is read again, if it can be.
+    fn open_last(&self, drive: &InTurnDevice) {
+        if let Ok(opened) = open::volumes(&self.last.borrow())
+            && drive.put_in(Arc::from(opened)).is_err()
+        {
+            drive.take_out();
+        }
+    }
+}
+
+fn is_sought(drive: &InTurnDevice, name: &str, sought: &Sought) -> bool {
+    let volume = drive.open(name).map_err(VolumeError::from).and_then(|from| Volume::open(from, name));
+    let is = |volume: Volume| sought.is(volume.label(), volume.end().is_some_and(|end| end.set_complete));
+    finished_name(name).is_none() && volume.is_ok_and(is)
+}
+
+/// Names of volumes that are said before the rest is only counted.
+const SAID: usize = 3;
+
+/// What is in the drive, for people.
+fn held(drive: &InTurnDevice, place: &DevicePath) -> String {
+    let names = drive.here();
+    let more = names.len().saturating_sub(SAID);
+    let and_more = if more > 0 {
+        format!(" and {}", counted(more as u64, "further volume", "further volumes"))
+    } else {
+        String::new()
+    };
+    match names.as_slice() {
+        [] => format!("{place} holds no volume"),
+        names => format!("{place} holds {}{and_more}", names.iter().take(SAID).cloned().collect::<Vec<_>>().join(", ")),
+    }
+}

@@ -1,0 +1,166 @@
+//! The catalogs of sets whose media take their turn in one drive: which volume must come so that a catalog can be read, and
+//! which volumes a catalog tells of that are elsewhere. Reads labels, end marks and catalogs; asks nobody.
+
+use super::catalog::begins_catalog;
+use super::error::VolumeError;
+use super::name::{label_of_volume, short_id};
+use super::reader::Volume;
+use super::set::{SetReader, expected_name};
+use crate::device::in_turn::Elsewhere;
+use crate::device::name::finished_name;
+use crate::device::traits::Device;
+use crate::format::block::SetId;
+use crate::format::label::LabelRecord;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is known of sets by the volumes that were looked at.
+#[derive(Default)]
+pub struct Catalogs {
+    /// Names that were looked at.
+    names: BTreeSet<String>,
+    sets: BTreeMap<SetId, Known>,
+}
+
+struct Known {
+    /// The label of volume 1.
+    label: LabelRecord,
+    /// The volumes that were looked at, and how much of a catalog each has.
+    volumes: BTreeMap<u32, (Part, Elsewhere)>,
+    /// Number of the volume that ends the set.
+    last: Option<u32>,
+    /// Whether the backup was interrupted.
+    interrupted: bool,
+}
+
+/// What a volume has of its set's catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Nothing,
+    Beginning,
+    /// What comes behind the beginning.
+    More,
+    /// It cannot be read.
+    Damaged,
+}
+
+/// A volume that has, or may have, what is missing of a catalog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sought {
+    /// The label of volume 1 of the set.
+    pub label: LabelRecord,
+    /// Its number; `None`: the last one, whichever that is.
+    pub number: Option<u32>,
+}
+
+impl Sought {
+    /// Whether a volume is the one that is sought.
+    #[must_use]
+    pub fn is(&self, label: &LabelRecord, last: bool) -> bool {
+        label.set() == self.label.set() && self.number.map_or(last, |number| number == label.volume)
+    }
+}
+
+impl Catalogs {
+    /// Looks at the volumes of a device that were not looked at before. What cannot be read is passed over.
+    ///
+    /// # Errors
+    /// The device cannot be listed.
+    pub fn look(&mut self, device: &dyn Device) -> Result<(), VolumeError> {
+        for name in device.list()? {
+            if self.names.contains(&name) {
+                continue;
+            }
+            let Ok(volume) = device.open(&name).map_err(VolumeError::from).and_then(|from| Volume::open(from, &name))
+            else {
+                continue;
+            };
+            self.add(&volume);
+            self.names.insert(name);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, volume: &Volume) {
+        let label = volume.label();
+        let known = self.sets.entry(label.set()).or_insert_with(|| Known {
+            label: LabelRecord {
+                volume: 1,
+                label: label_of_volume(&label.label, 1),
+                predecessor: None,
+                ..label.clone()
+            },
+            volumes: BTreeMap::new(),
+            last: None,
+            interrupted: false,
+        });
+        let partial = finished_name(volume.name()).is_some();
+        known.interrupted |= partial && volume.end().is_none();
+        if !partial {
+            known.last = known.last.or_else(|| volume.end().filter(|end| end.set_complete).map(|_| label.volume));
+            let place = Elsewhere {
+                name: volume.name().to_owned(),
+                set: short_id(label.set()),
+                label: label.label.clone(),
+                number: label.volume,
+                len: volume.source().len(),
+            };
+            known.volumes.insert(label.volume, (part(volume), place));
+        }
+    }
+
+    /// The sets, by the labels of their first volumes.
+    pub fn labels(&self) -> impl Iterator<Item = &LabelRecord> {
+        self.sets.values().map(|known| &known.label)
+    }
+
+    /// What must come so that the catalog of a set can be read; `None` if nothing helps: all of it was looked at, it is damaged,
+    /// the set was never finished or is not known.
+    #[must_use]
+    pub fn sought(&self, set: SetId) -> Option<Sought> {
+        let known = self.sets.get(&set)?;
+        let sought = |number| Some(Sought { label: known.label.clone(), number });
+        let Some(last) = known.last else { return if known.interrupted { None } else { sought(None) } };
+        for number in (1..=last).rev() {
+            match known.volumes.get(&number) {
+                Some((Part::More, _)) => {}
+                Some(_) => return None,
+                None => return sought(Some(number)),
+            }
+        }
+        None
+    }
+
+    /// The volumes that were looked at of sets whose catalogs can be read.
+    #[must_use]
+    pub fn volumes(&self) -> Vec<Elsewhere> {
+        let listed = self.sets.iter().filter(|(set, known)| known.last.is_some() && self.sought(**set).is_none());
+        listed.flat_map(|(_, known)| known.volumes.values().map(|(_, place)| place.clone())).collect()
+    }
+}
+
+fn part(volume: &Volume) -> Part {
+    let Some(end) = volume.end().filter(|end| end.catalog_blocks > 0) else { return Part::Nothing };
+    match volume.blocks().catalog_payloads(end) {
+        Ok(payloads) if payloads.first().is_some_and(|first| begins_catalog(first)) => Part::Beginning,
+        Ok(_) => Part::More,
+        Err(_) => Part::Damaged,
+    }
+}
+
+/// The volumes of a set that its catalog tells of and that are not here.
+#[must_use]
+pub fn elsewhere(set: &SetReader<'_>) -> Vec<Elsewhere> {
+    if set.catalog().is_none() {
+        return Vec::new();
+    }
+    let missing = set.volumes().iter().filter(|volume| volume.name.is_none());
+    let described = missing.filter_map(|volume| volume.entry.map(|entry| (volume.number, entry)));
+    let volume = |(number, entry): (u32, crate::format::catalog::VolumeEntry)| Elsewhere {
+        name: expected_name(set.label(), number),
+        set: short_id(set.set_id()),
+        label: label_of_volume(&set.label().label, number),
+        number,
+        len: entry.bytes,
+    };
+    described.map(volume).collect()
+}
