@@ -1,10 +1,12 @@
 //! Whole roads over PostgreSQL: from a server onto volumes and back, beside the server's own programs, and between kinds of
 //! stores.
 #![cfg(all(feature = "cli", feature = "sqlite", feature = "postgres"))]
-#![expect(clippy::unwrap_used, reason = "a test stops at a surprise")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at a surprise")]
 
 mod across;
 mod commands;
+mod kills;
+mod proxy;
 mod round_trip;
 mod support;
 mod undo;

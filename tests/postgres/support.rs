@@ -35,14 +35,18 @@ pub const SYNONYMS: &str =
 impl Centre {
     /// A database of its own on the server that all tests share, in single-user mode; `None` where there is to be no server.
     pub fn new(statements: &[&str]) -> Option<Centre> {
+        Some(Centre::new_in(Cluster::shared()?, statements))
+    }
+
+    /// The same on another server.
+    pub fn new_in(cluster: &'static Cluster, statements: &[&str]) -> Centre {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let cluster = Cluster::shared()?;
         let name = format!("centre{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let url = cluster.database(&name);
         let centre = Centre { cluster, name, url };
         statements.iter().for_each(|statement| centre.run(statement));
         set_state(&centre.store());
-        Some(centre)
+        centre
     }
 
     pub fn run(&self, sql: &str) {
@@ -74,7 +78,12 @@ impl Centre {
 
     /// Days of half hours of two ACDs, a day table and one without times.
     pub fn world() -> Option<Centre> {
-        let centre = Centre::new(&[HSPLIT, DSPLIT, SYNONYMS])?;
+        Some(Centre::world_in(Cluster::shared()?))
+    }
+
+    /// The same on another server.
+    pub fn world_in(cluster: &'static Cluster) -> Centre {
+        let centre = Centre::new_in(cluster, &[HSPLIT, DSPLIT, SYNONYMS]);
         // Rows without a usable time go in before all others.
         centre.run("INSERT INTO hsplit VALUES (NULL, 900, 30, 1, 1, 7, 'x'), ('infinity', 900, 30, 2, 1, 7, 'y')");
         for day in 1..=6 {
@@ -87,7 +96,7 @@ impl Centre {
             "INSERT INTO hsplit SELECT * FROM hsplit WHERE row_date = '2024-03-02' AND starttime = 900 AND acd = 1; \
              INSERT INTO synonyms VALUES (1, 'split', 'one', '1', ''), (2, 'split', 'two', '2', NULL)",
         );
-        Some(centre)
+        centre
     }
 
     pub fn contents(&self) -> Vec<String> {
