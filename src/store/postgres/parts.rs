@@ -17,7 +17,11 @@ pub(super) fn parts(client: &mut Client, shape: &Shape, rows: u64) -> Result<Vec
         let sql = "SELECT pg_relation_size($1::oid) / current_setting('block_size')::int8";
         let blocks: i64 = client.query_one(sql, &[&leaf.oid])?.try_get(0)?;
         let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
-        let Some(last) = blocks.checked_sub(1) else { continue };
+        let Some(last) = blocks.checked_sub(1) else {
+            // Nothing to read; but who may not read it is told so.
+            client.query(&format!("SELECT FROM ONLY {name} LIMIT 0"), &[])?;
+            continue;
+        };
         let each = rows_in_a_block(client, &name, last)?;
         let width = u32::try_from((rows.max(1) as f64 / each).ceil() as u64).unwrap_or(u32::MAX).max(1);
         let mut first = 0u32;

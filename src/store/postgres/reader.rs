@@ -27,7 +27,7 @@ pub(super) const BATCH_BYTES: usize = 8 << 20;
 /// are spread wider are listed.
 const GAP_BLOCKS: u32 = 64;
 const RANGES_MAX: usize = 64;
-/// Keys that one statement lists, at most 19 bytes each.
+/// From so many keys on a statement lists no more, at most 19 bytes each.
 const LISTED_KEYS: usize = 16_384;
 
 /// A session that rows come through.
@@ -146,13 +146,22 @@ impl<'a> Scan<'a> {
         }
         let mut listed: Vec<Tid> = Vec::new();
         let mut of = 0u16;
-        for (leaf, tid) in keys.iter().flat_map(|(first, last)| first..=last).filter_map(Tid::of_key) {
-            if listed.len() >= LISTED_KEYS || leaf != of {
+        for (first, last) in keys.iter() {
+            // Of a run within a block each place is listed; one over several blocks is no list of rows that were there.
+            let (Some((leaf, from)), Some((end, to))) = (Tid::of_key(first), Tid::of_key(last)) else { continue };
+            if (leaf, from.block) != (end, to.block) {
+                let mut run = KeyRuns::default();
+                run.add_run(first, last);
+                let ranges = blocks(&run, 0);
+                ranges.into_iter().try_for_each(|blocks| self.of_blocks(client, site, blocks, Some(keys), sink))?;
+                continue;
+            }
+            if leaf != of || listed.len() >= LISTED_KEYS {
                 self.listed(client, site, of, &listed, sink)?;
                 listed.clear();
             }
             of = leaf;
-            listed.push(tid);
+            listed.extend((from.offset..=to.offset).map(|offset| Tid { block: from.block, offset }));
         }
         self.listed(client, site, of, &listed, sink)
     }

@@ -162,6 +162,8 @@ fn rows_are_found_by_their_keys() {
         let wanted: Vec<&(i64, Row)> = all.iter().step_by(step).collect();
         let mut keys = KeyRuns::of_keys(&wanted.iter().map(|(key, _)| *key).collect::<Vec<_>>());
         keys.add_run(1 << 40, (1 << 40) + 3);
+        // Nobody writes such a run, but somebody may alter the journal.
+        keys.add_run(1 << 41, (1 << 47) + 3);
         let mut found = Vec::new();
         snapshot
             .scan_runs(0, &schema, &keys, &[0], &mut |keys, batch| {
@@ -283,6 +285,16 @@ fn a_server_without_a_snapshot_to_share_is_read_by_one_session() {
     assert!(snapshot.notices()[0].contains("by one session alone"), "{:?}", snapshot.notices());
     let schema = snapshot.schema("t").unwrap().unwrap();
     assert_eq!(read(&*snapshot, &schema, 10).1, [[Integer(1)]]);
+}
+
+#[test]
+fn an_empty_table_that_may_not_be_read_is_no_empty_table() {
+    let Some((cluster, _)) = made("unread", "CREATE TABLE t(n int); CREATE ROLE no_reader LOGIN") else { return };
+    let url = cluster.url("unread").replace("user=postgres", "user=no_reader");
+    let snapshot = PostgresStore::open(&address(&url)).unwrap().snapshot(1).unwrap();
+    let schema = snapshot.schema("t").unwrap().unwrap();
+    let error = snapshot.parts(&schema, 10).unwrap_err();
+    assert!(matches!(error.kind, StoreErrorKind::NotPermitted(_)), "{error}");
 }
 
 #[test]
