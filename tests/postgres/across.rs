@@ -5,13 +5,13 @@ use intervault::device::memory::MemoryDevice;
 use intervault::error::Class;
 use intervault::store::sqlite::SqliteStore;
 
-struct File {
+pub struct File {
     _folder: tempfile::TempDir,
     path: std::path::PathBuf,
 }
 
 impl File {
-    fn new(sql: &str) -> File {
+    pub fn new(sql: &str) -> File {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("centre.db");
         rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
@@ -20,7 +20,7 @@ impl File {
         file
     }
 
-    fn store(&self) -> SqliteStore {
+    pub fn store(&self) -> SqliteStore {
         SqliteStore::open(&self.path).unwrap()
     }
 }

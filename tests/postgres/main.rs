@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at a surprise")]
 
 mod across;
+mod bad_input;
 mod commands;
 mod kills;
 mod proxy;

@@ -123,6 +123,9 @@ fn kind_of_code(code: &str, words: &str) -> StoreErrorKind {
         "42501" => StoreErrorKind::NotPermitted(format!(
             "{words}: grant it to the role (intervault roles prints the statements)"
         )),
+        "22021" => StoreErrorKind::Unsupported(format!(
+            "{words}: text that is not in its encoding cannot be carried; put it right, or leave the table out (--tables)"
+        )),
         "25006" => StoreErrorKind::NotPermitted(format!(
             "{words}: this server or session only reads (a standby?), name another"
         )),
@@ -155,6 +158,7 @@ mod tests {
         assert!(matches!((kind("3D000"), kind("53100"), kind("55P03")), (NotFound, Full, Busy)));
         assert!(matches!((kind("57P01"), kind("08006")), (Lost(_), Lost(_))));
         assert!(matches!((kind("23505"), kind("XX001")), (Refused(_), Damaged(_))));
+        assert!(matches!(kind("22021"), Unsupported(text) if text.contains("--tables")));
         assert!(matches!(kind("42P01"), Other { code, .. } if code == "42P01"));
     }
 }

@@ -207,7 +207,7 @@ fn refused(error: &postgres::Error) -> StoreErrorKind {
     let data = error.code().is_some_and(|code| code.code().starts_with("22"));
     match (fault::kind_of(error), at) {
         (StoreErrorKind::Refused(words), Some(at)) => StoreErrorKind::Refused(format!("{words} ({at})")),
-        (StoreErrorKind::Other { message, .. }, at) if data => {
+        (StoreErrorKind::Other { message, .. } | StoreErrorKind::Unsupported(message), at) if data => {
             StoreErrorKind::Refused(at.map_or(message.clone(), |at| format!("{message} ({at})")))
         }
         (kind, _) => kind,
