@@ -240,9 +240,14 @@ impl World {
 
     /// Walks a road on which this happens at that message, and judges what is left.
     fn disturb(&self, road: Road, message: usize, act: Act, number: usize, what: &str) {
+        self.disturbed(road, || self.proxy.at(message, act), number, what);
+    }
+
+    /// Walks a road on which happens what `prepare` prepares, and judges what is left.
+    fn disturbed(&self, road: Road, prepare: impl FnOnce(), number: usize, what: &str) {
         let centre = self.copy(self.from(road));
         let kept = self.kept(road);
-        self.proxy.at(message, act);
+        prepare();
         let ended = self.walk(road, &centre, &kept);
         let done = self.proxy.is_done();
         self.proxy.calm();
@@ -425,12 +430,10 @@ fn a_commit_without_an_answer_is_in_doubt() {
     let Some(cluster) = Cluster::shared() else { return };
     let world = World::new(cluster);
     let messages = world.messages(Road::Restore(1));
-    let commits: Vec<usize> = (0..messages.len())
-        .filter(|at| messages[*at].from == From::Us && messages[*at].letter == 'Q' && messages[*at].text == "COMMIT")
-        .collect();
-    assert_eq!(commits.len(), world.changes.len() + 2, "the units, and the beginning and the end of the run");
+    let commits = messages.iter().filter(|message| message.from == From::Us && message.text == "COMMIT").count();
+    assert_eq!(commits, world.changes.len() + 2, "the units, and the beginning and the end of the run");
     let mut number = 0;
-    for at in &commits[1..commits.len() - 1] {
+    for at in 1..commits - 1 {
         for (after, cut) in [(false, Cut::Before), (false, Cut::Within), (true, Cut::After)] {
             // Of the others some are enough.
             number += 1;
@@ -438,7 +441,8 @@ fn a_commit_without_an_answer_is_in_doubt() {
                 continue;
             }
             let before = *world.doubts.lock().unwrap();
-            world.disturb(Road::Restore(1), *at, Act::One(cut), number, &format!("the commit at {at} is cut, {cut:?}"));
+            let prepare = || world.proxy.at_statement("COMMIT", at, Act::One(cut));
+            world.disturbed(Road::Restore(1), prepare, number, &format!("commit {at} is cut, {cut:?}"));
             let mut wanted = before;
             wanted[usize::from(after)] += 1;
             assert_eq!(*world.doubts.lock().unwrap(), wanted, "{at}, {cut:?}");

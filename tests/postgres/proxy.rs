@@ -48,6 +48,8 @@ pub enum Act {
 struct State {
     seen: Vec<Message>,
     at: Option<(usize, Act)>,
+    /// Only statements of ours with this text count, if it is there.
+    of: Option<String>,
     down: bool,
     /// Whether what is to be done is being done.
     at_work: bool,
@@ -74,9 +76,13 @@ impl Shared {
     /// Counts a message and says what becomes of it. `cut_all` tells that it was the one for all sessions.
     fn judge(&self, message: Message, length: usize, number: i32) -> (Passage, bool) {
         let mut state = self.state();
-        let count = state.seen.len();
+        let counts = |message: &Message| match &state.of {
+            Some(text) => message.from == From::Us && message.text == *text,
+            None => true,
+        };
+        let count = counts(&message).then(|| state.seen.iter().filter(|message| counts(message)).count());
         state.seen.push(message);
-        let due = state.at.take_if(|(at, _)| *at == count).map(|(_, act)| act);
+        let due = state.at.take_if(|(at, _)| count == Some(*at)).map(|(_, act)| act);
         let passage = |cut| match cut {
             Cut::After => Passage { bytes: length, goes_on: false },
             Cut::Within => Passage { bytes: length / 2, goes_on: false },
@@ -146,7 +152,14 @@ impl Proxy {
     pub fn at(&self, number: usize, act: Act) {
         let mut state = self.shared.state();
         state.seen.clear();
-        state.at = Some((number, act));
+        (state.at, state.of) = (Some((number, act)), None);
+    }
+
+    /// The same at one of our statements of this text, counted from 0.
+    pub fn at_statement(&self, text: &str, number: usize, act: Act) {
+        let mut state = self.shared.state();
+        state.seen.clear();
+        (state.at, state.of) = (Some((number, act)), Some(text.to_owned()));
     }
 
     /// Counts from 0 again, and lets everything by. What is being done is waited for.
@@ -157,7 +170,7 @@ impl Proxy {
         let mut state = self.shared.state();
         assert!(!state.failed, "what was to be done could not be done");
         state.seen.clear();
-        (state.at, state.down) = (None, false);
+        (state.at, state.of, state.down) = (None, None, false);
     }
 
     /// What went by.
