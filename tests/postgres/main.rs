@@ -2,6 +2,7 @@
 //! stores.
 #![cfg(all(feature = "cli", feature = "sqlite", feature = "postgres"))]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at a surprise")]
+#![expect(clippy::big_endian_bytes, reason = "the server's protocol has its numbers so")]
 
 mod across;
 mod bad_input;
