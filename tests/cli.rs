@@ -25,7 +25,7 @@ fn a_wrong_command_line_is_status_2_with_a_reason() {
         (&[], "Usage"),
         (&["unpack"], "unrecognized subcommand"),
         (&["backup", "--to", "/b"], "--database"),
-        (&["backup", "--database", "postgres://h/d", "--to", "/b"], "not in this release"),
+        (&["backup", "--database", "postgres://h/d?colour=red", "--to", "/b"], "colour"),
         (&["backup", "--database", "sqlite:a", "--to", "s3:bucket"], "object stores are not in this release"),
         (&["backup", "--database", "sqlite:a", "--to", "/b", "--incremental", "--tables", "a"], "cannot be used with"),
         (&["restore", "--database", "sqlite:a", "--from", "/b", "--start", "2003-02-29"], "no such date"),

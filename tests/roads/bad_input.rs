@@ -99,7 +99,7 @@ fn a_wrong_device_path() {
 fn a_url_of_an_unknown_kind() {
     let case = Case::new();
     expect(&["backup", "--database", "oracle:x", "--to", case.device()], 2, &["oracle:x", "write sqlite:"]);
-    expect(&["backup", "--database", "postgres://h/d", "--to", case.device()], 2, &["postgres"]);
+    expect(&["backup", "--database", "postgres://h/d?colour=red", "--to", case.device()], 2, &["colour"]);
 }
 
 #[test]
