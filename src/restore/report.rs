@@ -286,7 +286,7 @@ pub struct RestoreReport {
     pub proved: bool,
     /// Time for saving the rows that go.
     pub undo_time: Duration,
-    /// Time for deleting and inserting, of all writers together.
+    /// Time that passed with deleting and inserting; where several writers were at work, their share of it.
     pub apply_time: Duration,
     /// Time for the proof, likewise.
     pub proof_time: Duration,
