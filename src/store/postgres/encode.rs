@@ -16,15 +16,12 @@ pub(super) struct Encoder<'a> {
     cursors: Vec<Cursor<'a>>,
     rows: usize,
     next: usize,
-    piece: Vec<u8>,
 }
 
 impl<'a> Encoder<'a> {
     /// Stands before the first row.
     pub(super) fn new(batch: &'a Batch) -> Encoder<'a> {
-        let cursors = batch.columns.iter().map(Cursor::new).collect();
-        let piece = Vec::with_capacity(PIECE_BYTES.saturating_add(SPARE_BYTES));
-        Encoder { cursors, rows: batch.rows, next: 0, piece }
+        Encoder { cursors: batch.columns.iter().map(Cursor::new).collect(), rows: batch.rows, next: 0 }
     }
 
     /// The next rows, whole ones, about [`PIECE_BYTES`] of them; `None` behind the last. A row that `wanted` is false for is
@@ -33,24 +30,24 @@ impl<'a> Encoder<'a> {
         &mut self,
         wanted: impl Fn(usize) -> bool,
         lead: impl Fn(usize, &mut Vec<u8>),
-    ) -> Option<&[u8]> {
-        self.piece.clear();
-        while self.next < self.rows && self.piece.len() < PIECE_BYTES {
+    ) -> Option<Vec<u8>> {
+        let mut piece = Vec::with_capacity(PIECE_BYTES.saturating_add(SPARE_BYTES));
+        while self.next < self.rows && piece.len() < PIECE_BYTES {
             let row = self.next;
             self.next = row.wrapping_add(1);
-            let start = self.piece.len();
-            lead(row, &mut self.piece);
+            let start = piece.len();
+            lead(row, &mut piece);
             for cursor in &mut self.cursors {
-                put(cursor.next(row), &mut self.piece);
-                self.piece.push(b'\t');
+                put(cursor.next(row), &mut piece);
+                piece.push(b'\t');
             }
             if !wanted(row) {
-                self.piece.truncate(start);
-            } else if let Some(last) = self.piece.last_mut() {
+                piece.truncate(start);
+            } else if let Some(last) = piece.last_mut() {
                 *last = b'\n';
             }
         }
-        (!self.piece.is_empty()).then_some(self.piece.as_slice())
+        (!piece.is_empty()).then_some(piece)
     }
 }
 
@@ -69,9 +66,13 @@ fn put(value: Value<'_>, out: &mut Vec<u8>) {
 /// Appends a whole number in decimal digits, and a tab for nothing else.
 #[inline]
 pub(super) fn put_integer(number: i64, out: &mut Vec<u8>) {
-    if let Ok(digit @ 0..=9) = u8::try_from(number) {
-        out.push(b'0'.wrapping_add(digit));
-        return;
+    let digit = |number: i64| b'0'.wrapping_add((number % 10) as u8);
+    // Most numbers of a history are short.
+    match number {
+        0..=9 => return out.push(digit(number)),
+        10..=99 => return out.extend_from_slice(&[digit(number / 10), digit(number)]),
+        100..=999 => return out.extend_from_slice(&[digit(number / 100), digit(number / 10), digit(number)]),
+        _ => {}
     }
     // Nineteen digits and a sign.
     let mut digits = [0u8; 20];
@@ -186,7 +187,7 @@ mod tests {
         while let Some(piece) = encoder.piece(|row| row != 500, |row, out| out.extend(format!("{}\t", row * 2).bytes()))
         {
             assert!(piece.ends_with(b"\n") && piece.len() < PIECE_BYTES + 2_000);
-            all.extend_from_slice(piece);
+            all.extend_from_slice(&piece);
             pieces += 1;
         }
         assert_eq!(pieces, 3);

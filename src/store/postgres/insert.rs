@@ -1,13 +1,12 @@
 //! Rows into a table by COPY. Where they come to lie is the server's affair: it is asked afterwards.
 
-use postgres::Client;
-use std::io::{BufRead, Write};
-
+use super::copy_text::Lines;
 use super::days;
 use super::encode::{Encoder, put_integer};
 use super::fault::{self, Site};
 use super::fidelity::{self, Kind};
 use super::keys::Tid;
+use super::session::Session;
 use super::shape::Shape;
 use crate::base::time::Day;
 use crate::column::batch::Batch;
@@ -22,7 +21,7 @@ const WAITING: &str = "pg_temp.intervault_rows";
 /// A table that rows go into, in one transaction.
 pub(super) struct Place<'a> {
     /// The session that has the transaction.
-    pub(super) client: &'a mut Client,
+    pub(super) client: &'a mut Session,
     /// Where that is, for errors.
     pub(super) site: Site<'a>,
     /// The table.
@@ -132,15 +131,16 @@ impl Place<'_> {
         let Some(mut piece) = encoder.piece(&wanted, &lead) else { return Ok(()) };
         let site = self.site;
         let sql = format!("COPY {into} FROM STDIN WITH (ENCODING '{}')", self.encoding);
-        let mut writer = self.client.copy_in(&sql).map_err(site.during(INSERT))?;
+        let mut copy = self.client.copy_in(&sql).map_err(site.during(INSERT))?;
+        let refused = |error: postgres::Error| site.fail(INSERT, refused(&error));
         loop {
-            writer.write_all(piece).map_err(|error| site.fail(INSERT, fault::kind_of_io(error)))?;
+            copy.send(piece).map_err(refused)?;
             match encoder.piece(&wanted, &lead) {
                 Some(next) => piece = next,
                 None => break,
             }
         }
-        writer.finish().map_err(|error| site.fail(INSERT, refused(&error)))?;
+        copy.finish().map_err(refused)?;
         Ok(())
     }
 
@@ -177,28 +177,26 @@ impl Place<'_> {
 
 /// The keys of the rows that a statement gives as number of the leaf's table and place in it, in their order.
 pub(super) fn places(
-    client: &mut Client,
+    client: &mut Session,
     site: Site<'_>,
     shape: &Shape,
     op: &str,
     sql: &str,
 ) -> Result<Vec<i64>, StoreError> {
     let leaves = shape.leaf_oids();
-    let mut reader = client.copy_out(&format!("COPY ({sql}) TO STDOUT")).map_err(site.during(op))?;
     let mut keys = Vec::new();
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let length = reader.read_until(b'\n', &mut line).map_err(|error| site.fail(op, fault::kind_of_io(error)))?;
-        if length == 0 {
-            return Ok(keys);
-        }
-        let Some(key) = key(&line, &leaves) else {
-            let text = format!("{} is no place of a row", String::from_utf8_lossy(&line).trim_end());
-            return Err(site.fail(op, StoreErrorKind::Unsupported(text)));
-        };
-        keys.push(key);
-    }
+    let mut lines = Lines::default();
+    client.copy_out(site, op, &format!("COPY ({sql}) TO STDOUT"), &mut |bytes| {
+        lines.take(bytes, |line| {
+            let odd = || {
+                let text = format!("{} is no place of a row", String::from_utf8_lossy(line));
+                site.fail(op, StoreErrorKind::Unsupported(text))
+            };
+            keys.push(key(line, &leaves).ok_or_else(odd)?);
+            Ok(())
+        })
+    })?;
+    Ok(keys)
 }
 
 /// What the server says of a row that it does not take, with the line and the column that it names.
@@ -216,7 +214,6 @@ fn refused(error: &postgres::Error) -> StoreErrorKind {
 
 /// The key of a line `oid`, tab, `(block,offset)`.
 fn key(line: &[u8], leaves: &[u32]) -> Option<i64> {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
     let tab = line.iter().position(|byte| *byte == b'\t')?;
     let (oid, place) = line.split_at_checked(tab)?;
     let oid: u32 = std::str::from_utf8(oid).ok()?.parse().ok()?;
@@ -231,7 +228,7 @@ mod tests {
     #[test]
     fn lines_are_places() {
         let at = |leaf, block, offset| Some(Tid { block, offset }.key(leaf));
-        assert_eq!(key(b"16384\t(7,3)\n", &[16_384]), at(0, 7, 3));
+        assert_eq!(key(b"16384\t(7,3)", &[16_384]), at(0, 7, 3));
         assert_eq!(key(b"9\t(0,1)", &[5, 9, 11]), at(1, 0, 1));
         for line in ["", "9", "9\t", "8\t(0,1)", "x\t(0,1)", "9\t(0,1)x"] {
             assert_eq!(key(line.as_bytes(), &[5, 9, 11]), None, "{line}");
