@@ -350,6 +350,8 @@ fn settings(purpose: Purpose, lock_wait: Duration) -> String {
         ("synchronous_commit", "on"),
         // A policy that hides rows is an error then: a backup that lacks them would look whole.
         ("row_security", "off"),
+        // To compile a statement takes longer than any scan of ours gains by it.
+        ("jit", "off"),
         ("default_transaction_deferrable", "off"),
         ("default_transaction_isolation", "'read committed'"),
         ("default_transaction_read_only", read_only),

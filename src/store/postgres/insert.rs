@@ -2,7 +2,7 @@
 
 use super::copy_text::Lines;
 use super::days;
-use super::encode::{Encoder, put_integer};
+use super::encode::Encoder;
 use super::fault::{self, Site};
 use super::fidelity::{self, Kind};
 use super::keys::Tid;
@@ -85,7 +85,7 @@ impl Place<'_> {
     fn copy(&mut self, columns: &[usize], batch: &Batch, wanted: impl Fn(usize) -> bool) -> Result<(), StoreError> {
         let names = self.names(columns).join(",");
         let into = format!("{}({names})", self.shape.qualified());
-        self.send(&into, batch, wanted, |_, _| ())
+        self.send(&into, batch, wanted, |_| None)
     }
 
     /// The rows that are wanted go in one by one, in their order; their keys.
@@ -105,10 +105,7 @@ impl Place<'_> {
             self.shape.from()
         );
         self.client.batch_execute(&sql).map_err(self.site.during(INSERT))?;
-        self.send(WAITING, batch, wanted, |row, out| {
-            put_integer(row as i64, out);
-            out.push(b'\t');
-        })?;
+        self.send(WAITING, batch, wanted, |row| Some(row as i64))?;
         let sql = format!(
             "INSERT INTO {}({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {WAITING} ORDER BY place \
              RETURNING tableoid::oid, ctid",
@@ -119,13 +116,13 @@ impl Place<'_> {
         places(self.client, self.site, self.shape, INSERT, &sql)
     }
 
-    /// Sends the rows of a batch; `lead` writes what goes before each.
+    /// Sends the rows of a batch; `lead` gives a number that goes before each.
     fn send(
         &mut self,
         into: &str,
         batch: &Batch,
         wanted: impl Fn(usize) -> bool,
-        lead: impl Fn(usize, &mut Vec<u8>),
+        lead: impl Fn(usize) -> Option<i64>,
     ) -> Result<(), StoreError> {
         let mut encoder = Encoder::new(batch);
         let Some(mut piece) = encoder.piece(&wanted, &lead) else { return Ok(()) };

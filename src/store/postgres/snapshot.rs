@@ -95,8 +95,8 @@ impl PostgresSnapshot {
     /// Works with the session of a reader, from 0.
     fn reading<T>(&self, number: usize, work: impl FnOnce(&mut Session) -> T) -> T {
         match number.checked_rem(self.readers.len()).and_then(|number| self.readers.get(number)) {
-            Some(reader) => work(&mut *reader.lock().unwrap_or_else(PoisonError::into_inner)),
-            None => work(&mut *self.first()),
+            Some(reader) => work(&mut reader.lock().unwrap_or_else(PoisonError::into_inner)),
+            None => work(&mut self.first()),
         }
     }
 
