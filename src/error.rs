@@ -207,8 +207,15 @@ fn files_class(error: &FilesError) -> Class {
 
 fn store_class(error: &StoreError) -> Class {
     match error.kind {
-        StoreErrorKind::NotFound | StoreErrorKind::NoTable(_) | StoreErrorKind::Unreachable(_) => Class::Nothing,
-        StoreErrorKind::Busy | StoreErrorKind::InUse(_) => Class::Busy,
+        StoreErrorKind::NotFound
+        | StoreErrorKind::NoSchema(_)
+        | StoreErrorKind::NoTable(_)
+        | StoreErrorKind::Unreachable(_) => Class::Nothing,
+        StoreErrorKind::Busy
+        | StoreErrorKind::Rewritten
+        | StoreErrorKind::Crowded(_)
+        | StoreErrorKind::Deadlock(_)
+        | StoreErrorKind::InUse(_) => Class::Busy,
         StoreErrorKind::NotPermitted(_) => Class::NotPermitted,
         StoreErrorKind::Full => Class::Full,
         StoreErrorKind::Damaged(_) => Class::Damage,

@@ -21,6 +21,7 @@ use crate::schema::catalogue::Catalogue;
 use crate::schema::label_text::LabelText;
 use crate::section::pieces::Cutoffs;
 use crate::section::table::to_record;
+use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Snapshot, Store, StoreIdentity};
 use crate::verify::set::verify_set;
 use crate::volume::error::VolumeError;
@@ -60,6 +61,9 @@ pub struct Backup<'a> {
     announce: Option<&'a dyn Fn(&LabelRecord)>,
     changed: Option<&'a ChangedMedia<'a>>,
 }
+
+/// Views of the database that are begun before a table that is rewritten again and again is given up.
+const VIEWS_MAX: usize = 5;
 
 /// A database that is being read.
 struct Reading {
@@ -271,6 +275,18 @@ impl<'a> Backup<'a> {
             let text = "specific tables are in no chain: an incremental backup takes kinds of data";
             return Err(ErrorKind::Options(text.to_owned()).into());
         }
+        for _ in 1..VIEWS_MAX {
+            match self.view() {
+                Err(error) if is_rewritten(&error) => {}
+                read => return read,
+            }
+        }
+        self.view()
+    }
+
+    /// One view of the database, in which all tables that are to be read are as they were when it began.
+    fn view(&self) -> Result<Reading, Error> {
+        let options = &self.options;
         let snapshot = self.store.snapshot(options.jobs.max(1))?;
         let jobs = options.jobs.clamp(1, snapshot.readers().max(1));
         let mut plan = plan(snapshot.as_ref(), self.catalogue, options)?;
@@ -285,6 +301,7 @@ impl<'a> Backup<'a> {
                 }
             }
         }
+        snapshot.hold(&plan.tables.iter().map(|planned| &planned.table.schema).collect::<Vec<_>>())?;
         let label = self.label(options, &plan, u32::MAX);
         Capacity::new(options.volume_size, &label)?.check(&plan)?;
         let archived = cutoff::archived(snapshot.as_ref(), self.catalogue)?;
@@ -339,6 +356,11 @@ impl Reading {
         let (snapshot, archived, jobs) = (self.snapshot.as_ref(), &self.archived, self.jobs);
         Some(TableJob { snapshot, archived, options, jobs, planned })
     }
+}
+
+/// Whether another view of the database may have what this one lacks.
+fn is_rewritten(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Store(StoreError { kind: StoreErrorKind::Rewritten, .. }))
 }
 
 /// Nothing is lost by stopping: a set without an end is told from a whole one.

@@ -175,8 +175,15 @@ impl From<&DeviceErrorKind> for Exit {
 impl From<&StoreErrorKind> for Exit {
     fn from(kind: &StoreErrorKind) -> Exit {
         match kind {
-            StoreErrorKind::NotFound | StoreErrorKind::NoTable(_) | StoreErrorKind::Unreachable(_) => Exit::Nothing,
-            StoreErrorKind::Busy | StoreErrorKind::InUse(_) => Exit::Busy,
+            StoreErrorKind::NotFound
+            | StoreErrorKind::NoSchema(_)
+            | StoreErrorKind::NoTable(_)
+            | StoreErrorKind::Unreachable(_) => Exit::Nothing,
+            StoreErrorKind::Busy
+            | StoreErrorKind::Rewritten
+            | StoreErrorKind::Crowded(_)
+            | StoreErrorKind::Deadlock(_)
+            | StoreErrorKind::InUse(_) => Exit::Busy,
             StoreErrorKind::NotPermitted(_) => Exit::NotPermitted,
             StoreErrorKind::Full => Exit::Full,
             StoreErrorKind::Damaged(_) => Exit::Damage,

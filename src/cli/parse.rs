@@ -2,7 +2,7 @@
 
 use crate::base::time::Instant;
 use crate::schema::range::{Request, RequestError};
-use crate::store::postgres::url::{AddressError, ServerUrl};
+use crate::store::postgres::url::{AddressError, ServerUrl, may_be_shown};
 use std::path::PathBuf;
 
 /// A database.
@@ -54,46 +54,73 @@ pub fn database(text: &str) -> Result<DatabaseUrl, String> {
             let path = path.strip_prefix("//").unwrap_or(path);
             Ok(DatabaseUrl::Sqlite(PathBuf::from(path)))
         }
-        Some(("postgres" | "postgresql", _)) => {
+        Some((scheme, _)) if ["postgres", "postgresql"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => {
             text.parse().map(DatabaseUrl::Postgres).map_err(|error: AddressError| error.to_string())
         }
         _ => Err(format!("no kind of database is named: write sqlite:{text} or postgresql://USER@HOST/DATABASE")),
     }
 }
 
-/// Text in which the addresses of servers among `arguments` are without their passwords, also those that make no sense.
+/// Text in which what may be the address of a server among `arguments` is without its password, also where it makes no sense.
 pub fn without_passwords<'a>(text: &str, arguments: impl Iterator<Item = &'a str>) -> String {
     let mut text = text.to_owned();
     for argument in arguments {
-        let Some(at) = argument.find("postgres://").or_else(|| argument.find("postgresql://")) else { continue };
-        let (_, url) = argument.split_at(at);
-        text = text.replace(url, &without_password(url));
+        let value =
+            if argument.starts_with('-') { argument.split_once('=').map_or("", |(_, value)| value) } else { argument };
+        let login = value.rsplit_once('@').is_some_and(|(login, _)| login.contains(':'));
+        let named = ["postgres", "password="].iter().any(|word| value.to_ascii_lowercase().contains(word));
+        if (login || named) && !value.starts_with("sqlite:") {
+            text = text.replace(value, &without_password(value));
+        }
     }
     text
 }
 
-/// Whatever stands between the first colon and the last @ may be a password, and what a parameter says is one.
-fn without_password(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+/// Whatever stands between the first colon and the last @ may be a password, and what a parameter says is one unless it is known
+/// to be none.
+fn without_password(address: &str) -> String {
+    let (address, hidden) = match address.split_once("password=") {
+        Some((before, _)) => (before, "password=***"),
+        None => (address, ""),
+    };
+    let (scheme, rest) = behind_scheme(address);
     let rest = match rest.rsplit_once('@') {
-        Some((login, rest)) => format!("{}@{rest}", login.split_once(':').map_or(login, |(user, _)| user)),
+        Some((login, rest)) => format!("{}@{rest}", login.split([':', '/', '?']).next().unwrap_or_default()),
         None => rest.to_owned(),
     };
-    let mut parameters = rest.split_inclusive(['?', '&']);
-    let kept: String = parameters
-        .by_ref()
-        .map(|part| match part.strip_prefix("password=") {
-            Some(password) => {
-                if password.ends_with('&') {
-                    "password=***&"
-                } else {
-                    "password=***"
-                }
-            }
-            None => part,
-        })
-        .collect();
-    format!("{scheme}://{kept}")
+    let (place, parameters) = rest.split_once('?').map_or((&*rest, None), |(place, all)| (place, Some(all)));
+    let (hosts, database) = place.split_once('/').map_or((place, None), |(hosts, name)| (hosts, Some(name)));
+    let host = |host: &str| match host.rsplit_once(':') {
+        Some((name, port)) if !host.ends_with(']') && !port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{name}:***")
+        }
+        _ => host.to_owned(),
+    };
+    let mut kept = format!("{scheme}{}", hosts.split(',').map(host).collect::<Vec<_>>().join(","));
+    database.iter().for_each(|name| kept.extend(["/", name]));
+    let parameter = |one: &str| match one.split_once('=') {
+        Some((name, _)) if may_be_shown(name) => one.to_owned(),
+        Some((name, _)) => format!("{name}=***"),
+        None if one.is_empty() => String::new(),
+        None => "***".to_owned(),
+    };
+    if let Some(parameters) = parameters {
+        kept.push('?');
+        kept.push_str(&parameters.split('&').map(parameter).collect::<Vec<_>>().join("&"));
+    }
+    kept + hidden
+}
+
+/// The scheme of an address with what ends it, and the rest; no scheme where none of a server stands there.
+fn behind_scheme(address: &str) -> (&str, &str) {
+    let letters = address.split(|letter: char| !letter.is_ascii_alphabetic()).next().unwrap_or_default().len();
+    let (name, rest) = address.split_at_checked(letters).unwrap_or((address, ""));
+    let is_server = name.eq_ignore_ascii_case("postgres") || name.eq_ignore_ascii_case("postgresql");
+    if !(is_server && rest.starts_with(':') || rest.starts_with("://")) {
+        return ("", address);
+    }
+    let end = address.len().saturating_sub(rest.trim_start_matches(':').trim_start_matches('/').len());
+    address.split_at_checked(end).unwrap_or(("", address))
 }
 
 /// Where volumes are.
@@ -287,24 +314,40 @@ mod tests {
         let again = database(&server.with_password()).unwrap();
         assert_eq!(again.with_password(), server.with_password());
         assert!(server.with_password().contains("secret") && !format!("{server:?}").contains("secret"));
+        assert_eq!(database("PostgreSQL://ann:secret@h/d").unwrap().to_string(), "postgresql://ann@h/d");
         for (text, part) in [
             ("sqlite:", "path is missing"),
+            ("postgresql://u:a/SECRET@h:54388/f", "written %2F"),
+            ("postgresql://u:54388/SECRET@h/f", "written %2F"),
+            ("postgresql://u:SECRET/f", "is %2F"),
+            ("postgresql://h/f?SECRET", "has no value"),
             ("cms.db", "write sqlite:cms.db"),
             ("postgresql://h/d?colour=red", "colour"),
             ("mysql://h/d", "no kind"),
         ] {
             let error = database(text).unwrap_err();
-            assert!(error.contains(part), "{text}: {error}");
+            assert!(error.contains(part) && !error.contains("SECRET"), "{text}: {error}");
         }
     }
 
     #[test]
     fn a_password_is_taken_out_of_what_is_said_of_an_address() {
         for (argument, kept) in [
-            ("postgres://u:p@h/d?x=1", "postgres://u@h/d?x=1"),
+            ("postgres://u:p@h/d?schema=1", "postgres://u@h/d?schema=1"),
             ("--database=postgresql://u:p@:p@h", "--database=postgresql://u@h"),
-            ("postgres://h/d?password=p&x=1", "postgres://h/d?password=***&x=1"),
-            ("postgres://u@h/d?x=1&password=p", "postgres://u@h/d?x=1&password=***"),
+            ("postgres://h/d?password=p&x=1", "postgres://h/d?password=***"),
+            ("postgres://u@h/d?schema=x&password=p@p", "postgres://u@h/d?schema=x&password=***"),
+            ("postgresql://u:a/SECRET@h:54388/f", "postgresql://u@h:54388/f"),
+            ("postgresql://u:54388/SECRET@h/f", "postgresql://u@h/f"),
+            ("postgresql://u:SECRET/f", "postgresql://u:***/f"),
+            ("postgresql://h,[::1]:5,i:6/f", "postgresql://h,[::1]:5,i:6/f"),
+            ("postgresql://u@h/f?pasword=SECRET", "postgresql://u@h/f?pasword=***"),
+            ("postgresql://u@h/f?SECRET", "postgresql://u@h/f?***"),
+            ("POSTGRESQL://u:SECRET@h/f", "POSTGRESQL://u@h/f"),
+            ("postgres:u:SECRET@h/f", "postgres:u@h/f"),
+            ("postgresql:/u:SECRET@h/f", "postgresql:/u@h/f"),
+            ("u:SECRET@h/f", "u@h/f"),
+            ("host=h password=SECRET", "host=h password=***"),
             ("sqlite:a:p@b", "sqlite:a:p@b"),
         ] {
             let said = without_passwords(&format!("wrong: '{argument}'!"), [argument].into_iter());

@@ -25,9 +25,10 @@ use crate::schema::table::BoundTable;
 use crate::section::rows::ChunkRows;
 use crate::store::control::{KeyRuns, Run, RunStatus, Totals, Unit, UnitStatus};
 use crate::store::error::{StoreError, StoreErrorKind};
-use crate::store::traits::{Replacement, Snapshot, Store, Writer};
+use crate::store::traits::{Replacement, Snapshot, Store, StoreLock, Writer};
 use crate::volume::section::ChunkRef;
 use crate::volume::set::SetReader;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant as Clock;
 
 /// As [`super::Restore::apply`].
@@ -40,9 +41,17 @@ pub(super) fn apply(
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport, Box<Stopped>> {
     let Sources { chain, payloads } = *sources;
-    let work = Work { plan, sets: chain.members(), payloads, store, options, monitor };
     let mut report = RestoreReport { proved: options.proof == Proof::Full, ..RestoreReport::default() };
-    match work.run(keep, &mut report) {
+    let mut run = || {
+        if let Some(refusal) = plan.refusals.first() {
+            return Err(refusal.error());
+        }
+        let lock = store.lock()?;
+        lock.notice().iter().for_each(|notice| monitor.notice(notice));
+        let lock = Mutex::new(lock);
+        Work { plan, sets: chain.members(), payloads, store, options, monitor, lock }.run(keep, &mut report)
+    };
+    match run() {
         Ok(()) => Ok(report),
         Err(error) => Err(Box::new(Stopped { error, report })),
     }
@@ -70,15 +79,12 @@ pub(super) struct Work<'a> {
     pub(super) store: &'a dyn Store,
     pub(super) options: &'a Options,
     pub(super) monitor: &'a dyn Monitor,
+    /// What keeps other restores out: asked before each commit whether it still does.
+    pub(super) lock: Mutex<Box<dyn StoreLock>>,
 }
 
 impl Work<'_> {
     fn run(&self, keep: Option<Keep<'_>>, report: &mut RestoreReport) -> Result<(), Error> {
-        if let Some(refusal) = self.plan.refusals.first() {
-            return Err(refusal.error());
-        }
-        let lock = self.store.lock()?;
-        lock.notice().iter().for_each(|notice| self.monitor.notice(notice));
         let mut todo = self.todo();
         report.units = todo.iter().map(|todo| unit_report(todo)).collect();
         if todo.is_empty() {
@@ -204,6 +210,11 @@ impl Work<'_> {
         Ok(number)
     }
 
+    /// Without the lock another restore may have begun, which counts on what is in the database now.
+    pub(super) fn still_locked(&self) -> Result<(), Error> {
+        Ok(self.lock.lock().unwrap_or_else(PoisonError::into_inner).held()?)
+    }
+
     pub(super) fn members(&self) -> Vec<Member> {
         let member = |set: &&SetReader<'_>| {
             let label = set.label();
@@ -259,6 +270,7 @@ impl Work<'_> {
                 "another process has ended or undone this restore: look at the journal before you restore again",
             ));
         }
+        self.still_locked()?;
         let committed = replacement.commit();
         *outcome = ended(&committed);
         committed?;
@@ -402,10 +414,12 @@ fn scan<T>(
 const fn ended(committed: &Result<(), StoreError>) -> Outcome {
     match committed {
         Ok(()) => Outcome::Replaced,
-        Err(StoreError { kind: StoreErrorKind::Busy | StoreErrorKind::Full | StoreErrorKind::Refused(_), .. }) => {
-            Outcome::RolledBack
-        }
-        Err(_) => Outcome::InDoubt,
+        Err(StoreError { kind, .. }) => match kind {
+            StoreErrorKind::Busy | StoreErrorKind::Deadlock(_) | StoreErrorKind::Full | StoreErrorKind::Refused(_) => {
+                Outcome::RolledBack
+            }
+            _ => Outcome::InDoubt,
+        },
     }
 }
 

@@ -20,6 +20,7 @@ use crate::format::block::SetId;
 use crate::schema::grain::Grain;
 use crate::store::control::{Collection, Run, RunStatus, Unit, UnitStatus};
 use crate::store::traits::Store;
+use std::sync::Mutex;
 
 /// A run that ended early.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,7 +147,15 @@ fn go_on(
     // The state may have changed since the run began.
     let left: Vec<_> = todo.iter().filter(|unit| !unit.done).map(|unit| unit.rows.table).collect();
     of_state(&options.select, state, &left).first().map_or(Ok(()), |refusal| Err(refusal.error()))?;
-    let work = Work { plan: &plan, sets, payloads: sources.payloads, store, options: &options, monitor };
+    let work = Work {
+        plan: &plan,
+        sets,
+        payloads: sources.payloads,
+        store,
+        options: &options,
+        monitor,
+        lock: Mutex::new(lock),
+    };
     let order = Order::of(store.snapshot(1)?.as_ref(), &todo)?;
     work.replace(store.writer()?.as_mut(), run.number, &todo, &order, report)
 }

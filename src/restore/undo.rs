@@ -16,7 +16,7 @@ use crate::format::block::SetId;
 use crate::schema::range::SpanSet;
 use crate::section::pieces::Acd;
 use crate::store::control::{KeyRuns, Range, RangeKind, Run, RunStatus, State, Unit, UnitStatus};
-use crate::store::traits::{KeyedSink, Snapshot, Store, Writer};
+use crate::store::traits::{KeyedSink, Snapshot, Store, StoreLock, Writer};
 use crate::volume::set::SetReader;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -95,7 +95,7 @@ pub struct UndoReport {
 /// There is none, it is undone already, or its rows were not kept; the journal cannot be read.
 pub fn undoable(store: &dyn Store, run: Option<u64>) -> Result<Run, Error> {
     let runs = store.snapshot(1)?.runs()?;
-    let advice = "look at the journal: intervault_restore in the database";
+    let advice = "look at the journal: intervault log --database";
     let mut before = None;
     let found = match run {
         Some(number) => runs.into_iter().find(|run| run.number == number),
@@ -338,7 +338,7 @@ pub fn undo(
     monitor: &dyn Monitor,
 ) -> Result<UndoReport, Error> {
     the_set_of(&plan.run, set)?;
-    let lock = store.lock()?;
+    let mut lock = store.lock()?;
     lock.notice().iter().for_each(|notice| monitor.notice(notice));
     still(plan, set, store, options)?;
     let mut report = UndoReport { run: plan.run.number, left: plan.units.len() as u64, ..UndoReport::default() };
@@ -351,7 +351,7 @@ pub fn undo(
             return Err(cancelled());
         }
         let work = UndoWork { set, options, unit };
-        match work.put_back(writer.as_mut(), &mut report) {
+        match work.put_back(writer.as_mut(), lock.as_mut(), &mut report) {
             Ok(()) => report.left = report.left.saturating_sub(1),
             Err(Hindrance::Alone(refusal)) => left.push(refusal),
             Err(Hindrance::All(error)) => return Err(error),
@@ -413,7 +413,12 @@ struct UndoWork<'a> {
 
 impl UndoWork<'_> {
     /// Puts one unit back, or says why not; then all is as it was.
-    fn put_back(&self, writer: &mut dyn Writer, report: &mut UndoReport) -> Result<(), Hindrance> {
+    fn put_back(
+        &self,
+        writer: &mut dyn Writer,
+        lock: &mut dyn StoreLock,
+        report: &mut UndoReport,
+    ) -> Result<(), Hindrance> {
         let UndoUnit { line, part, ranges, highest, .. } = self.unit;
         let saved = Saved::of(self.set, &line.table)?;
         let mut replacement = writer.begin()?;
@@ -448,6 +453,7 @@ impl UndoWork<'_> {
             let what = format!("the journal's line of {} is gone", line.table);
             return Err(Error::refused(what, "another process has undone it: look at the journal").into());
         }
+        lock.held().map_err(Error::from)?;
         replacement.commit()?;
         report.units = report.units.saturating_add(1);
         report.deleted = report.deleted.saturating_add(deleted);

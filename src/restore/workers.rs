@@ -167,6 +167,7 @@ impl Work<'_> {
         failed.map_or(Ok(()), Err)?;
         self.monitor.end(Task::Restore);
         let mut replacement = writer.begin()?;
+        self.still_locked()?;
         replacement.end_run(run, RunStatus::Finished, Some(self.options.now_unix))?;
         Ok(replacement.commit()?)
     }

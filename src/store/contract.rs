@@ -112,6 +112,15 @@ pub(in crate::store) fn what_was_written_comes_back(store: &dyn Store) {
         .collect();
     assert_eq!(journal(store), (OFF, vec![first.clone()], both.to_vec(), ranges.clone()));
 
+    // What is undone in a run that goes on is planned again.
+    assert!(change(store, |change| change.unit_undone(1, 0)));
+    let whole = Range { span: Span::ALL, sequence: u32::MAX, ..range(&all[2], Some(i64::MIN), RangeKind::Whole) };
+    let last = std::slice::from_ref(&whole);
+    assert!(change(store, |change| change.unit_applied(&applied(&all[2]), last)));
+    let (.., left, left_ranges) = journal(store);
+    assert_eq!(left, [all[0].clone(), applied(&all[1]), applied(&all[2])]);
+    assert_eq!(left_ranges, [&ranges[2..], last].concat());
+
     let plain = Run { undo: None, begun_unix: i64::MIN, ..run("") };
     assert_eq!(change(store, |change| change.begin_run(&plain, &[])), 2);
     let finished = Some(253_402_300_800);
@@ -122,14 +131,12 @@ pub(in crate::store) fn what_was_written_comes_back(store: &dyn Store) {
     let second = Run { number: 2, status: RunStatus::SetAside, ..plain };
     assert_eq!(journal(store).1, [first, second]);
 
-    // An undone unit is gone with its ranges; what is applied after it comes last.
-    assert!(change(store, |change| change.unit_undone(1, 0)));
-    let whole = Range { span: Span::ALL, sequence: u32::MAX, ..range(&all[2], Some(i64::MIN), RangeKind::Whole) };
-    let last = std::slice::from_ref(&whole);
-    assert!(change(store, |change| change.unit_applied(&applied(&all[2]), last)));
+    // In a run that has ended an undone unit is gone with its ranges, and no unit is applied any more.
+    assert!(!change(store, |change| change.unit_applied(&applied(&all[0]), &[])), "the run has ended");
+    assert!(change(store, |change| change.unit_undone(1, 1)));
     let (.., left, left_ranges) = journal(store);
-    assert_eq!(left, [applied(&all[1]), applied(&all[2])]);
-    assert_eq!(left_ranges, [&ranges[2..], last].concat());
+    assert_eq!(left, [all[0].clone(), applied(&all[2])]);
+    assert_eq!(left_ranges, last);
     assert_eq!(store.snapshot(1).unwrap().units(u64::MAX).unwrap(), []);
 }
 

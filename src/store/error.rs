@@ -32,6 +32,10 @@ pub enum StoreErrorKind {
     /// Another connection holds the lock.
     #[error("the database is locked by another connection: try again when that has finished")]
     Busy,
+    /// A table was rewritten or dropped (TRUNCATE, some kinds of ALTER TABLE, partitions put in or taken out) after the view of the
+    /// database began, and not all of its rows can be seen in it any more.
+    #[error("the table was rewritten or dropped while this began, and its rows cannot be read as they were: run again")]
+    Rewritten,
     /// Another backup or restore works on the database; holds whose it is, in brackets, or nothing if that is not known.
     #[error("another backup or restore of this database is under way{0}: wait for it to end, or stop it")]
     InUse(String),
@@ -44,6 +48,15 @@ pub enum StoreErrorKind {
     /// No table of that name.
     #[error("there is no table {0}")]
     NoTable(String),
+    /// The database has no schema of that name.
+    #[error("there is no schema {0:?} in the database: name another with schema=NAME in the address")]
+    NoSchema(String),
+    /// The server has no room for another session.
+    #[error("{0}: try again later, or with fewer jobs")]
+    Crowded(String),
+    /// The change and one of somebody else waited for each other, and the database ended this one.
+    #[error("{0}: the database ended this change, and nothing of it was done; run again")]
+    Deadlock(String),
     /// The table cannot be handled as asked.
     #[error("{0}")]
     Unsupported(String),

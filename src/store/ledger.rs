@@ -276,13 +276,14 @@ pub(super) trait Ledger {
             .ok_or_else(|| self.altered(WRITE, &format!("{RUNS}: run {last} leaves no number for the next")))
     }
 
-    /// Writes down that a unit was applied; false if its line is not there as planned.
+    /// Writes down that a unit was applied; false if its line is not there as planned, or its run has ended.
     fn unit_applied(&mut self, unit: &Unit, ranges: &[Range]) -> Result<bool, StoreError> {
         let sql =
             "UPDATE intervault_unit SET status = ?1, deleted = ?2, inserted = ?3, inserted_digest = ?4, saved = ?5,
                      saved_digest = ?6, after = ?7, after_digest = ?8, keys = ?9
                    WHERE run = ?10 AND number = ?11 AND status = ?12 AND table_name = ?13
-                     AND start IS NOT DISTINCT FROM ?14 AND stop IS NOT DISTINCT FROM ?15";
+                     AND start IS NOT DISTINCT FROM ?14 AND stop IS NOT DISTINCT FROM ?15
+                     AND (SELECT status FROM intervault_restore WHERE number = ?10) = ?16";
         let (start, stop) = sides(unit.slice);
         let keys = unit.keys.to_bytes();
         if keys.len() > Line::KEYS_BYTES_MAX {
@@ -306,6 +307,7 @@ pub(super) trait Ledger {
             text(&*unit.table),
             maybe(start),
             maybe(stop),
+            text(RunStatus::Begun.word()),
         ];
         if self.execute(sql, &values)? == 0 {
             return Ok(false);

@@ -73,6 +73,14 @@ pub trait StoreLock: Send {
     fn notice(&self) -> Option<String> {
         None
     }
+
+    /// Whether it is still held. Asked before each commit of a change that rests on it.
+    ///
+    /// # Errors
+    /// It was lost with the session that had it: somebody else may have it by now.
+    fn held(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// What a scan hands its rows to. Returning an error stops the scan.
@@ -117,6 +125,15 @@ pub trait Snapshot: Send + Sync {
     /// # Errors
     /// The database cannot be read.
     fn schema(&self, table: &str) -> Result<Option<TableSchema>, StoreError>;
+
+    /// Makes sure that the rows of these tables can be read as they are in this view, to its end: who would rewrite one of them
+    /// waits from now on. A scan does so by itself for its table, later, when others may have been read for nothing.
+    ///
+    /// # Errors
+    /// `Rewritten`: this view does not have all of a table; another one, begun anew, may. The tables cannot be read.
+    fn hold(&self, _tables: &[&TableSchema]) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Whether the rows of a table can be replaced by [`Store::replace`], as far as can be told without trying.
     ///
@@ -344,8 +361,8 @@ pub trait Replacement {
 
     /// As [`Replacement::insert`], row `i` under `keys[i]`, the key that it had when it was deleted. Where a database lets keys
     /// be chosen, only a row whose key is taken gets a new one, above all that the table has, all of `keys`, and `above`, the
-    /// highest key of rows that are still to come. Where it does not, every row gets a new one. Returns how many did. What the
-    /// journal says of such rows is put right by [`Replacement::unit_undone`].
+    /// highest key of rows that are still to come; returns how many did. Where it does not, every row gets a new one, which is no
+    /// more than where it lies now, and none is counted. What the journal says of such rows is put right by [`Replacement::unit_undone`].
     ///
     /// # Errors
     /// As [`Replacement::insert`]. Where a column of the table is the key, a taken key is refused: another key would be
@@ -391,7 +408,7 @@ pub trait Replacement {
     fn begin_run(&mut self, run: &Run, units: &[Unit]) -> Result<u64, StoreError>;
 
     /// Writes down that a unit was applied, with what it did and the ranges that it put in, in this order. False if its line
-    /// is not there as planned, for this table and slice; then nothing was written.
+    /// is not there as planned, for this table and slice, or its run has ended; then nothing was written.
     ///
     /// # Errors
     /// As [`Replacement::set_state`].

@@ -277,13 +277,6 @@ fn databases_of_other_encodings_come_back_byte_for_byte() {
             rows.sort();
             rows
         };
-        if encoding == "SQL_ASCII" {
-            // Nobody knows what letters these are.
-            let device = intervault::device::memory::MemoryDevice::new();
-            let backed_up = Backup::new(&centre.store(), &Catalogue::builtin(), &device, backup_options(1)).run();
-            assert_said(backed_up, Class::NotRestorable, &["odd", "0xe9", "--tables"]);
-            centre.run("UPDATE odd SET t = 'known', c = 'known' WHERE id = 1");
-        }
         let before = bytes(&centre);
         let (device, _) = backup(&centre.store());
         centre.run("DELETE FROM odd");
@@ -291,7 +284,13 @@ fn databases_of_other_encodings_come_back_byte_for_byte() {
             .unwrap_or_else(|error| panic!("{encoding}: {error}"));
         assert_eq!(bytes(&centre), before, "{encoding}");
         let Some(target) = Centre::new(&["CREATE TABLE odd (id integer, t text, c char(9))"]) else { return };
-        restore(&device, &target.store(), &options(&target), None).unwrap();
+        let restored = restore(&device, &target.store(), &options(&target), None);
+        if encoding == "SQL_ASCII" {
+            // Nobody knows what letters these are.
+            assert_said(restored, Class::NotRestorable, &["odd", "0xe9"]);
+            continue;
+        }
+        restored.unwrap();
         assert_eq!(target.rows("odd").len(), 2, "{encoding}");
     }
     // What the database cannot write either.

@@ -9,6 +9,7 @@ mod bad_input;
 mod commands;
 mod kills;
 mod proxy;
+mod rewritten;
 mod round_trip;
 mod support;
 mod undo;

@@ -6,6 +6,7 @@ use super::{ClockKind, Length, period_span};
 use crate::base::limits::INTERVAL_MINUTES_MAX;
 use crate::base::time::{DAY, Day, Instant, Span};
 use crate::column::batch::{Batch, Column, ColumnData, Strings, Value};
+use crate::column::logical::LogicalType;
 use crate::schema::grain::Grain;
 use crate::schema::table::BoundTable;
 use jiff::tz::TimeZone;
@@ -63,7 +64,7 @@ pub enum ClockError {
 
 /// Reads the ACD and the time of the rows of one table.
 ///
-/// Whole numbers may also stand as text of nothing but digits. An interval lasts its row's length, or that of all rows, 1
+/// Whole numbers may also stand as text of nothing but digits; blanks at the end of a text of fixed width count for nothing. An interval lasts its row's length, or that of all rows, 1
 /// minute to [`INTERVAL_MINUTES_MAX`]; an event one unit of its column: a minute for HHMM, a day for a date alone, else a second.
 /// Epoch seconds become the civil time of their zone. What cannot be read, or does not lie in the years 1 to 9999, is
 /// undated.
@@ -72,6 +73,8 @@ pub struct RowTimes {
     acd: Option<usize>,
     start: Start,
     length: Option<Length>,
+    /// Batch columns of texts that are padded with blanks.
+    padded: Vec<usize>,
     reader: Reader,
 }
 
@@ -140,7 +143,13 @@ impl RowTimes {
                 (start, length)
             }
         };
+        let is_padded = |column: &usize| {
+            let column = table.schema.columns.get(*column);
+            column.is_some_and(|column| matches!(column.logical, LogicalType::FixedText { .. }))
+        };
+        let padded = columns.iter().enumerate().filter(|(_, column)| is_padded(column)).map(|(at, _)| at).collect();
         Ok(RowTimes {
+            padded,
             acd: table.acd_column.map(place).transpose()?,
             start,
             length,
@@ -151,10 +160,11 @@ impl RowTimes {
     /// Calls `each` with the number (from 0 in the batch) and the time of every row, in order. A column that the batch
     /// lacks counts as null.
     pub fn each(&mut self, batch: &Batch, mut each: impl FnMut(usize, RowWhen)) {
-        let acd = Numbers::of(batch, self.acd);
+        let padded = self.padded.as_slice();
+        let acd = Numbers::of(batch, padded, self.acd);
         let length = match self.length {
             None => Numbers::Absent,
-            Some(Length::Column(column)) => Numbers::of(batch, Some(column)),
+            Some(Length::Column(column)) => Numbers::of(batch, padded, Some(column)),
             Some(Length::Minutes(minutes)) => Numbers::Same(i64::from(minutes)),
         };
         let reader = &mut self.reader;
@@ -164,7 +174,7 @@ impl RowTimes {
                 (0..batch.rows).for_each(|row| each(row, RowWhen { acd: acd.get(row), when: When::Undated }))
             }
             Start::DateHhmm { date, time } => {
-                let (date, time) = (Texts::of(batch, *date), Numbers::of(batch, Some(*time)));
+                let (date, time) = (Texts::of(batch, padded, *date), Numbers::of(batch, padded, Some(*time)));
                 for row in 0..batch.rows {
                     let start = hhmm(time.get(row)).and_then(|seconds| Some((reader.day(date.get(row)?)?, seconds)));
                     let when = reader.when(start, 60, || length.get(row));
@@ -172,7 +182,7 @@ impl RowTimes {
                 }
             }
             Start::Date { date } => {
-                let date = Texts::of(batch, *date);
+                let date = Texts::of(batch, padded, *date);
                 for row in 0..batch.rows {
                     let start = date.get(row).and_then(|text| reader.day(text)).map(|day| (day, 0));
                     let when = reader.when(start, DAY, || length.get(row));
@@ -180,7 +190,7 @@ impl RowTimes {
                 }
             }
             Start::Timestamp { at } => {
-                let at = Texts::of(batch, *at);
+                let at = Texts::of(batch, padded, *at);
                 for row in 0..batch.rows {
                     let start = at.get(row).and_then(read_timestamp).map(|at| (at.day(), at.second_of_day()));
                     let when = reader.when(start, 1, || length.get(row));
@@ -188,7 +198,7 @@ impl RowTimes {
                 }
             }
             Start::Epoch { at, zone } => {
-                let (at, zone) = (Numbers::of(batch, Some(*at)), zone.clone());
+                let (at, zone) = (Numbers::of(batch, padded, Some(*at)), zone.clone());
                 for row in 0..batch.rows {
                     let start = at.get(row).and_then(|seconds| civil(seconds, &zone));
                     let when = reader.when(start, 1, || length.get(row));
@@ -272,15 +282,19 @@ fn civil(seconds: i64, zone: &TimeZone) -> Option<(Day, i64)> {
 enum Numbers<'a> {
     Plain(&'a [i64]),
     Mixed(&'a Column),
+    /// Texts with blanks behind them.
+    Padded(&'a Column),
     /// No column: the same in every row.
     Same(i64),
     Absent,
 }
 
 impl<'a> Numbers<'a> {
-    fn of(batch: &'a Batch, column: Option<usize>) -> Numbers<'a> {
+    fn of(batch: &'a Batch, padded: &[usize], column: Option<usize>) -> Numbers<'a> {
+        let is_padded = column.is_some_and(|column| padded.contains(&column));
         match column.and_then(|column| batch.columns.get(column)) {
             None => Numbers::Absent,
+            Some(column) if is_padded => Numbers::Padded(column),
             Some(Column { data: ColumnData::Integer(data), nulls, strays })
                 if nulls.is_empty() && strays.is_empty() =>
             {
@@ -294,28 +308,45 @@ impl<'a> Numbers<'a> {
     fn get(&self, row: usize) -> Option<i64> {
         match self {
             Numbers::Plain(data) => data.get(row).copied(),
-            Numbers::Mixed(column) => match column.get(row) {
-                Value::Integer(number) => Some(number),
-                Value::Text(text) => read_whole(text),
-                Value::Null | Value::Real(_) | Value::Blob(_) => None,
-            },
+            Numbers::Mixed(column) => whole(column.get(row), |text| text),
+            Numbers::Padded(column) => whole(column.get(row), unpadded),
             Numbers::Same(number) => Some(*number),
             Numbers::Absent => None,
         }
     }
 }
 
+#[inline]
+fn whole<'a>(value: Value<'a>, kept: impl FnOnce(&'a [u8]) -> &'a [u8]) -> Option<i64> {
+    match value {
+        Value::Integer(number) => Some(number),
+        Value::Text(text) => read_whole(kept(text)),
+        Value::Null | Value::Real(_) | Value::Blob(_) => None,
+    }
+}
+
+/// A text without the blanks at its end.
+fn unpadded(mut text: &[u8]) -> &[u8] {
+    while let [shorter @ .., b' '] = text {
+        text = shorter;
+    }
+    text
+}
+
 /// The texts of a column.
 enum Texts<'a> {
     Plain(&'a Strings),
     Mixed(&'a Column),
+    /// With blanks behind them.
+    Padded(&'a Column),
     Absent,
 }
 
 impl<'a> Texts<'a> {
-    fn of(batch: &'a Batch, column: usize) -> Texts<'a> {
+    fn of(batch: &'a Batch, padded: &[usize], column: usize) -> Texts<'a> {
         match batch.columns.get(column) {
             None => Texts::Absent,
+            Some(of) if padded.contains(&column) => Texts::Padded(of),
             // Where a row of such a column holds null or no text, the data hold the empty string, which is no time either.
             Some(Column { data: ColumnData::Text(data), .. }) => Texts::Plain(data),
             Some(column) => Texts::Mixed(column),
@@ -326,7 +357,8 @@ impl<'a> Texts<'a> {
     fn get(&self, row: usize) -> Option<&'a [u8]> {
         match self {
             Texts::Plain(data) => Some(data.get(row)),
-            Texts::Mixed(column) => match column.get(row) {
+            Texts::Mixed(column) | Texts::Padded(column) => match column.get(row) {
+                Value::Text(text) if matches!(self, Texts::Padded(_)) => Some(unpadded(text)),
                 Value::Text(text) => Some(text),
                 Value::Null | Value::Integer(_) | Value::Real(_) | Value::Blob(_) => None,
             },
@@ -340,7 +372,6 @@ mod tests {
     use super::*;
     use crate::base::time::day_of_civil;
     use crate::column::batch::OwnedValue;
-    use crate::column::logical::LogicalType;
     use crate::schema::clock::Clock;
     use crate::schema::grain::DataType;
     use crate::schema::table::{ColumnSchema, TableSchema};
@@ -399,6 +430,16 @@ mod tests {
             format!("{} {span}", row.acd.map_or("none".to_owned(), |acd| acd.to_string()))
         };
         times.iter().map(one).collect()
+    }
+
+    #[test]
+    fn blanks_behind_texts_of_fixed_width_count_for_nothing() {
+        let row = [text("1  "), text("2024-02-29  "), text("0930 "), text("30  ")];
+        let mut table = hhmm_table(Grain::Interval);
+        assert_eq!(shown(&table, std::slice::from_ref(&row)), ["none undated"], "other texts are exact");
+        table.schema.columns.iter_mut().for_each(|column| column.logical = LogicalType::FixedText { width: 12 });
+        let odd = [text(" 1"), text("2024-02-29 x"), text("0930"), text("30")];
+        assert_eq!(shown(&table, &[row, odd]), ["1 2024-02-29 09:30:00 1800", "none undated"]);
     }
 
     #[test]

@@ -220,12 +220,14 @@ impl Address {
         self.lock_wait
     }
 
-    /// The database as its identity names it: with the schema, unless that is the usual one.
+    /// The database as its identity names it: with the schema, unless that is the usual one. A slash in a name is written as in
+    /// a URL, so that no two databases have one name.
     #[must_use]
     pub fn name(&self) -> String {
+        let plain = |name: &str| name.replace('%', "%25").replace('/', "%2F");
         match self.schema.as_str() {
-            PUBLIC => self.database.clone(),
-            schema => format!("{}/{schema}", self.database),
+            PUBLIC => plain(&self.database),
+            schema => format!("{}/{}", plain(&self.database), plain(schema)),
         }
     }
 

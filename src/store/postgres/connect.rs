@@ -27,6 +27,12 @@ const OPEN: &str = "open the database";
 /// rows was found by reading the whole table.
 const VERSION_MIN: u32 = 140_000;
 
+/// Settings that not every server has or needs: since version 17 a transaction may have a time limit of its own, and a database
+/// that knows no encoding gives its text as it is only to who asks for none.
+const WHERE_KNOWN: &str = "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
+     WHERE name = 'transaction_timeout'; SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false) \
+     WHERE pg_catalog.current_setting('server_encoding') = 'SQL_ASCII'";
+
 /// What a session is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -344,6 +350,13 @@ fn settings(purpose: Purpose, lock_wait: Duration) -> String {
         // The shortest digits that give the same float again.
         ("extra_float_digits", "3"),
         ("bytea_output", "'hex'"),
+        // NULL in an array that is read is a null.
+        ("array_nulls", "on"),
+        ("xmloption", "content"),
+        // An amount is written in this.
+        ("lc_monetary", "'C'"),
+        // The names of types come as they are, not in quotes.
+        ("quote_all_identifiers", "off"),
         ("statement_timeout", "0"),
         ("idle_in_transaction_session_timeout", "0"),
         ("idle_session_timeout", "0"),
@@ -357,6 +370,7 @@ fn settings(purpose: Purpose, lock_wait: Duration) -> String {
         ("default_transaction_read_only", read_only),
     ];
     let mut out: String = fixed.iter().map(|(name, value)| format!("SET {name} = {value};")).collect();
-    out.push_str(&format!("SET lock_timeout = {}", lock_wait.as_millis().min(i32::MAX as u128)));
+    out.push_str(&format!("SET lock_timeout = {};", lock_wait.as_millis().min(i32::MAX as u128)));
+    out.push_str(WHERE_KNOWN);
     out
 }

@@ -36,16 +36,21 @@ impl Ledger for Control<'_> {
                    ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 \
                    AND NOT a.attisdropped ORDER BY a.attnum), \
                    ARRAY(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a WHERE a.attrelid = c.oid \
-                   AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) \
+                   AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum), \
+                   quote_ident(current_user), (SELECT string_agg(p.what, ', ' ORDER BY p.place) \
+                   FROM unnest($2::text[]) WITH ORDINALITY p(what, place) \
+                   WHERE NOT coalesce(has_table_privilege(c.oid, p.what), true)), has_schema_privilege(n.oid, 'USAGE') \
                    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                    WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'f', 'v', 'm')";
-        let rows = self.client.query(sql, &[&SCHEMA]).map_err(&failed)?;
+        let needed: &[&str] = if op == WRITE { &["SELECT", "INSERT", "UPDATE", "DELETE"] } else { &["SELECT"] };
+        let rows = self.client.query(sql, &[&SCHEMA, &needed]).map_err(&failed)?;
         let mut all = [const { None }; 4];
         for row in &rows {
             let name: String = row.try_get(0).map_err(&failed)?;
             let name = format!("intervault_{name}");
             let Some(at) = CONTROL_TABLES.iter().position(|table| *table == name) else { continue };
             let (kind, trigger): (String, _) = (row.try_get(1).map_err(&failed)?, row.try_get(2).map_err(&failed)?);
+            self.permitted(op, row).map_err(&failed)??;
             let names: Vec<String> = row.try_get(3).map_err(&failed)?;
             let types: Vec<String> = row.try_get(4).map_err(&failed)?;
             let kind = match kind.as_str() {
@@ -115,6 +120,24 @@ impl Ledger for Control<'_> {
         let bound = bound(parameters, statement.params());
         let bound: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|value| &**value as _).collect();
         self.client.execute(&statement, &bound).map_err(&failed)
+    }
+}
+
+impl Control<'_> {
+    /// Refuses a control table that the role may not use, with what to grant.
+    fn permitted(&self, op: &str, row: &postgres::Row) -> Result<Result<(), StoreError>, postgres::Error> {
+        let (table, role): (String, String) = (row.try_get(0)?, row.try_get(5)?);
+        let (lacks, usage): (Option<String>, bool) = (row.try_get(6)?, row.try_get(7)?);
+        if usage && lacks.is_none() {
+            return Ok(Ok(()));
+        }
+        let schema = if usage { String::new() } else { format!("GRANT USAGE ON SCHEMA {SCHEMA} TO {role}; ") };
+        let lacks = lacks.unwrap_or_else(|| "SELECT".to_owned());
+        let words = format!(
+            "the role {role} may not use the journal, {SCHEMA}.{table}: let an administrator run {schema}GRANT {lacks} ON ALL \
+             TABLES IN SCHEMA {SCHEMA} TO {role} (intervault roles prints all that is needed)"
+        );
+        Ok(Err(self.site.fail(op, StoreErrorKind::NotPermitted(words))))
     }
 }
 

@@ -151,6 +151,11 @@ impl Lines {
         self.begun.extend_from_slice(bytes);
         Ok(())
     }
+
+    /// How much of a row has come whose end has not.
+    pub(super) fn begun(&self) -> usize {
+        self.begun.len()
+    }
 }
 
 /// The field at the front, and what is behind the tab after it: nothing where the row ends.

@@ -122,9 +122,18 @@ fn kind_of_code(code: &str, words: &str) -> StoreErrorKind {
             "{words}: this server or session only reads (a standby?), name another"
         )),
         "53100" => StoreErrorKind::Full,
-        "53300" => StoreErrorKind::Unreachable(format!("{words}: try again later, or with fewer jobs")),
-        // A lock that was not had in time, a deadlock, transactions that cannot be put in an order.
-        "55P03" | "40001" | "40P01" | "55006" => StoreErrorKind::Busy,
+        "53300" => StoreErrorKind::Crowded(words),
+        // Each table that is read or changed takes a place in the server's list of locks.
+        "53200" => StoreErrorKind::Other {
+            code: code.to_owned(),
+            message: format!(
+                "{words}: where it speaks of shared memory too many tables are locked at once: name fewer (--tables), or let an \
+                 administrator raise max_locks_per_transaction"
+            ),
+        },
+        // A lock that was not had in time, transactions that cannot be put in an order.
+        "55P03" | "40001" | "55006" => StoreErrorKind::Busy,
+        "40P01" => StoreErrorKind::Deadlock(words),
         "57014" => StoreErrorKind::Other {
             code: code.to_owned(),
             message: format!("{words}: somebody stopped the statement, or a time limit of the server did; run again"),
@@ -148,6 +157,8 @@ mod tests {
         assert!(matches!(kind("28P01"), NotPermitted(text) if text.contains("words") && text.contains(".pgpass")));
         assert!(matches!(kind("42501"), NotPermitted(text) if text.contains("intervault roles")));
         assert!(matches!((kind("3D000"), kind("53100"), kind("55P03")), (NotFound, Full, Busy)));
+        assert!(matches!((kind("53300"), kind("40P01")), (Crowded(_), Deadlock(text)) if text == "words"));
+        assert!(matches!(kind("53200"), Other { message, .. } if message.contains("max_locks_per_transaction")));
         assert!(matches!((kind("57P01"), kind("08006")), (Lost(_), Lost(_))));
         assert!(matches!((kind("23505"), kind("XX001")), (Refused(_), Damaged(_))));
         assert!(matches!(kind("22021"), Unsupported(text) if text.contains("--tables")));

@@ -85,7 +85,7 @@ impl Place<'_> {
     fn copy(&mut self, columns: &[usize], batch: &Batch, wanted: impl Fn(usize) -> bool) -> Result<(), StoreError> {
         let names = self.names(columns).join(",");
         let into = format!("{}({names})", self.shape.qualified());
-        self.send(&into, batch, wanted, |_| None)
+        self.send(&into, batch, wanted)
     }
 
     /// The rows that are wanted go in one by one, in their order; their keys.
@@ -100,14 +100,15 @@ impl Place<'_> {
         let like: Vec<String> = names.iter().zip(&own).map(|(name, own)| format!("{name} AS {own}")).collect();
         let sql = format!(
             "DROP TABLE IF EXISTS {WAITING}; CREATE TEMPORARY TABLE {WAITING} ON COMMIT DROP AS \
-             SELECT 0::bigint AS place, {} FROM {} WITH NO DATA",
+             SELECT {} FROM {} WITH NO DATA",
             like.join(","),
             self.shape.from()
         );
         self.client.batch_execute(&sql).map_err(self.site.during(INSERT))?;
-        self.send(WAITING, batch, wanted, |row| Some(row as i64))?;
+        self.send(WAITING, batch, wanted)?;
+        // Rows of one COPY into an empty table lie in their order; a column that numbers them may be one too many.
         let sql = format!(
-            "INSERT INTO {}({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {WAITING} ORDER BY place \
+            "INSERT INTO {}({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {WAITING} ORDER BY ctid \
              RETURNING tableoid::oid, ctid",
             self.shape.qualified(),
             names.join(","),
@@ -116,14 +117,9 @@ impl Place<'_> {
         places(self.client, self.site, self.shape, INSERT, &sql)
     }
 
-    /// Sends the rows of a batch; `lead` gives a number that goes before each.
-    fn send(
-        &mut self,
-        into: &str,
-        batch: &Batch,
-        wanted: impl Fn(usize) -> bool,
-        lead: impl Fn(usize) -> Option<i64>,
-    ) -> Result<(), StoreError> {
+    /// Sends the rows of a batch that are wanted.
+    fn send(&mut self, into: &str, batch: &Batch, wanted: impl Fn(usize) -> bool) -> Result<(), StoreError> {
+        let lead = |_| None;
         let mut encoder = Encoder::new(batch);
         let Some(mut piece) = encoder.piece(&wanted, &lead) else { return Ok(()) };
         let site = self.site;

@@ -23,11 +23,27 @@ pub(super) enum For {
 }
 
 /// A session that has the lock, or why there is none.
-struct PostgresLock(Result<Session, String>);
+struct PostgresLock {
+    place: String,
+    session: Result<Session, String>,
+}
 
 impl StoreLock for PostgresLock {
     fn notice(&self) -> Option<String> {
-        self.0.as_ref().err().cloned()
+        self.session.as_ref().err().cloned()
+    }
+
+    fn held(&mut self) -> Result<(), StoreError> {
+        let site = Site::database(&self.place);
+        let Ok(session) = &mut self.session else { return Ok(()) };
+        let op = "make sure that the database is still locked";
+        let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2 \
+                   AND classid = $1::bigint::oid AND objid = $2::bigint::oid AND pid = pg_catalog.pg_backend_pid())";
+        let asked = session.query_one(sql, &[&i64::from(KEY.0), &i64::from(KEY.1)]).and_then(|row| row.try_get(0));
+        match asked.map_err(site.during(op))? {
+            true => Ok(()),
+            false => Err(site.fail(op, StoreErrorKind::Lost("another session answers in its place".to_owned()))),
+        }
     }
 }
 
@@ -45,12 +61,12 @@ pub(super) fn take(address: &Address, purpose: For) -> Result<Box<dyn StoreLock>
         Err(error) if purpose == For::Reading && is_unknown(&error) => {
             let why =
                 "this server knows no advisory locks: make sure that no other backup or restore of this database runs";
-            return Ok(Box::new(PostgresLock(Err(why.to_owned()))));
+            return Ok(Box::new(PostgresLock { session: Err(why.to_owned()), place }));
         }
         answer => answer.map_err(site.during(LOCK))?,
     };
     if had {
-        return Ok(Box::new(PostgresLock(Ok(session))));
+        return Ok(Box::new(PostgresLock { session: Ok(session), place }));
     }
     let owner = owner(&mut session).map_err(site.during(LOCK))?;
     Err(site.fail(LOCK, StoreErrorKind::InUse(owner)))
@@ -114,10 +130,12 @@ mod tests {
         let holder = cluster.query("locked", "SELECT pid FROM pg_locks WHERE locktype = 'advisory'");
         assert_eq!(holder.len(), 1, "{holder:?}");
         drop(lock);
-        let lock = take(&address, For::Change).unwrap();
+        let mut lock = take(&address, For::Change).unwrap();
+        lock.held().unwrap();
         let holder = cluster.query("locked", "SELECT pid FROM pg_locks WHERE locktype = 'advisory'");
         cluster.terminate(holder[0][0].as_ref().unwrap().parse().unwrap());
         drop(take(&address, For::Reading).unwrap());
-        drop(lock);
+        let error = lock.held().unwrap_err();
+        assert!(matches!(error.kind, StoreErrorKind::Lost(_)), "{error}");
     }
 }

@@ -33,6 +33,7 @@ mod delete;
 mod encode;
 mod fault;
 mod fidelity;
+mod held;
 mod insert;
 mod keys;
 mod lock;
@@ -53,7 +54,7 @@ pub mod url;
 
 use self::address::Address;
 use self::fault::Site;
-use super::error::StoreError;
+use super::error::{StoreError, StoreErrorKind};
 use super::traits::{Replacement, Snapshot, Store, StoreIdentity, StoreLock, Writer};
 
 /// A database on a PostgreSQL server.
@@ -73,13 +74,17 @@ impl PostgresStore {
         const LOOK: &str = "look at the database";
         let place = address.to_string();
         let site = Site::database(&place);
+        let schema = address.schema();
+        if schema == control::SCHEMA || schema == "information_schema" || schema.starts_with("pg_") {
+            let whose = if schema == control::SCHEMA { "intervault's own journal" } else { "the server's own tables" };
+            let words = format!("the schema {schema} holds {whose}: name another with schema=NAME in the address");
+            return Err(site.fail(LOOK, StoreErrorKind::Unsupported(words)));
+        }
         let mut client = connect::open(address, connect::Purpose::Reading)?;
         const ASK: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)";
-        let asked = client.query_one(ASK, &[&address.schema()]).and_then(|row| row.try_get(0));
+        let asked = client.query_one(ASK, &[&schema]).and_then(|row| row.try_get(0));
         if !asked.map_err(site.during(LOOK))? {
-            let words =
-                format!("it has no schema {:?}: name another with schema=NAME in the address", address.schema());
-            return Err(site.fail(LOOK, super::error::StoreErrorKind::NotADatabase(words)));
+            return Err(site.fail(LOOK, StoreErrorKind::NoSchema(schema.to_owned())));
         }
         let (server, database) = (address.server(), address.name());
         let identity = StoreIdentity { kind: "postgres".to_owned(), server, database, version: String::new() };

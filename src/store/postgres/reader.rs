@@ -10,6 +10,7 @@ use super::fault::Site;
 use super::keys::{Blocks, Tid, blocks};
 use super::session::Session;
 use super::shape::Shape;
+use crate::base::limits::CHUNK_DECODED_MAX;
 use crate::base::time::Day;
 use crate::column::batch::Batch;
 use crate::schema::clock::Clock;
@@ -27,6 +28,9 @@ const GAP_BLOCKS: u32 = 64;
 const RANGES_MAX: usize = 64;
 /// From so many keys on a statement lists no more, at most 19 bytes each.
 const LISTED_KEYS: usize = 16_384;
+
+/// Most bytes of a row as text: a chunk holds less, and no byte is written as more than two.
+const ROW_BYTES_MAX: usize = 2 * CHUNK_DECODED_MAX as usize + (1 << 20);
 
 /// What takes the rows of a scan: their keys (none unless asked for), and themselves.
 pub(super) type Sink<'a> = dyn FnMut(Vec<i64>, Batch) -> Result<(), StoreError> + 'a;
@@ -191,6 +195,21 @@ impl<'a> Scan<'a> {
         Ok(lead.iter().map(|lead| (*lead).to_owned()).chain(names).collect::<Vec<_>>().join(","))
     }
 
+    /// A row that no chunk can hold, however it is written: it is not gathered to find that out.
+    fn too_long(&self, site: Site<'_>, lead: Lead<'_>, row: &[u8]) -> StoreError {
+        let which = match lead.key(row).ok().and_then(|(key, _)| Tid::of_key(key)).filter(|_| self.keyed) {
+            Some((_, tid)) => format!("the row at ctid {tid}"),
+            None => "a row".to_owned(),
+        };
+        let from = self.shape.from();
+        let text = format!(
+            "{which} is longer than {} MiB as text, and no chunk holds it: shorten it, or leave the table out. To find it: SELECT \
+             tableoid::regclass, ctid FROM {from} t ORDER BY octet_length(t::text) DESC LIMIT 1",
+            ROW_BYTES_MAX >> 20
+        );
+        site.fail(READ, StoreErrorKind::Unsupported(text))
+    }
+
     fn copy(
         &self,
         client: &mut Session,
@@ -210,7 +229,12 @@ impl<'a> Scan<'a> {
             let text = format!("a row cannot be read, field {} (from 0): {}", odd.field, odd.what);
             site.fail(READ, StoreErrorKind::Unsupported(text))
         };
+        let bounded = |bytes: usize, row: &[u8]| match bytes > ROW_BYTES_MAX {
+            true => Err(self.too_long(site, lead, row)),
+            false => Ok(()),
+        };
         let mut take = |row: &[u8]| -> Result<(), StoreError> {
+            bounded(row.len(), row)?;
             let (key, rest) = lead.key(row).map_err(odd)?;
             if wanted.is_some_and(|wanted| !wanted.holds(key)) {
                 return Ok(());
@@ -223,7 +247,10 @@ impl<'a> Scan<'a> {
             }
         };
         let mut lines = Lines::default();
-        client.copy_out(site, READ, &sql, &mut |bytes| lines.take(bytes, &mut take))?;
+        client.copy_out(site, READ, &sql, &mut |bytes| {
+            lines.take(bytes, &mut take)?;
+            bounded(lines.begun(), &[])
+        })?;
         intake.finish().map_or(Ok(()), |(keys, batch)| sink(keys, batch))
     }
 }

@@ -15,7 +15,7 @@ use super::address::Address;
 use super::connect::{self, Purpose};
 use super::control::Control;
 use super::delete::{self, DELETE};
-use super::fault::Site;
+use super::fault::{Site, kind_of};
 use super::insert::Place;
 use super::reader::Scan;
 use super::rules;
@@ -53,9 +53,27 @@ impl PostgresWriter {
     pub(super) fn open(address: &Address, colleagues: &Colleagues) -> Result<PostgresWriter, StoreError> {
         let place = address.to_string();
         let mut client = connect::open(address, Purpose::Writing)?;
-        let asked = client.query_one("SELECT pg_backend_pid(), current_setting('server_encoding')", &[]);
-        let said = asked.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
-        let (number, encoding): (i32, String) = said.map_err(Site::database(&place).during(BEGIN))?;
+        let site = Site::database(&place);
+        let asked = client.query_one(
+            "SELECT pg_backend_pid(), current_setting('server_encoding'), current_setting('session_replication_role'), \
+             pg_is_in_recovery()",
+            &[],
+        );
+        let said = asked.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?)));
+        let (number, encoding, plays, follows): (i32, String, String, bool) = said.map_err(site.during(BEGIN))?;
+        if follows {
+            let words = "this server follows another (a standby), and only reads: name the one that it follows";
+            return Err(site.fail(BEGIN, StoreErrorKind::NotPermitted(words.to_owned())));
+        }
+        // A replica looks at no foreign key, and fires other triggers than those that are asked about. Who may not leave that
+        // off is told so.
+        if plays != "origin" && client.batch_execute("SET session_replication_role = origin").is_err() {
+            let words = format!(
+                "session_replication_role is {plays} for this role or database, so that foreign keys would not be looked at: let \
+                 an administrator set it to origin (ALTER ROLE ... or ALTER DATABASE ... RESET session_replication_role)"
+            );
+            return Err(site.fail(BEGIN, StoreErrorKind::NotPermitted(words)));
+        }
         colleagues.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
         // A database that knows no encoding takes bytes as they are.
         let encoding = if encoding == "SQL_ASCII" { "SQL_ASCII" } else { "UTF8" };
@@ -242,6 +260,24 @@ impl<'a> PostgresReplacement<'a> {
     }
 }
 
+/// An error of the commit; where a foreign key is broken, with what to do about it. It is always the table that refers that the
+/// server names.
+fn with_order(mut error: StoreError, said: &postgres::Error, shapes: &HashMap<String, Rc<Shape>>) -> StoreError {
+    let said = said.as_db_error().filter(|said| *said.code() == postgres::error::SqlState::FOREIGN_KEY_VIOLATION);
+    if let (StoreErrorKind::Refused(words), Some(child)) = (&mut error.kind, said.and_then(|said| said.table())) {
+        words.push_str(&match shapes.contains_key(&child.to_ascii_lowercase()) {
+            true => "; what its rows refer to must be there first: restore that table too, before this one. Where tables refer \
+                     to each other in a circle, drop one of the foreign keys for the restore and make it again afterwards"
+                .to_owned(),
+            false => format!(
+                "; the rows of table {child} that refer to rows which go here must go first: restore that table by itself \
+                 (--tables {child}), then this one"
+            ),
+        });
+    }
+    error
+}
+
 /// Locks a table against those who write to it. Who has it is waited for as long as the session's settings say; a colleague
 /// is waited for as long as it takes.
 fn lock(client: &mut Session, site: Site<'_>, shape: &Shape, colleagues: &Colleagues) -> Result<(), StoreError> {
@@ -253,9 +289,13 @@ fn lock(client: &mut Session, site: Site<'_>, shape: &Shape, colleagues: &Collea
         if error.code() != Some(&postgres::error::SqlState::LOCK_NOT_AVAILABLE) {
             return Err(site.during(op)(error));
         }
-        let sql = "SELECT l.pid, coalesce(nullif(a.application_name, ''), 'unnamed'), coalesce(a.usename::text, '?') \
+        // A prepared transaction has no session any more: -1 is nobody's number.
+        let sql = "SELECT coalesce(l.pid, -1), coalesce(nullif(a.application_name, ''), x.gid, 'unnamed'), \
+                   coalesce(a.usename::text, x.owner::text, '?') \
                    FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
-                   WHERE l.locktype = 'relation' AND l.relation = ANY($1) AND l.granted AND l.pid <> pg_backend_pid() \
+                   LEFT JOIN pg_prepared_xacts x ON l.pid IS NULL AND '-1/' || x.transaction = l.virtualtransaction \
+                   WHERE l.locktype = 'relation' AND l.relation = ANY($1) AND l.granted \
+                   AND l.pid IS DISTINCT FROM pg_backend_pid() \
                    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
                    AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') ORDER BY l.pid";
         let oids: Vec<u32> = std::iter::once(shape.oid).chain(shape.leaf_oids()).collect();
@@ -269,6 +309,9 @@ fn lock(client: &mut Session, site: Site<'_>, shape: &Shape, colleagues: &Collea
             .map_err(site.during(op))?;
         let colleagues = colleagues.lock().unwrap_or_else(PoisonError::into_inner);
         let op = match holders.iter().find(|(pid, ..)| !colleagues.contains(pid)) {
+            Some((-1, name, user)) => {
+                format!("lock the table, which the prepared transaction {name:?} of user {user} holds")
+            }
             Some((pid, name, user)) => format!("lock the table, which session {pid} ({name}, user {user}) holds"),
             None if gone && holders.is_empty() => "lock the table, for which others wait too".to_owned(),
             None => {
@@ -339,7 +382,7 @@ impl Replacement for PostgresReplacement<'_> {
             let named = this.named(site, &shape.schema.name)?;
             let moved = this.place(site, shape).insert_keyed(columns, keys, &named, batch)?;
             this.moved.entry(shape.schema.name.clone()).or_default().extend(moved);
-            Ok(batch.rows as u64)
+            Ok(0)
         })
     }
 
@@ -392,7 +435,8 @@ impl Replacement for PostgresReplacement<'_> {
             let client = &mut this.session.client;
             // What was deferred is looked at now, while a refusal still means that nothing was changed. A transaction that the
             // server has given up, which it would end without a word, shows itself here too.
-            client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").map_err(site.during(COMMIT))?;
+            let checked = client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE");
+            checked.map_err(|error| with_order(site.fail(COMMIT, kind_of(&error)), &error, &this.shapes))?;
             client.batch_execute("COMMIT").map_err(site.during(COMMIT))?;
             this.committed = true;
             Ok(())

@@ -15,7 +15,7 @@ const CHANGE: &str = "change the table";
 /// asked that the server could refuse: that would end the transaction.
 pub(super) fn writable(client: &mut Session, site: Site<'_>, shape: &Shape) -> Result<(), StoreError> {
     let failed = site.during(CHANGE);
-    let oids: Vec<u32> = std::iter::once(shape.oid).chain(shape.leaf_oids()).collect();
+    let oids = oids(shape);
     let sql = "SELECT a.amname::text FROM pg_class c JOIN pg_am a ON a.oid = c.relam \
                WHERE c.oid = ANY($1) AND a.amname <> 'heap' LIMIT 1";
     if let Some(method) = first(client, sql, &oids).map_err(&failed)? {
@@ -139,10 +139,10 @@ pub(super) fn unique(client: &mut Session, shape: &Shape) -> Result<Vec<Vec<usiz
     let sql = "SELECT i.indexrelid, a.attname::text FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey::int2[]) \
                WITH ORDINALITY k(attnum, place) LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum \
                LEFT JOIN pg_collation l ON l.oid = i.indcollation[k.place - 1] \
-               WHERE i.indrelid = $1 AND (i.indisunique OR i.indisexclusion) AND k.place <= i.indnkeyatts \
+               WHERE i.indrelid = ANY($1) AND (i.indisunique OR i.indisexclusion) AND k.place <= i.indnkeyatts \
                AND coalesce(l.collisdeterministic, true) ORDER BY i.indexrelid, k.place";
     let mut rules: Vec<(u32, Vec<usize>)> = Vec::new();
-    for row in client.query(sql, &[&shape.oid])? {
+    for row in client.query(sql, &[&oids(shape)])? {
         let (index, name): (u32, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
         let column = name.and_then(|name| shape.schema.columns.iter().position(|column| column.name == name));
         match rules.last_mut() {
@@ -150,12 +150,22 @@ pub(super) fn unique(client: &mut Session, shape: &Shape) -> Result<Vec<Vec<usiz
             _ => rules.push((index, column.into_iter().collect())),
         }
     }
-    Ok(rules.into_iter().map(|(_, columns)| columns).collect())
+    // Each partition has the rules of the whole once more.
+    let mut known: Vec<Vec<usize>> = rules.into_iter().map(|(_, columns)| columns).collect();
+    known.sort();
+    known.dedup();
+    Ok(known)
 }
 
-/// Names of the other tables of the schema that rows of a table refer to, sorted.
+/// Names of the other tables that rows of a table refer to, sorted; of a partition the table that it is part of.
 pub(super) fn refers_to(client: &mut Session, shape: &Shape) -> Result<Vec<String>, Error> {
-    let sql = "SELECT DISTINCT c.relname::text FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid \
-               WHERE k.contype = 'f' AND k.conrelid = $1 AND k.confrelid <> $1 ORDER BY 1";
-    client.query(sql, &[&shape.oid])?.iter().map(|row| row.try_get(0)).collect()
+    let sql = "SELECT DISTINCT c.relname::text FROM pg_constraint k \
+               JOIN pg_class c ON c.oid = coalesce(pg_partition_root(k.confrelid)::oid, k.confrelid) \
+               WHERE k.contype = 'f' AND k.conrelid = ANY($1) AND c.oid <> $2 ORDER BY 1";
+    client.query(sql, &[&oids(shape), &shape.oid])?.iter().map(|row| row.try_get(0)).collect()
+}
+
+/// The table and its partitions, by their numbers.
+fn oids(shape: &Shape) -> Vec<u32> {
+    std::iter::once(shape.oid).chain(shape.leaf_oids()).collect()
 }

@@ -169,6 +169,8 @@ fn odd(kind: &str, columns: &[RawColumn], leaves: &[(Leaf, String)]) -> Option<&
     names.sort();
     if kind == "f" {
         Some("it is a foreign table, whose rows are kept elsewhere: back them up there")
+    } else if columns.is_empty() {
+        Some("it has no columns that can be filled: none at all, or generated ones only")
     } else if names.windows(2).any(|pair| pair.first() == pair.last()) {
         Some("two of its columns have names that differ in case only: rename one")
     } else if leaves.iter().any(|(_, kind)| kind != "r") {

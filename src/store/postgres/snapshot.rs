@@ -1,5 +1,6 @@
 //! One state of the database, read by several sessions: the first exports its snapshot, the others begin with it.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::address::Address;
@@ -9,7 +10,7 @@ use super::fault::Site;
 use super::reader::Scan;
 use super::session::Session;
 use super::shape::{self, Listing, Shape};
-use super::{parts, rules};
+use super::{held, parts, rules};
 use crate::base::time::Day;
 use crate::schema::clock::Clock;
 use crate::schema::table::TableSchema;
@@ -36,6 +37,8 @@ pub(super) struct PostgresSnapshot {
     /// Those that scan.
     readers: Vec<Mutex<Session>>,
     listing: OnceLock<Arc<Listing>>,
+    /// Tables that nobody rewrites any more, by their numbers.
+    held: Mutex<HashSet<u32>>,
     notices: Vec<String>,
 }
 
@@ -76,7 +79,8 @@ impl PostgresSnapshot {
             Err(error) => return Err(site.during(BEGIN)(error)),
         }
         let (first, schema) = (Mutex::new(first), address.schema().to_owned());
-        Ok(PostgresSnapshot { place, schema, first, readers: sessions, listing: OnceLock::new(), notices })
+        let (listing, held) = (OnceLock::new(), Mutex::default());
+        Ok(PostgresSnapshot { place, schema, first, readers: sessions, listing, held, notices })
     }
 
     fn site(&self) -> Site<'_> {
@@ -121,6 +125,24 @@ impl PostgresSnapshot {
     ) -> Result<T, StoreError> {
         work(shape::same(&*self.listing()?, self.at(table), op, table)?)
     }
+
+    /// As [`PostgresSnapshot::with_shape`], for a table whose rows are to be read.
+    fn with_rows<T>(
+        &self,
+        op: &str,
+        table: &TableSchema,
+        work: impl FnOnce(&Shape) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.with_shape(op, table, |shape| {
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            if !held.contains(&shape.oid) {
+                held::hold(&mut self.first(), &[(self.at(table), shape)])?;
+                held.insert(shape.oid);
+            }
+            drop(held);
+            work(shape)
+        })
+    }
 }
 
 impl Snapshot for PostgresSnapshot {
@@ -134,6 +156,20 @@ impl Snapshot for PostgresSnapshot {
 
     fn schema(&self, table: &str) -> Result<Option<TableSchema>, StoreError> {
         Ok(self.listing()?.table(table).map(|shape| shape.schema.clone()))
+    }
+
+    fn hold(&self, tables: &[&TableSchema]) -> Result<(), StoreError> {
+        let (listing, mut wanted) = (self.listing()?, Vec::new());
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        for table in tables {
+            let shape = shape::same(&listing, self.at(table), LOOK, table)?;
+            if !held.contains(&shape.oid) {
+                wanted.push((self.at(table), shape));
+            }
+        }
+        held::hold(&mut self.first(), &wanted)?;
+        held.extend(wanted.iter().map(|(_, shape)| shape.oid));
+        Ok(())
     }
 
     fn writable(&self, table: &TableSchema) -> Result<(), StoreError> {
@@ -177,7 +213,7 @@ impl Snapshot for PostgresSnapshot {
 
     fn parts(&self, table: &TableSchema, rows: u64) -> Result<Vec<Part>, StoreError> {
         let op = "cut the table into parts";
-        self.with_shape(op, table, |shape| {
+        self.with_rows(op, table, |shape| {
             parts::parts(&mut self.first(), shape, rows).map_err(self.at(table).during(op))
         })
     }
@@ -196,7 +232,7 @@ impl Snapshot for PostgresSnapshot {
         batch_bytes: usize,
         sink: &mut RowSink<'_>,
     ) -> Result<(), StoreError> {
-        self.with_shape(READ, table, |shape| {
+        self.with_rows(READ, table, |shape| {
             let columns: Vec<usize> = (0..shape.schema.columns.len()).collect();
             let scan = Scan { rows: part.rows, batch_rows, batch_bytes, ..Scan::new(shape, &columns, false) };
             let keys = (part.first, part.last);
@@ -213,7 +249,7 @@ impl Snapshot for PostgresSnapshot {
         columns: &[usize],
         sink: &mut RowSink<'_>,
     ) -> Result<(), StoreError> {
-        self.with_shape(READ, table, |shape| {
+        self.with_rows(READ, table, |shape| {
             let scan = Scan::new(shape, columns, false);
             self.reading(reader, |rows| scan.days(rows, self.at(table), Some(clock), days, &mut |_, batch| sink(batch)))
         })
@@ -228,7 +264,7 @@ impl Snapshot for PostgresSnapshot {
         columns: &[usize],
         sink: &mut KeyedSink<'_>,
     ) -> Result<(), StoreError> {
-        self.with_shape(READ, table, |shape| {
+        self.with_rows(READ, table, |shape| {
             let scan = Scan::new(shape, columns, true);
             self.reading(reader, |rows| {
                 scan.days(rows, self.at(table), clock, days, &mut |keys, batch| sink(&keys, batch))
@@ -244,7 +280,7 @@ impl Snapshot for PostgresSnapshot {
         columns: &[usize],
         sink: &mut KeyedSink<'_>,
     ) -> Result<(), StoreError> {
-        self.with_shape(READ, table, |shape| {
+        self.with_rows(READ, table, |shape| {
             let scan = Scan::new(shape, columns, true);
             self.reading(reader, |rows| scan.runs(rows, self.at(table), keys, &mut |keys, batch| sink(&keys, batch)))
         })

@@ -2,7 +2,9 @@
 
 mod addressing;
 mod cut;
+mod held;
 mod keys;
+mod odd;
 mod reaching;
 mod reading;
 mod roles;
@@ -35,8 +37,16 @@ fn a_database_is_opened_and_a_missing_one_is_not_found() {
 fn a_session_is_the_same_whatever_is_set_for_the_database() {
     let Some(cluster) = Cluster::shared() else { return };
     let url = cluster.database("settings");
-    for set in ["search_path = pg_temp", "DateStyle = 'SQL, DMY'", "TimeZone = 'Asia/Tokyo'", "bytea_output = 'escape'"]
-    {
+    for set in [
+        "search_path = pg_temp",
+        "DateStyle = 'SQL, DMY'",
+        "TimeZone = 'Asia/Tokyo'",
+        "bytea_output = 'escape'",
+        "array_nulls = off",
+        "xmloption = document",
+        "lc_monetary = 'C.UTF-8'",
+        "quote_all_identifiers = on",
+    ] {
         cluster.run("settings", &format!("ALTER DATABASE settings SET {set}"));
     }
     let mut client = connect::open(&address(&url), Purpose::Reading).unwrap();
@@ -45,6 +55,10 @@ fn a_session_is_the_same_whatever_is_set_for_the_database() {
         ("DateStyle", "ISO, YMD"),
         ("TimeZone", "UTC"),
         ("bytea_output", "hex"),
+        ("array_nulls", "on"),
+        ("xmloption", "content"),
+        ("lc_monetary", "C"),
+        ("quote_all_identifiers", "off"),
         ("lock_timeout", "10s"),
         ("application_name", "intervault"),
     ] {

@@ -97,6 +97,17 @@ impl ServerUrl {
     }
 }
 
+/// Whether the value of a parameter of this name may be shown: it is understood, and no password.
+pub fn may_be_shown(name: &str) -> bool {
+    name != "password" && (KNOWN.contains(&name) || FOREIGN.contains(&name) && name != "sslpassword")
+}
+
+/// What stands behind `postgresql://` or `postgres://`, in letters of either case.
+fn behind_scheme(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_once("://")?;
+    ["postgresql", "postgres"].iter().any(|known| scheme.eq_ignore_ascii_case(known)).then_some(rest)
+}
+
 /// The name under which a parameter is known.
 ///
 /// # Errors
@@ -130,8 +141,8 @@ impl FromStr for ServerUrl {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<ServerUrl, AddressError> {
-        let rest = text.strip_prefix("postgresql://").or_else(|| text.strip_prefix("postgres://"));
-        let rest = rest.ok_or_else(|| AddressError("write postgresql://USER@HOST/DATABASE".to_owned()))?;
+        let rest =
+            behind_scheme(text).ok_or_else(|| AddressError("write postgresql://USER@HOST/DATABASE".to_owned()))?;
         let (rest, parameters) = rest.split_once('?').unwrap_or((rest, ""));
         if rest.contains('#') || parameters.contains('#') {
             return Err(AddressError("a # in the address is written %23".to_owned()));
@@ -147,11 +158,22 @@ impl FromStr for ServerUrl {
             None => before,
         };
         url.hosts(hosts)?;
+        if database.contains('@') {
+            let text =
+                "there is an @ in the name of the database: a / in a password is written %2F, an @ in a name %40";
+            return Err(AddressError(text.to_owned()));
+        }
         if !database.is_empty() {
             url.set("dbname", decoded(database, "the name of the database")?);
         }
         for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            // Without a value it may be anything, a part of a password too.
+            if !parameter.contains('=') && !KNOWN.contains(&name) {
+                return Err(AddressError(
+                    "a parameter has no value: write NAME=VALUE; a & in a value is %26".to_owned(),
+                ));
+            }
             let name = decoded(name, "the name of a parameter")?;
             // As drivers for other languages write it.
             let (name, value) = if name == "ssl" && value == "true" { ("sslmode", "require") } else { (&*name, value) };
@@ -198,7 +220,13 @@ impl ServerUrl {
                 return Err(AddressError("the name of a host holds a comma".to_owned()));
             }
             hosts.push(host);
-            ports.push(decoded(port, "the port")?);
+            let port = decoded(port, "the port")?;
+            if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+                let text =
+                    "a port is no number: if it is a password, an @ and the host come behind it, and a / in it is %2F";
+                return Err(AddressError(text.to_owned()));
+            }
+            ports.push(port);
         }
         if hosts.iter().any(|host| !host.is_empty()) {
             self.set("host", hosts.join(","));

@@ -310,7 +310,7 @@ fn generated_and_identity_columns_and_odd_names_are_written() {
     replacement.insert(&schema, &[0, 1], &batch(&rows)).unwrap();
     let keys = replacement.inserted(&schema, None, (None, None)).unwrap();
     assert_eq!(keys.rows(), 2);
-    assert_eq!(replacement.insert_keyed(&schema, &[0, 1], &[5, 6], None, &batch(&rows)).unwrap(), 2);
+    assert_eq!(replacement.insert_keyed(&schema, &[0, 1], &[5, 6], None, &batch(&rows)).unwrap(), 0);
     replacement.commit().unwrap();
     let rows = cluster.query("odd \"names\"", "SELECT * FROM t ORDER BY 1, 2");
     let row = |words: [&str; 4]| words.map(|word| Some(word.to_owned())).to_vec();
