@@ -317,7 +317,7 @@ mod tests {
         assert_eq!(database("PostgreSQL://ann:secret@h/d").unwrap().to_string(), "postgresql://ann@h/d");
         for (text, part) in [
             ("sqlite:", "path is missing"),
-            ("postgresql://u:a/SECRET@h:54388/f", "written %2F"),
+            ("postgresql://u:a/SECRET@h:54388/f", "is %2F"),
             ("postgresql://u:54388/SECRET@h/f", "written %2F"),
             ("postgresql://u:SECRET/f", "is %2F"),
             ("postgresql://h/f?SECRET", "has no value"),

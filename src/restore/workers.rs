@@ -169,6 +169,22 @@ impl Work<'_> {
         let mut replacement = writer.begin()?;
         self.still_locked()?;
         replacement.end_run(run, RunStatus::Finished, Some(self.options.now_unix))?;
-        Ok(replacement.commit()?)
+        replacement.commit()?;
+        self.tell_what_is_behind(todo);
+        Ok(())
+    }
+
+    /// Says which counters of the database are behind the rows that came in. The restore is done: what cannot be asked is not
+    /// said.
+    fn tell_what_is_behind(&self, todo: &[Todo<'_>]) {
+        let Ok(snapshot) = self.store.snapshot(1) else { return };
+        let mut asked = BTreeSet::new();
+        for unit in todo.iter().filter(|unit| unit.plan.insert > 0) {
+            let Some(target) = unit.rows.target().filter(|_| asked.insert(unit.rows.table.table.as_str())) else {
+                continue;
+            };
+            let behind = snapshot.behind(&target.schema).unwrap_or_default();
+            behind.iter().for_each(|words| self.monitor.notice(words));
+        }
     }
 }

@@ -118,7 +118,10 @@ pub(in crate::store) fn what_was_written_comes_back(store: &dyn Store) {
     let last = std::slice::from_ref(&whole);
     assert!(change(store, |change| change.unit_applied(&applied(&all[2]), last)));
     let (.., left, left_ranges) = journal(store);
-    assert_eq!(left, [all[0].clone(), applied(&all[1]), applied(&all[2])]);
+    let nothing = Totals::default();
+    let again = Unit { status: UnitStatus::Planned, after: nothing, keys: KeyRuns::default(), ..applied(&all[0]) };
+    let again = Unit { inserted: Totals { rows: again.inserted.rows, ..nothing }, ..again };
+    assert_eq!(left, [again.clone(), applied(&all[1]), applied(&all[2])]);
     assert_eq!(left_ranges, [&ranges[2..], last].concat());
 
     let plain = Run { undo: None, begun_unix: i64::MIN, ..run("") };
@@ -135,7 +138,7 @@ pub(in crate::store) fn what_was_written_comes_back(store: &dyn Store) {
     assert!(!change(store, |change| change.unit_applied(&applied(&all[0]), &[])), "the run has ended");
     assert!(change(store, |change| change.unit_undone(1, 1)));
     let (.., left, left_ranges) = journal(store);
-    assert_eq!(left, [all[0].clone(), applied(&all[2])]);
+    assert_eq!(left, [again, applied(&all[2])]);
     assert_eq!(left_ranges, last);
     assert_eq!(store.snapshot(1).unwrap().units(u64::MAX).unwrap(), []);
 }

@@ -32,8 +32,8 @@ pub enum StoreErrorKind {
     /// Another connection holds the lock.
     #[error("the database is locked by another connection: try again when that has finished")]
     Busy,
-    /// A table was rewritten or dropped (TRUNCATE, some kinds of ALTER TABLE, partitions put in or taken out) after the view of the
-    /// database began, and not all of its rows can be seen in it any more.
+    /// A table was rewritten or dropped (TRUNCATE, some kinds of ALTER TABLE, partitions put in or taken out) after the view of
+    /// the database began, and not all of its rows can be seen in it any more.
     #[error("the table was rewritten or dropped while this began, and its rows cannot be read as they were: run again")]
     Rewritten,
     /// Another backup or restore works on the database; holds whose it is, in brackets, or nothing if that is not known.

@@ -88,7 +88,7 @@ pub(super) struct Found {
     pub(super) name: String,
     /// `table`, or what else has the name.
     pub(super) kind: String,
-    /// A trigger on it, if there is one.
+    /// A trigger or rule on it, if there is one.
     pub(super) trigger: Option<String>,
     /// Its columns, in order.
     pub(super) columns: Vec<String>,
@@ -412,7 +412,7 @@ pub(super) trait Ledger {
                 return Err(self.altered(op, &format!("{name} is a {kind}")));
             }
             if let Some(trigger) = trigger {
-                return Err(self.altered(op, &format!("{table} has a trigger, {trigger}")));
+                return Err(self.altered(op, &format!("{table} has a rule or trigger, {trigger}")));
             }
             let wanted = names(table);
             if table == STATE && columns == wanted {

@@ -162,6 +162,15 @@ pub trait Snapshot: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// What the database counts on by itself and is behind the rows of the table that are there, each in words with what to do
+    /// about it: a sequence that would give numbers again that rows have.
+    ///
+    /// # Errors
+    /// The database cannot be read, or the table is not as `table` says.
+    fn behind(&self, _table: &TableSchema) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// Names of the other tables that rows of this one refer to by foreign keys, as the database gives them, sorted.
     ///
     /// # Errors
@@ -362,7 +371,8 @@ pub trait Replacement {
     /// As [`Replacement::insert`], row `i` under `keys[i]`, the key that it had when it was deleted. Where a database lets keys
     /// be chosen, only a row whose key is taken gets a new one, above all that the table has, all of `keys`, and `above`, the
     /// highest key of rows that are still to come; returns how many did. Where it does not, every row gets a new one, which is no
-    /// more than where it lies now, and none is counted. What the journal says of such rows is put right by [`Replacement::unit_undone`].
+    /// more than where it lies now, and none is counted. What the journal says of such rows is put
+    /// right by [`Replacement::unit_undone`].
     ///
     /// # Errors
     /// As [`Replacement::insert`]. Where a column of the table is the key, a taken key is refused: another key would be

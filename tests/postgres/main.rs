@@ -8,6 +8,7 @@ mod across;
 mod bad_input;
 mod commands;
 mod kills;
+mod locks;
 mod proxy;
 mod rewritten;
 mod round_trip;

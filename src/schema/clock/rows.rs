@@ -64,10 +64,10 @@ pub enum ClockError {
 
 /// Reads the ACD and the time of the rows of one table.
 ///
-/// Whole numbers may also stand as text of nothing but digits; blanks at the end of a text of fixed width count for nothing. An interval lasts its row's length, or that of all rows, 1
-/// minute to [`INTERVAL_MINUTES_MAX`]; an event one unit of its column: a minute for HHMM, a day for a date alone, else a second.
-/// Epoch seconds become the civil time of their zone. What cannot be read, or does not lie in the years 1 to 9999, is
-/// undated.
+/// Whole numbers may also stand as text of nothing but digits; blanks at the end of a text of fixed width count for nothing.
+/// An interval lasts its row's length, or that of all rows, 1 minute to [`INTERVAL_MINUTES_MAX`]; an event one unit of its
+/// column: a minute for HHMM, a day for a date alone, else a second. Epoch seconds become the civil time of their zone. What
+/// cannot be read, or does not lie in the years 1 to 9999, is undated.
 #[derive(Debug)]
 pub struct RowTimes {
     acd: Option<usize>,
@@ -439,7 +439,7 @@ mod tests {
         assert_eq!(shown(&table, std::slice::from_ref(&row)), ["none undated"], "other texts are exact");
         table.schema.columns.iter_mut().for_each(|column| column.logical = LogicalType::FixedText { width: 12 });
         let odd = [text(" 1"), text("2024-02-29 x"), text("0930"), text("30")];
-        assert_eq!(shown(&table, &[row, odd]), ["1 2024-02-29 09:30:00 1800", "none undated"]);
+        assert_eq!(shown(&table, &[row, odd]), ["1 2024-02-29 09:30 1800", "none undated"]);
     }
 
     #[test]

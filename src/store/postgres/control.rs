@@ -31,8 +31,9 @@ impl Ledger for Control<'_> {
 
     fn found(&mut self, op: &str) -> Result<[Option<Found>; 4], StoreError> {
         let failed = self.site.during(op);
-        let sql = "SELECT c.relname::text, c.relkind::text, (SELECT min(t.tgname::text) FROM pg_trigger t \
-                   WHERE t.tgrelid = c.oid AND NOT t.tgisinternal), \
+        let sql = "SELECT c.relname::text, c.relkind::text, coalesce((SELECT min(t.tgname::text) FROM pg_trigger t \
+                   WHERE t.tgrelid = c.oid AND NOT t.tgisinternal), (SELECT min(r.rulename::text) FROM pg_rewrite r \
+                   WHERE r.ev_class = c.oid AND r.ev_type <> '1')), \
                    ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 \
                    AND NOT a.attisdropped ORDER BY a.attnum), \
                    ARRAY(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a WHERE a.attrelid = c.oid \

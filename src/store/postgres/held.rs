@@ -1,9 +1,9 @@
 //! Tables that are read in an older state of the database must still have the files of that state.
 //!
-//! TRUNCATE, CLUSTER and some kinds of ALTER TABLE give a table a new file whose rows a snapshot that is older does not see: it would
-//! read the table as empty, and say nothing. Whoever reads a table keeps it from being rewritten until the transaction ends; so
-//! each table is locked by looking at it, and then the file that the snapshot knows of is compared with the one that is there.
-//! So are the partitions of a table.
+//! TRUNCATE, CLUSTER and some kinds of ALTER TABLE give a table a new file whose rows a snapshot that is older does not see:
+//! it would read the table as empty, and say nothing. Whoever reads a table keeps it from being rewritten until the
+//! transaction ends; so each table is locked by looking at it, and then the file that the snapshot knows of is compared with
+//! the one that is there. So are the partitions of a table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,8 @@ pub(super) fn hold(client: &mut Session, tables: &[(Site<'_>, &Shape)]) -> Resul
         let Some((first, _)) = some.first() else { continue };
         if let Some((site, role)) = hidden(client, some).map_err(first.during(HOLD))? {
             let words = format!(
-                "row level security hides rows of the table from the role {role}: read it as its owner, or as a role with BYPASSRLS"
+                "row level security hides rows of the table from the role {role}: read it as its owner, or as a role \
+                 with BYPASSRLS"
             );
             return Err(site.fail(HOLD, StoreErrorKind::NotPermitted(words)));
         }
@@ -74,21 +75,16 @@ fn others(client: &mut Session, tables: &[(Site<'_>, &Shape)]) -> Result<BTreeSe
         others.extend(leaves.get(&row.try_get(0)?));
     }
     for (_, shape) in tables.iter().filter(|(_, shape)| shape.partitioned) {
-        let own = shape.leaf_oids();
-        if partitions(client, AT_THE_SNAPSHOT, shape.oid)? != own || partitions(client, NOW, shape.oid)? != own {
+        // They were listed as the snapshot has them.
+        if partitions(client, shape.oid)? != shape.leaf_oids() {
             others.insert(shape.oid);
         }
     }
     Ok(others)
 }
 
-const AT_THE_SNAPSHOT: &str = "WITH RECURSIVE tree AS (SELECT $1::oid AS oid UNION ALL SELECT i.inhrelid \
-     FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid WHERE NOT i.inhdetachpending) \
-     SELECT oid FROM tree JOIN pg_class c USING (oid) WHERE c.relkind <> 'p' ORDER BY oid";
-const NOW: &str = "SELECT relid::oid FROM pg_partition_tree($1) p JOIN pg_class c ON c.oid = p.relid \
-     WHERE c.relkind <> 'p' ORDER BY 1";
-
-/// The partitions of a table that have none themselves, by ascending number.
-fn partitions(client: &mut Session, sql: &str, root: u32) -> Result<Vec<u32>, Error> {
+/// The partitions that a table has now and that have none themselves, by ascending number.
+fn partitions(client: &mut Session, root: u32) -> Result<Vec<u32>, Error> {
+    let sql = "SELECT relid::oid FROM pg_partition_tree($1::oid) WHERE isleaf ORDER BY 1";
     client.query(sql, &[&root])?.iter().map(|row| row.try_get(0)).collect()
 }

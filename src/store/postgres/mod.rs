@@ -43,6 +43,7 @@ mod reader;
 mod replace;
 pub mod roles;
 mod rules;
+mod sequences;
 mod service;
 mod session;
 mod shape;

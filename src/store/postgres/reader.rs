@@ -203,8 +203,8 @@ impl<'a> Scan<'a> {
         };
         let from = self.shape.from();
         let text = format!(
-            "{which} is longer than {} MiB as text, and no chunk holds it: shorten it, or leave the table out. To find it: SELECT \
-             tableoid::regclass, ctid FROM {from} t ORDER BY octet_length(t::text) DESC LIMIT 1",
+            "{which} is longer than {} MiB as text, and no chunk holds it: shorten it, or leave the table out. To find it: \
+             SELECT tableoid::regclass, ctid FROM {from} t ORDER BY octet_length(t::text) DESC LIMIT 1",
             ROW_BYTES_MAX >> 20
         );
         site.fail(READ, StoreErrorKind::Unsupported(text))

@@ -293,7 +293,9 @@ fn lock(client: &mut Session, site: Site<'_>, shape: &Shape, colleagues: &Collea
         let sql = "SELECT coalesce(l.pid, -1), coalesce(nullif(a.application_name, ''), x.gid, 'unnamed'), \
                    coalesce(a.usename::text, x.owner::text, '?') \
                    FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid \
-                   LEFT JOIN pg_prepared_xacts x ON l.pid IS NULL AND '-1/' || x.transaction = l.virtualtransaction \
+                   LEFT JOIN pg_locks t ON l.pid IS NULL AND t.pid IS NULL AND t.locktype = 'transactionid' \
+                   AND t.virtualtransaction = l.virtualtransaction \
+                   LEFT JOIN pg_prepared_xacts x ON x.transaction = t.transactionid \
                    WHERE l.locktype = 'relation' AND l.relation = ANY($1) AND l.granted \
                    AND l.pid IS DISTINCT FROM pg_backend_pid() \
                    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \

@@ -15,7 +15,14 @@ const CHANGE: &str = "change the table";
 /// asked that the server could refuse: that would end the transaction.
 pub(super) fn writable(client: &mut Session, site: Site<'_>, shape: &Shape) -> Result<(), StoreError> {
     let failed = site.during(CHANGE);
-    let oids = oids(shape);
+    let mut oids = oids(shape);
+    if shape.partitioned {
+        // What partitions have from a table between them and the whole is marked as that table's own in older servers.
+        let between = "SELECT relid::oid FROM pg_partition_tree($1::oid) WHERE NOT isleaf AND level > 0";
+        for row in client.query(between, &[&shape.oid]).map_err(&failed)? {
+            oids.push(row.try_get(0).map_err(&failed)?);
+        }
+    }
     let sql = "SELECT a.amname::text FROM pg_class c JOIN pg_am a ON a.oid = c.relam \
                WHERE c.oid = ANY($1) AND a.amname <> 'heap' LIMIT 1";
     if let Some(method) = first(client, sql, &oids).map_err(&failed)? {

@@ -257,11 +257,14 @@ fn partitions(
     schema: &str,
     only: Option<&str>,
 ) -> Result<HashMap<u32, Vec<(Leaf, String)>>, postgres::Error> {
+    // The function for it would lock all partitions of all tables.
     let sql = format!(
-        "SELECT c.oid, l.oid, m.nspname::text, l.relname::text, l.relkind::text \
-         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, pg_partition_tree(c.oid) p \
-         JOIN pg_class l ON l.oid = p.relid JOIN pg_namespace m ON m.oid = l.relnamespace \
-         WHERE {WHICH} AND c.relkind = 'p' AND p.isleaf ORDER BY c.oid, l.oid"
+        "WITH RECURSIVE tree(root, part) AS (SELECT c.oid, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE {WHICH} AND c.relkind = 'p' UNION ALL SELECT tree.root, i.inhrelid FROM tree \
+         JOIN pg_inherits i ON i.inhparent = tree.part WHERE NOT i.inhdetachpending) \
+         SELECT tree.root, l.oid, m.nspname::text, l.relname::text, l.relkind::text FROM tree \
+         JOIN pg_class l ON l.oid = tree.part JOIN pg_namespace m ON m.oid = l.relnamespace \
+         WHERE l.relkind <> 'p' ORDER BY tree.root, l.oid"
     );
     let mut leaves: HashMap<u32, Vec<(Leaf, String)>> = HashMap::new();
     for row in client.query(&sql, &[&schema, &only])? {

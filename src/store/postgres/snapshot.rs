@@ -10,7 +10,7 @@ use super::fault::Site;
 use super::reader::Scan;
 use super::session::Session;
 use super::shape::{self, Listing, Shape};
-use super::{held, parts, rules};
+use super::{held, parts, rules, sequences};
 use crate::base::time::Day;
 use crate::schema::clock::Clock;
 use crate::schema::table::TableSchema;
@@ -179,6 +179,12 @@ impl Snapshot for PostgresSnapshot {
     fn unique_columns(&self, table: &TableSchema) -> Result<Vec<Vec<usize>>, StoreError> {
         self.with_shape(LOOK, table, |shape| {
             rules::unique(&mut self.first(), shape).map_err(self.at(table).during(LOOK))
+        })
+    }
+
+    fn behind(&self, table: &TableSchema) -> Result<Vec<String>, StoreError> {
+        self.with_shape(LOOK, table, |shape| {
+            sequences::behind(&mut self.first(), shape).map_err(self.at(table).during(LOOK))
         })
     }
 

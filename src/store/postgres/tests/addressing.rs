@@ -153,3 +153,11 @@ fn what_is_wrong_is_named() {
     let none = wrong("h/d?service=none", &[("PGSYSCONFDIR", "/nowhere")]);
     assert!(none.contains("\"none\"") && none.contains("/nowhere/pg_service.conf"), "{none}");
 }
+
+#[test]
+fn no_two_databases_have_one_name() {
+    let name = |rest: &str| read(&format!("postgresql://u@h/{rest}"), &[]).name();
+    assert_eq!((name("x").as_str(), name("x?schema=y").as_str()), ("x", "x/y"));
+    assert_eq!((name("x%2Fy").as_str(), name("x%252Fy").as_str()), ("x%2Fy", "x%252Fy"));
+    assert_eq!(name("x?schema=a%2Fb"), "x/a%2Fb");
+}
