@@ -335,7 +335,7 @@ impl<'a> Contents<'a> {
         for (((row, key), own), hash) in when.iter().zip(keys).zip(&self.hashes).zip(&self.section_hashes) {
             after.left = after.left.saturating_add(u64::from(unit.fate(row) == Fate::Goes && !unit.inserts(row)));
             if unit.holds(row) {
-                after.keys.push(*key);
+                after.keys.add_run(*key, *key);
                 after.own.add(*own);
                 after.by_bucket.entry(bucket(row)).or_default().add(*hash);
             }
@@ -396,7 +396,7 @@ pub(super) struct After {
     /// Rows that were to go and are still there.
     pub(super) left: u64,
     /// The keys of all of it.
-    pub(super) keys: Vec<i64>,
+    pub(super) keys: KeyRuns,
 }
 
 /// Reads what the ranges of a unit hold.

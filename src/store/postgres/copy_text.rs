@@ -177,8 +177,10 @@ fn integer(text: &[u8]) -> Option<(i64, Option<&[u8]>)> {
 fn short_integer(word: u64) -> Option<(i64, usize)> {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x80 * EACH;
+    const TABS: u64 = b'\t' as u64 * EACH;
+    const ZEROS: u64 = b'0' as u64 * EACH;
     // The lowest byte that is a tab has its high bit set here, those below it have not.
-    let tabs = word ^ (b'\t' as u64 * EACH);
+    let tabs = word ^ TABS;
     let found = tabs.wrapping_sub(EACH) & !tabs & HIGH;
     let digits = found.trailing_zeros() >> 3;
     if !(1..=7).contains(&digits) {
@@ -186,7 +188,7 @@ fn short_integer(word: u64) -> Option<(i64, usize)> {
     }
     // The digits at the top, zeros below: as the number would stand in eight digits.
     let up = 64u32.wrapping_sub(digits << 3);
-    let eight = (word << up).wrapping_sub((b'0' as u64 * EACH) << up);
+    let eight = (word << up).wrapping_sub(ZEROS << up);
     if (eight | eight.wrapping_add(0x76 * EACH)) & HIGH != 0 {
         return None;
     }

@@ -9,7 +9,7 @@ use super::fault::Site;
 use super::reader::Scan;
 use super::session::Session;
 use super::shape::{self, Listing, Shape};
-use super::{parts, rules};
+use super::{indexes, parts, rules};
 use crate::base::time::Day;
 use crate::schema::clock::Clock;
 use crate::schema::table::TableSchema;
@@ -149,6 +149,14 @@ impl Snapshot for PostgresSnapshot {
     fn refers_to(&self, table: &TableSchema) -> Result<Vec<String>, StoreError> {
         self.with_shape(LOOK, table, |shape| {
             rules::refers_to(&mut self.first(), shape).map_err(self.at(table).during(LOOK))
+        })
+    }
+
+    fn fills_at_once(&self, table: &TableSchema) -> Result<bool, StoreError> {
+        self.with_shape(LOOK, table, |shape| {
+            let mut session = self.first();
+            let found = indexes::put_off(&mut session, shape).map_err(self.at(table).during(LOOK))?;
+            Ok(!found.is_empty())
         })
     }
 
