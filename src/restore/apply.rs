@@ -12,7 +12,7 @@ use super::report::{
 };
 use super::rules::Rule;
 use super::settled::Settled;
-use super::target::{Contents, Scan, Seen, Sums, UnitRows, bucket, changed, compare, look, read_again};
+use super::target::{After, Contents, Scan, Seen, Sums, UnitRows, bucket, changed, compare, look, read_again};
 use super::units::{Part, UnitPlan, mark, unit, units};
 use super::workers::Order;
 use crate::base::monitor::{Monitor, Task};
@@ -232,16 +232,15 @@ impl Work<'_> {
         }
         let deleted = delete(replacement.as_mut(), unit, target, &seen)?;
         let by_bucket = self.insert(replacement.as_mut(), todo, target)?;
-        let (clock, days) = unit.days();
-        let keys = replacement.inserted(&target.schema, clock, days)?;
         report.apply_time += began.elapsed();
         let buckets = by_bucket.len() as u64;
         let began = Clock::now();
         let inserted = by_bucket.values().fold(Digest::default(), |sum, digest| sum.plus(*digest));
-        let own = self.prove(replacement.as_mut(), unit, &mut contents, &seen, by_bucket, todo.saved.is_some())?;
+        let proved = self.prove(replacement.as_mut(), unit, &mut contents, &seen, by_bucket, todo.saved.is_some())?;
         report.proof_time += began.elapsed();
         let began = Clock::now();
-        let after = own.unwrap_or_else(|| inserted.plus(seen.stays));
+        let after = proved.as_ref().map_or_else(|| inserted.plus(seen.stays), |after| after.own);
+        let keys = keys(replacement.as_mut(), todo, target, (inserted.rows, proved))?;
         let alike = contents.are_alike();
         // Rows that stay are counted with those that came in; without them both are the same.
         let inserted = if alike { inserted } else { minus(after, seen.stays) };
@@ -305,8 +304,8 @@ impl Work<'_> {
         Err(Error::damage(what, "this part was rolled back; verify the set (intervault check DEVICE --verify)"))
     }
 
-    /// Reads the ranges of the unit again: they must hold what stayed and what went in. Gives what they amount to in the
-    /// target's own columns, if they were read.
+    /// Reads the ranges of the unit again: they must hold what stayed and what went in. Gives what they hold, if they were
+    /// read.
     fn prove(
         &self,
         replacement: &mut dyn Replacement,
@@ -315,7 +314,7 @@ impl Work<'_> {
         seen: &Seen,
         inserted: Sums,
         undoable: bool,
-    ) -> Result<Option<Digest>, Error> {
+    ) -> Result<Option<After>, Error> {
         // An undo must be able to tell whether the ranges have changed since, in the target's own columns.
         let wanted = self.options.proof == Proof::Full || (undoable && !contents.are_alike());
         if !wanted {
@@ -333,7 +332,7 @@ impl Work<'_> {
             *sum = sum.plus(*digest);
         }
         compare(&unit.table.table, &expected, &after.by_bucket)?;
-        Ok(Some(after.own))
+        Ok(Some(after))
     }
 }
 
@@ -368,6 +367,24 @@ fn delete(
         false => replacement.delete_runs(&target.schema, &seen.keys)?,
     };
     if deleted == seen.keys.rows() { Ok(deleted) } else { Err(changed(&unit.table.table, unit.part)) }
+}
+
+/// The keys of the rows that have come in: only an undo asks for them.
+fn keys(
+    replacement: &mut dyn Replacement,
+    todo: &Todo<'_>,
+    target: &BoundTable,
+    (inserted, proved): (u64, Option<After>),
+) -> Result<KeyRuns, Error> {
+    Ok(match (todo.saved, proved) {
+        (None, _) => KeyRuns::default(),
+        // Where the ranges hold no more rows than have come in, nothing else is there.
+        (Some(_), Some(after)) if after.own.rows == inserted => KeyRuns::of_keys(&after.keys),
+        (Some(_), _) => {
+            let (clock, days) = todo.rows.days();
+            replacement.inserted(&target.schema, clock, days)?
+        }
+    })
 }
 
 /// Runs `work` with a function that scans the unit's days in a transaction.

@@ -327,14 +327,15 @@ impl<'a> Contents<'a> {
         &mut self,
         unit: &UnitRows<'_>,
         when: &[RowWhen],
-        batch: &Batch,
+        (keys, batch): (&[i64], &Batch),
         after: &mut After,
     ) -> Result<(), StoreError> {
         self.hash(batch)?;
         self.hash_by_section(batch, when)?;
-        for ((row, own), hash) in when.iter().zip(&self.hashes).zip(&self.section_hashes) {
+        for (((row, key), own), hash) in when.iter().zip(keys).zip(&self.hashes).zip(&self.section_hashes) {
             after.left = after.left.saturating_add(u64::from(unit.fate(row) == Fate::Goes && !unit.inserts(row)));
             if unit.holds(row) {
+                after.keys.push(*key);
                 after.own.add(*own);
                 after.by_bucket.entry(bucket(row)).or_default().add(*hash);
             }
@@ -394,6 +395,8 @@ pub(super) struct After {
     pub(super) own: Digest,
     /// Rows that were to go and are still there.
     pub(super) left: u64,
+    /// The keys of all of it.
+    pub(super) keys: Vec<i64>,
 }
 
 /// Reads what the ranges of a unit hold.
@@ -409,15 +412,15 @@ pub(super) fn read_again(
     let summed = aside(
         1,
         |give| {
-            scan(&columns, &mut |_, batch| {
-                give(batch);
+            scan(&columns, &mut |keys, batch| {
+                give((keys.to_vec(), batch));
                 Ok(())
             })
         },
         |batches| {
             let mut after = After::default();
-            for batch in batches {
-                contents.sum_up(unit, &times.all(&batch), &batch, &mut after)?;
+            for (keys, batch) in batches {
+                contents.sum_up(unit, &times.all(&batch), (&keys, &batch), &mut after)?;
             }
             Ok::<After, StoreError>(after)
         },

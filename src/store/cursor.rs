@@ -7,27 +7,25 @@ pub(super) struct Cursor<'a> {
     column: &'a Column,
     nulls: usize,
     strays: usize,
+    /// The next row that is null or a stray, if there is one. No column is so long that this is one of its rows otherwise.
+    odd: u32,
 }
 
 impl<'a> Cursor<'a> {
     /// Stands before the first row.
     pub(super) fn new(column: &'a Column) -> Cursor<'a> {
-        Cursor { column, nulls: 0, strays: 0 }
+        let mut cursor = Cursor { column, nulls: 0, strays: 0, odd: u32::MAX };
+        cursor.look_ahead();
+        cursor
     }
 
     /// The value of `row`; rows come ascending, none is left out.
     #[inline]
     pub(super) fn next(&mut self, row: usize) -> Value<'a> {
-        let at = row as u32;
-        if self.column.nulls.get(self.nulls) == Some(&at) {
-            self.nulls = self.nulls.wrapping_add(1);
-            return Value::Null;
-        }
-        if let Some((stray, value)) = self.column.strays.get(self.strays)
-            && *stray == at
+        if row as u32 == self.odd
+            && let Some(value) = self.odd_one(row as u32)
         {
-            self.strays = self.strays.wrapping_add(1);
-            return value.as_value();
+            return value;
         }
         match &self.column.data {
             ColumnData::Integer(v) => v.get(row).map_or(Value::Null, |v| Value::Integer(*v)),
@@ -35,6 +33,26 @@ impl<'a> Cursor<'a> {
             ColumnData::Text(v) => Value::Text(v.get(row)),
             ColumnData::Blob(v) => Value::Blob(v.get(row)),
         }
+    }
+
+    fn look_ahead(&mut self) {
+        let null = self.column.nulls.get(self.nulls).copied();
+        let stray = self.column.strays.get(self.strays).map(|(row, _)| *row);
+        self.odd = null.into_iter().chain(stray).min().unwrap_or(u32::MAX);
+    }
+
+    fn odd_one(&mut self, row: u32) -> Option<Value<'a>> {
+        let column = self.column;
+        let value = if column.nulls.get(self.nulls) == Some(&row) {
+            self.nulls = self.nulls.wrapping_add(1);
+            Value::Null
+        } else {
+            let (_, value) = column.strays.get(self.strays).filter(|(stray, _)| *stray == row)?;
+            self.strays = self.strays.wrapping_add(1);
+            value.as_value()
+        };
+        self.look_ahead();
+        Some(value)
     }
 }
 

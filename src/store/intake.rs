@@ -12,6 +12,9 @@ const TEXT_AHEAD: usize = 12;
 /// Rows whose whole numbers are held back before they go to their columns. The columns of a batch lie at like addresses,
 /// of which a processor's cache holds only a few; written to one after the other, row by row, they would push each other out.
 const HELD_ROWS: usize = 64;
+/// Places set aside for those of a column. A cache line more than there are rows: columns that lie a power of two apart would
+/// share the few lines of the processor's cache that such addresses go to.
+const HELD_PLACES: usize = HELD_ROWS + 8;
 /// A column with more other values than these among the rows held back is not held back any longer.
 const ODD_MAX: usize = 4;
 
@@ -35,7 +38,7 @@ pub(super) struct Intake {
     columns: Vec<Column>,
     /// Which columns are held back: those of whole numbers, as long as few other values come.
     holds: Vec<bool>,
-    /// Rows held back, one after the other, each as wide as the batch; of no meaning where a column is not held back.
+    /// What is held back, [`HELD_PLACES`] for each column, whether or not it is held back.
     held: Vec<i64>,
     held_rows: usize,
     /// What the columns held back have beside whole numbers: column, row among those held back, value.
@@ -72,48 +75,32 @@ impl Intake {
     #[inline]
     pub(super) fn take<'v>(&mut self, value: impl Fn(usize) -> Value<'v>) -> bool {
         let lead = usize::from(self.keyed);
+        let key = if let (true, Value::Integer(key)) = (self.keyed, value(0)) { key } else { 0 };
+        let columns = self.columns.len();
+        let mut row = self.row(key);
+        (lead..columns.wrapping_add(lead)).for_each(|index| row.push(value(index)));
+        row.end()
+    }
+
+    /// Begins a row, of this key where rows have one. The next row can be begun once it has ended.
+    #[inline]
+    pub(super) fn row(&mut self, key: i64) -> Row<'_> {
         if self.keyed {
-            self.keys.push(if let Value::Integer(key) = value(0) { key } else { 0 });
+            self.keys.push(key);
         }
-        let mut bytes = self.columns.len().saturating_mul(8);
-        let start = self.held_rows.saturating_mul(self.columns.len());
-        let held = self.held.get_mut(start..).unwrap_or_default();
-        for (index, ((place, holds), column)) in held.iter_mut().zip(&self.holds).zip(&mut self.columns).enumerate() {
-            let value = match (value(index.wrapping_add(lead)), holds) {
-                (Value::Integer(number), true) => {
-                    *place = number;
-                    continue;
-                }
-                (other, _) => other,
-            };
-            if let Value::Text(string) | Value::Blob(string) = value {
-                bytes = bytes.saturating_add(string.len());
-            }
-            if *holds {
-                self.odd.push((index, self.held_rows, value.into()));
-            } else {
-                column.push(value);
-            }
-        }
-        self.held_rows = self.held_rows.saturating_add(1);
-        if self.held_rows == HELD_ROWS {
-            self.hand_over();
-        }
-        self.bytes = self.bytes.saturating_add(bytes);
-        self.rows = self.rows.saturating_add(1);
-        self.rows >= self.rows_max || self.bytes >= self.bytes_max
+        let (place, bytes) = (self.held_rows, self.columns.len().saturating_mul(8));
+        Row { intake: self, column: 0, place, bytes }
     }
 
     /// Gives the columns what was held back for them.
     fn hand_over(&mut self) {
-        let width = self.columns.len().max(1);
         // Stable: the rows of a column stay ascending.
         self.odd.sort_by_key(|(column, ..)| *column);
         let mut odd = self.odd.drain(..).peekable();
-        for (index, (column, holds)) in
-            self.columns.iter_mut().zip(&mut self.holds).enumerate().filter(|(_, (_, holds))| **holds)
-        {
-            let mut values = self.held.iter().skip(index).step_by(width).take(self.held_rows).copied();
+        let held = self.held.chunks_exact(HELD_PLACES);
+        let columns = self.columns.iter_mut().zip(&mut self.holds).zip(held).enumerate();
+        for (index, ((column, holds), held)) in columns.filter(|(_, ((_, holds), _))| **holds) {
+            let mut values = held.get(..self.held_rows).unwrap_or_default().iter().copied();
             let (mut next, mut others) = (0, 0);
             while let Some((_, row, value)) = odd.next_if(|(column, ..)| *column == index) {
                 values.by_ref().take(row.saturating_sub(next)).for_each(|number| column.push(Value::Integer(number)));
@@ -158,7 +145,54 @@ impl Intake {
         self.keys = Vec::with_capacity(if self.keyed { rows } else { 0 });
         self.columns = self.guesses.iter().map(|guess| Column::new(room(*guess, rows))).collect();
         self.holds = self.guesses.iter().map(|guess| *guess == Guess::Integer).collect();
-        self.held.resize(HELD_ROWS.saturating_mul(self.columns.len()), 0);
+        self.held.resize(HELD_PLACES.saturating_mul(self.columns.len()), 0);
+    }
+}
+
+/// A row on its way in, column by column.
+#[derive(Debug)]
+pub(super) struct Row<'a> {
+    intake: &'a mut Intake,
+    column: usize,
+    place: usize,
+    bytes: usize,
+}
+
+impl Row<'_> {
+    /// The value of the next column.
+    #[inline]
+    pub(super) fn push(&mut self, value: Value<'_>) {
+        let holds = self.intake.holds.get(self.column).copied().unwrap_or(false);
+        match (value, self.intake.held.get_mut(self.place)) {
+            (Value::Integer(number), Some(place)) if holds => *place = number,
+            (value, _) => self.other(value, holds),
+        }
+        self.column = self.column.wrapping_add(1);
+        self.place = self.place.wrapping_add(HELD_PLACES);
+    }
+
+    fn other(&mut self, value: Value<'_>, holds: bool) {
+        if let Value::Text(string) | Value::Blob(string) = value {
+            self.bytes = self.bytes.saturating_add(string.len());
+        }
+        if holds {
+            self.intake.odd.push((self.column, self.intake.held_rows, value.into()));
+        } else if let Some(column) = self.intake.columns.get_mut(self.column) {
+            column.push(value);
+        }
+    }
+
+    /// Ends it: it has a value for each column. True once the batch is full.
+    #[inline]
+    pub(super) fn end(self) -> bool {
+        let Row { intake, bytes, .. } = self;
+        intake.held_rows = intake.held_rows.saturating_add(1);
+        if intake.held_rows == HELD_ROWS {
+            intake.hand_over();
+        }
+        intake.bytes = intake.bytes.saturating_add(bytes);
+        intake.rows = intake.rows.saturating_add(1);
+        intake.rows >= intake.rows_max || intake.bytes >= intake.bytes_max
     }
 }
 

@@ -7,7 +7,7 @@
 //! thread ends when that connection does.
 
 use postgres::config::{ChannelBinding, SslMode};
-use postgres::{Client, Error, NoTls, SimpleQueryMessage};
+use postgres::{Error, SimpleQueryMessage};
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -17,7 +17,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::{Address, Binding, Host, HostName, Target};
 use super::fault::{Site, kind_of, kind_of_connecting};
-use super::stream::Stream;
+use super::session::{NoSession, Session};
 use super::tls::Mode;
 use crate::store::error::{StoreError, StoreErrorKind};
 
@@ -59,7 +59,7 @@ enum Wrap {
 ///
 /// # Errors
 /// `Unreachable`, `NotPermitted`, `NotFound`, `Unsupported` if the server is too old.
-pub(super) fn open(address: &Address, purpose: Purpose) -> Result<Client, StoreError> {
+pub(super) fn open(address: &Address, purpose: Purpose) -> Result<Session, StoreError> {
     find(address, purpose).map(|(client, _)| client)
 }
 
@@ -72,16 +72,16 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Begins a session there that rows are read through.
+    /// Begins another session there.
     ///
     /// # Errors
     /// `Unreachable`, `NotPermitted`.
-    pub(super) fn stream(&self, site: Site<'_>) -> Result<Stream, StoreError> {
+    pub(super) fn session(&self, site: Site<'_>) -> Result<Session, StoreError> {
         let (config, tls, settings) = (self.config.clone(), self.tls.clone(), self.settings.clone());
         let begun = within(self.limit, move || {
-            let stream = Stream::connect(&config, tls)?;
-            stream.run(&settings)?;
-            Ok(stream)
+            let mut session = Session::connect(&config, tls).map_err(|no| no.kind())?;
+            session.batch_execute(&settings).map_err(|error| kind_of(&error))?;
+            Ok(session)
         });
         let begun = begun.unwrap_or_else(|why| Err(StoreErrorKind::Unreachable(why)));
         begun.map_err(|kind| site.fail(OPEN, kind))
@@ -89,7 +89,7 @@ impl Found {
 }
 
 /// As [`open`], with how the server was reached.
-pub(super) fn find(address: &Address, purpose: Purpose) -> Result<(Client, Found), StoreError> {
+pub(super) fn find(address: &Address, purpose: Purpose) -> Result<(Session, Found), StoreError> {
     let place = address.to_string();
     let site = Site::database(&place);
     let unreachable = |why: String| site.fail(OPEN, StoreErrorKind::Unreachable(why));
@@ -132,7 +132,7 @@ fn passes(target: Target) -> &'static [Target] {
 
 /// Why a server is not one that is looked for. What a session may do is asked of the server, since the session's own
 /// setting is this program's.
-fn unfit(client: &mut Client, target: Target) -> Result<Option<&'static str>, Error> {
+fn unfit(client: &mut Session, target: Target) -> Result<Option<&'static str>, Error> {
     if target == Target::Any {
         return Ok(None);
     }
@@ -167,7 +167,7 @@ fn begin(
     host: &Host,
     tls: &MakeRustlsConnect,
     purpose: Purpose,
-) -> Result<(Client, Found), StoreErrorKind> {
+) -> Result<(Session, Found), StoreErrorKind> {
     let mut failure = StoreErrorKind::Unreachable("it has no address".to_owned());
     for place in places(address, host)? {
         for wrap in wraps(address.tls.mode, place) {
@@ -234,21 +234,17 @@ fn attempt(
     wrap: Wrap,
     tls: &MakeRustlsConnect,
     purpose: Purpose,
-) -> Result<(Client, Found), Failure> {
+) -> Result<(Session, Found), Failure> {
     let config = config(address, host, place, wrap);
     let tls = (wrap != Wrap::Plain).then(|| tls.clone());
     let settings = settings(purpose, address.lock_wait());
     let limit = address.connect_limit;
     let found = Found { config: config.clone(), tls: tls.clone(), settings: settings.clone(), limit };
-    let mut config = postgres::Config::from(config);
-    // What a server tells beside its answers is not asked for, and goes nowhere.
-    config.notice_callback(|_| ());
     let begun = within(address.connect_limit, move || {
-        let begun = match tls {
-            Some(tls) => config.connect(tls),
-            None => config.connect(NoTls),
-        };
-        let mut client = begun.map_err(Failure::Connecting)?;
+        let mut client = Session::connect(&config, tls).map_err(|no| match no {
+            NoSession::Connecting(error) => Failure::Connecting(error),
+            NoSession::Runtime(_) => Failure::Session(no.kind()),
+        })?;
         prepare(&mut client, &settings).map_err(Failure::Session)?;
         Ok(client)
     });
@@ -314,7 +310,7 @@ fn config(address: &Address, host: &Host, place: Option<IpAddr>, wrap: Wrap) -> 
 }
 
 /// Looks at the server's version, and makes the session the same everywhere.
-fn prepare(client: &mut Client, settings: &str) -> Result<(), StoreErrorKind> {
+fn prepare(client: &mut Session, settings: &str) -> Result<(), StoreErrorKind> {
     let version = client.simple_query("SHOW server_version_num").map_err(|error| kind_of_connecting(&error))?;
     let version = version.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.try_get(0).ok().flatten().and_then(|number| number.parse().ok()),
@@ -354,6 +350,8 @@ fn settings(purpose: Purpose, lock_wait: Duration) -> String {
         ("synchronous_commit", "on"),
         // A policy that hides rows is an error then: a backup that lacks them would look whole.
         ("row_security", "off"),
+        // To compile a statement takes longer than any scan of ours gains by it.
+        ("jit", "off"),
         ("default_transaction_deferrable", "off"),
         ("default_transaction_isolation", "'read committed'"),
         ("default_transaction_read_only", read_only),

@@ -1,9 +1,9 @@
 //! The control tables in PostgreSQL: those of the schema `intervault`, beside the schemas of the database's own tables.
 
-use postgres::Client;
 use postgres::types::{ToSql, Type};
 
 use super::fault::Site;
+use super::session::Session;
 use crate::column::batch::{OwnedValue, Value};
 use crate::store::control::CONTROL_TABLES;
 use crate::store::error::{StoreError, StoreErrorKind};
@@ -15,7 +15,7 @@ pub(super) const SCHEMA: &str = "intervault";
 /// The control tables, seen through one session.
 pub(super) struct Control<'a> {
     /// The session; it has a transaction.
-    pub(super) client: &'a mut Client,
+    pub(super) client: &'a mut Session,
     /// The database.
     pub(super) site: Site<'a>,
 }

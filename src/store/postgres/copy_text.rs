@@ -1,33 +1,11 @@
 //! Rows of a COPY in text format: fields between tabs, `\N` for null, a backslash before what would be taken for either.
 //!
-//! A row is cut into cells first and gathered then: the cells say where their bytes are, so that one list of them serves all
-//! rows of a scan.
+//! A row is cut into values, which are handed on one by one: no list of them is made.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use super::declared::Form;
 use super::keys::Tid;
 use crate::column::batch::Value;
-
-/// One field of a row.
-#[derive(Debug, Clone, Copy)]
-enum Cell {
-    Null,
-    Integer(i64),
-    Real(f64),
-    /// Bytes of the row: from, to.
-    Text(usize, usize),
-    /// Bytes beside the row: what was left when backslashes were taken out.
-    Unescaped(usize, usize),
-    /// Bytes beside the row that were written as digits.
-    Blob(usize, usize),
-}
-
-/// The cells of a row.
-#[derive(Debug, Default)]
-pub(super) struct Cells {
-    cells: Vec<Cell>,
-    beside: Vec<u8>,
-}
 
 /// What leads a row and makes its key.
 #[derive(Debug, Clone, Copy)]
@@ -41,24 +19,32 @@ pub(super) enum Lead<'a> {
 }
 
 impl Lead<'_> {
-    /// The key of a row, and where the field ends that it was made of last.
-    fn key(self, row: &[u8]) -> Result<Option<(i64, usize)>, Odd> {
-        let odd = Odd { field: 0, what: "the place of the row cannot be read" };
-        let (leaf, from) = match self {
-            Lead::None => return Ok(None),
-            Lead::Place(leaf) => (leaf, 0),
+    /// Takes the key from the front of a row, 0 where rows have none, and gives what is behind it: nothing where the row ends.
+    pub(super) fn key(self, row: &[u8]) -> Result<(i64, Option<&[u8]>), Odd> {
+        let odd = |what| Odd { field: 0, what };
+        let (leaf, rest) = match self {
+            Lead::None => return Ok((0, Some(row))),
+            Lead::Place(leaf) => (leaf, Some(row)),
             Lead::Leaf(leaves) => {
-                let end = end_of(row, 0);
-                let oid = row.get(..end).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+                let (oid, rest) = field(row);
+                let oid = std::str::from_utf8(oid).ok().and_then(|text| text.parse().ok());
                 let leaf = oid.and_then(|oid: u32| leaves.binary_search(&oid).ok());
                 let leaf = leaf.and_then(|leaf| u16::try_from(leaf).ok());
-                let what = "the row is in a partition that was not there before";
-                (leaf.ok_or(Odd { field: 0, what })?, end.saturating_add(1))
+                (leaf.ok_or(odd("the row is in a partition that was not there before"))?, rest)
             }
         };
-        let end = end_of(row, from);
-        let tid = row.get(from..end).and_then(Tid::parse).ok_or(odd)?;
-        Ok(Some((tid.key(leaf), end)))
+        let (place, rest) = rest.map_or((&[][..], None), field);
+        let tid = Tid::parse(place).ok_or(odd("the place of the row cannot be read"))?;
+        Ok((tid.key(leaf), rest))
+    }
+
+    /// Fields that the key is made of.
+    const fn fields(self) -> usize {
+        match self {
+            Lead::None => 0,
+            Lead::Place(_) => 1,
+            Lead::Leaf(_) => 2,
+        }
     }
 }
 
@@ -71,108 +57,132 @@ pub(super) struct Odd {
     pub(super) what: &'static str,
 }
 
-impl Cells {
-    /// Cuts a row, without the line feed at its end.
-    pub(super) fn cut(&mut self, row: &[u8], lead: Lead<'_>, forms: &[Form]) -> Result<(), Odd> {
-        self.cells.clear();
-        self.beside.clear();
-        let mut at = 0usize;
-        if let Some((key, end)) = lead.key(row)? {
-            self.cells.push(Cell::Integer(key));
-            at = end.saturating_add(1);
-        }
-        for form in forms {
-            let field = self.cells.len();
-            let odd = |what| Odd { field, what };
-            if at > row.len() {
-                return Err(odd("the row has too few fields"));
-            }
+/// Cuts rows into values.
+#[derive(Debug, Default)]
+pub(super) struct Cutter {
+    /// A value that is not in the row as it is: what was left when backslashes were taken out, what was written as digits.
+    beside: Vec<u8>,
+}
+
+impl Cutter {
+    /// Cuts what is behind the key of a row (see [`Lead::key`]) into a value for each form.
+    #[inline]
+    pub(super) fn cut(
+        &mut self,
+        mut rest: Option<&[u8]>,
+        lead: Lead<'_>,
+        forms: &[Form],
+        mut take: impl FnMut(Value<'_>),
+    ) -> Result<(), Odd> {
+        for (index, form) in forms.iter().enumerate() {
+            let odd = |what| Odd { field: index.saturating_add(lead.fields()), what };
+            let Some(text) = rest else { return Err(odd("the row has too few fields")) };
             if *form == Form::Integer
-                && let Some((number, end)) = integer(row, at)
+                && let Some((number, after)) = integer(text)
             {
-                self.cells.push(Cell::Integer(number));
-                at = end.saturating_add(1);
+                take(Value::Integer(number));
+                rest = after;
                 continue;
             }
-            let end = end_of(row, at);
-            let text = row.get(at..end).unwrap_or_default();
-            let cell = if text == b"\\N" { Cell::Null } else { self.cell(text, at, *form).map_err(odd)? };
-            self.cells.push(cell);
-            at = end.saturating_add(1);
+            let (text, after) = field(text);
+            take(if text == b"\\N" { Value::Null } else { self.value(text, *form).map_err(odd)? });
+            rest = after;
         }
-        // Each field has gone one byte beyond its end; a row without fields is empty.
-        if at <= row.len() && at.saturating_add(row.len()) > 0 {
-            return Err(Odd { field: self.cells.len(), what: "the row has too many fields" });
+        // A row without fields is empty.
+        match rest {
+            Some(more) if !forms.is_empty() || !more.is_empty() => {
+                Err(Odd { field: forms.len().saturating_add(lead.fields()), what: "the row has too many fields" })
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    fn cell(&mut self, text: &[u8], at: usize, form: Form) -> Result<Cell, &'static str> {
+    fn value<'v>(&'v mut self, text: &'v [u8], form: Form) -> Result<Value<'v>, &'static str> {
         let words = || std::str::from_utf8(text).map_err(|_| "a number is not written in ASCII");
+        self.beside.clear();
         Ok(match form {
-            Form::Integer => Cell::Integer(words()?.parse().map_err(|_| "a whole number cannot be read")?),
-            Form::Real { wide: true } => Cell::Real(real(words()?).ok_or("a real number cannot be read")?),
+            Form::Integer => Value::Integer(words()?.parse().map_err(|_| "a whole number cannot be read")?),
+            Form::Real { wide: true } => Value::Real(real(words()?).ok_or("a real number cannot be read")?),
             Form::Real { wide: false } => {
                 let narrow: f32 = words()?.parse().map_err(|_| "a real number cannot be read")?;
-                Cell::Real(if narrow.is_nan() { f64::NAN } else { f64::from(narrow) })
+                Value::Real(if narrow.is_nan() { f64::NAN } else { f64::from(narrow) })
             }
             Form::Boolean => match text {
-                b"t" => Cell::Integer(1),
-                b"f" => Cell::Integer(0),
+                b"t" => Value::Integer(1),
+                b"f" => Value::Integer(0),
                 _ => return Err("neither true nor false"),
             },
-            Form::Text if memchr::memchr(b'\\', text).is_none() => Cell::Text(at, at.saturating_add(text.len())),
+            Form::Text if memchr::memchr(b'\\', text).is_none() => Value::Text(text),
             Form::Text => {
-                let from = self.beside.len();
                 unescape(text, &mut self.beside).ok_or("a backslash stands alone")?;
-                Cell::Unescaped(from, self.beside.len())
+                Value::Text(&self.beside)
             }
             Form::Blob => {
-                let from = self.beside.len();
                 let digits = text.strip_prefix(b"\\\\x").ok_or("bytes are not written as hexadecimal digits")?;
                 unhex(digits, &mut self.beside).ok_or("bytes are not written as hexadecimal digits")?;
-                Cell::Blob(from, self.beside.len())
+                Value::Blob(&self.beside)
             }
         })
     }
-
-    /// Value `index` of the row that was cut, from 0, the key of the row among them.
-    pub(super) fn value<'v>(&'v self, row: &'v [u8], index: usize) -> Value<'v> {
-        match self.cells.get(index) {
-            None | Some(Cell::Null) => Value::Null,
-            Some(Cell::Integer(number)) => Value::Integer(*number),
-            Some(Cell::Real(number)) => Value::Real(*number),
-            Some(Cell::Text(from, to)) => Value::Text(row.get(*from..*to).unwrap_or_default()),
-            Some(Cell::Unescaped(from, to)) => Value::Text(self.beside.get(*from..*to).unwrap_or_default()),
-            Some(Cell::Blob(from, to)) => Value::Blob(self.beside.get(*from..*to).unwrap_or_default()),
-        }
-    }
 }
 
-/// Where the field that begins at `at` ends: at the next tab, or with the row.
-fn end_of(row: &[u8], at: usize) -> usize {
-    let rest = row.get(at..).unwrap_or_default();
-    memchr::memchr(b'\t', rest).map_or(row.len(), |length| at.saturating_add(length))
+/// What comes of a COPY, cut into rows.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// The beginning of a row whose end comes with the next bytes.
+    begun: Vec<u8>,
 }
 
-/// The whole number of up to 18 digits at `at`, and where its field ends; `None` for anything else.
-#[inline]
-fn integer(row: &[u8], at: usize) -> Option<(i64, usize)> {
-    let negative = row.get(at) == Some(&b'-');
-    let first = at.saturating_add(usize::from(negative));
-    let (mut number, mut next) = (0i64, first);
-    loop {
-        match row.get(next) {
-            Some(digit @ b'0'..=b'9') => {
-                number = number.wrapping_mul(10).wrapping_add(i64::from(digit.wrapping_sub(b'0')));
-                next = next.wrapping_add(1);
+impl Lines {
+    /// Takes the next bytes; `take` gets each row that is whole, without its line feed. Its first error ends it.
+    #[inline]
+    pub(super) fn take<E>(&mut self, mut bytes: &[u8], mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        while let Some(end) = memchr::memchr(b'\n', bytes) {
+            let (row, after) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
+            if self.begun.is_empty() {
+                take(row)?;
+            } else {
+                self.begun.extend_from_slice(row);
+                take(&self.begun)?;
+                self.begun.clear();
             }
-            None | Some(b'\t') => break,
-            Some(_) => return None,
+            bytes = after.get(1..).unwrap_or_default();
         }
+        self.begun.extend_from_slice(bytes);
+        Ok(())
     }
-    let digits = next.wrapping_sub(first);
-    ((1..=18).contains(&digits)).then(|| (if negative { number.wrapping_neg() } else { number }, next))
+}
+
+/// The field at the front, and what is behind the tab after it: nothing where the row ends.
+fn field(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr(b'\t', text).and_then(|end| text.split_at_checked(end)) {
+        Some((field, after)) => (field, after.get(1..)),
+        None => (text, None),
+    }
+}
+
+/// The whole number of up to 18 digits at the front, and what is behind its field as [`field`] gives it; `None` for anything
+/// else.
+#[inline]
+fn integer(text: &[u8]) -> Option<(i64, Option<&[u8]>)> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    let (mut number, mut rest) = (0i64, digits);
+    let after = loop {
+        match rest {
+            [digit @ b'0'..=b'9', more @ ..] => {
+                number = number.wrapping_mul(10).wrapping_add(i64::from(digit.wrapping_sub(b'0')));
+                rest = more;
+            }
+            [b'\t', more @ ..] => break Some(more),
+            [] => break None,
+            _ => return None,
+        }
+    };
+    let count = digits.len().wrapping_sub(rest.len());
+    ((1..=18).contains(&count)).then(|| (if negative { number.wrapping_neg() } else { number }, after))
 }
 
 fn real(text: &str) -> Option<f64> {
@@ -223,9 +233,10 @@ mod tests {
     use crate::column::batch::OwnedValue;
 
     fn cut(row: &[u8], lead: Lead<'_>, forms: &[Form]) -> Result<Vec<OwnedValue>, Odd> {
-        let mut cells = Cells::default();
-        cells.cut(row, lead, forms)?;
-        Ok((0..cells.cells.len()).map(|index| cells.value(row, index).into()).collect())
+        let (key, rest) = lead.key(row)?;
+        let mut values = if lead.fields() > 0 { vec![OwnedValue::Integer(key)] } else { Vec::new() };
+        Cutter::default().cut(rest, lead, forms, |value| values.push(value.into()))?;
+        Ok(values)
     }
 
     const WIDE: Form = Form::Real { wide: true };

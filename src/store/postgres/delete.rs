@@ -4,12 +4,11 @@
 //! together: then it is asked first which rows are between the first and the last of them, and what is found to be wanted
 //! without a row between that is not goes by ranges. Nobody else changes the table meanwhile: it is locked.
 
-use postgres::Client;
-
 use super::fault::Site;
 use super::insert::places;
 use super::keys::Tid;
 use super::reader::tid_array;
+use super::session::Session;
 use super::shape::Shape;
 use crate::store::control::KeyRuns;
 use crate::store::error::StoreError;
@@ -25,7 +24,7 @@ const RUNS_MAX: u32 = 2;
 const RANGE_ROWS_MIN: usize = 256;
 
 /// Deletes the rows with these keys, passing over those that name no row; returns how many there were. The table is locked.
-pub(super) fn runs(client: &mut Client, site: Site<'_>, shape: &Shape, keys: &KeyRuns) -> Result<u64, StoreError> {
+pub(super) fn runs(client: &mut Session, site: Site<'_>, shape: &Shape, keys: &KeyRuns) -> Result<u64, StoreError> {
     let (dense, mut listed) = split(keys);
     let mut statements = Vec::new();
     for (first, last) in dense {

@@ -57,14 +57,6 @@ pub(super) fn kind_of(error: &Error) -> StoreErrorKind {
     }
 }
 
-/// The kind of an error that came out of a stream of rows.
-pub(super) fn kind_of_io(error: io::Error) -> StoreErrorKind {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(said) => kind_of(said),
-        None => StoreErrorKind::Lost(error.to_string()),
-    }
-}
-
 /// The kind of an error before there is a session.
 pub(super) fn kind_of_connecting(error: &Error) -> StoreErrorKind {
     let Some(said) = error.as_db_error() else {

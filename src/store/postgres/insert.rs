@@ -1,13 +1,12 @@
 //! Rows into a table by COPY. Where they come to lie is the server's affair: it is asked afterwards.
 
-use postgres::Client;
-use std::io::{BufRead, Write};
-
+use super::copy_text::Lines;
 use super::days;
-use super::encode::{Encoder, put_integer};
+use super::encode::Encoder;
 use super::fault::{self, Site};
 use super::fidelity::{self, Kind};
 use super::keys::Tid;
+use super::session::Session;
 use super::shape::Shape;
 use crate::base::time::Day;
 use crate::column::batch::Batch;
@@ -22,7 +21,7 @@ const WAITING: &str = "pg_temp.intervault_rows";
 /// A table that rows go into, in one transaction.
 pub(super) struct Place<'a> {
     /// The session that has the transaction.
-    pub(super) client: &'a mut Client,
+    pub(super) client: &'a mut Session,
     /// Where that is, for errors.
     pub(super) site: Site<'a>,
     /// The table.
@@ -86,7 +85,7 @@ impl Place<'_> {
     fn copy(&mut self, columns: &[usize], batch: &Batch, wanted: impl Fn(usize) -> bool) -> Result<(), StoreError> {
         let names = self.names(columns).join(",");
         let into = format!("{}({names})", self.shape.qualified());
-        self.send(&into, batch, wanted, |_, _| ())
+        self.send(&into, batch, wanted, |_| None)
     }
 
     /// The rows that are wanted go in one by one, in their order; their keys.
@@ -106,10 +105,7 @@ impl Place<'_> {
             self.shape.from()
         );
         self.client.batch_execute(&sql).map_err(self.site.during(INSERT))?;
-        self.send(WAITING, batch, wanted, |row, out| {
-            put_integer(row as i64, out);
-            out.push(b'\t');
-        })?;
+        self.send(WAITING, batch, wanted, |row| Some(row as i64))?;
         let sql = format!(
             "INSERT INTO {}({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {WAITING} ORDER BY place \
              RETURNING tableoid::oid, ctid",
@@ -120,27 +116,28 @@ impl Place<'_> {
         places(self.client, self.site, self.shape, INSERT, &sql)
     }
 
-    /// Sends the rows of a batch; `lead` writes what goes before each.
+    /// Sends the rows of a batch; `lead` gives a number that goes before each.
     fn send(
         &mut self,
         into: &str,
         batch: &Batch,
         wanted: impl Fn(usize) -> bool,
-        lead: impl Fn(usize, &mut Vec<u8>),
+        lead: impl Fn(usize) -> Option<i64>,
     ) -> Result<(), StoreError> {
         let mut encoder = Encoder::new(batch);
         let Some(mut piece) = encoder.piece(&wanted, &lead) else { return Ok(()) };
         let site = self.site;
         let sql = format!("COPY {into} FROM STDIN WITH (ENCODING '{}')", self.encoding);
-        let mut writer = self.client.copy_in(&sql).map_err(site.during(INSERT))?;
+        let mut copy = self.client.copy_in(&sql).map_err(site.during(INSERT))?;
+        let refused = |error: postgres::Error| site.fail(INSERT, refused(&error));
         loop {
-            writer.write_all(piece).map_err(|error| site.fail(INSERT, fault::kind_of_io(error)))?;
+            copy.send(piece).map_err(refused)?;
             match encoder.piece(&wanted, &lead) {
                 Some(next) => piece = next,
                 None => break,
             }
         }
-        writer.finish().map_err(|error| site.fail(INSERT, refused(&error)))?;
+        copy.finish().map_err(refused)?;
         Ok(())
     }
 
@@ -177,28 +174,26 @@ impl Place<'_> {
 
 /// The keys of the rows that a statement gives as number of the leaf's table and place in it, in their order.
 pub(super) fn places(
-    client: &mut Client,
+    client: &mut Session,
     site: Site<'_>,
     shape: &Shape,
     op: &str,
     sql: &str,
 ) -> Result<Vec<i64>, StoreError> {
     let leaves = shape.leaf_oids();
-    let mut reader = client.copy_out(&format!("COPY ({sql}) TO STDOUT")).map_err(site.during(op))?;
     let mut keys = Vec::new();
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let length = reader.read_until(b'\n', &mut line).map_err(|error| site.fail(op, fault::kind_of_io(error)))?;
-        if length == 0 {
-            return Ok(keys);
-        }
-        let Some(key) = key(&line, &leaves) else {
-            let text = format!("{} is no place of a row", String::from_utf8_lossy(&line).trim_end());
-            return Err(site.fail(op, StoreErrorKind::Unsupported(text)));
-        };
-        keys.push(key);
-    }
+    let mut lines = Lines::default();
+    client.copy_out(site, op, &format!("COPY ({sql}) TO STDOUT"), &mut |bytes| {
+        lines.take(bytes, |line| {
+            let odd = || {
+                let text = format!("{} is no place of a row", String::from_utf8_lossy(line));
+                site.fail(op, StoreErrorKind::Unsupported(text))
+            };
+            keys.push(key(line, &leaves).ok_or_else(odd)?);
+            Ok(())
+        })
+    })?;
+    Ok(keys)
 }
 
 /// What the server says of a row that it does not take, with the line and the column that it names.
@@ -216,7 +211,6 @@ fn refused(error: &postgres::Error) -> StoreErrorKind {
 
 /// The key of a line `oid`, tab, `(block,offset)`.
 fn key(line: &[u8], leaves: &[u32]) -> Option<i64> {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
     let tab = line.iter().position(|byte| *byte == b'\t')?;
     let (oid, place) = line.split_at_checked(tab)?;
     let oid: u32 = std::str::from_utf8(oid).ok()?.parse().ok()?;
@@ -231,7 +225,7 @@ mod tests {
     #[test]
     fn lines_are_places() {
         let at = |leaf, block, offset| Some(Tid { block, offset }.key(leaf));
-        assert_eq!(key(b"16384\t(7,3)\n", &[16_384]), at(0, 7, 3));
+        assert_eq!(key(b"16384\t(7,3)", &[16_384]), at(0, 7, 3));
         assert_eq!(key(b"9\t(0,1)", &[5, 9, 11]), at(1, 0, 1));
         for line in ["", "9", "9\t", "8\t(0,1)", "x\t(0,1)", "9\t(0,1)x"] {
             assert_eq!(key(line.as_bytes(), &[5, 9, 11]), None, "{line}");

@@ -1,11 +1,10 @@
 //! The lock of a database: an advisory lock of the server, held by a session of its own. The server gives it back when that
 //! session ends, however it ends. It is known by a fixed number, so that it needs no table and no right.
 
-use postgres::Client;
-
 use super::address::Address;
 use super::connect::{self, Purpose};
 use super::fault::Site;
+use super::session::Session;
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::StoreLock;
 
@@ -24,7 +23,7 @@ pub(super) enum For {
 }
 
 /// A session that has the lock, or why there is none.
-struct PostgresLock(Result<Client, String>);
+struct PostgresLock(Result<Session, String>);
 
 impl StoreLock for PostgresLock {
     fn notice(&self) -> Option<String> {
@@ -70,7 +69,7 @@ fn is_unknown(error: &postgres::Error) -> bool {
 
 /// Who has the lock, in brackets for a message; empty if that cannot be seen. What the server does not tell (another user's
 /// session is hidden from a role without `pg_read_all_stats`) is left out.
-fn owner(session: &mut Client) -> Result<String, postgres::Error> {
+fn owner(session: &mut Session) -> Result<String, postgres::Error> {
     const WHO: &str = "SELECT l.pid, a.usename::text, a.application_name, host(a.client_addr), \
          to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS') || ' UTC' \
          FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \

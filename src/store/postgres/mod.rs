@@ -43,9 +43,9 @@ mod replace;
 pub mod roles;
 mod rules;
 mod service;
+mod session;
 mod shape;
 mod snapshot;
-mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -1,8 +1,9 @@
 //! Cutting a table into parts of about equal size without reading it: by blocks, since the place of a row says its block.
 
-use postgres::{Client, Error};
+use postgres::Error;
 
 use super::keys::Tid;
+use super::session::Session;
 use super::shape::Shape;
 use crate::store::traits::Part;
 
@@ -10,7 +11,7 @@ use crate::store::traits::Part;
 const PROBES: i64 = 8;
 
 /// The parts of about `rows` rows each, in the order in which rows lie; none for an empty table.
-pub(super) fn parts(client: &mut Client, shape: &Shape, rows: u64) -> Result<Vec<Part>, Error> {
+pub(super) fn parts(client: &mut Session, shape: &Shape, rows: u64) -> Result<Vec<Part>, Error> {
     let mut parts = Vec::new();
     for (number, leaf) in (0u16..).zip(&shape.leaves) {
         let name = leaf.qualified();
@@ -43,7 +44,7 @@ pub(super) fn parts(client: &mut Client, shape: &Shape, rows: u64) -> Result<Vec
 }
 
 /// Rows in a block on average, by a few blocks at even distances; at least a thousandth.
-fn rows_in_a_block(client: &mut Client, name: &str, last: u32) -> Result<f64, Error> {
+fn rows_in_a_block(client: &mut Session, name: &str, last: u32) -> Result<f64, Error> {
     let last = i64::from(last);
     let mut blocks: Vec<i64> = (0..PROBES).map(|probe| last.saturating_mul(probe) / (PROBES - 1)).collect();
     blocks.dedup();

@@ -3,17 +3,15 @@
 //! COPY in text format: on wide rows of whole numbers the server spends less on text than on its binary format, and any type
 //! travels as what it is read back from. `copy_text` cuts a row, `intake` gathers rows.
 
-use postgres::Client;
-use std::io::BufRead;
-
-use super::copy_text::{Cells, Lead};
+use super::copy_text::{Cutter, Lead, Lines, Odd};
 use super::days;
 use super::declared::Form;
-use super::fault::{self, Site};
+use super::fault::Site;
 use super::keys::{Blocks, Tid, blocks};
+use super::session::Session;
 use super::shape::Shape;
 use crate::base::time::Day;
-use crate::column::batch::{Batch, Value};
+use crate::column::batch::Batch;
 use crate::schema::clock::Clock;
 use crate::store::control::KeyRuns;
 use crate::store::error::{StoreError, StoreErrorKind};
@@ -29,39 +27,6 @@ const GAP_BLOCKS: u32 = 64;
 const RANGES_MAX: usize = 64;
 /// From so many keys on a statement lists no more, at most 19 bytes each.
 const LISTED_KEYS: usize = 16_384;
-
-/// A session that rows come through.
-pub(super) trait Copies {
-    /// Runs a COPY to the client; `take` gets its bytes as they come, cut anywhere. An error of `take` ends it.
-    fn copy_out(
-        &mut self,
-        site: Site<'_>,
-        op: &str,
-        sql: &str,
-        take: &mut dyn FnMut(&[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError>;
-}
-
-impl Copies for Client {
-    fn copy_out(
-        &mut self,
-        site: Site<'_>,
-        op: &str,
-        sql: &str,
-        take: &mut dyn FnMut(&[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        let mut reader = Client::copy_out(self, sql).map_err(site.during(op))?;
-        loop {
-            let bytes = reader.fill_buf().map_err(|error| site.fail(op, fault::kind_of_io(error)))?;
-            let length = bytes.len();
-            if length == 0 {
-                return Ok(());
-            }
-            take(bytes)?;
-            reader.consume(length);
-        }
-    }
-}
 
 /// What takes the rows of a scan: their keys (none unless asked for), and themselves.
 pub(super) type Sink<'a> = dyn FnMut(Vec<i64>, Batch) -> Result<(), StoreError> + 'a;
@@ -91,7 +56,7 @@ impl<'a> Scan<'a> {
     /// Reads the rows of some days; without a clock all.
     pub(super) fn days(
         &self,
-        client: &mut dyn Copies,
+        client: &mut Session,
         site: Site<'_>,
         clock: Option<&Clock>,
         days: (Option<Day>, Option<Day>),
@@ -104,7 +69,7 @@ impl<'a> Scan<'a> {
     /// Reads the rows that meet a condition; empty for all.
     pub(super) fn where_(
         &self,
-        client: &mut dyn Copies,
+        client: &mut Session,
         site: Site<'_>,
         condition: &str,
         sink: &mut Sink<'_>,
@@ -122,7 +87,7 @@ impl<'a> Scan<'a> {
     /// Reads the rows of the blocks from that of one key to that of another.
     pub(super) fn blocks_of(
         &self,
-        client: &mut dyn Copies,
+        client: &mut Session,
         site: Site<'_>,
         (first, last): (i64, i64),
         sink: &mut Sink<'_>,
@@ -135,7 +100,7 @@ impl<'a> Scan<'a> {
     /// Reads the rows with these keys, in any order.
     pub(super) fn runs(
         &self,
-        client: &mut dyn Copies,
+        client: &mut Session,
         site: Site<'_>,
         keys: &KeyRuns,
         sink: &mut Sink<'_>,
@@ -168,7 +133,7 @@ impl<'a> Scan<'a> {
 
     fn listed(
         &self,
-        client: &mut dyn Copies,
+        client: &mut Session,
         site: Site<'_>,
         leaf: u16,
         tids: &[Tid],
@@ -183,7 +148,7 @@ impl<'a> Scan<'a> {
 
     fn of_blocks(
         &self,
-        client: &mut dyn Copies,
+        client: &mut Session,
         site: Site<'_>,
         Blocks { leaf, first, last }: Blocks,
         wanted: Option<&KeyRuns>,
@@ -198,7 +163,7 @@ impl<'a> Scan<'a> {
 
     fn in_leaf(
         &self,
-        client: &mut dyn Copies,
+        client: &mut Session,
         site: Site<'_>,
         number: u16,
         condition: &str,
@@ -228,7 +193,7 @@ impl<'a> Scan<'a> {
 
     fn copy(
         &self,
-        client: &mut dyn Copies,
+        client: &mut Session,
         site: Site<'_>,
         lead: Lead<'_>,
         from: &str,
@@ -240,38 +205,25 @@ impl<'a> Scan<'a> {
         let mut intake = Intake::default();
         let guesses = forms.iter().map(|form| guess(*form)).collect();
         intake.start(guesses, self.keyed, self.rows, self.batch_rows, self.batch_bytes);
-        let mut cells = Cells::default();
+        let mut cutter = Cutter::default();
+        let odd = |odd: Odd| {
+            let text = format!("a row cannot be read, field {} (from 0): {}", odd.field, odd.what);
+            site.fail(READ, StoreErrorKind::Unsupported(text))
+        };
         let mut take = |row: &[u8]| -> Result<(), StoreError> {
-            cells.cut(row, lead, &forms).map_err(|odd| {
-                let text = format!("a row cannot be read, field {} (from 0): {}", odd.field, odd.what);
-                site.fail(READ, StoreErrorKind::Unsupported(text))
-            })?;
-            let key = cells.value(row, 0);
-            if wanted.is_some_and(|wanted| !matches!(key, Value::Integer(key) if wanted.holds(key))) {
+            let (key, rest) = lead.key(row).map_err(odd)?;
+            if wanted.is_some_and(|wanted| !wanted.holds(key)) {
                 return Ok(());
             }
-            match intake.take(|index| cells.value(row, index)) {
+            let mut into = intake.row(key);
+            cutter.cut(rest, lead, &forms, |value| into.push(value)).map_err(odd)?;
+            match into.end() {
                 true => intake.deliver().map_or(Ok(()), |(keys, batch)| sink(keys, batch)),
                 false => Ok(()),
             }
         };
-        // The beginning of a row whose end comes with the next bytes.
-        let mut begun: Vec<u8> = Vec::new();
-        client.copy_out(site, READ, &sql, &mut |mut bytes| {
-            while let Some(end) = memchr::memchr(b'\n', bytes) {
-                let (row, after) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
-                if begun.is_empty() {
-                    take(row)?;
-                } else {
-                    begun.extend_from_slice(row);
-                    take(&begun)?;
-                    begun.clear();
-                }
-                bytes = after.get(1..).unwrap_or_default();
-            }
-            begun.extend_from_slice(bytes);
-            Ok(())
-        })?;
+        let mut lines = Lines::default();
+        client.copy_out(site, READ, &sql, &mut |bytes| lines.take(bytes, &mut take))?;
         intake.finish().map_or(Ok(()), |(keys, batch)| sink(keys, batch))
     }
 }

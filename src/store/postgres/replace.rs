@@ -6,7 +6,6 @@
 //!   NULL, SET DEFAULT), or that has triggers or rules, is refused: rows that no volume speaks for would change.
 //! - After the first failure of a change nothing more is done, and nothing can be committed.
 
-use postgres::Client;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
@@ -20,6 +19,7 @@ use super::fault::Site;
 use super::insert::Place;
 use super::reader::Scan;
 use super::rules;
+use super::session::Session;
 use super::shape::{self, Shape};
 use crate::base::time::Day;
 use crate::column::batch::Batch;
@@ -43,7 +43,7 @@ pub(super) struct PostgresWriter {
     place: String,
     schema: String,
     encoding: &'static str,
-    client: Client,
+    client: Session,
     number: i32,
     colleagues: Colleagues,
 }
@@ -190,7 +190,7 @@ impl<'a> PostgresReplacement<'a> {
     fn read<T>(
         &mut self,
         table: &TableSchema,
-        work: impl FnOnce(&mut Client, Site<'_>, &Shape) -> Result<T, StoreError>,
+        work: impl FnOnce(&mut Session, Site<'_>, &Shape) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.attempt(Some(&table.name), |this, site| {
             let shape = this.same(site, table)?;
@@ -244,7 +244,7 @@ impl<'a> PostgresReplacement<'a> {
 
 /// Locks a table against those who write to it. Who has it is waited for as long as the session's settings say; a colleague
 /// is waited for as long as it takes.
-fn lock(client: &mut Client, site: Site<'_>, shape: &Shape, colleagues: &Colleagues) -> Result<(), StoreError> {
+fn lock(client: &mut Session, site: Site<'_>, shape: &Shape, colleagues: &Colleagues) -> Result<(), StoreError> {
     let op = "lock the table";
     let sql = format!("SAVEPOINT locked; LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE; RELEASE locked", shape.from());
     let mut gone = false;

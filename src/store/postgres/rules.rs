@@ -1,9 +1,10 @@
 //! The rules of the database about rows of a table: which of them stand in the way of replacing rows, and by which rows must
 //! differ.
 
-use postgres::{Client, Error};
+use postgres::Error;
 
 use super::fault::Site;
+use super::session::Session;
 use super::shape::Shape;
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::name::quoted;
@@ -12,7 +13,7 @@ const CHANGE: &str = "change the table";
 
 /// Whether the rows of a table can be deleted and inserted without changing anything else, by a role that may do so. Nothing is
 /// asked that the server could refuse: that would end the transaction.
-pub(super) fn writable(client: &mut Client, site: Site<'_>, shape: &Shape) -> Result<(), StoreError> {
+pub(super) fn writable(client: &mut Session, site: Site<'_>, shape: &Shape) -> Result<(), StoreError> {
     let failed = site.during(CHANGE);
     let oids: Vec<u32> = std::iter::once(shape.oid).chain(shape.leaf_oids()).collect();
     let sql = "SELECT a.amname::text FROM pg_class c JOIN pg_am a ON a.oid = c.relam \
@@ -35,12 +36,12 @@ pub(super) fn writable(client: &mut Client, site: Site<'_>, shape: &Shape) -> Re
 }
 
 /// The first text that a question about some tables gives.
-fn first(client: &mut Client, sql: &str, oids: &[u32]) -> Result<Option<String>, Error> {
+fn first(client: &mut Session, sql: &str, oids: &[u32]) -> Result<Option<String>, Error> {
     client.query_opt(sql, &[&oids])?.map(|row| row.try_get(0)).transpose()
 }
 
 /// What the role may not do though it has to, and what to grant.
-fn lacking(client: &mut Client, shape: &Shape) -> Result<Option<String>, Error> {
+fn lacking(client: &mut Session, shape: &Shape) -> Result<Option<String>, Error> {
     let sql = "SELECT quote_ident(current_user), string_agg(p.what, ', ' ORDER BY p.place) \
                FROM unnest(ARRAY['SELECT', 'INSERT', 'DELETE']) WITH ORDINALITY p(what, place) \
                WHERE NOT coalesce(has_table_privilege($1::oid, p.what), true) AND (p.what <> 'INSERT' OR $2)";
@@ -68,7 +69,7 @@ fn lacking(client: &mut Client, shape: &Shape) -> Result<Option<String>, Error> 
 }
 
 /// Triggers and rules, which would change other rows, and what to do about them.
-fn changing_others(client: &mut Client, oids: &[u32]) -> Result<Option<String>, Error> {
+fn changing_others(client: &mut Session, oids: &[u32]) -> Result<Option<String>, Error> {
     // Bits 4 and 8 of the type: fires on INSERT, on DELETE. Those for replicas alone do not fire.
     let sql = "SELECT string_agg(DISTINCT quote_ident(t.tgname), ', ') FROM pg_trigger t WHERE t.tgrelid = ANY($1) \
                AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 12 <> 0";
@@ -91,7 +92,7 @@ fn changing_others(client: &mut Client, oids: &[u32]) -> Result<Option<String>, 
 }
 
 /// Foreign keys onto the table that would change other rows, or would be broken while its rows are away.
-fn following(client: &mut Client, oids: &[u32]) -> Result<Option<String>, Error> {
+fn following(client: &mut Session, oids: &[u32]) -> Result<Option<String>, Error> {
     let sql = "SELECT c.conname::text, c.conrelid::regclass::text, c.confdeltype::text, c.condeferrable, \
                has_table_privilege(c.conrelid, 'SELECT'), \
                (SELECT string_agg(quote_ident(a.attname) || ' IS NOT NULL', ' AND ') FROM unnest(c.conkey) k \
@@ -134,7 +135,7 @@ fn following(client: &mut Client, oids: &[u32]) -> Result<Option<String>, Error>
 
 /// The columns of each rule by which rows of the table must differ: unique indexes, those of keys and exclusion constraints and
 /// partial ones among them. Expressions, and columns under a collation that takes different texts for equal, are left out.
-pub(super) fn unique(client: &mut Client, shape: &Shape) -> Result<Vec<Vec<usize>>, Error> {
+pub(super) fn unique(client: &mut Session, shape: &Shape) -> Result<Vec<Vec<usize>>, Error> {
     let sql = "SELECT i.indexrelid, a.attname::text FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey::int2[]) \
                WITH ORDINALITY k(attnum, place) LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum \
                LEFT JOIN pg_collation l ON l.oid = i.indcollation[k.place - 1] \
@@ -153,7 +154,7 @@ pub(super) fn unique(client: &mut Client, shape: &Shape) -> Result<Vec<Vec<usize
 }
 
 /// Names of the other tables of the schema that rows of a table refer to, sorted.
-pub(super) fn refers_to(client: &mut Client, shape: &Shape) -> Result<Vec<String>, Error> {
+pub(super) fn refers_to(client: &mut Session, shape: &Shape) -> Result<Vec<String>, Error> {
     let sql = "SELECT DISTINCT c.relname::text FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid \
                WHERE k.contype = 'f' AND k.conrelid = $1 AND k.confrelid <> $1 ORDER BY 1";
     client.query(sql, &[&shape.oid])?.iter().map(|row| row.try_get(0)).collect()

@@ -1,12 +1,12 @@
 //! What the database itself says of its tables: columns, types, partitions. All tables of a schema are asked for at once, so that
 //! ten thousand take four questions and not forty thousand.
 
-use postgres::Client;
 use std::collections::{BTreeMap, HashMap};
 
 use super::declared::{Form, declared};
 use super::fault::Site;
 use super::keys::LEAVES_MAX;
+use super::session::Session;
 use crate::schema::table::{ColumnSchema, TableSchema};
 use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::name::quoted;
@@ -116,7 +116,7 @@ struct Raw {
 
 /// Asks for the tables of a schema, or for those of one name in any ASCII case.
 pub(super) fn load(
-    client: &mut Client,
+    client: &mut Session,
     site: Site<'_>,
     schema: &str,
     only: Option<&str>,
@@ -183,7 +183,7 @@ fn odd(kind: &str, columns: &[RawColumn], leaves: &[(Leaf, String)]) -> Option<&
 const WHICH: &str = "n.nspname = $1 AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition AND c.relpersistence <> 't' \
                      AND ($2::text IS NULL OR lower(c.relname::text COLLATE \"C\") = lower($2 COLLATE \"C\"))";
 
-fn raw_tables(client: &mut Client, schema: &str, only: Option<&str>) -> Result<Vec<Raw>, postgres::Error> {
+fn raw_tables(client: &mut Session, schema: &str, only: Option<&str>) -> Result<Vec<Raw>, postgres::Error> {
     let sql = format!(
         "SELECT c.oid, c.relname::text, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE {WHICH} AND NOT EXISTS (SELECT FROM pg_depend d \
@@ -203,7 +203,7 @@ struct RawColumn {
 
 /// Columns by the number of their table, in order; generated ones are left out.
 fn raw_columns(
-    client: &mut Client,
+    client: &mut Session,
     schema: &str,
     only: Option<&str>,
 ) -> Result<HashMap<u32, Vec<RawColumn>>, postgres::Error> {
@@ -243,7 +243,7 @@ fn raw_columns(
 }
 
 /// For each domain the type that it is made over, the modifier of that, and whether it forbids null.
-fn domains(client: &mut Client) -> Result<HashMap<u32, (u32, i32, bool)>, postgres::Error> {
+fn domains(client: &mut Session) -> Result<HashMap<u32, (u32, i32, bool)>, postgres::Error> {
     let rows = client.query("SELECT oid, typbasetype, typtypmod, typnotnull FROM pg_type WHERE typtype = 'd'", &[])?;
     let domain = |row: &postgres::Row| Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?)));
     rows.iter().map(domain).collect()
@@ -251,7 +251,7 @@ fn domains(client: &mut Client) -> Result<HashMap<u32, (u32, i32, bool)>, postgr
 
 /// The partitions of partitioned tables that have none themselves, by ascending number, with their kind.
 fn partitions(
-    client: &mut Client,
+    client: &mut Session,
     schema: &str,
     only: Option<&str>,
 ) -> Result<HashMap<u32, Vec<(Leaf, String)>>, postgres::Error> {

@@ -1,15 +1,14 @@
 //! One state of the database, read by several sessions: the first exports its snapshot, the others begin with it.
 
-use postgres::Client;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::address::Address;
 use super::connect::{self, Purpose};
 use super::control::Control;
 use super::fault::Site;
-use super::reader::{Copies, Scan};
+use super::reader::Scan;
+use super::session::Session;
 use super::shape::{self, Listing, Shape};
-use super::stream::Stream;
 use super::{parts, rules};
 use crate::base::time::Day;
 use crate::schema::clock::Clock;
@@ -33,9 +32,9 @@ pub(super) struct PostgresSnapshot {
     place: String,
     schema: String,
     /// For questions, and for scans where there is no other.
-    first: Mutex<Client>,
+    first: Mutex<Session>,
     /// Those that scan.
-    readers: Vec<Mutex<Stream>>,
+    readers: Vec<Mutex<Session>>,
     listing: OnceLock<Arc<Listing>>,
     notices: Vec<String>,
 }
@@ -54,14 +53,14 @@ impl PostgresSnapshot {
         let (mut first, found) = connect::find(address, Purpose::Reading)?;
         first.batch_execute(TRANSACTION).map_err(site.during(BEGIN))?;
         let mut notices = Vec::new();
-        let mut streams = Vec::new();
+        let mut sessions = Vec::new();
         match first.query_one("SELECT pg_export_snapshot()", &[]).and_then(|row| row.try_get::<_, String>(0)) {
             Ok(snapshot) => {
                 for _ in 0..readers.max(1) {
-                    let stream = found.stream(site)?;
+                    let mut session = found.session(site)?;
                     let begin = format!("{TRANSACTION}; SET TRANSACTION SNAPSHOT '{}'", snapshot.replace('\'', "''"));
-                    stream.run(&begin).map_err(|kind| site.fail(BEGIN, kind))?;
-                    streams.push(Mutex::new(stream));
+                    session.batch_execute(&begin).map_err(site.during(BEGIN))?;
+                    sessions.push(Mutex::new(session));
                 }
             }
             Err(error) if error.as_db_error().is_some() => {
@@ -77,7 +76,7 @@ impl PostgresSnapshot {
             Err(error) => return Err(site.during(BEGIN)(error)),
         }
         let (first, schema) = (Mutex::new(first), address.schema().to_owned());
-        Ok(PostgresSnapshot { place, schema, first, readers: streams, listing: OnceLock::new(), notices })
+        Ok(PostgresSnapshot { place, schema, first, readers: sessions, listing: OnceLock::new(), notices })
     }
 
     fn site(&self) -> Site<'_> {
@@ -89,15 +88,15 @@ impl PostgresSnapshot {
     }
 
     /// The session for questions.
-    fn first(&self) -> MutexGuard<'_, Client> {
+    fn first(&self) -> MutexGuard<'_, Session> {
         self.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Works with the session of a reader, from 0.
-    fn reading<T>(&self, number: usize, work: impl FnOnce(&mut dyn Copies) -> T) -> T {
+    fn reading<T>(&self, number: usize, work: impl FnOnce(&mut Session) -> T) -> T {
         match number.checked_rem(self.readers.len()).and_then(|number| self.readers.get(number)) {
-            Some(reader) => work(&mut *reader.lock().unwrap_or_else(PoisonError::into_inner)),
-            None => work(&mut *self.first()),
+            Some(reader) => work(&mut reader.lock().unwrap_or_else(PoisonError::into_inner)),
+            None => work(&mut self.first()),
         }
     }
 
