@@ -140,6 +140,9 @@ def scan(data, start, stop):
                     return
                 continue
             why, length = f"block number {header.block} where {last + 1} is due", None
+        except Unknown as newer:
+            yield "lost", at, stop - at, f"{newer}: not read on"
+            return
         except Damaged as damage:
             why, length = str(damage), damage.length
             if damage.header is not None and damage.header.block > last:

@@ -62,11 +62,13 @@ def read_catalog(check):
         section, chunks, buckets = record, [], []
         kind, record = next(found)
         while kind == 10:
-            need((record.section, record.first_chunk) == (number, len(chunks)), f"section {number}: a chunk list out of order")
+            in_order = (record.section, record.first_chunk) == (number, len(chunks))
+            need(in_order, f"section {number}: a chunk list out of order")
             chunks += record.chunks
             kind, record = next(found)
         while kind == 11:
-            need((record.section, record.first_bucket) == (number, len(buckets)), f"section {number}: a bucket list out of order")
+            in_order = (record.section, record.first_bucket) == (number, len(buckets))
+            need(in_order, f"section {number}: a bucket list out of order")
             buckets += record.buckets
             kind, record = next(found)
         rows += section.end.rows
@@ -112,11 +114,10 @@ def check_section(check, number, listed, chunks, buckets):
     if section.header.first_row == 0 and section.header.first_chunk == 0:
         need(listed.header == section.header, "the header is not that of the section")
     need(section.end is None or listed.end == section.end, "the end is not that of the section")
-    if len(chunks) == len(section.chunks):
-        for place, (entry, chunk) in enumerate(zip(chunks, section.chunks)):
-            need(chunk is None or entry == chunk, f"the entry of chunk {place} is not what was read")
-    else:
-        need(not section.whole, f"{len(chunks)} chunks listed, {len(section.chunks)} were read")
+    for number, chunk in section.chunks.items():
+        need(number < len(chunks) and chunks[number] == chunk, f"the entry of chunk {number} is not what was read")
+    whole = len(chunks) == len(section.chunks) or not section.whole
+    need(whole, f"{len(chunks)} chunks are listed, {len(section.chunks)} were read")
     if not section.whole:
         return
     need(listed.bytes == section.bytes, f"bytes {listed.bytes}: its blocks take {section.bytes}")

@@ -40,7 +40,9 @@ def from_catalog(found):
             section = sections[record.section] = Section(record.header)
             section.end, section.rows, section.chunks = record.end, record.end.rows, record.end.chunks
         elif kind == 11:
-            section = sections[record.section]
+            section = sections.get(record.section)
+            if section is None:
+                raise Refused(f"the catalog has buckets of section {record.section}, which it does not name")
             section.acds.update(bucket.acd for bucket in record.buckets)
             section.unwritten += sum(1 for bucket in record.buckets if not bucket.pieces)
     return sections
@@ -91,9 +93,14 @@ def list_set(group, write):
     if missing:
         problems.append(f"set {group.set_id.hex()}: volumes missing: {', '.join(map(str, missing))}")
     catalog = catalog_of(group)
-    if catalog is None:
+    try:
+        sections = None if catalog is None else from_catalog(catalog)
+    except Refused as why:
+        problems.append(f"set {group.set_id.hex()}: {why}")
+        catalog = sections = None
+    if sections is None:
         write("  no catalog: what follows is from a scan\n")
-    sections = from_scan(group, problems) if catalog is None else from_catalog(catalog)
+        sections = from_scan(group, problems)
     for number in sorted(sections):
         write_section(number, sections[number], write)
     for kind, record in catalog or []:

@@ -122,7 +122,8 @@ def section_header(cursor):
     need(all(column is None or column < width for column in used), f"a column number beyond the {width} columns")
     need(clock.length_column is None or found.grain == 1, "length_column without grain interval")
     fixed_length = found.grain == 1 and clock.length_column is None
-    need(1 <= clock.length_minutes <= 1440 if fixed_length else clock.length_minutes == 0, f"length_minutes {clock.length_minutes}")
+    minutes_fit = 1 <= clock.length_minutes <= 1440 if fixed_length else clock.length_minutes == 0
+    need(minutes_fit, f"length_minutes {clock.length_minutes}")
     need(bool(clock.zone) == (clock.kind == 4), "zone is given exactly for clock 4")
     need(1 <= found.slot_minutes <= 1440, f"slot_minutes {found.slot_minutes}")
     need(found.digest_id == 1, f"digest_id {found.digest_id}: this reader knows 1")
@@ -134,7 +135,8 @@ def ranges(entries, what):
     need(all(entry.start < entry.stop for entry in entries), f"{what}: a range whose stop is not after its start")
     for before, after in zip(entries, entries[1:]):
         same = before.acd == after.acd
-        need(before.stop <= after.start if same else acd_key(before.acd) < acd_key(after.acd), f"{what}: ranges out of order")
+        in_order = before.stop <= after.start if same else acd_key(before.acd) < acd_key(after.acd)
+        need(in_order, f"{what}: ranges out of order")
 
 
 def section_end(cursor):

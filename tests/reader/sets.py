@@ -47,7 +47,7 @@ class Volume:
         try:
             header, payload = read_block(self.data, at, self.stop, self.set_id, self.volume)
             end = one_record(header, payload) if header.kind == blocks.VOLUME_END else None
-        except (Damaged, Refused):
+        except (Damaged, Refused, Unknown):
             return None
         return end if end and end.bytes == at - self.start and end.blocks == header.block else None
 

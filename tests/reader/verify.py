@@ -261,8 +261,9 @@ class SetCheck:
             other = same_but(found, section.header, ("first_row", "first_chunk"))
             if other is not None:
                 raise Refused(f"{other} is not that of the header before")
-            if (found.first_row, found.first_chunk) != (section.rows, len(section.chunks)) and not self.gap:
-                raise Refused(f"row {found.first_row}, chunk {found.first_chunk} where {section.rows}, {len(section.chunks)} are due")
+            due = (section.rows, section.next_chunk)
+            if (found.first_row, found.first_chunk) != due and not self.gap:
+                raise Refused(f"row {found.first_row}, chunk {found.first_chunk} where {due[0]}, {due[1]} are due")
         else:
             due = max(self.sections, default=0) + 1
             if not self.gap and (self.open is not None or header.section != due):
@@ -271,7 +272,7 @@ class SetCheck:
             if not begins and not self.gap:
                 raise Refused("a section that begins with later rows")
             section = SimpleNamespace(
-                number=header.section, header=found, reader=Reader(found), rows=0, chunks=[], buckets={}, bytes=0, end=None,
+                number=header.section, header=found, reader=Reader(found), rows=0, chunks={}, next_chunk=0, buckets={}, bytes=0, end=None,
                 whole=begins, day=None, held={},
             )
             self.sections[header.section] = section
@@ -299,7 +300,7 @@ class SetCheck:
 
     def chunk(self, check, header, payload, section):
         found, columns = section.reader.columns(payload)
-        due = (len(section.chunks), section.rows)
+        due = (section.next_chunk, section.rows)
         if (found.chunk, found.first_row) != due and section.whole:
             section.whole = False
             check.say(header.place, f"chunk {found.chunk} from row {found.first_row} where {due[0]} from {due[1]} is due")
@@ -311,13 +312,13 @@ class SetCheck:
         self.chunks += 1
         section.rows = found.first_row + found.rows
         dated = [piece for piece in computed if piece.day is not None]
-        section.chunks += [None] * (found.chunk - len(section.chunks))
-        section.chunks.append(SimpleNamespace(
+        section.next_chunk = found.chunk + 1
+        section.chunks[found.chunk] = SimpleNamespace(
             volume=header.volume, block=header.block, offset=header.offset - check.volume.start, bytes=header.length,
             first_row=found.first_row, rows=found.rows, first=min((piece.first for piece in dated), default=0),
             stop=max((piece.stop for piece in dated), default=0),
             undated=sum(piece.rows for piece in computed if piece.day is None),
-        ))
+        )
         if section.header.ordered:
             days = section.reader.days
             if days != sorted(days) or (days and section.day is not None and days[0] < section.day):
@@ -359,8 +360,9 @@ class SetCheck:
         for name, value in computed.items():
             if getattr(end, name) != value:
                 raise Refused(f"{name}: {getattr(end, name)} is said, {value} was found")
+        undo = label is not None and label.purpose == 1
         for bucket in section.buckets.values():
-            in_last = bucket.chunk == len(section.chunks) - 1
+            in_last = bucket.chunk == section.next_chunk - 1 and not undo
             if bucket.last == 2 or (in_last and bucket.last != 1):
                 raise Refused(f"the last piece of {bucket_name(bucket)} is marked {bucket.last}")
         if label is None:
@@ -368,7 +370,8 @@ class SetCheck:
         if not label.incremental:
             if end.held != end.envelope:
                 raise Refused("the envelope of a full set is not its held ranges")
-            held_of_full(section, end)
+            if not undo:
+                held_of_full(section, end)
         for acd in sorted(section.held, key=acd_key):
             for start, stop in section.held[acd]:
                 if not in_ranges(end.held, acd, start, stop):
