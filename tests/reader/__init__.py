@@ -16,6 +16,7 @@ everything else is in the standard library.
     sets        which volumes there are and which belong together
     verify      everything that can be checked, checked
     catalog     the catalog against what was read
+    chain       what the members of a chain say of each other
     listing     what is on the volumes, read from the end where that goes
-    dump        all rows as text
+    dump        all rows as text, in the form of `values`
 """

@@ -14,7 +14,7 @@ import os
 import sys
 
 from . import zstd
-from .catalog import check_chain
+from .chain import check_chains
 from .dump import Dump
 from .listing import list_set
 from .notation import Refused, Unknown
@@ -58,7 +58,7 @@ def verify(sets, size, idle):
             f"set {group.set_id.hex()} {label}: {len(group.volumes)} volumes, {len(check.sections)} sections, "
             f"{check.chunks} chunks, {check.rows} rows: {'damaged' if check.problems else 'sound'}"
         )
-    chain_problems, copies = check_chain(checks)
+    chain_problems, copies = check_chains(checks)
     problems += chain_problems
     if copies:
         print(f"{copies} unwritten buckets found on older members")

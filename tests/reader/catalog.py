@@ -129,42 +129,4 @@ def check_section(check, number, listed, chunks, buckets):
             said, due = getattr(entry, name), getattr(bucket, name)
             need(said == due, f"{bucket_name(entry)}: {name} {said}, read were {due}")
         need(int.from_bytes(entry.digest, "little") == bucket.digest, f"{bucket_name(entry)}: the digest is another")
-    section.unwritten = [bucket for bucket in buckets if not bucket.pieces]
-
-
-def check_chain(checks):
-    """Each bucket that an incremental set left unwritten, against the older members that were read with it.
-
-    Gives lines for people, and how many such buckets were found on an older member.
-    """
-    problems, found = [], 0
-    by_chain = {}
-    for check in checks:
-        if check.group.label is not None:
-            by_chain.setdefault(check.group.label.chain, []).append(check)
-    for members in by_chain.values():
-        members.sort(key=lambda check: check.group.label.sequence)
-        sequences = [check.group.label.sequence for check in members]
-        if sequences != list(range(len(members))):
-            continue
-        for at, child in enumerate(members):
-            if at and child.group.label.parent_set != members[at - 1].group.set_id:
-                problems.append(f"set {child.group.set_id.hex()}: its parent is not the member before it")
-            for section in child.sections.values():
-                for bucket in getattr(section, "unwritten", []):
-                    if any(has_copy(older, section.header.table, bucket) for older in members[:at]):
-                        found += 1
-                    else:
-                        problems.append(
-                            f"set {child.group.set_id.hex()}: {section.header.table}: {bucket_name(bucket)} is unwritten, "
-                            "and no older member has it with these rows and this digest"
-                        )
-    return problems, found
-
-
-def has_copy(older, table, bucket):
-    for section in older.sections.values():
-        copy = section.buckets.get(bucket_key(bucket)) if section.header.table == table else None
-        if copy is not None and (copy.rows, copy.digest) == (bucket.rows, int.from_bytes(bucket.digest, "little")):
-            return True
-    return False
+    section.listed = dict(zip(keys, buckets))

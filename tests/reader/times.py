@@ -51,6 +51,15 @@ def date_of_day(day):
     return datetime.date.fromordinal(day + EPOCH)
 
 
+def month_end(day):
+    """The instant at which the calendar month of a day ends."""
+    first = date_of_day(day).replace(day=1)
+    following = datetime.date.max.toordinal() + 1
+    if first < datetime.date(9999, 12, 1):
+        following = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1).toordinal()
+    return (following - EPOCH) * DAY
+
+
 def show(instant):
     """An instant for people."""
     day, second = divmod(instant, DAY)
@@ -117,12 +126,7 @@ class Clock:
         if grain == WEEKLY:
             stop = start + 7 * DAY
         elif grain == MONTHLY:
-            first = date_of_day(day).replace(day=1)
-            start = (first.toordinal() - EPOCH) * DAY
-            following = datetime.date.max.toordinal() + 1
-            if first < datetime.date(9999, 12, 1):
-                following = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1).toordinal()
-            stop = (following - EPOCH) * DAY
+            start, stop = (day - date_of_day(day).day + 1) * DAY, month_end(day)
         elif grain in (INTERVAL, EVENT):
             start += second
             stop = start + {1: 60, 2: DAY}.get(self.header.clock.kind, 1)
