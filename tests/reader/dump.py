@@ -40,7 +40,7 @@ class Dump:
             stop = after.predecessor.last_block if after is not None and after.volume == volume.volume + 1 else None
             for item in volume.scan():
                 if item[0] == "lost":
-                    self.problems.append(f"{volume.place}: bytes {item[1]} to {item[1] + item[2]}: {item[3]}")
+                    self.problems.append(volume.lost(item))
                     continue
                 _, header, payload = item
                 if header.kind not in blocks.IN_SECTION or (stop is not None and header.block > stop):

@@ -53,7 +53,7 @@ def from_scan(group, problems):
     for volume in group.volumes:
         for item in volume.scan():
             if item[0] == "lost":
-                problems.append(f"{volume.place}: bytes {item[1]} to {item[1] + item[2]}: {item[3]}")
+                problems.append(volume.lost(item))
                 continue
             _, header, payload = item
             section = sections.get(header.section)

@@ -14,6 +14,8 @@ TYPES = (
     "blob", "any",
 )
 NULL = (3, b"\xd0")
+# Where values of these types are equal they are the same: not so 1 and 1.0, 0.0 and -0.0, a text and a blob.
+ALIKE = {int, bytes, type(None)}
 NAN = bytes.fromhex("D1000000000000F87F")
 NUMERAL = re.compile(rb"(-?)(\d+)(?:\.(\d+))?")
 CLOCK_TIME = re.compile(rb"(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?")
@@ -141,22 +143,16 @@ ITEMS = {
 
 
 def column_items(logical, values):
-    """Classes and bytes of a column's values. Equal numbers and equal texts are worked out once."""
+    """Classes and bytes of a column's values."""
     item = ITEMS.get(logical)
     if item is None:
         raise Refused(f"logical type {logical} is not known: no digest can be computed")
-    memo, classes, data = {None: NULL}, bytearray(), []
-    for value in values:
-        kind = type(value)
-        if kind is int or kind is bytes or value is None:
-            found = memo.get(value)
-            if found is None:
-                found = memo[value] = item(value)
-        else:
-            found = item(value)
-        classes.append(found[0])
-        data.append(found[1])
-    return classes, data
+    if set(map(type, values)) <= ALIKE:
+        made = {value: NULL if value is None else item(value) for value in set(values)}
+        found = list(map(made.__getitem__, values))
+    else:
+        found = [NULL if value is None else item(value) for value in values]
+    return bytes(pair[0] for pair in found), [pair[1] for pair in found]
 
 
 def canonical_rows(logical, columns, rows):

@@ -21,6 +21,7 @@ class Volume:
     def __init__(self, path, data, start, stop):
         self.path, self.data, self.start, self.stop = path, data, start, stop
         self.label = self.problem = None
+        self.stray = 0  # bytes behind it in its file that are neither zeros nor a volume
         self.set_id, self.volume = identity(data, start, stop)
         self.place = path if start == 0 else f"{path} from byte {start}"
         try:
@@ -37,7 +38,15 @@ class Volume:
             raise Unknown(unknown_features(self.label))
 
     def scan(self):
-        return scan(self.data, self.start, self.stop)
+        """The forward scan (5.6), and what lies behind the end mark and should not."""
+        yield from scan(self.data, self.start, self.stop)
+        if self.stray:
+            yield "lost", self.stop, self.stray, "bytes that are neither zeros nor a volume"
+
+    def lost(self, item):
+        """A line for people about a stretch that the scan lost."""
+        _, at, count, why = item
+        return f"{self.place}: bytes {at - self.start} to {at - self.start + count}: {why}"
 
     def end_mark(self):
         """The end mark, read from the end (5.6), or None."""
@@ -98,7 +107,13 @@ def split(path, data):
     """The volumes that lie in the bytes one after the other, and how many zeros lie between and behind them."""
     found, idle, at = [], 0, 0
     while at < len(data):
-        whole = Volume(path, data, at, len(data))
+        try:
+            whole = Volume(path, data, at, len(data))
+        except Damaged:
+            if not found:
+                raise
+            found[-1].stray = len(data) - at
+            break
         stop = len(data)
         if whole.end_mark() is None:
             for item in scan(data, at, len(data)):

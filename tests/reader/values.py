@@ -10,6 +10,7 @@
 
 import struct
 
+from .rows import ALIKE
 from .times import Blob
 
 ESCAPES = [chr(byte) if 0x20 <= byte <= 0x7E else f"\\x{byte:02x}" for byte in range(256)]
@@ -42,16 +43,9 @@ def lines(columns, rows):
     """One line for each row of a chunk: its values with commas between them."""
     shown = []
     for column in columns:
-        memo = {}
-        made = []
-        for item in column:
-            kind = type(item)
-            if kind is float or kind is Blob:
-                made.append(value(item))
-                continue
-            found = memo.get(item)
-            if found is None:
-                found = memo[item] = value(item)
-            made.append(found)
-        shown.append(made)
+        if set(map(type, column)) <= ALIKE:
+            made = {item: value(item) for item in set(column)}
+            shown.append(map(made.__getitem__, column))
+        else:
+            shown.append(map(value, column))
     return [",".join(row) for row in zip(*shown)] if shown else [""] * rows

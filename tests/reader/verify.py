@@ -220,7 +220,7 @@ class SetCheck:
     def lost(self, check, item):
         check.lost = True
         self.lost_bytes += item[2]
-        check.say(f"bytes {item[1] - check.volume.start} to {item[1] - check.volume.start + item[2]}", item[3])
+        self.problem(check.volume.lost(item))
 
     def metadata(self, check, header, payload):
         """The records of index and end mark."""

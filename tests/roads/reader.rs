@@ -312,6 +312,8 @@ fn what_is_cut_off_missing_or_no_volume_is_told_apart() {
     let last = &volumes[2];
     let Some((status, said)) = verify_with(2, &last[..last.len() - 192]) else { return };
     assert!(status == Some(1) && said.contains("cut off"), "{status:?} {said}");
+    let (status, said) = verify_with(2, &[last, &b"more"[..]].concat()).unwrap();
+    assert!(status == Some(1) && said.contains("neither zeros nor a volume"), "{status:?} {said}");
     let (status, said) = verify_with(2, &volumes[1]).unwrap();
     assert!(status == Some(1) && said.contains("volume 3 is not given"), "{status:?} {said}");
     let (status, said) = verify_with(1, b"no volume").unwrap();
