@@ -267,13 +267,14 @@ class SetCheck:
         else:
             due = max(self.sections, default=0) + 1
             if not self.gap and (self.open is not None or header.section != due):
-                raise Refused(f"a new section where {f'{self.open.number} is open' if self.open else f'{due} is due'}")
+                state = f"{due} is due" if self.open is None else f"{self.open.number} is open"
+                raise Refused(f"a new section where {state}")
             begins = found.first_row == found.first_chunk == 0
             if not begins and not self.gap:
                 raise Refused("a section that begins with later rows")
             section = SimpleNamespace(
-                number=header.section, header=found, reader=Reader(found), rows=0, chunks={}, next_chunk=0, buckets={}, bytes=0, end=None,
-                whole=begins, day=None, held={},
+                number=header.section, header=found, reader=Reader(found), rows=0, chunks={}, next_chunk=0, buckets={},
+                bytes=0, end=None, whole=begins, day=None, held={},
             )
             self.sections[header.section] = section
         section.whole = section.whole and not self.gap
