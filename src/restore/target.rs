@@ -332,14 +332,17 @@ impl<'a> Contents<'a> {
     ) -> Result<(), StoreError> {
         self.hash(batch)?;
         self.hash_by_section(batch, when)?;
+        // Added together: one by one, in whatever order they come, they would be sorted as often.
+        let mut held = Vec::new();
         for (((row, key), own), hash) in when.iter().zip(keys).zip(&self.hashes).zip(&self.section_hashes) {
             after.left = after.left.saturating_add(u64::from(unit.fate(row) == Fate::Goes && !unit.inserts(row)));
             if unit.holds(row) {
-                after.keys.add_run(*key, *key);
+                held.push(*key);
                 after.own.add(*own);
                 after.by_bucket.entry(bucket(row)).or_default().add(*hash);
             }
         }
+        after.keys.add_keys(&held);
         Ok(())
     }
 

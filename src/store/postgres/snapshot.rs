@@ -23,7 +23,7 @@ const READ: &str = "read the table";
 const LOOK: &str = "look at the table";
 /// A snapshot for everything that is read; rows come in the order in which they lie.
 const TRANSACTION: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-                           SET LOCAL synchronize_seqscans = off; SET LOCAL max_parallel_workers_per_gather = 0";
+                           SET LOCAL synchronize_seqscans = off";
 
 /// The snapshot; its transactions end when it is dropped.
 ///
