@@ -249,7 +249,7 @@ fn one_acd_an_undo_set_and_a_file_tree_are_read_alike() {
     std::fs::write(source.path().join("folder/big"), noise(3 << 20)).unwrap();
     std::fs::write(source.path().join("folder/none"), "").unwrap();
     backup_trees(vec![tree(source.path())], &device, backup_options(3));
-    compare(folder_of(&device).path(), 3, 200);
+    compare(folder_of(&device).path(), 3, 150);
 }
 
 /// The blocks of a volume: kind, first byte, payload bytes and length.
