@@ -346,6 +346,59 @@ fn walk(folder: &std::path::Path) -> Vec<PathBuf> {
 }
 
 #[test]
+fn a_wrong_tape_is_never_restored_in_place_of_the_right_one() {
+    let mut drive = three_tapes();
+    drive.centre.run("UPDATE hsplit SET acdcalls = acdcalls + 1");
+    let url = drive.url();
+    fs::write(drive.place("drive.tap"), "").unwrap();
+    super::commands::run(&["backup", "--database", &url, "--to", &drive.name()], 0);
+    fs::rename(drive.place("drive.tap"), drive.tape(7)).unwrap();
+    drive.centre.run("UPDATE hsplit SET acdcalls = -1");
+    let (ruined, name, to) = (drive.centre.rows("hsplit"), drive.name(), drive.place("to").display().to_string());
+    let database = ["restore", "--from", &name, "--database", &url, "--yes", "--no-undo"];
+    let whole = [&database[..], &["--partial"]].concat();
+    for (arguments, end) in
+        [(&database[..], NEEDED), (&whole, WANTED), (&["restore", "--from", &name, "--files-to", &to], NEEDED)]
+    {
+        drive.put(1);
+        let mut terminal = drive.start(arguments);
+        assert_eq!(wanted(&terminal.shows(end)), None);
+        drive.put(7);
+        terminal.types("\n");
+        let said = terminal.shows(end);
+        assert!(said.contains("drive.tap holds ") && wanted(&said).is_none(), "{said}");
+        terminal.types("q\n");
+        let (said, status) = terminal.ends();
+        assert_eq!(status.code(), Some(5), "{said}");
+        assert!(said.contains("nobody brings it") && said.contains("nor is the tape in "), "{said}");
+        assert!(drive.centre.rows("hsplit") == ruined && !drive.place("to").exists(), "{said}");
+    }
+    // The first tape in the drive again is what there is, and less than is wanted.
+    drive.put(1);
+    let mut terminal = drive.start(&database);
+    terminal.shows(NEEDED);
+    terminal.types("q\n");
+    let (said, status) = terminal.ends();
+    assert!(status.code() == Some(5) && said.contains("--partial"), "{said}");
+    assert!(drive.centre.rows("hsplit") == ruined, "{said}");
+}
+
+#[test]
+fn a_folder_that_was_named_by_mistake_is_not_the_drive_from_then_on() {
+    let mut drive = three_tapes();
+    drive.put(1);
+    let mut terminal = drive.start(&["check", &drive.name(), "--verify"]);
+    terminal.shows(WANTED);
+    terminal.types(&format!("{}\n", drive.place("").display()));
+    let said = terminal.shows(WANTED);
+    assert!(said.contains(" holds no volume") && said.contains("drive.tap and press Enter"), "{said}");
+    terminal.types("q\n");
+    let (said, status) = terminal.ends();
+    assert_eq!(status.code(), Some(5), "{said}");
+    assert!(said.contains("volume 3 is not here") || said.contains("-F-01"), "{said}");
+}
+
+#[test]
 fn a_restore_that_was_stopped_goes_on_in_one_drive() {
     use intervault::base::monitor::{Monitor, Task};
     use intervault::device::joined::JoinedDevice;

@@ -148,5 +148,24 @@ fn volumes_of_other_work_are_not_listed_once_that_is_settled() {
     drive.put_in(Arc::new(one)).unwrap();
     assert_eq!(drive.list().unwrap(), ["a.ivv"]);
     drive.settle(false);
-    assert!(drive.has_seen("b.ivv") && !drive.is_here("b.ivv"));
+    assert!(drive.has_seen("a.ivv") && !drive.is_here("b.ivv") && drive.is_accepted());
+}
+
+#[test]
+fn a_medium_that_was_only_looked_at_is_not_accepted() {
+    let (one, two) = (MemoryDevice::named("drive"), MemoryDevice::named("drive"));
+    one.insert("a.ivv", vec![1]);
+    two.insert("a.ivv", vec![2, 2]);
+    let drive = InTurnDevice::new(Arc::new(one.clone()), std::env::temp_dir()).unwrap();
+    assert!(drive.is_accepted());
+    drive.take_out();
+    assert!(!drive.is_accepted(), "the drive is empty");
+    // A volume of the same name, and another one.
+    drive.put_in(Arc::new(two.clone())).unwrap();
+    assert!(!drive.is_accepted());
+    drive.accept();
+    drive.put_in(Arc::new(one)).unwrap();
+    assert!(drive.is_accepted());
+    drive.put_in(Arc::new(two)).unwrap();
+    assert!(drive.is_accepted());
 }

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 /// # Errors
 /// There is nothing to look at. What is wrong with the volumes is in the answer and in the exit status.
 pub fn run(options: &CheckOptions, config: &Config, job: &Job, output: &Output) -> Result<Exit, Failure> {
-    let turns = Turns::open(&options.devices, config, output)?;
+    let turns = Turns::open(&options.devices, true, config, output)?;
     let proves = options.work == CheckWork::Verify;
     if proves {
         turns.gather(Of::Set(options.set.as_deref()))?;

@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 /// What happens where nobody brings what is wanted.
 const GO_ON: &str = "go on without it";
+const END: &str = "end here";
 
 /// Which sets are wanted.
 #[derive(Clone, Copy)]
@@ -74,16 +75,24 @@ pub(in crate::cli) struct Turns<'o> {
     given_up: RefCell<Vec<SetId>>,
     /// Names of volumes that nobody brought.
     given_up_volumes: RefCell<Vec<String>>,
+    /// Whether what the volumes at hand have is worth while without the rest.
+    partial: bool,
     config: &'o Config,
     output: &'o Output,
 }
 
 impl<'o> Turns<'o> {
-    /// Opens devices. The first tape among them is one that can be changed, if somebody is there to do it.
+    /// Opens devices. The first tape among them is one that can be changed, if somebody is there to do it. `partial`: whether the
+    /// work goes on without a tape that nobody brings.
     ///
     /// # Errors
     /// As [`open::all_volumes`].
-    pub(super) fn open(devices: &[DevicePath], config: &'o Config, output: &'o Output) -> Result<Turns<'o>, Failure> {
+    pub(super) fn open(
+        devices: &[DevicePath],
+        partial: bool,
+        config: &'o Config,
+        output: &'o Output,
+    ) -> Result<Turns<'o>, Failure> {
         let is_tape = |device: &&DevicePath| matches!(device, DevicePath::Tape(_));
         let tape = devices.iter().find(is_tape).filter(|_| prompt::answers(output));
         let turns = |device, drive, last| Turns {
@@ -93,6 +102,7 @@ impl<'o> Turns<'o> {
             catalogs: RefCell::default(),
             given_up: RefCell::default(),
             given_up_volumes: RefCell::default(),
+            partial,
             config,
             output,
         };
@@ -114,10 +124,10 @@ impl<'o> Turns<'o> {
     }
 
     /// Has the catalogs of sets brought, as far as they are on tapes. A set for which nobody brings one is listed by what is in
-    /// the drive.
+    /// the drive, if the work goes on without.
     ///
     /// # Errors
-    /// A device fails.
+    /// A device fails; nobody brings what the work does not go on without, or not even what it began with (exit status 5).
     pub(super) fn gather(&self, of: Of<'_>) -> Result<(), Failure> {
         let Some(drive) = &self.drive else { return Ok(()) };
         drive.settle(false);
@@ -128,12 +138,36 @@ impl<'o> Turns<'o> {
                 (None, Some(set)) => self.member(drive, set)?,
                 (None, None) => break,
             };
-            brought.map_or_else(|set| self.given_up.borrow_mut().push(set), |()| ());
+            if let Err((set, what)) = brought {
+                self.without(drive, &what)?;
+                self.given_up.borrow_mut().push(set);
+            }
         }
         let known = self.catalogs.borrow().volumes();
         known.into_iter().filter(|volume| drive.has_seen(&volume.name)).for_each(|volume| drive.expect(volume));
         drive.settle(true);
         Ok(())
+    }
+
+    /// Goes on without what nobody brings, if the work is worth while then.
+    fn without(&self, drive: &InTurnDevice, what: &str) -> Result<(), Failure> {
+        let wanted = format!("{what}, is wanted, and nobody brings it");
+        if !drive.is_accepted() {
+            let place = self.last.borrow();
+            let wanted = format!("{wanted}; nor is the tape in {place} any more that was there before");
+            return Err(Error::wanted(wanted, "nothing was changed by this; put that tape in, and begin again").into());
+        }
+        if self.partial {
+            return Ok(());
+        }
+        let advice =
+            "nothing was changed by this; name another set with --set, or restore what this tape has with --partial";
+        Err(Error::wanted(wanted, advice).into())
+    }
+
+    /// What is offered to somebody who has not what is wanted.
+    const fn end(&self) -> &'static str {
+        if self.partial { GO_ON } else { END }
     }
 
     /// Keeps what is small of the volumes in the drive: labels, end marks, catalogs.
@@ -159,8 +193,8 @@ impl<'o> Turns<'o> {
         sets.iter().find(|set| !seen(set) && !given_up.contains(set)).copied()
     }
 
-    /// Has the volume brought that has what is missing of a catalog; gives the set back if nobody does.
-    fn catalog(&self, drive: &InTurnDevice, sought: &Sought) -> Result<Result<(), SetId>, Failure> {
+    /// Has the volume brought that has what is missing of a catalog; gives back of which set, and what, if nobody does.
+    fn catalog(&self, drive: &InTurnDevice, sought: &Sought) -> Result<Result<(), (SetId, String)>, Failure> {
         let (label, set) = (&sought.label.label, sought.label.set());
         let what = match sought.number {
             Some(number) => {
@@ -170,19 +204,19 @@ impl<'o> Turns<'o> {
             None => format!("the last volume of {label} (set {}), whose catalog says what is where", short(set)),
         };
         let is = |name: &String| is_sought(drive, name, sought);
-        let brought = self.bring(drive, &what, GO_ON, &|drive| drive.here().iter().any(is))?;
-        Ok(if brought { Ok(()) } else { Err(set) })
+        let brought = self.bring(drive, &what, self.end(), &|drive| drive.here().iter().any(is))?;
+        Ok(if brought { Ok(()) } else { Err((set, what)) })
     }
 
     /// Has the end of a set brought of which nothing but its id is known.
-    fn member(&self, drive: &InTurnDevice, set: SetId) -> Result<Result<(), SetId>, Failure> {
+    fn member(&self, drive: &InTurnDevice, set: SetId) -> Result<Result<(), (SetId, String)>, Failure> {
         let what = format!("the last volume of set {set}");
         let is = |name: &String| {
             let volume = drive.open(name).map_err(VolumeError::from).and_then(|from| Volume::open(from, name));
             volume.is_ok_and(|volume| volume.label().set() == set)
         };
-        let brought = self.bring(drive, &what, GO_ON, &|drive| drive.here().iter().any(is))?;
-        Ok(if brought { Ok(()) } else { Err(set) })
+        let brought = self.bring(drive, &what, self.end(), &|drive| drive.here().iter().any(is))?;
+        Ok(if brought { Ok(()) } else { Err((set, what)) })
     }
 
     /// Has the members of a chain brought that it names and that were not seen; whether sets are to be listed again.
@@ -223,11 +257,11 @@ impl<'o> Turns<'o> {
     }
 
     /// Has the tapes brought of which something was wanted since the sets were listed, and keeps it; whether all is to be done
-    /// again, now with what was wanted. `partial`: whether that is worth while without a tape that nobody brings.
+    /// again, now with what was wanted.
     ///
     /// # Errors
     /// Nobody brings a tape (exit status 5); there is no room for what is kept.
-    pub(super) fn fetch(&self, partial: bool) -> Result<bool, Failure> {
+    pub(super) fn fetch(&self) -> Result<bool, Failure> {
         let Some(drive) = &self.drive else { return Ok(false) };
         let all = drive.wanted();
         if all.is_empty() {
@@ -250,12 +284,11 @@ impl<'o> Turns<'o> {
             let wanted = drive.wanted();
             let Some((first, _)) = wanted.first() else { return Ok(true) };
             let what = format!("volume {}, {} (set {})", first.number, first.label, first.set);
-            let end = if partial { GO_ON } else { "end here" };
             let here = |drive: &InTurnDevice| wanted.iter().any(|(volume, _)| drive.is_here(&volume.name));
-            if self.bring(drive, &what, end, &here)? {
+            if self.bring(drive, &what, self.end(), &here)? {
                 self.look(drive)?;
                 drive.copy().map_err(full)?;
-            } else if partial {
+            } else if self.partial {
                 drive.forget(&first.name);
                 self.given_up_volumes.borrow_mut().push(first.name.clone());
             } else {
@@ -312,7 +345,8 @@ impl<'o> Turns<'o> {
         self.bring(drive, &what, GO_ON, &|drive| names.iter().any(|name| drive.is_here(name)))
     }
 
-    /// Asks for a tape until one comes that will do; false if none comes. One that will not do is named.
+    /// Asks for a tape until one comes that will do; false if none comes. One that will not do is named, and nothing else made of
+    /// it.
     fn bring(
         &self,
         drive: &InTurnDevice,
@@ -340,23 +374,21 @@ impl<'o> Turns<'o> {
                 Ok(device)
             });
             match put_in {
-                Ok(device) => {
+                Ok(device) if fits(drive) => {
+                    drive.accept();
                     *self.last.borrow_mut() = device;
-                    if fits(drive) {
-                        return Ok(true);
-                    }
-                    reason = held(drive, &self.last.borrow());
+                    return Ok(true);
                 }
+                Ok(device) => reason = held(drive, &device),
                 Err(why) => reason = why,
             }
         }
     }
 
-    /// Nobody brings another tape: that which is in the drive is read again, if it can be.
+    /// Nobody brings another tape: that which is in the drive is read again, if it can be and is one that was wanted before.
     fn open_last(&self, drive: &InTurnDevice) {
-        if let Ok(opened) = open::volumes(&self.last.borrow())
-            && drive.put_in(Arc::from(opened)).is_err()
-        {
+        let opened = open::volumes(&self.last.borrow()).map(|opened| drive.put_in(Arc::from(opened)));
+        if !matches!(opened, Ok(Ok(()))) || !drive.is_accepted() {
             drive.take_out();
         }
     }
