@@ -4,6 +4,7 @@
 use super::cache::Cache;
 use super::drive::{Drive, RECORD_MAX};
 use super::image::{ImageDrive, RECORDS_AFTER_WARNING};
+use crate::device::directory::refuse_below_dev;
 use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::name::{VOLUME_SUFFIX, partial_name};
 use crate::device::traits::{Device, NewVolume, RECORD_BYTES, VolumeSink, VolumeSource};
@@ -114,8 +115,11 @@ impl TapeDevice {
     /// is gone again with the device.
     ///
     /// # Errors
-    /// As [`TapeDevice::open`]; the image cannot be made.
+    /// As [`TapeDevice::open`]; the image cannot be made, or would be made among the system's devices, where a drive was meant.
     pub fn for_writing(path: &Path, namer: Namer, capacity: Option<u64>) -> Result<TapeDevice, DeviceError> {
+        if !path.exists() {
+            refuse_below_dev("open", path)?;
+        }
         let made = match fs::File::options().write(true).create_new(true).open(path) {
             Ok(_) => true,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
