@@ -167,10 +167,12 @@ impl InTurnDevice {
         self.state().accepted.iter().any(|medium| medium.contains_key(name))
     }
 
-    /// Whether a volume is listed wherever it is.
+    /// Whether a volume is one of those that the work goes on with, wherever it is.
     #[must_use]
-    pub fn is_expected(&self, name: &str) -> bool {
-        self.state().expected.contains_key(name)
+    pub fn has(&self, name: &str) -> bool {
+        let state = self.state();
+        let settled = state.settled.as_ref().is_some_and(|settled| settled.contains(name));
+        settled || state.expected.contains_key(name) || state.settled.is_none() && state.here.contains_key(name)
     }
 
     /// From now on lists a volume wherever it is.

@@ -7,7 +7,7 @@ use super::name::{label_of_volume, short_id};
 use super::reader::Volume;
 use super::set::{SetReader, expected_name};
 use crate::device::in_turn::Elsewhere;
-use crate::device::name::finished_name;
+use crate::device::name::{finished_name, own_name};
 use crate::device::traits::Device;
 use crate::format::block::SetId;
 use crate::format::label::LabelRecord;
@@ -98,7 +98,7 @@ impl Catalogs {
         if !partial {
             known.last = known.last.or_else(|| volume.end().filter(|end| end.set_complete).map(|_| label.volume));
             let place = Elsewhere {
-                name: volume.name().to_owned(),
+                name: own_name(volume.name()).to_owned(),
                 set: short_id(label.set()),
                 label: label.label.clone(),
                 number: label.volume,

@@ -399,6 +399,40 @@ fn a_folder_that_was_named_by_mistake_is_not_the_drive_from_then_on() {
 }
 
 #[test]
+fn a_volume_that_a_folder_has_too_is_read_there() {
+    let mut drive = three_tapes();
+    let (truth, folder) = (drive.centre.rows("hsplit"), drive.place("copies"));
+    // A copy of volume 1, under its name.
+    let first = format!("tape:{}", drive.tape(1).display());
+    let listed = json(&["check", &first], 5);
+    let (label, set) = (listed["sets"][0]["label"].as_str().unwrap(), listed["sets"][0]["set"].as_str().unwrap());
+    let name = format!("{label}.{}.ivv", &set[..8]);
+    fs::create_dir(&folder).unwrap();
+    {
+        use intervault::device::{tape::TapeDevice, traits::Device};
+        let tape = TapeDevice::open(&drive.tape(1), intervault::volume::stream::ON_TAPE, false, None).unwrap();
+        let source = tape.open(&name).unwrap();
+        let mut bytes = vec![0; source.len() as usize];
+        source.read_at(0, &mut bytes).unwrap();
+        fs::write(folder.join(&name), bytes).unwrap();
+    }
+    let folder = folder.display().to_string();
+    for (first, questions) in [(1, vec![None, Some(2), Some(3)]), (3, vec![Some(2), Some(3)])] {
+        for named in [[drive.name(), folder.clone()], [folder.clone(), drive.name()]] {
+            drive.put(first);
+            let mut terminal = drive.start(&["check", &named[0], &named[1], "--verify"]);
+            let (asked, said, status) = drive.serve(&mut terminal);
+            assert_eq!((&asked, status), (&questions, Some(0)), "{said}");
+            assert!(!said.contains("damage"), "{said}");
+        }
+    }
+    drive.centre.run("UPDATE hsplit SET acdcalls = -1");
+    let (asked, said, status) = drive.restore(3, &["--from", &folder]);
+    assert_eq!((asked, status), (vec![Some(2), Some(3)], Some(0)), "{said}");
+    assert!(drive.centre.rows("hsplit") == truth, "{said}");
+}
+
+#[test]
 fn a_restore_that_was_stopped_goes_on_in_one_drive() {
     use intervault::base::monitor::{Monitor, Task};
     use intervault::device::joined::JoinedDevice;

@@ -14,7 +14,7 @@ use crate::cli::prompt::{self, Medium};
 use crate::cli::render::text::{bytes, counted};
 use crate::device::in_turn::InTurnDevice;
 use crate::device::joined::JoinedDevice;
-use crate::device::name::finished_name;
+use crate::device::name::{finished_name, split_place};
 use crate::device::traits::Device;
 use crate::error::Error;
 use crate::format::block::SetId;
@@ -110,7 +110,8 @@ impl<'o> Turns<'o> {
         let drive = InTurnDevice::new(open::volumes(tape)?.into(), std::env::temp_dir())?;
         let others = devices.iter().filter(|device| *device != tape).map(open::volumes);
         let drives = std::iter::once(Ok(Box::new(drive.clone()) as Box<dyn Device>));
-        Ok(turns(JoinedDevice::new(drives.chain(others).collect::<Result<_, Failure>>()?), Some(drive), tape.clone()))
+        // What another device has too is read there: a tape that is gone is wanted only for what no other copy gives.
+        Ok(turns(JoinedDevice::new(others.chain(drives).collect::<Result<_, Failure>>()?), Some(drive), tape.clone()))
     }
 
     /// Whether there is a drive whose tape can be changed.
@@ -308,9 +309,11 @@ impl<'o> Turns<'o> {
 
     /// The name of a copy of a volume that can be read now.
     fn at_hand(&self, set: &SetReader<'_>, number: u32) -> Option<String> {
-        let elsewhere =
-            |name: &String| self.drive.as_ref().is_some_and(|drive| drive.is_expected(name) && !drive.is_here(name));
-        set.copies(number).into_iter().find(|name| !elsewhere(name))
+        let is_here = |name: &str| {
+            let drive = self.drive.as_ref();
+            drive.and_then(|drive| in_drive(drive, name).map(|own| drive.is_here(own))).unwrap_or(true)
+        };
+        set.copies(number).into_iter().find(|name| is_here(name))
     }
 
     /// Verifies a set, and has its tapes brought one after the other; `None` where all of it is at hand.
@@ -320,17 +323,18 @@ impl<'o> Turns<'o> {
         let verified = verify_in_turn(
             set,
             &mut |left| {
-                if let Some(number) = left.iter().find(|number| self.at_hand(set, **number).is_some()) {
-                    return Some(*number);
+                let at_hand = |number: &u32| self.at_hand(set, *number).map(|name| (*number, name));
+                if let Some(found) = left.iter().find_map(at_hand) {
+                    return Some(found);
                 }
-                let number = *left.first().filter(|_| failed.is_none())?;
-                let brought = self.volume(drive, set, number);
-                brought
-                    .unwrap_or_else(|failure| {
+                let number = left.first().filter(|_| failed.is_none())?;
+                match self.volume(drive, set, *number) {
+                    Ok(brought) => at_hand(number).filter(|_| brought),
+                    Err(failure) => {
                         failed = Some(failure);
-                        false
-                    })
-                    .then_some(number)
+                        None
+                    }
+                }
             },
             monitor,
         );
@@ -342,7 +346,8 @@ impl<'o> Turns<'o> {
         let names = set.copies(number);
         let label = label_of_volume(&set.label().label, number);
         let what = format!("volume {number}, {label} (set {})", short(set.set_id()));
-        self.bring(drive, &what, GO_ON, &|drive| names.iter().any(|name| drive.is_here(name)))
+        let is_here = |name: &String| in_drive(drive, name).is_some_and(|own| drive.is_here(own));
+        self.bring(drive, &what, GO_ON, &|_| names.iter().any(is_here))
     }
 
     /// Asks for a tape until one comes that will do; false if none comes. One that will not do is named, and nothing else made of
@@ -391,6 +396,14 @@ impl<'o> Turns<'o> {
         if !matches!(opened, Ok(Ok(()))) || !drive.is_accepted() {
             drive.take_out();
         }
+    }
+}
+
+/// The name that a volume has in the drive, if it is one of those there; names in sets may have their place before them.
+fn in_drive<'n>(drive: &InTurnDevice, name: &'n str) -> Option<&'n str> {
+    match split_place(name) {
+        Some((place, own)) => Some(own).filter(|_| place == drive.place()),
+        None => Some(name).filter(|name| drive.has(name)),
     }
 }
 
