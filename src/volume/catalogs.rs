@@ -130,11 +130,20 @@ impl Catalogs {
         None
     }
 
-    /// The volumes that were looked at of sets whose catalogs can be read.
+    /// The volumes that were looked at of sets whose catalogs can be read. Without a catalog a set is what lies at hand of it.
     #[must_use]
     pub fn volumes(&self) -> Vec<Elsewhere> {
-        let listed = self.sets.iter().filter(|(set, known)| known.last.is_some() && self.sought(**set).is_none());
-        listed.flat_map(|(_, known)| known.volumes.values().map(|(_, place)| place.clone())).collect()
+        let listed = self.sets.values().filter(|known| known.is_listed());
+        listed.flat_map(|known| known.volumes.values().map(|(_, place)| place.clone())).collect()
+    }
+}
+
+impl Known {
+    /// Whether all of the catalog was looked at, and can be read.
+    fn is_listed(&self) -> bool {
+        let Some(last) = self.last else { return false };
+        let mut parts = (1..=last).rev().map(|number| self.volumes.get(&number).map(|(part, _)| *part));
+        parts.find(|part| *part != Some(Part::More)) == Some(Some(Part::Beginning))
     }
 }
 

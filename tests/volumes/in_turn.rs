@@ -8,6 +8,7 @@ use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::{Device, VolumeSink, VolumeSource};
 use intervault::testing::sets::{Sample, write_sample};
 use intervault::volume::catalogs::{Catalogs, elsewhere};
+use intervault::volume::reader::Volume;
 use std::sync::Arc;
 
 /// The volumes of a device, each on a medium of its own.
@@ -66,6 +67,26 @@ fn a_catalog_on_several_media_is_read_when_each_has_come_once() {
         drive.take_out();
         assert_eq!(drive.wanted(), []);
         assert_chunks(&only_set(&drive), &sample);
+    }
+}
+
+#[test]
+fn a_catalog_that_is_damaged_lists_nothing_that_is_elsewhere() {
+    let device = MemoryDevice::new();
+    let summary = write_sample(&device, &Sample { seed: 3, chunks: 12, ..Sample::default() }, Some(9_000)).unwrap();
+    let (media, last) = (media(&device), summary.volumes.last().unwrap().name.clone());
+    let volume = Volume::open(device.open(&last).unwrap(), &last).unwrap();
+    let mut bytes = device.bytes(&last).unwrap();
+    bytes[volume.end().unwrap().catalog_offset as usize + 100] ^= 1;
+    let ruined = MemoryDevice::named("the drive");
+    ruined.insert(&last, bytes);
+    for (end, listed) in [(&ruined, 0), (&media[media.len() - 1], 2)] {
+        let drive = InTurnDevice::new(Arc::new(media[0].clone()), std::env::temp_dir()).unwrap();
+        let mut catalogs = Catalogs::default();
+        catalogs.look(&drive).unwrap();
+        drive.put_in(Arc::new(end.clone())).unwrap();
+        catalogs.look(&drive).unwrap();
+        assert_eq!((catalogs.sought(summary.set), catalogs.volumes().len()), (None, listed));
     }
 }
 
