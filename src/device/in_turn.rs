@@ -2,6 +2,7 @@
 //! wanted of those is written down, and copied when their medium comes. Asks nobody, and does not know blocks.
 
 use super::error::{DeviceError, DeviceErrorKind};
+use super::name::{finished_name, partial_name};
 use super::traits::{Device, VolumeSink, VolumeSource};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -155,10 +156,11 @@ impl InTurnDevice {
         self.state().here.keys().cloned().collect()
     }
 
-    /// Whether a volume is on the medium that is in the drive.
+    /// Whether a volume is on the medium that is in the drive. One that is expected is so too where only its end is damaged: it
+    /// bears the name of an unfinished one then, and has all of its bytes.
     #[must_use]
     pub fn is_here(&self, name: &str) -> bool {
-        self.state().here.contains_key(name)
+        self.state().here_as(name).is_some()
     }
 
     /// Whether a volume was on a medium that was accepted.
@@ -211,7 +213,7 @@ impl InTurnDevice {
     pub fn wanted(&self) -> Vec<(Elsewhere, u64)> {
         let state = self.state();
         let mut wanted = Vec::new();
-        for volume in state.expected.values().filter(|volume| !state.here.contains_key(&volume.name)) {
+        for volume in state.expected.values().filter(|volume| state.here_as(&volume.name).is_none()) {
             let bytes = state.left(&volume.name).map(|(_, len)| len).fold(0, u64::saturating_add);
             if bytes > 0 {
                 wanted.push((volume.clone(), bytes));
@@ -228,7 +230,8 @@ impl InTurnDevice {
     /// There is no room for it.
     pub fn copy(&self) -> Result<(), DeviceError> {
         let mut state = self.state();
-        for name in state.here.clone().into_keys() {
+        let here: Vec<String> = state.asked.keys().filter(|name| state.here_as(name).is_some()).cloned().collect();
+        for name in here {
             let left: Vec<(u64, u64)> = state.left(&name).collect();
             for (at, len) in left {
                 let read = state.bytes(&name, at, len);
@@ -251,6 +254,15 @@ impl Shared {
 }
 
 impl State {
+    /// The name that a volume has on the medium in the drive.
+    fn here_as(&self, name: &str) -> Option<String> {
+        if self.here.contains_key(name) {
+            return Some(name.to_owned());
+        }
+        let (volume, unfinished) = (self.expected.get(name)?, partial_name(name));
+        self.here.get(&unfinished).filter(|len| **len >= volume.len).map(|_| unfinished)
+    }
+
     /// What was asked for of a volume and is not kept.
     fn left<'s>(&'s self, name: &'s str) -> impl Iterator<Item = (u64, u64)> + 's {
         let asked = self.asked.get(name).into_iter().flatten().map(|(at, len)| (*at, *len));
@@ -259,11 +271,11 @@ impl State {
 
     /// A volume of the medium in the drive.
     fn source(&mut self, name: &str) -> Result<Option<Arc<dyn VolumeSource>>, DeviceError> {
-        let Some(medium) = self.medium.as_ref().filter(|_| self.here.contains_key(name)) else { return Ok(None) };
+        let Some((medium, here)) = self.medium.as_ref().zip(self.here_as(name)) else { return Ok(None) };
         if let Some((_, source)) = self.open.as_ref().filter(|(open, _)| open == name) {
             return Ok(Some(Arc::clone(source)));
         }
-        let source: Arc<dyn VolumeSource> = medium.open(name)?.into();
+        let source: Arc<dyn VolumeSource> = medium.open(&here)?.into();
         self.open = Some((name.to_owned(), Arc::clone(&source)));
         Ok(Some(source))
     }
@@ -313,15 +325,18 @@ impl Device for InTurnDevice {
     fn list(&self) -> Result<Vec<String>, DeviceError> {
         let state = self.state();
         let listed = |name: &&String| state.settled.as_ref().is_none_or(|settled| settled.contains(*name));
-        let names = state.here.keys().filter(listed).chain(state.expected.keys());
+        // What is expected stands for what is there of it.
+        let stands_for = |name: &&String| finished_name(name).is_some_and(|name| state.expected.contains_key(name));
+        let here = state.here.keys().filter(|name| !stands_for(name));
+        let names = here.filter(listed).chain(state.expected.keys());
         Ok(names.cloned().collect::<BTreeSet<_>>().into_iter().collect())
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {
         let mut state = self.state();
         let len = match (state.source(name)?, state.expected.get(name)) {
-            (Some(source), _) => source.len(),
-            (None, Some(volume)) => volume.len,
+            (_, Some(volume)) => volume.len,
+            (Some(source), None) => source.len(),
             (None, None) => return Err(self.shared.fail("open", name, DeviceErrorKind::NotFound)),
         };
         Ok(Box::new(InTurnSource { shared: Arc::clone(&self.shared), name: name.to_owned(), len }))

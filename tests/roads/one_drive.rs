@@ -101,7 +101,7 @@ const WANTED: &str = "or q to go on without it:";
 const NEEDED: &str = "or q to end here:";
 
 /// Six volumes on three tapes, taken out.
-fn three_tapes() -> Drive {
+pub fn three_tapes() -> Drive {
     let mut drive = Drive::new();
     let url = drive.url();
     let (tapes, said) = drive.backup(1, &["--database", &url], 0);

@@ -173,6 +173,30 @@ fn volumes_of_other_work_are_not_listed_once_that_is_settled() {
 }
 
 #[test]
+fn a_volume_of_which_only_the_end_is_damaged_is_the_one_that_is_expected() {
+    let medium = MemoryDevice::named("drive");
+    medium.insert(".a.ivv.partial", (0..60).collect());
+    medium.insert(".b.ivv.partial", (0..60).collect());
+    let drive = InTurnDevice::new(Arc::new(MemoryDevice::named("drive")), std::env::temp_dir()).unwrap();
+    let expect = |name: &str, len| {
+        let (set, label) = ("a".to_owned(), "CMS-01".to_owned());
+        drive.expect(Elsewhere { name: name.to_owned(), set, label, number: 1, len });
+    };
+    expect("a.ivv", 50);
+    expect("b.ivv", 70);
+    let source = drive.open("a.ivv").unwrap();
+    assert!(source.read_at(10, &mut [0; 5]).is_err() && drive.wanted().len() == 1);
+    drive.put_in(Arc::new(medium)).unwrap();
+    assert!(drive.is_here("a.ivv") && !drive.is_here("b.ivv"), "the rest of b is on another medium");
+    assert_eq!(drive.list().unwrap(), ["a.ivv", "b.ivv"], "what is expected stands for what is there of it");
+    drive.copy().unwrap();
+    drive.take_out();
+    let mut bytes = [0; 5];
+    source.read_at(10, &mut bytes).unwrap();
+    assert_eq!((bytes, source.len(), drive.wanted()), ([10, 11, 12, 13, 14], 50, vec![]));
+}
+
+#[test]
 fn a_medium_that_was_only_looked_at_is_not_accepted() {
     let (one, two) = (MemoryDevice::named("drive"), MemoryDevice::named("drive"));
     one.insert("a.ivv", vec![1]);

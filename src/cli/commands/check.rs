@@ -29,7 +29,14 @@ pub fn run(options: &CheckOptions, config: &Config, job: &Job, output: &Output) 
     if proves && turns.expect(&found.sets) {
         found = check::find(turns.device(), options.set.as_deref())?;
     }
-    judge(&found, options.work, options.jobs, &Progress::new(output), job, output, Some(&turns))
+    let exit = judge(&found, options.work, options.jobs, &Progress::new(output), job, output, Some(&turns))?;
+    if !proves || !turns.may_change() {
+        return Ok(exit);
+    }
+    // Tapes that are gone have it, so that it is not among what was found.
+    let passed = turns.passed_over(Of::Set(options.set.as_deref()), &found);
+    passed.iter().for_each(|bad| output.warning(&format!("{}: {}", bad.name, bad.reason)));
+    Ok(passed.iter().map(|bad| Exit::from(bad.class)).fold(exit, Exit::worst))
 }
 
 /// Lists or verifies what was found.

@@ -163,7 +163,7 @@ impl<'o> Shelf<'o> {
             let said = format!("{reason}. The next medium is for {wanted}");
             let ask = || prompt::medium(self.output, &said, &state.last.to_string(), "end here");
             let asked = interrupt::waiting(ask);
-            // Whoever cannot be understood brings nothing.
+            // Where nothing can be read nothing is brought.
             let text = match asked.unwrap_or(Medium::Nothing) {
                 // One folder that runs out of disk is full; media are what was named as such.
                 Medium::Nothing if self.one_folder() => return Choice::Full,

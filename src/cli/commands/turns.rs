@@ -4,7 +4,7 @@
 use super::media::named;
 use super::open;
 use crate::base::monitor::Monitor;
-use crate::check::{self, short};
+use crate::check::{self, Found, Unreadable, short};
 use crate::cli::config::Config;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt;
@@ -14,9 +14,9 @@ use crate::cli::prompt::{self, Medium};
 use crate::cli::render::text::{bytes, counted};
 use crate::device::in_turn::InTurnDevice;
 use crate::device::joined::JoinedDevice;
-use crate::device::name::{finished_name, split_place};
+use crate::device::name::{finished_name, own_name, split_place};
 use crate::device::traits::Device;
-use crate::error::Error;
+use crate::error::{Class, Error};
 use crate::format::block::SetId;
 use crate::format::label::LabelRecord;
 use crate::verify::in_turn::verify_in_turn;
@@ -64,6 +64,14 @@ impl Of<'_> {
     }
 }
 
+/// What was asked for and did not come.
+struct Missed {
+    set: SetId,
+    what: String,
+    /// Whether it is known to exist.
+    is_there: bool,
+}
+
 /// The devices that were named, one of them a drive whose tape somebody can change.
 pub(in crate::cli) struct Turns<'o> {
     device: JoinedDevice,
@@ -75,6 +83,8 @@ pub(in crate::cli) struct Turns<'o> {
     given_up: RefCell<Vec<SetId>>,
     /// Names of volumes that nobody brought.
     given_up_volumes: RefCell<Vec<String>>,
+    /// What could not be read of tapes that were in the drive.
+    unreadable: RefCell<Vec<Unreadable>>,
     /// Whether what the volumes at hand have is worth while without the rest.
     partial: bool,
     config: &'o Config,
@@ -102,6 +112,7 @@ impl<'o> Turns<'o> {
             catalogs: RefCell::default(),
             given_up: RefCell::default(),
             given_up_volumes: RefCell::default(),
+            unreadable: RefCell::default(),
             partial,
             config,
             output,
@@ -139,8 +150,8 @@ impl<'o> Turns<'o> {
                 (None, Some(set)) => self.member(drive, set)?,
                 (None, None) => break,
             };
-            if let Err((set, what)) = brought {
-                self.without(drive, &what)?;
+            if let Err(Missed { set, what, is_there }) = brought {
+                self.without(drive, &what, is_there)?;
                 self.given_up.borrow_mut().push(set);
             }
         }
@@ -150,15 +161,15 @@ impl<'o> Turns<'o> {
         Ok(())
     }
 
-    /// Goes on without what nobody brings, if the work is worth while then.
-    fn without(&self, drive: &InTurnDevice, what: &str) -> Result<(), Failure> {
+    /// Goes on without what nobody brings, if the work is worth while then; `is_there`: if that exists at all.
+    fn without(&self, drive: &InTurnDevice, what: &str, is_there: bool) -> Result<(), Failure> {
         let wanted = format!("{what}, is wanted, and nobody brings it");
         if !drive.is_accepted() {
             let place = self.last.borrow();
             let wanted = format!("{wanted}; nor is the tape in {place} any more that was there before");
             return Err(Error::wanted(wanted, "nothing was changed by this; put that tape in, and begin again").into());
         }
-        if self.partial {
+        if self.partial || !is_there {
             return Ok(());
         }
         let advice =
@@ -176,7 +187,34 @@ impl<'o> Turns<'o> {
         drive.keep(true);
         let looked = self.catalogs.borrow_mut().look(&self.device);
         drive.keep(false);
-        Ok(looked.map_err(Error::from)?)
+        let mut unreadable = self.unreadable.borrow_mut();
+        for (name, error) in looked.map_err(Error::from)? {
+            let found = Unreadable::new(own_name(&name).to_owned(), error);
+            if !unreadable.contains(&found) {
+                unreadable.push(found);
+            }
+        }
+        Ok(())
+    }
+
+    /// What was on tapes that were in the drive and is not among what was found in the end: volumes that could not be read, and
+    /// sets that are wanted and of which nothing is listed.
+    pub(super) fn passed_over(&self, of: Of<'_>, found: &Found<'_>) -> Vec<Unreadable> {
+        let is_said = |bad: &Unreadable| {
+            found.unreadable.iter().any(|said| (own_name(&said.name), &said.reason) == (bad.name.as_str(), &bad.reason))
+        };
+        let mut passed: Vec<Unreadable> =
+            self.unreadable.borrow().iter().filter(|bad| !is_said(bad)).cloned().collect();
+        let catalogs = self.catalogs.borrow();
+        let seen: Vec<LabelRecord> = catalogs.labels().cloned().collect();
+        let is_listed = |label: &LabelRecord| found.sets.iter().any(|set| set.set_id() == label.set());
+        for label in seen.iter().filter(|label| of.has(label, &seen) && !is_listed(label)) {
+            let name = format!("{} (set {})", label.label, short(label.set()));
+            let why = if catalogs.is_unfinished(label.set()) { "it breaks off there" } else { "it was not proved" };
+            let reason = format!("it is on a tape that was in the drive, and {why}: check that tape by itself");
+            passed.push(Unreadable { name, reason, class: Class::Volume });
+        }
+        passed
     }
 
     fn sought(&self, of: Of<'_>) -> Option<Sought> {
@@ -194,8 +232,8 @@ impl<'o> Turns<'o> {
         sets.iter().find(|set| !seen(set) && !given_up.contains(set)).copied()
     }
 
-    /// Has the volume brought that has what is missing of a catalog; gives back of which set, and what, if nobody does.
-    fn catalog(&self, drive: &InTurnDevice, sought: &Sought) -> Result<Result<(), (SetId, String)>, Failure> {
+    /// Has the volume brought that has what is missing of a catalog; gives back what, if nobody does.
+    fn catalog(&self, drive: &InTurnDevice, sought: &Sought) -> Result<Result<(), Missed>, Failure> {
         let (label, set) = (&sought.label.label, sought.label.set());
         let what = match sought.number {
             Some(number) => {
@@ -204,20 +242,28 @@ impl<'o> Turns<'o> {
             }
             None => format!("the last volume of {label} (set {}), whose catalog says what is where", short(set)),
         };
+        let what = match sought.breaks_off {
+            Some(number) => {
+                format!("{what}; if there is one, since volume {number} was not finished, or its end is damaged")
+            }
+            None => what,
+        };
+        let is_there = sought.breaks_off.is_none();
         let is = |name: &String| is_sought(drive, name, sought);
-        let brought = self.bring(drive, &what, self.end(), &|drive| drive.here().iter().any(is))?;
-        Ok(if brought { Ok(()) } else { Err((set, what)) })
+        let end = if is_there { self.end() } else { GO_ON };
+        let brought = self.bring(drive, &what, end, &|drive| drive.here().iter().any(is))?;
+        Ok(if brought { Ok(()) } else { Err(Missed { set, what, is_there }) })
     }
 
     /// Has the end of a set brought of which nothing but its id is known.
-    fn member(&self, drive: &InTurnDevice, set: SetId) -> Result<Result<(), (SetId, String)>, Failure> {
+    fn member(&self, drive: &InTurnDevice, set: SetId) -> Result<Result<(), Missed>, Failure> {
         let what = format!("the last volume of set {set}");
         let is = |name: &String| {
             let volume = drive.open(name).map_err(VolumeError::from).and_then(|from| Volume::open(from, name));
             volume.is_ok_and(|volume| volume.label().set() == set)
         };
         let brought = self.bring(drive, &what, self.end(), &|drive| drive.here().iter().any(is))?;
-        Ok(if brought { Ok(()) } else { Err((set, what)) })
+        Ok(if brought { Ok(()) } else { Err(Missed { set, what, is_there: true }) })
     }
 
     /// Has the members of a chain brought that it names and that were not seen; whether sets are to be listed again.
@@ -347,7 +393,11 @@ impl<'o> Turns<'o> {
         let label = label_of_volume(&set.label().label, number);
         let what = format!("volume {number}, {label} (set {})", short(set.set_id()));
         let is_here = |name: &String| in_drive(drive, name).is_some_and(|own| drive.is_here(own));
-        self.bring(drive, &what, GO_ON, &|_| names.iter().any(is_here))
+        let brought = self.bring(drive, &what, GO_ON, &|_| names.iter().any(is_here))?;
+        if brought {
+            self.look(drive)?;
+        }
+        Ok(brought)
     }
 
     /// Asks for a tape until one comes that will do; false if none comes. One that will not do is named, and nothing else made of
