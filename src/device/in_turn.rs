@@ -85,7 +85,8 @@ struct State {
 type Contents = BTreeMap<String, u64>;
 
 impl InTurnDevice {
-    /// A drive with a medium in it, which is accepted; what is kept of the media takes its room where `folder` is, until the device is dropped.
+    /// A drive with a medium in it, which is accepted; what is kept of the media takes its room where `folder` is, until the
+    /// device is dropped.
     ///
     /// # Errors
     /// The medium cannot be listed.
