@@ -70,8 +70,13 @@ impl Catalogs {
     /// # Errors
     /// The device cannot be listed.
     pub fn look(&mut self, device: &dyn Device) -> Result<Vec<(String, VolumeError)>, VolumeError> {
+        Ok(self.look_at(device, device.list()?))
+    }
+
+    /// The same, of these volumes of a device.
+    pub fn look_at(&mut self, device: &dyn Device, names: Vec<String>) -> Vec<(String, VolumeError)> {
         let mut unreadable = Vec::new();
-        for name in device.list()? {
+        for name in names {
             if self.names.contains(&name) {
                 continue;
             }
@@ -84,7 +89,7 @@ impl Catalogs {
                 Err(error) => unreadable.push((name, error)),
             }
         }
-        Ok(unreadable)
+        unreadable
     }
 
     fn add(&mut self, volume: &Volume) {

@@ -63,7 +63,7 @@ impl Drive {
                 terminal.types("q\n");
             } else {
                 let number = what.strip_prefix("volume ").map(|rest| rest.split(',').next().unwrap().parse().unwrap());
-                self.put(number.map_or(6usize, |number| number).div_ceil(2));
+                self.put(number.unwrap_or(6_usize).div_ceil(2));
                 terminal.types("\n");
             }
             asked.push(what);
@@ -78,9 +78,10 @@ fn what_is_wrong_on_a_tape_that_is_gone_is_told() {
     let sound = objects(&drive.tape(1));
     let torn = [&strange[..20_000], &vec![0; strange.len() - 20_000]].concat();
     strange[100] ^= 1;
-    let damaged = [&[Some(strange), None], &sound[..]].concat();
+    let damaged = [&[Some(strange), None][..], &sound[..]].concat();
     let torn = [&sound[..], &[Some(torn)]].concat();
-    for (tape, status, told) in [(damaged, 4, "file-000001.ivv"), (torn, 5, &*format!("(set {set})"))] {
+    let id = format!("(set {set})");
+    for (tape, status, told) in [(damaged, 4, "file-000001.ivv"), (torn, 5, id.as_str())] {
         write(&drive.tape(1), &tape);
         for first in [1, 3] {
             drive.put(first);

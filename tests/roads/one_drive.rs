@@ -357,9 +357,8 @@ fn a_wrong_tape_is_never_restored_in_place_of_the_right_one() {
     let (ruined, name, to) = (drive.centre.rows("hsplit"), drive.name(), drive.place("to").display().to_string());
     let database = ["restore", "--from", &name, "--database", &url, "--yes", "--no-undo"];
     let whole = [&database[..], &["--partial"]].concat();
-    for (arguments, end) in
-        [(&database[..], NEEDED), (&whole, WANTED), (&["restore", "--from", &name, "--files-to", &to], NEEDED)]
-    {
+    let files = ["restore", "--from", &name, "--files-to", &to];
+    for (arguments, end) in [(&database[..], NEEDED), (&whole[..], WANTED), (&files[..], NEEDED)] {
         drive.put(1);
         let mut terminal = drive.start(arguments);
         assert_eq!(wanted(&terminal.shows(end)), None);

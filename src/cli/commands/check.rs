@@ -35,8 +35,8 @@ pub fn run(options: &CheckOptions, config: &Config, job: &Job, output: &Output) 
     }
     // Tapes that are gone have it, so that it is not among what was found.
     let passed = turns.passed_over(Of::Set(options.set.as_deref()), &found);
-    passed.iter().for_each(|bad| output.warning(&format!("{}: {}", bad.name, bad.reason)));
-    Ok(passed.iter().map(|bad| Exit::from(bad.class)).fold(exit, Exit::worst))
+    passed.iter().for_each(|(what, _)| output.warning(what));
+    Ok(passed.iter().map(|(_, exit)| *exit).fold(exit, Exit::worst))
 }
 
 /// Lists or verifies what was found.

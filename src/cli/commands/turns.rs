@@ -6,6 +6,7 @@ use super::open;
 use crate::base::monitor::Monitor;
 use crate::check::{self, Found, Unreadable, short};
 use crate::cli::config::Config;
+use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt;
 use crate::cli::output::Output;
@@ -16,7 +17,7 @@ use crate::device::in_turn::InTurnDevice;
 use crate::device::joined::JoinedDevice;
 use crate::device::name::{finished_name, own_name, split_place};
 use crate::device::traits::Device;
-use crate::error::{Class, Error};
+use crate::error::Error;
 use crate::format::block::SetId;
 use crate::format::label::LabelRecord;
 use crate::verify::in_turn::verify_in_turn;
@@ -185,10 +186,13 @@ impl<'o> Turns<'o> {
     /// Keeps what is small of the volumes in the drive: labels, end marks, catalogs.
     fn look(&self, drive: &InTurnDevice) -> Result<(), Failure> {
         drive.keep(true);
-        let looked = self.catalogs.borrow_mut().look(&self.device);
+        let mut catalogs = self.catalogs.borrow_mut();
+        // What belongs to other work is not listed, and yet to be told of.
+        let here = catalogs.look_at(drive, drive.here());
+        let looked = catalogs.look(&self.device);
         drive.keep(false);
         let mut unreadable = self.unreadable.borrow_mut();
-        for (name, error) in looked.map_err(Error::from)? {
+        for (name, error) in here.into_iter().chain(looked.map_err(Error::from)?) {
             let found = Unreadable::new(own_name(&name).to_owned(), error);
             if !unreadable.contains(&found) {
                 unreadable.push(found);
@@ -197,39 +201,29 @@ impl<'o> Turns<'o> {
         Ok(())
     }
 
-    /// What was on tapes that were in the drive and is not among what was found in the end: volumes that could not be read, and
-    /// sets that are wanted and of which nothing is listed.
-    pub(super) fn passed_over(&self, of: Of<'_>, found: &Found<'_>) -> Vec<Unreadable> {
-        let is_said = |bad: &Unreadable| {
-            found.unreadable.iter().any(|said| (own_name(&said.name), &said.reason) == (bad.name.as_str(), &bad.reason))
+    /// What was on tapes that were in the drive and is not among what was found in the end, with the exit status for it: volumes
+    /// that could not be read, and sets that are wanted and of which nothing is listed.
+    pub(super) fn passed_over(&self, of: Of<'_>, found: &Found<'_>) -> Vec<(String, Exit)> {
+        let is_said = |bad: &&Unreadable| {
+            found.unreadable.iter().any(|said| own_name(&said.name) == bad.name && said.reason == bad.reason)
         };
-        let mut passed: Vec<Unreadable> =
-            self.unreadable.borrow().iter().filter(|bad| !is_said(bad)).cloned().collect();
-        let catalogs = self.catalogs.borrow();
+        let unreadable = self.unreadable.borrow();
+        let bad = unreadable.iter().filter(|bad| !is_said(bad));
+        let bad = bad.map(|bad| (format!("{}: {}", bad.name, bad.reason), Exit::from(bad.class)));
+        let (catalogs, given_up) = (self.catalogs.borrow(), self.given_up.borrow());
         let seen: Vec<LabelRecord> = catalogs.labels().cloned().collect();
         let is_listed = |label: &LabelRecord| found.sets.iter().any(|set| set.set_id() == label.set());
-        for label in seen.iter().filter(|label| of.has(label, &seen) && !is_listed(label)) {
-            let name = format!("{} (set {})", label.label, short(label.set()));
-            let why = if catalogs.is_unfinished(label.set()) { "it breaks off there" } else { "it was not proved" };
-            let reason = format!("it is on a tape that was in the drive, and {why}: check that tape by itself");
-            passed.push(Unreadable { name, reason, class: Class::Volume });
-        }
-        passed
-    }
-
-    fn sought(&self, of: Of<'_>) -> Option<Sought> {
-        let (catalogs, given_up) = (self.catalogs.borrow(), self.given_up.borrow());
-        let seen: Vec<LabelRecord> = catalogs.labels().cloned().collect();
-        let wanted = |label: &&LabelRecord| of.has(label, &seen) && !given_up.contains(&label.set());
-        seen.iter().filter(wanted).find_map(|label| catalogs.sought(label.set()))
-    }
-
-    /// A set that is wanted and of which no volume was seen.
-    fn unseen(&self, of: Of<'_>) -> Option<SetId> {
-        let Of::These(sets) = of else { return None };
-        let (catalogs, given_up) = (self.catalogs.borrow(), self.given_up.borrow());
-        let seen = |set: &SetId| catalogs.labels().any(|label| label.set() == *set);
-        sets.iter().find(|set| !seen(set) && !given_up.contains(set)).copied()
+        let sets = seen.iter().filter(|label| of.has(label, &seen) && !is_listed(label)).map(|label| {
+            let set = label.set();
+            let (why, exit) = match catalogs.is_unfinished(set) {
+                true => ("breaks off there", Exit::Volume),
+                false if given_up.contains(&set) => ("was not proved", Exit::Volume),
+                false => ("was not proved", Exit::Warnings),
+            };
+            let what = format!("{} (set {}) is on a tape that was in the drive, and {why}", label.label, short(set));
+            (format!("{what}: check that tape by itself"), exit)
+        });
+        bad.chain(sets).collect()
     }
 
     /// Has the volume brought that has what is missing of a catalog; gives back what, if nobody does.
