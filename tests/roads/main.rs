@@ -38,6 +38,8 @@ mod files_hostile;
 mod files_restored;
 mod histories;
 #[cfg(target_os = "linux")]
+mod hurt_tapes;
+#[cfg(target_os = "linux")]
 mod images;
 mod incremental;
 mod incremental_since;
