@@ -328,8 +328,8 @@ pub trait Replacement {
     /// As [`Replacement::delete`].
     fn delete_all(&mut self, table: &TableSchema) -> Result<u64, StoreError>;
 
-    /// Announces that many rows are about to come into a table: where it is empty, what the database keeps up row by row may be put
-    /// off to the commit. Nothing else may be asked of it. After the commit the table is as it was but for its rows.
+    /// Announces that many rows are about to come into a table: where it is empty, what the database keeps up row by row may be
+    /// put off to the commit. Nothing else may be asked of it. After the commit the table is as it was but for its rows.
     ///
     /// # Errors
     /// The table cannot be read. That something cannot be put off is none.

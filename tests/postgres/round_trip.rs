@@ -67,7 +67,8 @@ fn a_database_restored_into_empty_tables_is_dumped_as_the_same_text() {
 fn an_empty_table_with_indexes_is_filled_at_once_and_has_them_afterwards() {
     let Some(source) = Centre::world() else { return };
     source.run(
-        "CREATE INDEX plain ON hsplit (row_date, starttime); CREATE INDEX \"Odd one\" ON hsplit (lower(acdcalls::text)) WHERE split > 1;
+        "CREATE INDEX plain ON hsplit (row_date, starttime);
+         CREATE INDEX \"Odd one\" ON hsplit (lower(acdcalls::text)) WHERE split > 1;
          CREATE INDEX told ON dsplit (row_date); COMMENT ON INDEX told IS 'kept'",
     );
     let (device, _) = backup(&source.store());

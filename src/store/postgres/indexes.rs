@@ -1,9 +1,9 @@
 //! Indexes of an empty table that many rows are about to go into: to make an index of rows that are there takes the server a
 //! fraction of what it takes to put them into it one by one.
 //!
-//! What is taken away is made anew by the same transaction, so that nobody ever sees the table without it, and a failure leaves it
-//! where it was. Only indexes that come out of that as they were: those that check nothing, that nothing else hangs on, and of
-//! which nobody has written down more than their definition says.
+//! What is taken away is made anew by the same transaction, so that nobody ever sees the table without it, and a failure leaves
+//! it where it was. Only indexes that come out of that as they were: those that check nothing, that nothing else hangs on, and
+//! of which nobody has written down more than their definition says.
 
 use postgres::Error;
 use postgres::error::SqlState;
