@@ -186,7 +186,7 @@ impl Error {
 fn device_class(error: &DeviceError) -> Class {
     match error.kind {
         DeviceErrorKind::Full => Class::Full,
-        DeviceErrorKind::NotFound => Class::Nothing,
+        DeviceErrorKind::NotFound | DeviceErrorKind::NoDrive => Class::Nothing,
         DeviceErrorKind::NotPermitted | DeviceErrorKind::WriteProtected => Class::NotPermitted,
         DeviceErrorKind::Wanted { .. } | DeviceErrorKind::WrongMedium(_) => Class::Volume,
         DeviceErrorKind::Busy(_) => Class::Busy,

@@ -229,14 +229,17 @@ impl<'a> Backup<'a> {
         let Reading { plan, .. } = reading;
         let write_time = began.elapsed();
         let began = Clock::now();
-        let changed = self.changed.filter(|changed| changed.any());
-        let verified = self.options.read_back == ReadBack::Verify && (changed.is_some() || self.device.reads_back());
+        let changed = || self.changed.filter(|changed| changed.any());
+        let verifies = self.options.read_back == ReadBack::Verify;
         // What fails here, or is killed, is no finished set: no later one builds on it.
-        let before = verified && changed.is_none() && set.readable()?;
+        let before = verifies && changed().is_none() && self.device.reads_back() && set.readable()?;
         if before {
             read_back(self.device, &self.options, &tables, self.monitor)?;
         }
         let summary = set.name()?;
+        // A last medium may have come only now.
+        let changed = changed();
+        let verified = verifies && (changed.is_some() || self.device.reads_back());
         match changed {
             Some(changed) if verified => changed.finish(self.device, &summary, &tables)?,
             None if verified && !before => read_back(self.device, &self.options, &tables, self.monitor)?,

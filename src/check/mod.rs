@@ -27,7 +27,8 @@ pub struct Unreadable {
 }
 
 impl Unreadable {
-    fn new(name: String, error: VolumeError) -> Unreadable {
+    /// With the reason in words.
+    pub(crate) fn new(name: String, error: VolumeError) -> Unreadable {
         let reason = error.to_string();
         Unreadable { name, reason, class: Error::from(error).class() }
     }

@@ -159,7 +159,7 @@ impl From<&DeviceErrorKind> for Exit {
     fn from(kind: &DeviceErrorKind) -> Exit {
         match kind {
             DeviceErrorKind::Full => Exit::Full,
-            DeviceErrorKind::NotFound => Exit::Nothing,
+            DeviceErrorKind::NotFound | DeviceErrorKind::NoDrive => Exit::Nothing,
             DeviceErrorKind::NotPermitted | DeviceErrorKind::WriteProtected => Exit::NotPermitted,
             DeviceErrorKind::Wanted { .. } | DeviceErrorKind::WrongMedium(_) => Exit::Volume,
             DeviceErrorKind::Busy(_) => Exit::Busy,

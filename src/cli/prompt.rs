@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::output::Output;
 use super::render::text::escape;
-use std::io::{BufRead, IsTerminal};
+use std::io::{BufRead, ErrorKind, IsTerminal};
 
 /// Asks whether to go on, on the terminal.
 ///
@@ -50,7 +50,7 @@ pub fn medium(output: &Output, said: &str, device: &str, end: &str) -> Result<Me
     medium_from(&mut std::io::stdin().lock(), output, said, device, end)
 }
 
-/// As [`medium`], from any input. The end of the input brings nothing.
+/// As [`medium`], from any input. The end of the input brings nothing; what cannot be understood is asked again.
 ///
 /// # Errors
 /// The input cannot be read.
@@ -62,13 +62,20 @@ pub fn medium_from(
     end: &str,
 ) -> Result<Medium, Failure> {
     let (said, device) = (escape(said), escape(device));
-    output
-        .question(&format!("\n{said}.\nPut it into {device} and press Enter, or name another device, or q to {end}:"));
-    Ok(match answer(input)?.as_deref() {
-        None | Some("q") => Medium::Nothing,
-        Some("") => Medium::Changed,
-        Some(named) => Medium::Device(named.to_owned()),
-    })
+    let mut reason = String::new();
+    loop {
+        let what =
+            format!("{reason}{said}.\nPut it into {device} and press Enter, or name another device, or q to {end}:");
+        output.question(&format!("\n{what}"));
+        match line(input)? {
+            None => return Ok(Medium::Nothing),
+            Some(Ok(text)) if text == "q" => return Ok(Medium::Nothing),
+            Some(Ok(text)) if text.is_empty() => return Ok(Medium::Changed),
+            Some(Ok(text)) => return Ok(Medium::Device(text)),
+            // Hours of work hang on this answer.
+            Some(Err(why)) => reason = format!("{why}. "),
+        }
+    }
 }
 
 /// As [`confirm`], from any input. Only `y` or `yes` is a yes; the end of the input is a no.
@@ -86,15 +93,40 @@ pub fn confirm_from(input: &mut dyn BufRead, output: &Output, question: &str) ->
 /// # Errors
 /// The input cannot be read, is not UTF-8, or the line has more than 4,096 bytes.
 pub fn answer(input: &mut dyn BufRead) -> Result<Option<String>, Failure> {
-    use std::io::Read as _;
-    let mut line = String::new();
-    let mut bounded = input.take(4_097);
-    match bounded.read_line(&mut line) {
-        Ok(0) => Ok(None),
-        Ok(4_097) => Err(Failure::usage("the answer is longer than 4096 bytes")),
-        Ok(_) => Ok(Some(line.trim().to_owned())),
-        Err(error) => Err(Failure::usage(format!("the answer cannot be read: {error}"))),
+    line(input)?.transpose().map_err(Failure::usage)
+}
+
+/// Most bytes of an answer.
+const ANSWER_MAX: usize = 4_096;
+
+/// The next line as [`answer`] has it, or why it is no answer. Either way all of it is read, so that the next answer is the next
+/// line.
+fn line(input: &mut dyn BufRead) -> Result<Option<Result<String, &'static str>>, Failure> {
+    let (mut line, mut len) = (Vec::new(), 0usize);
+    loop {
+        let held = match input.fill_buf() {
+            Ok(held) => held,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Failure::usage(format!("the answer cannot be read: {error}"))),
+        };
+        let end = held.iter().position(|byte| *byte == b'\n');
+        let taken = end.map_or(held.len(), |end| end.saturating_add(1));
+        let room = ANSWER_MAX.saturating_sub(line.len());
+        line.extend(held.iter().take(taken.min(room)));
+        input.consume(taken);
+        len = len.saturating_add(taken);
+        if taken == 0 && len == 0 {
+            return Ok(None);
+        }
+        if end.is_some() || taken == 0 {
+            break;
+        }
     }
+    if len > ANSWER_MAX {
+        return Ok(Some(Err("the answer is longer than 4096 bytes")));
+    }
+    let text = String::from_utf8(line).map(|text| text.trim().to_owned());
+    Ok(Some(text.map_err(|_| "the answer is not UTF-8")))
 }
 
 #[cfg(test)]
@@ -135,6 +167,17 @@ mod tests {
                          Put it into tape:t and press Enter, or name another device, or q to end here: ";
             assert_eq!(out.text(), asked);
         }
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_asked_again() {
+        let wrong = [&b"\xe4\n"[..], "x".repeat(10_000).as_bytes(), b"\n\n"].concat();
+        let (output, out) = asking();
+        let answer = medium_from(&mut &wrong[..], &output, "Wanted is volume 2", "tape:t", "end here");
+        assert_eq!(answer, Ok(Medium::Changed));
+        let asked = out.text();
+        assert_eq!(asked.matches("Wanted is volume 2.").count(), 3, "{asked}");
+        assert!(asked.contains("\nthe answer is not UTF-8. Wanted") && asked.contains("longer than 4096"), "{asked}");
     }
 
     #[test]

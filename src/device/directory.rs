@@ -20,6 +20,25 @@ pub struct DirectoryDevice {
 /// Room that a volume asks the file system for at a time, so that it is not asked for every block.
 const AHEAD: u64 = 16 << 20;
 
+/// Folders of the system's devices: what is made there is in memory, and gone when the machine is switched off.
+const DEVICES: &str = "/dev";
+/// The one among them that is made for files of anybody.
+const SHARED_MEMORY: &str = "/dev/shm";
+
+/// Refuses to make something that is not there among the system's devices: it is a drive that was meant.
+///
+/// # Errors
+/// [`DeviceErrorKind::NoDrive`].
+pub fn refuse_below_dev(op: &'static str, path: &Path) -> Result<(), DeviceError> {
+    let above = path.ancestors().skip(1).find_map(|above| fs::canonicalize(above).ok());
+    let below =
+        |folder: &str| path.starts_with(folder) || above.as_ref().is_some_and(|above| above.starts_with(folder));
+    if below(DEVICES) && !below(SHARED_MEMORY) {
+        return Err(DeviceError { op, place: path.to_owned(), kind: DeviceErrorKind::NoDrive });
+    }
+    Ok(())
+}
+
 impl DirectoryDevice {
     /// The directory at `path`, which must exist.
     ///
@@ -38,11 +57,14 @@ impl DirectoryDevice {
     /// The directory at `path`, to write to. If it is not there, [`Device::lock`] makes it, with those above it.
     ///
     /// # Errors
-    /// Something that is no directory has its name, or it cannot be looked at.
+    /// Something that is no directory has its name, or it cannot be looked at; it would be made among the system's devices.
     pub fn for_writing(path: impl Into<PathBuf>) -> Result<DirectoryDevice, DeviceError> {
         let path = path.into();
         match fs::metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(DirectoryDevice { path, capacity: None }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                refuse_below_dev("create", &path)?;
+                Ok(DirectoryDevice { path, capacity: None })
+            }
             _ => DirectoryDevice::open(path),
         }
     }

@@ -25,6 +25,9 @@ pub enum DeviceErrorKind {
     /// There is nothing of that name.
     #[error("no such file or directory")]
     NotFound,
+    /// There is nothing of that name among the system's devices, where nothing is made that would last.
+    #[error("there is no such drive: look at its name, and whether its driver is loaded")]
+    NoDrive,
     /// A volume of that name is there already.
     #[error("it is there already: volumes are never overwritten, use another device or remove it yourself")]
     Exists,

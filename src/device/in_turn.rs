@@ -2,6 +2,7 @@
 //! wanted of those is written down, and copied when their medium comes. Asks nobody, and does not know blocks.
 
 use super::error::{DeviceError, DeviceErrorKind};
+use super::name::{finished_name, partial_name};
 use super::traits::{Device, VolumeSink, VolumeSource};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -63,10 +64,10 @@ struct Shared {
 
 struct State {
     medium: Option<Arc<dyn Device>>,
-    /// Names of the volumes on the medium.
-    here: BTreeSet<String>,
-    /// Names of those on all media that were in the drive so far.
-    seen: BTreeSet<String>,
+    /// The volumes on the medium, and their lengths.
+    here: Contents,
+    /// The media that the work goes on with, by what is on them.
+    accepted: BTreeSet<Contents>,
     /// The volume of it that was read last.
     open: Option<(String, Arc<dyn VolumeSource>)>,
     /// Volumes that are listed wherever they are.
@@ -80,8 +81,12 @@ struct State {
     kept: Kept,
 }
 
+/// Volumes by name, and their lengths.
+type Contents = BTreeMap<String, u64>;
+
 impl InTurnDevice {
-    /// A drive with a medium in it; what is kept of the media takes its room where `folder` is, until the device is dropped.
+    /// A drive with a medium in it, which is accepted; what is kept of the media takes its room where `folder` is, until the
+    /// device is dropped.
     ///
     /// # Errors
     /// The medium cannot be listed.
@@ -90,8 +95,8 @@ impl InTurnDevice {
         let kept = Kept { folder: folder.into(), file: None, end: 0, extents: BTreeMap::new() };
         let state = State {
             medium: None,
-            here: BTreeSet::new(),
-            seen: BTreeSet::new(),
+            here: Contents::new(),
+            accepted: BTreeSet::new(),
             open: None,
             expected: BTreeMap::new(),
             settled: None,
@@ -101,6 +106,7 @@ impl InTurnDevice {
         };
         let device = InTurnDevice { shared: Arc::new(Shared { place, state: Mutex::new(state) }) };
         device.put_in(medium)?;
+        device.accept();
         Ok(device)
     }
 
@@ -121,38 +127,55 @@ impl InTurnDevice {
     /// It cannot be listed: the drive is empty then.
     pub fn put_in(&self, medium: Arc<dyn Device>) -> Result<(), DeviceError> {
         self.take_out();
-        let names = medium.list()?;
+        let here = medium.list()?.into_iter().map(|name| Ok((medium.size(&name)?, name)));
+        let here = here.map(|sized| sized.map(|(len, name)| (name, len))).collect::<Result<Contents, DeviceError>>()?;
         let mut state = self.state();
-        for volume in state.expected.values_mut().filter(|volume| names.contains(&volume.name)) {
-            volume.len = medium.size(&volume.name)?;
+        for volume in state.expected.values_mut() {
+            volume.len = here.get(&volume.name).copied().unwrap_or(volume.len);
         }
-        state.seen.extend(names.iter().cloned());
-        (state.here, state.medium) = (names.into_iter().collect(), Some(medium));
+        (state.here, state.medium) = (here, Some(medium));
         Ok(())
+    }
+
+    /// Takes the medium in the drive for one that the work goes on with. Any other is only looked at, to see whether it will do.
+    pub fn accept(&self) {
+        let mut state = self.state();
+        let here = state.here.clone();
+        state.accepted.insert(here);
+    }
+
+    /// Whether there is a medium in the drive, and one that was accepted.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        let state = self.state();
+        state.medium.is_some() && state.accepted.contains(&state.here)
     }
 
     /// Names of the volumes on the medium that is in the drive.
     #[must_use]
     pub fn here(&self) -> Vec<String> {
-        self.state().here.iter().cloned().collect()
+        self.state().here.keys().cloned().collect()
     }
 
-    /// Whether a volume is on the medium that is in the drive.
+    /// Whether a volume is on the medium that is in the drive. One that is expected is so too where only its end is damaged: it
+    /// bears the name of an unfinished one then, and has all of its bytes.
     #[must_use]
     pub fn is_here(&self, name: &str) -> bool {
-        self.state().here.contains(name)
+        self.state().here_as(name).is_some()
     }
 
-    /// Whether a volume was on a medium that was in the drive at any time.
+    /// Whether a volume was on a medium that was accepted.
     #[must_use]
     pub fn has_seen(&self, name: &str) -> bool {
-        self.state().seen.contains(name)
+        self.state().accepted.iter().any(|medium| medium.contains_key(name))
     }
 
-    /// Whether a volume is listed wherever it is.
+    /// Whether a volume is one of those that the work goes on with, wherever it is.
     #[must_use]
-    pub fn is_expected(&self, name: &str) -> bool {
-        self.state().expected.contains_key(name)
+    pub fn has(&self, name: &str) -> bool {
+        let state = self.state();
+        let settled = state.settled.as_ref().is_some_and(|settled| settled.contains(name));
+        settled || state.expected.contains_key(name) || state.settled.is_none() && state.here.contains_key(name)
     }
 
     /// From now on lists a volume wherever it is.
@@ -172,7 +195,7 @@ impl InTurnDevice {
     /// work.
     pub fn settle(&self, settled: bool) {
         let mut state = self.state();
-        state.settled = settled.then(|| state.here.clone());
+        state.settled = settled.then(|| state.here.keys().cloned().collect());
     }
 
     /// Whether all that is read from now on is kept, so that it can be read again when its medium is gone. Else what was asked
@@ -191,7 +214,7 @@ impl InTurnDevice {
     pub fn wanted(&self) -> Vec<(Elsewhere, u64)> {
         let state = self.state();
         let mut wanted = Vec::new();
-        for volume in state.expected.values().filter(|volume| !state.here.contains(&volume.name)) {
+        for volume in state.expected.values().filter(|volume| state.here_as(&volume.name).is_none()) {
             let bytes = state.left(&volume.name).map(|(_, len)| len).fold(0, u64::saturating_add);
             if bytes > 0 {
                 wanted.push((volume.clone(), bytes));
@@ -208,7 +231,8 @@ impl InTurnDevice {
     /// There is no room for it.
     pub fn copy(&self) -> Result<(), DeviceError> {
         let mut state = self.state();
-        for name in state.here.clone() {
+        let here: Vec<String> = state.asked.keys().filter(|name| state.here_as(name).is_some()).cloned().collect();
+        for name in here {
             let left: Vec<(u64, u64)> = state.left(&name).collect();
             for (at, len) in left {
                 let read = state.bytes(&name, at, len);
@@ -231,6 +255,15 @@ impl Shared {
 }
 
 impl State {
+    /// The name that a volume has on the medium in the drive.
+    fn here_as(&self, name: &str) -> Option<String> {
+        if self.here.contains_key(name) {
+            return Some(name.to_owned());
+        }
+        let (volume, unfinished) = (self.expected.get(name)?, partial_name(name));
+        self.here.get(&unfinished).filter(|len| **len >= volume.len).map(|_| unfinished)
+    }
+
     /// What was asked for of a volume and is not kept.
     fn left<'s>(&'s self, name: &'s str) -> impl Iterator<Item = (u64, u64)> + 's {
         let asked = self.asked.get(name).into_iter().flatten().map(|(at, len)| (*at, *len));
@@ -239,11 +272,11 @@ impl State {
 
     /// A volume of the medium in the drive.
     fn source(&mut self, name: &str) -> Result<Option<Arc<dyn VolumeSource>>, DeviceError> {
-        let Some(medium) = self.medium.as_ref().filter(|_| self.here.contains(name)) else { return Ok(None) };
+        let Some((medium, here)) = self.medium.as_ref().zip(self.here_as(name)) else { return Ok(None) };
         if let Some((_, source)) = self.open.as_ref().filter(|(open, _)| open == name) {
             return Ok(Some(Arc::clone(source)));
         }
-        let source: Arc<dyn VolumeSource> = medium.open(name)?.into();
+        let source: Arc<dyn VolumeSource> = medium.open(&here)?.into();
         self.open = Some((name.to_owned(), Arc::clone(&source)));
         Ok(Some(source))
     }
@@ -293,15 +326,18 @@ impl Device for InTurnDevice {
     fn list(&self) -> Result<Vec<String>, DeviceError> {
         let state = self.state();
         let listed = |name: &&String| state.settled.as_ref().is_none_or(|settled| settled.contains(*name));
-        let names = state.here.iter().filter(listed).chain(state.expected.keys());
+        // What is expected stands for what is there of it.
+        let stands_for = |name: &&String| finished_name(name).is_some_and(|name| state.expected.contains_key(name));
+        let here = state.here.keys().filter(|name| !stands_for(name));
+        let names = here.filter(listed).chain(state.expected.keys());
         Ok(names.cloned().collect::<BTreeSet<_>>().into_iter().collect())
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {
         let mut state = self.state();
         let len = match (state.source(name)?, state.expected.get(name)) {
-            (Some(source), _) => source.len(),
-            (None, Some(volume)) => volume.len,
+            (_, Some(volume)) => volume.len,
+            (Some(source), None) => source.len(),
             (None, None) => return Err(self.shared.fail("open", name, DeviceErrorKind::NotFound)),
         };
         Ok(Box::new(InTurnSource { shared: Arc::clone(&self.shared), name: name.to_owned(), len }))

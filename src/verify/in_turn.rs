@@ -326,10 +326,11 @@ impl SectionProof {
 }
 
 /// Verifies the volumes of a set in the order in which they come. `next` is given the numbers of those that are left, and says
-/// which of them is at hand now; `None` if the first of them does not come. Of a volume with several copies one is read.
+/// which of them is at hand now, and the name of the copy that is; `None` if the first of them does not come. Of a volume with
+/// several copies that one is read. What turns out to be elsewhere all the same is not here, and not damaged.
 pub fn verify_in_turn(
     set: &SetReader<'_>,
-    next: &mut dyn FnMut(&[u32]) -> Option<u32>,
+    next: &mut dyn FnMut(&[u32]) -> Option<(u32, String)>,
     monitor: &dyn Monitor,
 ) -> Verified {
     let (mut proof, mut unopened) = (SetProof::default(), Verified::default());
@@ -338,18 +339,18 @@ pub fn verify_in_turn(
     let here = set.volumes().iter().filter(|volume| volume.name.is_some());
     let mut left: Vec<u32> = here.map(|volume| volume.number).collect();
     while let Some(first) = left.first().copied() {
-        let Some(number) = next(&left) else {
+        let Some((number, name)) = next(&left) else {
             missing.push(first);
             left.remove(0);
             continue;
         };
         left.retain(|other| *other != number);
-        let name = set.copies(number).into_iter().next().unwrap_or_default();
         let chunks = set.sections().iter().flat_map(|section| &section.chunks);
         let rows = chunks.filter(|chunk| chunk.entry.volume == number).map(|chunk| u64::from(chunk.entry.rows));
         monitor.begin(Task::Verify, &format!("volume {number}"), rows.fold(0, u64::saturating_add));
         match set.blocks(number, &name) {
             Ok(blocks) => proof.volume(&blocks, monitor),
+            Err(error) if error.is_elsewhere() => missing.push(number),
             Err(error) => not_judged(number, &name, &error, &mut unopened),
         }
         monitor.end(Task::Verify);

@@ -7,7 +7,7 @@ use super::name::{label_of_volume, short_id};
 use super::reader::Volume;
 use super::set::{SetReader, expected_name};
 use crate::device::in_turn::Elsewhere;
-use crate::device::name::finished_name;
+use crate::device::name::{finished_name, own_name};
 use crate::device::traits::Device;
 use crate::format::block::SetId;
 use crate::format::label::LabelRecord;
@@ -28,8 +28,8 @@ struct Known {
     volumes: BTreeMap<u32, (Part, Elsewhere)>,
     /// Number of the volume that ends the set.
     last: Option<u32>,
-    /// Whether the backup was interrupted.
-    interrupted: bool,
+    /// The greatest number of a volume that was not finished, as far as can be seen.
+    unfinished: Option<u32>,
 }
 
 /// What a volume has of its set's catalog.
@@ -50,6 +50,9 @@ pub struct Sought {
     pub label: LabelRecord,
     /// Its number; `None`: the last one, whichever that is.
     pub number: Option<u32>,
+    /// The volume with which the set seems to break off: then there may be no last one. One that was finished and whose end is
+    /// damaged looks the same.
+    pub breaks_off: Option<u32>,
 }
 
 impl Sought {
@@ -61,23 +64,32 @@ impl Sought {
 }
 
 impl Catalogs {
-    /// Looks at the volumes of a device that were not looked at before. What cannot be read is passed over.
+    /// Looks at the volumes of a device that were not looked at before. What cannot be read is passed over, and given back with
+    /// the reason.
     ///
     /// # Errors
     /// The device cannot be listed.
-    pub fn look(&mut self, device: &dyn Device) -> Result<(), VolumeError> {
-        for name in device.list()? {
+    pub fn look(&mut self, device: &dyn Device) -> Result<Vec<(String, VolumeError)>, VolumeError> {
+        Ok(self.look_at(device, device.list()?))
+    }
+
+    /// The same, of these volumes of a device.
+    pub fn look_at(&mut self, device: &dyn Device, names: Vec<String>) -> Vec<(String, VolumeError)> {
+        let mut unreadable = Vec::new();
+        for name in names {
             if self.names.contains(&name) {
                 continue;
             }
-            let Ok(volume) = device.open(&name).map_err(VolumeError::from).and_then(|from| Volume::open(from, &name))
-            else {
-                continue;
-            };
-            self.add(&volume);
-            self.names.insert(name);
+            match device.open(&name).map_err(VolumeError::from).and_then(|from| Volume::open(from, &name)) {
+                Ok(volume) => {
+                    self.add(&volume);
+                    self.names.insert(name);
+                }
+                Err(error) if error.is_elsewhere() => {}
+                Err(error) => unreadable.push((name, error)),
+            }
         }
-        Ok(())
+        unreadable
     }
 
     fn add(&mut self, volume: &Volume) {
@@ -91,14 +103,16 @@ impl Catalogs {
             },
             volumes: BTreeMap::new(),
             last: None,
-            interrupted: false,
+            unfinished: None,
         });
         let partial = finished_name(volume.name()).is_some();
-        known.interrupted |= partial && volume.end().is_none();
+        if partial && volume.end().is_none() {
+            known.unfinished = known.unfinished.max(Some(label.volume));
+        }
         if !partial {
             known.last = known.last.or_else(|| volume.end().filter(|end| end.set_complete).map(|_| label.volume));
             let place = Elsewhere {
-                name: volume.name().to_owned(),
+                name: own_name(volume.name()).to_owned(),
                 set: short_id(label.set()),
                 label: label.label.clone(),
                 number: label.volume,
@@ -108,18 +122,25 @@ impl Catalogs {
         }
     }
 
+    /// Whether a volume of a set was met that was never finished, and no later one.
+    #[must_use]
+    pub fn is_unfinished(&self, set: SetId) -> bool {
+        self.sets.get(&set).is_some_and(|known| known.last.is_none() && known.breaks_off().is_some())
+    }
+
     /// The sets, by the labels of their first volumes.
     pub fn labels(&self) -> impl Iterator<Item = &LabelRecord> {
         self.sets.values().map(|known| &known.label)
     }
 
     /// What must come so that the catalog of a set can be read; `None` if nothing helps: all of it was looked at, it is damaged,
-    /// the set was never finished or is not known.
+    /// or the set is not known.
     #[must_use]
     pub fn sought(&self, set: SetId) -> Option<Sought> {
         let known = self.sets.get(&set)?;
-        let sought = |number| Some(Sought { label: known.label.clone(), number });
-        let Some(last) = known.last else { return if known.interrupted { None } else { sought(None) } };
+        let breaks_off = known.breaks_off().filter(|_| known.last.is_none());
+        let sought = |number| Some(Sought { label: known.label.clone(), number, breaks_off });
+        let Some(last) = known.last else { return sought(None) };
         for number in (1..=last).rev() {
             match known.volumes.get(&number) {
                 Some((Part::More, _)) => {}
@@ -130,11 +151,26 @@ impl Catalogs {
         None
     }
 
-    /// The volumes that were looked at of sets whose catalogs can be read.
+    /// The volumes that were looked at of sets whose catalogs can be read. Without a catalog a set is what lies at hand of it.
     #[must_use]
     pub fn volumes(&self) -> Vec<Elsewhere> {
-        let listed = self.sets.iter().filter(|(set, known)| known.last.is_some() && self.sought(**set).is_none());
-        listed.flat_map(|(_, known)| known.volumes.values().map(|(_, place)| place.clone())).collect()
+        let listed = self.sets.values().filter(|known| known.is_listed());
+        listed.flat_map(|known| known.volumes.values().map(|(_, place)| place.clone())).collect()
+    }
+}
+
+impl Known {
+    /// The volume that was not finished, if none was met behind it.
+    fn breaks_off(&self) -> Option<u32> {
+        let greatest = self.volumes.last_key_value().map(|(number, _)| *number);
+        self.unfinished.filter(|number| greatest.is_none_or(|greatest| greatest < *number))
+    }
+
+    /// Whether all of the catalog was looked at, and can be read.
+    fn is_listed(&self) -> bool {
+        let Some(last) = self.last else { return false };
+        let mut parts = (1..=last).rev().map(|number| self.volumes.get(&number).map(|(part, _)| *part));
+        parts.find(|part| *part != Some(Part::More)) == Some(Some(Part::Beginning))
     }
 }
 
@@ -147,13 +183,13 @@ fn part(volume: &Volume) -> Part {
     }
 }
 
-/// The volumes of a set that its catalog tells of and that are not here.
+/// The volumes of a set that its catalog tells of and that are not here, or not to their end.
 #[must_use]
 pub fn elsewhere(set: &SetReader<'_>) -> Vec<Elsewhere> {
     if set.catalog().is_none() {
         return Vec::new();
     }
-    let missing = set.volumes().iter().filter(|volume| volume.name.is_none());
+    let missing = set.volumes().iter().filter(|volume| volume.name.is_none() || volume.partial);
     let described = missing.filter_map(|volume| volume.entry.map(|entry| (volume.number, entry)));
     let volume = |(number, entry): (u32, crate::format::catalog::VolumeEntry)| Elsewhere {
         name: expected_name(set.label(), number),

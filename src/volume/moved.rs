@@ -7,7 +7,8 @@ use crate::base::checksum::blake3;
 use crate::base::position::Position;
 use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::name::partial_name;
-use crate::device::traits::Device;
+use crate::device::spool::SpoolDevice;
+use crate::device::traits::{Device, VolumeSource};
 use crate::format::block::BlockHeader;
 use crate::format::error::FormatError;
 use crate::format::label::LabelRecord;
@@ -18,7 +19,7 @@ use crate::format::label::LabelRecord;
 /// # Errors
 /// What was written cannot be read any more; the next medium cannot be used, or does not take it either.
 pub(super) fn write_again(device: &dyn Device, label: &LabelRecord, old: &Sketch) -> Result<VolumeWriter, VolumeError> {
-    let source = device.open(&partial_name(&old.name))?;
+    let source = source_of(device, old)?;
     let mut volume = begin(device, label, old.bytes())?;
     if let Some(begun_on) = old.catalog_begun {
         volume.continue_catalog(begun_on);
@@ -51,6 +52,27 @@ pub(super) fn write_again(device: &dyn Device, label: &LabelRecord, old: &Sketch
     drop(source);
     device.discard(&old.name)?;
     Ok(volume)
+}
+
+/// The blocks of a volume that its medium did not take. A drive lets one at a time have it, and gives nothing of a tape back that
+/// was changed: what is on one is kept, where there is room for it.
+fn source_of(device: &dyn Device, old: &Sketch) -> Result<Box<dyn VolumeSource>, VolumeError> {
+    let source = device.open(&partial_name(&old.name))?;
+    if !device.is_sequential() {
+        return Ok(source);
+    }
+    let spool = SpoolDevice::new("what a tape did not take", std::env::temp_dir());
+    let keep = || {
+        let mut sink = spool.create(&old.name)?;
+        for entry in &old.blocks {
+            let mut block = vec![0; entry.bytes as usize];
+            source.read_at(entry.offset, &mut block)?;
+            sink.append(&block)?;
+        }
+        spool.open(&partial_name(&old.name))
+    };
+    let kept: Result<_, DeviceError> = keep();
+    Ok(kept.unwrap_or(source))
 }
 
 /// Begins a volume, on the next medium if the one at hand does not even take the label.

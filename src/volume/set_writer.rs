@@ -247,7 +247,7 @@ impl<'d> SetWriter<'d> {
     ///
     /// # Errors
     /// As [`SetWriter::finish`].
-    pub fn end(mut self, absent: Vec<String>, left_out: Vec<(String, String)>) -> Result<EndedSet, VolumeError> {
+    pub fn end(mut self, absent: Vec<String>, left_out: Vec<(String, String)>) -> Result<EndedSet<'d>, VolumeError> {
         if self.failed {
             return Err(FAILED);
         }
@@ -270,11 +270,15 @@ impl<'d> SetWriter<'d> {
         for payload in &payloads {
             self.place(BlockKind::Catalog, 0, payload)?;
         }
+        let sketch = self.volume.as_ref().filter(|_| self.device.goes_on()).map(VolumeWriter::sketch);
         let last = self.closed(|volume| volume.end(Ending::Last))?;
+        let before = self.finished.last().map(VolumeSummary::predecessor);
+        let again = sketch.map(|sketch| (label_of(&self.label, last.summary().number, before), sketch));
         let volumes = std::mem::take(&mut self.finished);
         let bytes = volumes.iter().chain([last.summary()]).map(|volume| volume.bytes).fold(0, u64::saturating_add);
         let label = label_of_volume(&self.label.label, 1);
-        Ok(EndedSet { last, summary: SetSummary { set: self.label.set(), label, volumes, sections, rows, bytes } })
+        let summary = SetSummary { set: self.label.set(), label, volumes, sections, rows, bytes };
+        Ok(EndedSet { device: self.device, last, again, summary })
     }
 
     /// The catalog's blocks, if it begins on the volume being written.
@@ -412,12 +416,15 @@ impl<'d> SetWriter<'d> {
 }
 
 /// A set that is all written, whose last volume has no name yet. Dropped, it stays unfinished.
-pub struct EndedSet {
+pub struct EndedSet<'d> {
+    device: &'d dyn Device,
     last: EndedVolume,
+    /// What its last volume is made of, where a medium that does not take it is followed by another one.
+    again: Option<(LabelRecord, Sketch)>,
     summary: SetSummary,
 }
 
-impl EndedSet {
+impl EndedSet<'_> {
     /// Syncs what was written, and says whether the set can be read now.
     ///
     /// # Errors
@@ -426,12 +433,18 @@ impl EndedSet {
         self.last.readable()
     }
 
-    /// Finishes the set: its last volume gets its name.
+    /// Finishes the set: its last volume gets its name, on the next medium if this one does not even take that.
     ///
     /// # Errors
     /// The device fails; the set stays unfinished.
     pub fn name(mut self) -> Result<SetSummary, VolumeError> {
-        self.summary.volumes.push(self.last.name()?);
+        let last = match (self.last.name(), &self.again) {
+            (Err(error), Some((label, sketch))) if goes_on(self.device, &error) => {
+                write_again(self.device, label, sketch)?.finish(Ending::Last)?
+            }
+            (named, _) => named?,
+        };
+        self.summary.volumes.push(last);
         Ok(self.summary)
     }
 }

@@ -75,7 +75,11 @@ impl Terminal {
     }
 
     pub fn types(&mut self, keys: &str) {
-        self.keyboard.write_all(keys.as_bytes()).unwrap();
+        self.types_bytes(keys.as_bytes());
+    }
+
+    pub fn types_bytes(&mut self, keys: &[u8]) {
+        self.keyboard.write_all(keys).unwrap();
     }
 
     /// Waits until the terminal shows this or the program ends; what was shown, and the status if it ended.

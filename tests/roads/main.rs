@@ -38,6 +38,8 @@ mod files_hostile;
 mod files_restored;
 mod histories;
 #[cfg(target_os = "linux")]
+mod hurt_tapes;
+#[cfg(target_os = "linux")]
 mod images;
 mod incremental;
 mod incremental_since;
@@ -52,6 +54,8 @@ mod one_backup;
 mod one_drive;
 #[cfg(target_os = "linux")]
 mod prune;
+#[cfg(target_os = "linux")]
+mod reader;
 mod rules;
 #[cfg(target_os = "linux")]
 mod saved;

@@ -99,13 +99,31 @@ fn a_wrong_tape_is_named_and_the_next_volume_asked_for_by_number_and_label_again
     fs::copy(place("strange.tap"), place("a.tap")).unwrap();
     terminal.types("\n");
     let second = terminal.shows(ASKED);
-    terminal.types(&format!("{}\n", place("folder").display()));
+    let folder = format!("{}\n", place("folder").display());
+    terminal.types(&folder);
+    let said = terminal.shows(ASKED);
+    assert!(said.contains("is not there; to have it made") && !place("folder").exists(), "{said}");
+    terminal.types(&folder);
     let said = terminal.shows(ASKED);
     terminal.types("q\n");
     let (rest, status) = terminal.ends();
     assert_eq!(status.code(), Some(5), "{said}{rest}");
     assert!(second.contains("of another system") && second.contains("volume 2, CMS-"), "asked: {second}");
     assert!(place("folder").exists(), "another device was named: {said}");
+}
+
+/// A drive whose driver is not loaded must not become a file in memory.
+#[test]
+fn nothing_is_made_among_the_devices_of_the_system() {
+    let centre = large();
+    let url = format!("sqlite:{}", centre.path().display());
+    for to in ["tape:/dev/no-such-drive0", "/dev/no-such-drive0", "tape:/dev/../dev/no-such-drive0"] {
+        for more in [&["--dry-run"][..], &[]] {
+            let (_, said) = run(&[&["backup", "--database", &url, "--to", to], more].concat(), 10);
+            assert!(said.contains("there is no such drive"), "{said}");
+            assert!(!Path::new("/dev/no-such-drive0").exists(), "{to}");
+        }
+    }
 }
 
 /// Ctrl-C where the next medium is asked for is an answer: the first one ends the backup, and its finished volumes stay.

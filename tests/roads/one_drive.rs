@@ -101,7 +101,7 @@ const WANTED: &str = "or q to go on without it:";
 const NEEDED: &str = "or q to end here:";
 
 /// Six volumes on three tapes, taken out.
-fn three_tapes() -> Drive {
+pub fn three_tapes() -> Drive {
     let mut drive = Drive::new();
     let url = drive.url();
     let (tapes, said) = drive.backup(1, &["--database", &url], 0);
@@ -343,6 +343,92 @@ fn files_on_several_tapes_are_restored_in_one_drive() {
 fn walk(folder: &std::path::Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn a_wrong_tape_is_never_restored_in_place_of_the_right_one() {
+    let mut drive = three_tapes();
+    drive.centre.run("UPDATE hsplit SET acdcalls = acdcalls + 1");
+    let url = drive.url();
+    fs::write(drive.place("drive.tap"), "").unwrap();
+    super::commands::run(&["backup", "--database", &url, "--to", &drive.name()], 0);
+    fs::rename(drive.place("drive.tap"), drive.tape(7)).unwrap();
+    drive.centre.run("UPDATE hsplit SET acdcalls = -1");
+    let (ruined, name, to) = (drive.centre.rows("hsplit"), drive.name(), drive.place("to").display().to_string());
+    let database = ["restore", "--from", &name, "--database", &url, "--yes", "--no-undo"];
+    let whole = [&database[..], &["--partial"]].concat();
+    let files = ["restore", "--from", &name, "--files-to", &to];
+    for (arguments, end) in [(&database[..], NEEDED), (&whole[..], WANTED), (&files[..], NEEDED)] {
+        drive.put(1);
+        let mut terminal = drive.start(arguments);
+        assert_eq!(wanted(&terminal.shows(end)), None);
+        drive.put(7);
+        terminal.types("\n");
+        let said = terminal.shows(end);
+        assert!(said.contains("drive.tap holds ") && wanted(&said).is_none(), "{said}");
+        terminal.types("q\n");
+        let (said, status) = terminal.ends();
+        assert_eq!(status.code(), Some(5), "{said}");
+        assert!(said.contains("nobody brings it") && said.contains("nor is the tape in "), "{said}");
+        assert!(drive.centre.rows("hsplit") == ruined && !drive.place("to").exists(), "{said}");
+    }
+    // The first tape in the drive again is what there is, and less than is wanted.
+    drive.put(1);
+    let mut terminal = drive.start(&database);
+    terminal.shows(NEEDED);
+    terminal.types("q\n");
+    let (said, status) = terminal.ends();
+    assert!(status.code() == Some(5) && said.contains("--partial"), "{said}");
+    assert!(drive.centre.rows("hsplit") == ruined, "{said}");
+}
+
+#[test]
+fn a_folder_that_was_named_by_mistake_is_not_the_drive_from_then_on() {
+    let mut drive = three_tapes();
+    drive.put(1);
+    let mut terminal = drive.start(&["check", &drive.name(), "--verify"]);
+    terminal.shows(WANTED);
+    terminal.types(&format!("{}\n", drive.place("").display()));
+    let said = terminal.shows(WANTED);
+    assert!(said.contains(" holds no volume") && said.contains("drive.tap and press Enter"), "{said}");
+    terminal.types("q\n");
+    let (said, status) = terminal.ends();
+    assert_eq!(status.code(), Some(5), "{said}");
+    assert!(said.contains("volume 3 is not here") || said.contains("-F-01"), "{said}");
+}
+
+#[test]
+fn a_volume_that_a_folder_has_too_is_read_there() {
+    let mut drive = three_tapes();
+    let (truth, folder) = (drive.centre.rows("hsplit"), drive.place("copies"));
+    // A copy of volume 1, under its name.
+    let first = format!("tape:{}", drive.tape(1).display());
+    let listed = json(&["check", &first], 5);
+    let (label, set) = (listed["sets"][0]["label"].as_str().unwrap(), listed["sets"][0]["set"].as_str().unwrap());
+    let name = format!("{label}.{}.ivv", &set[..8]);
+    fs::create_dir(&folder).unwrap();
+    {
+        use intervault::device::{tape::TapeDevice, traits::Device};
+        let tape = TapeDevice::open(&drive.tape(1), intervault::volume::stream::ON_TAPE, false, None).unwrap();
+        let source = tape.open(&name).unwrap();
+        let mut bytes = vec![0; source.len() as usize];
+        source.read_at(0, &mut bytes).unwrap();
+        fs::write(folder.join(&name), bytes).unwrap();
+    }
+    let folder = folder.display().to_string();
+    for (first, questions) in [(1, vec![None, Some(2), Some(3)]), (3, vec![Some(2), Some(3)])] {
+        for named in [[drive.name(), folder.clone()], [folder.clone(), drive.name()]] {
+            drive.put(first);
+            let mut terminal = drive.start(&["check", &named[0], &named[1], "--verify"]);
+            let (asked, said, status) = drive.serve(&mut terminal);
+            assert_eq!((&asked, status), (&questions, Some(0)), "{said}");
+            assert!(!said.contains("damage"), "{said}");
+        }
+    }
+    drive.centre.run("UPDATE hsplit SET acdcalls = -1");
+    let (asked, said, status) = drive.restore(3, &["--from", &folder]);
+    assert_eq!((asked, status), (vec![Some(2), Some(3)], Some(0)), "{said}");
+    assert!(drive.centre.rows("hsplit") == truth, "{said}");
 }
 
 #[test]

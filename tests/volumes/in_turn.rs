@@ -8,6 +8,7 @@ use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::{Device, VolumeSink, VolumeSource};
 use intervault::testing::sets::{Sample, write_sample};
 use intervault::volume::catalogs::{Catalogs, elsewhere};
+use intervault::volume::reader::Volume;
 use std::sync::Arc;
 
 /// The volumes of a device, each on a medium of its own.
@@ -66,6 +67,26 @@ fn a_catalog_on_several_media_is_read_when_each_has_come_once() {
         drive.take_out();
         assert_eq!(drive.wanted(), []);
         assert_chunks(&only_set(&drive), &sample);
+    }
+}
+
+#[test]
+fn a_catalog_that_is_damaged_lists_nothing_that_is_elsewhere() {
+    let device = MemoryDevice::new();
+    let summary = write_sample(&device, &Sample { seed: 3, chunks: 12, ..Sample::default() }, Some(9_000)).unwrap();
+    let (media, last) = (media(&device), summary.volumes.last().unwrap().name.clone());
+    let volume = Volume::open(device.open(&last).unwrap(), &last).unwrap();
+    let mut bytes = device.bytes(&last).unwrap();
+    bytes[volume.end().unwrap().catalog_offset as usize + 100] ^= 1;
+    let ruined = MemoryDevice::named("the drive");
+    ruined.insert(&last, bytes);
+    for (end, listed) in [(&ruined, 0), (&media[media.len() - 1], 2)] {
+        let drive = InTurnDevice::new(Arc::new(media[0].clone()), std::env::temp_dir()).unwrap();
+        let mut catalogs = Catalogs::default();
+        catalogs.look(&drive).unwrap();
+        drive.put_in(Arc::new(end.clone())).unwrap();
+        catalogs.look(&drive).unwrap();
+        assert_eq!((catalogs.sought(summary.set), catalogs.volumes().len()), (None, listed));
     }
 }
 
@@ -148,5 +169,48 @@ fn volumes_of_other_work_are_not_listed_once_that_is_settled() {
     drive.put_in(Arc::new(one)).unwrap();
     assert_eq!(drive.list().unwrap(), ["a.ivv"]);
     drive.settle(false);
-    assert!(drive.has_seen("b.ivv") && !drive.is_here("b.ivv"));
+    assert!(drive.has_seen("a.ivv") && !drive.is_here("b.ivv") && drive.is_accepted());
+}
+
+#[test]
+fn a_volume_of_which_only_the_end_is_damaged_is_the_one_that_is_expected() {
+    let medium = MemoryDevice::named("drive");
+    medium.insert(".a.ivv.partial", (0..60).collect());
+    medium.insert(".b.ivv.partial", (0..60).collect());
+    let drive = InTurnDevice::new(Arc::new(MemoryDevice::named("drive")), std::env::temp_dir()).unwrap();
+    let expect = |name: &str, len| {
+        let (set, label) = ("a".to_owned(), "CMS-01".to_owned());
+        drive.expect(Elsewhere { name: name.to_owned(), set, label, number: 1, len });
+    };
+    expect("a.ivv", 50);
+    expect("b.ivv", 70);
+    let source = drive.open("a.ivv").unwrap();
+    assert!(source.read_at(10, &mut [0; 5]).is_err() && drive.wanted().len() == 1);
+    drive.put_in(Arc::new(medium)).unwrap();
+    assert!(drive.is_here("a.ivv") && !drive.is_here("b.ivv"), "the rest of b is on another medium");
+    assert_eq!(drive.list().unwrap(), ["a.ivv", "b.ivv"], "what is expected stands for what is there of it");
+    drive.copy().unwrap();
+    drive.take_out();
+    let mut bytes = [0; 5];
+    source.read_at(10, &mut bytes).unwrap();
+    assert_eq!((bytes, source.len(), drive.wanted()), ([10, 11, 12, 13, 14], 50, vec![]));
+}
+
+#[test]
+fn a_medium_that_was_only_looked_at_is_not_accepted() {
+    let (one, two) = (MemoryDevice::named("drive"), MemoryDevice::named("drive"));
+    one.insert("a.ivv", vec![1]);
+    two.insert("a.ivv", vec![2, 2]);
+    let drive = InTurnDevice::new(Arc::new(one.clone()), std::env::temp_dir()).unwrap();
+    assert!(drive.is_accepted());
+    drive.take_out();
+    assert!(!drive.is_accepted(), "the drive is empty");
+    // A volume of the same name, and another one.
+    drive.put_in(Arc::new(two.clone())).unwrap();
+    assert!(!drive.is_accepted());
+    drive.accept();
+    drive.put_in(Arc::new(one)).unwrap();
+    assert!(drive.is_accepted());
+    drive.put_in(Arc::new(two)).unwrap();
+    assert!(drive.is_accepted());
 }

@@ -191,6 +191,61 @@ fn tapes_end_at_early_warning_and_go_on_with_the_next() {
     assert_eq!(assert_chunks(&set, &sample()), 24);
 }
 
+/// Tapes that are put one after the other into one drive, which gives nothing back of those that went out.
+struct OneDrive {
+    current: Mutex<TestDrive>,
+    next: Mutex<Vec<TestDrive>>,
+}
+
+impl Supplier for OneDrive {
+    fn next(
+        &self,
+        _volume: &NewVolume<'_>,
+        _reason: &str,
+        leave: &mut dyn FnMut() -> Result<(), DeviceError>,
+    ) -> Result<Choice, DeviceError> {
+        leave()?;
+        self.current.lock().unwrap().close();
+        Ok(Choice::Changed)
+    }
+
+    fn again(&self, _volume: &NewVolume<'_>) -> Result<Arc<dyn Device>, DeviceError> {
+        let next = self.next.lock().unwrap().pop().unwrap();
+        *self.current.lock().unwrap() = next.clone();
+        Ok(Arc::new(on(&next)))
+    }
+}
+
+#[test]
+fn a_tape_that_ends_without_a_warning_goes_on_with_the_next() {
+    let mut torn = 0;
+    for (capacity, after) in (0..6).flat_map(|after| (0..4).map(move |more| (8_000 + more * 700, after))) {
+        let tapes: Vec<Tape> = (0..14).map(|_| Tape::blank()).collect();
+        let open = |tape: &Tape| TestDrive::open(&tape.path(), Some(capacity), after).unwrap();
+        let mut drives: Vec<TestDrive> = tapes.iter().rev().map(open).collect();
+        let first = drives.pop().unwrap();
+        let device: Arc<dyn Device> = Arc::new(on(&first));
+        let drive = OneDrive { current: Mutex::new(first), next: Mutex::new(drives) };
+        let media = MediaDevice::new(device, &drive);
+        let done = write_sample(&media, &sample(), Some(3_000));
+        let summary = done.unwrap_or_else(|error| panic!("{capacity}, {after}: {error}"));
+        assert!(summary.volumes.len() > 4, "{summary:?}");
+        drop(media);
+        drive.current.lock().unwrap().close();
+        drive.next.lock().unwrap().iter().for_each(TestDrive::close);
+        let devices: Vec<_> = tapes.iter().map(|tape| on(&tape.drive())).collect();
+        let unfinished = |device: &&intervault::device::tape::TapeDevice| {
+            device.list().unwrap().iter().any(|name| finished_name(name).is_some())
+        };
+        torn += devices.iter().filter(unfinished).count();
+        let joined = JoinedDevice::new(devices.into_iter().map(|device| Box::new(device) as Box<dyn Device>).collect());
+        let set = only_set(&joined);
+        assert!(set.is_complete() && set.check_chain().unwrap().is_empty(), "{capacity}, {after}");
+        assert_eq!(assert_chunks(&set, &sample()), 24);
+    }
+    assert!(torn > 0, "no tape ended in the middle of a volume");
+}
+
 #[test]
 fn a_tape_with_too_little_behind_its_warning_is_never_called_complete() {
     for after in 0..8 {

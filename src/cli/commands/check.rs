@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 /// # Errors
 /// There is nothing to look at. What is wrong with the volumes is in the answer and in the exit status.
 pub fn run(options: &CheckOptions, config: &Config, job: &Job, output: &Output) -> Result<Exit, Failure> {
-    let turns = Turns::open(&options.devices, config, output)?;
+    let turns = Turns::open(&options.devices, true, config, output)?;
     let proves = options.work == CheckWork::Verify;
     if proves {
         turns.gather(Of::Set(options.set.as_deref()))?;
@@ -29,7 +29,14 @@ pub fn run(options: &CheckOptions, config: &Config, job: &Job, output: &Output) 
     if proves && turns.expect(&found.sets) {
         found = check::find(turns.device(), options.set.as_deref())?;
     }
-    judge(&found, options.work, options.jobs, &Progress::new(output), job, output, Some(&turns))
+    let exit = judge(&found, options.work, options.jobs, &Progress::new(output), job, output, Some(&turns))?;
+    if !proves || !turns.may_change() {
+        return Ok(exit);
+    }
+    // Tapes that are gone have it, so that it is not among what was found.
+    let passed = turns.passed_over(Of::Set(options.set.as_deref()), &found);
+    passed.iter().for_each(|(what, _)| output.warning(what));
+    Ok(passed.iter().map(|(_, exit)| *exit).fold(exit, Exit::worst))
 }
 
 /// Lists or verifies what was found.

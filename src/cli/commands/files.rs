@@ -27,7 +27,7 @@ const NAMED: usize = 20;
 /// The set has no files, or not those that were chosen; the volumes are damaged or not all there; something is in the way; the
 /// folder cannot be written.
 pub fn run(options: &FilesToOptions, config: &Config, job: &Job, output: &Output) -> Result<Exit, Failure> {
-    let turns = Turns::open(&options.from, config, output)?;
+    let turns = Turns::open(&options.from, options.partial, config, output)?;
     turns.gather(Of::Chain(options.set.as_deref().filter(|set| *set != NEWEST)))?;
     // What is on other tapes is known when it was wanted in vain: then it is brought, and all is planned again.
     loop {
@@ -59,14 +59,14 @@ fn round(options: &FilesToOptions, turns: &Turns<'_>, job: &Job, output: &Output
         let all = FilesOptions { partial: true, ..work.clone() };
         drop(FilesRestore::new(chain.clone(), &options.folder, all).watched(&progress).plan());
         progress.end(Task::Plan);
-        if turns.fetch(options.partial)? {
+        if turns.fetch()? {
             return Ok(None);
         }
     }
     let restore = FilesRestore::new(chain, &options.folder, work).watched(&progress);
     let plan = restore.plan();
     progress.end(Task::Plan);
-    if turns.fetch(options.partial)? {
+    if turns.fetch()? {
         return Ok(None);
     }
     let warned = warn_of_sets(&passed_over, output);

@@ -9,7 +9,7 @@ use crate::cli::interrupt;
 use crate::cli::output::Output;
 use crate::cli::parse::{self, DevicePath};
 use crate::cli::prompt::{self, Medium};
-use crate::device::directory::DirectoryDevice;
+use crate::device::directory::{DirectoryDevice, refuse_below_dev};
 use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::media::{Choice, Supplier};
 use crate::device::memory::MemoryDevice;
@@ -92,7 +92,11 @@ impl<'o> Shelf<'o> {
         Ok(match &device {
             DevicePath::Path(path) => Arc::new(DirectoryDevice::for_writing(path)?),
             DevicePath::Tape(path) if path.exists() => open::volumes(&device)?.into(),
-            DevicePath::Tape(_) | DevicePath::Pipe => Arc::new(MemoryDevice::new()),
+            DevicePath::Tape(path) => {
+                refuse_below_dev("open", path)?;
+                Arc::new(MemoryDevice::new())
+            }
+            DevicePath::Pipe => Arc::new(MemoryDevice::new()),
         })
     }
 
@@ -154,11 +158,12 @@ impl<'o> Shelf<'o> {
     /// Asks for the next medium until one comes that will do, or none.
     fn asked(&self, state: &mut State, volume: &NewVolume<'_>, mut reason: String) -> Choice {
         let wanted = format!("volume {}, {}", volume.number, volume.label);
+        let mut unmade = None;
         loop {
             let said = format!("{reason}. The next medium is for {wanted}");
             let ask = || prompt::medium(self.output, &said, &state.last.to_string(), "end here");
             let asked = interrupt::waiting(ask);
-            // Whoever cannot be understood brings nothing.
+            // Where nothing can be read nothing is brought.
             let text = match asked.unwrap_or(Medium::Nothing) {
                 // One folder that runs out of disk is full; media are what was named as such.
                 Medium::Nothing if self.one_folder() => return Choice::Full,
@@ -168,6 +173,11 @@ impl<'o> Shelf<'o> {
             };
             let opened = named(self.round.config, &text).and_then(|device| match device == state.last {
                 true => Ok((device, None)),
+                false if unmade.as_ref() != Some(&device) && is_new(&device, &text) => {
+                    let reason = format!("{device} is not there; to have it made, name it once more");
+                    unmade = Some(device);
+                    Err(reason)
+                }
                 false => match self.brought(&device) {
                     Ok(opened) => Ok((device, Some(opened))),
                     Err(error) => Err(error.to_string()),
@@ -196,6 +206,15 @@ pub(super) fn named(config: &Config, text: &str) -> Result<DevicePath, String> {
         }
         _ => Ok(device),
     }
+}
+
+/// Whether a device would have to be made that is named by its path. What was meant otherwise must not become one.
+fn is_new(device: &DevicePath, text: &str) -> bool {
+    let is_there = match device {
+        DevicePath::Path(path) | DevicePath::Tape(path) => path.exists(),
+        DevicePath::Pipe => true,
+    };
+    !is_there && parse::device(text).as_ref() == Ok(device)
 }
 
 impl Supplier for Shelf<'_> {

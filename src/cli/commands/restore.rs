@@ -44,7 +44,7 @@ pub fn run(
     let now = open::now(options.now)?;
     now.doubt().iter().for_each(|doubt| output.warning(doubt));
     let store = open::database(&options.database)?;
-    let turns = Turns::open(&options.from, config, output)?;
+    let turns = Turns::open(&options.from, options.partial, config, output)?;
     let named = saved.as_ref().map(SavedPlan::sets).transpose()?;
     let set = options.set.as_deref().filter(|set| *set != NEWEST);
     turns.gather(named.as_deref().map_or(Of::Chain(set), Of::These))?;
@@ -89,7 +89,7 @@ impl Asked<'_> {
         let restore = Restore::new(&chain, self.store, self.work.clone()).watched(&progress);
         let plan = restore.plan();
         progress.end(Task::Plan);
-        if turns.fetch(options.partial)? {
+        if turns.fetch()? {
             return Ok(None);
         }
         self.decide(&restore, &plan?, chain.members(), &progress).map(Some)

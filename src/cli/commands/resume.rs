@@ -32,7 +32,7 @@ pub(super) fn run(options: &RestoreOptions, config: &Config, job: &Job, output: 
     let store = open::database(&options.database)?;
     let Some(unfinished) = restore::unfinished(store.as_ref())? else { return nothing_to_do(store.as_ref(), output) };
     restore::refuse_at_work(store.as_ref(), Some(&unfinished.run))?;
-    let turns = Turns::open(&options.from, config, output)?;
+    let turns = Turns::open(&options.from, false, config, output)?;
     turns.gather(Of::These(&unfinished.sets))?;
     let base = Options { jobs: options.jobs, ..Options::new(now.civil, now.unix) };
     while !options.dry_run && again(&unfinished, &turns, store.as_ref(), &base)? {}
@@ -71,7 +71,7 @@ fn again(unfinished: &Unfinished, turns: &Turns<'_>, store: &dyn Store, base: &O
     let chain = chain_of(unfinished, &sets, turns.device())?;
     // What else is wrong with it is said when it is gone on with.
     drop(Restore::new(&chain, store, base.clone()).plan_rest(unfinished));
-    turns.fetch(false)
+    turns.fetch()
 }
 
 fn answer(before: Value) -> Answer {

@@ -4,8 +4,9 @@
 use super::media::named;
 use super::open;
 use crate::base::monitor::Monitor;
-use crate::check::{self, short};
+use crate::check::{self, Found, Unreadable, short};
 use crate::cli::config::Config;
+use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::interrupt;
 use crate::cli::output::Output;
@@ -14,7 +15,7 @@ use crate::cli::prompt::{self, Medium};
 use crate::cli::render::text::{bytes, counted};
 use crate::device::in_turn::InTurnDevice;
 use crate::device::joined::JoinedDevice;
-use crate::device::name::finished_name;
+use crate::device::name::{finished_name, own_name, split_place};
 use crate::device::traits::Device;
 use crate::error::Error;
 use crate::format::block::SetId;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 
 /// What happens where nobody brings what is wanted.
 const GO_ON: &str = "go on without it";
+const END: &str = "end here";
 
 /// Which sets are wanted.
 #[derive(Clone, Copy)]
@@ -63,6 +65,14 @@ impl Of<'_> {
     }
 }
 
+/// What was asked for and did not come.
+struct Missed {
+    set: SetId,
+    what: String,
+    /// Whether it is known to exist.
+    is_there: bool,
+}
+
 /// The devices that were named, one of them a drive whose tape somebody can change.
 pub(in crate::cli) struct Turns<'o> {
     device: JoinedDevice,
@@ -74,16 +84,26 @@ pub(in crate::cli) struct Turns<'o> {
     given_up: RefCell<Vec<SetId>>,
     /// Names of volumes that nobody brought.
     given_up_volumes: RefCell<Vec<String>>,
+    /// What could not be read of tapes that were in the drive.
+    unreadable: RefCell<Vec<Unreadable>>,
+    /// Whether what the volumes at hand have is worth while without the rest.
+    partial: bool,
     config: &'o Config,
     output: &'o Output,
 }
 
 impl<'o> Turns<'o> {
-    /// Opens devices. The first tape among them is one that can be changed, if somebody is there to do it.
+    /// Opens devices. The first tape among them is one that can be changed, if somebody is there to do it. `partial`: whether the
+    /// work goes on without a tape that nobody brings.
     ///
     /// # Errors
     /// As [`open::all_volumes`].
-    pub(super) fn open(devices: &[DevicePath], config: &'o Config, output: &'o Output) -> Result<Turns<'o>, Failure> {
+    pub(super) fn open(
+        devices: &[DevicePath],
+        partial: bool,
+        config: &'o Config,
+        output: &'o Output,
+    ) -> Result<Turns<'o>, Failure> {
         let is_tape = |device: &&DevicePath| matches!(device, DevicePath::Tape(_));
         let tape = devices.iter().find(is_tape).filter(|_| prompt::answers(output));
         let turns = |device, drive, last| Turns {
@@ -93,6 +113,8 @@ impl<'o> Turns<'o> {
             catalogs: RefCell::default(),
             given_up: RefCell::default(),
             given_up_volumes: RefCell::default(),
+            unreadable: RefCell::default(),
+            partial,
             config,
             output,
         };
@@ -100,7 +122,8 @@ impl<'o> Turns<'o> {
         let drive = InTurnDevice::new(open::volumes(tape)?.into(), std::env::temp_dir())?;
         let others = devices.iter().filter(|device| *device != tape).map(open::volumes);
         let drives = std::iter::once(Ok(Box::new(drive.clone()) as Box<dyn Device>));
-        Ok(turns(JoinedDevice::new(drives.chain(others).collect::<Result<_, Failure>>()?), Some(drive), tape.clone()))
+        // What another device has too is read there: a tape that is gone is wanted only for what no other copy gives.
+        Ok(turns(JoinedDevice::new(others.chain(drives).collect::<Result<_, Failure>>()?), Some(drive), tape.clone()))
     }
 
     /// Whether there is a drive whose tape can be changed.
@@ -114,10 +137,10 @@ impl<'o> Turns<'o> {
     }
 
     /// Has the catalogs of sets brought, as far as they are on tapes. A set for which nobody brings one is listed by what is in
-    /// the drive.
+    /// the drive, if the work goes on without.
     ///
     /// # Errors
-    /// A device fails.
+    /// A device fails; nobody brings what the work does not go on without, or not even what it began with (exit status 5).
     pub(super) fn gather(&self, of: Of<'_>) -> Result<(), Failure> {
         let Some(drive) = &self.drive else { return Ok(()) };
         drive.settle(false);
@@ -128,7 +151,10 @@ impl<'o> Turns<'o> {
                 (None, Some(set)) => self.member(drive, set)?,
                 (None, None) => break,
             };
-            brought.map_or_else(|set| self.given_up.borrow_mut().push(set), |()| ());
+            if let Err(Missed { set, what, is_there }) = brought {
+                self.without(drive, &what, is_there)?;
+                self.given_up.borrow_mut().push(set);
+            }
         }
         let known = self.catalogs.borrow().volumes();
         known.into_iter().filter(|volume| drive.has_seen(&volume.name)).for_each(|volume| drive.expect(volume));
@@ -136,31 +162,72 @@ impl<'o> Turns<'o> {
         Ok(())
     }
 
+    /// Goes on without what nobody brings, if the work is worth while then; `is_there`: if that exists at all.
+    fn without(&self, drive: &InTurnDevice, what: &str, is_there: bool) -> Result<(), Failure> {
+        let wanted = format!("{what}, is wanted, and nobody brings it");
+        if !drive.is_accepted() {
+            let place = self.last.borrow();
+            let wanted = format!("{wanted}; nor is the tape in {place} any more that was there before");
+            return Err(Error::wanted(wanted, "nothing was changed by this; put that tape in, and begin again").into());
+        }
+        if self.partial || !is_there {
+            return Ok(());
+        }
+        let advice =
+            "nothing was changed by this; name another set with --set, or restore what this tape has with --partial";
+        Err(Error::wanted(wanted, advice).into())
+    }
+
+    /// What is offered to somebody who has not what is wanted.
+    const fn end(&self) -> &'static str {
+        if self.partial { GO_ON } else { END }
+    }
+
     /// Keeps what is small of the volumes in the drive: labels, end marks, catalogs.
     fn look(&self, drive: &InTurnDevice) -> Result<(), Failure> {
         drive.keep(true);
-        let looked = self.catalogs.borrow_mut().look(&self.device);
+        let mut catalogs = self.catalogs.borrow_mut();
+        // What belongs to other work is not listed, and yet to be told of.
+        let here = catalogs.look_at(drive, drive.here());
+        let looked = catalogs.look(&self.device);
         drive.keep(false);
-        Ok(looked.map_err(Error::from)?)
+        let mut unreadable = self.unreadable.borrow_mut();
+        for (name, error) in here.into_iter().chain(looked.map_err(Error::from)?) {
+            let found = Unreadable::new(own_name(&name).to_owned(), error);
+            if !unreadable.contains(&found) {
+                unreadable.push(found);
+            }
+        }
+        Ok(())
     }
 
-    fn sought(&self, of: Of<'_>) -> Option<Sought> {
+    /// What was on tapes that were in the drive and is not among what was found in the end, with the exit status for it: volumes
+    /// that could not be read, and sets that are wanted and of which nothing is listed.
+    pub(super) fn passed_over(&self, of: Of<'_>, found: &Found<'_>) -> Vec<(String, Exit)> {
+        let is_said = |bad: &&Unreadable| {
+            found.unreadable.iter().any(|said| own_name(&said.name) == bad.name && said.reason == bad.reason)
+        };
+        let unreadable = self.unreadable.borrow();
+        let bad = unreadable.iter().filter(|bad| !is_said(bad));
+        let bad = bad.map(|bad| (format!("{}: {}", bad.name, bad.reason), Exit::from(bad.class)));
         let (catalogs, given_up) = (self.catalogs.borrow(), self.given_up.borrow());
         let seen: Vec<LabelRecord> = catalogs.labels().cloned().collect();
-        let wanted = |label: &&LabelRecord| of.has(label, &seen) && !given_up.contains(&label.set());
-        seen.iter().filter(wanted).find_map(|label| catalogs.sought(label.set()))
+        let is_listed = |label: &LabelRecord| found.sets.iter().any(|set| set.set_id() == label.set());
+        let sets = seen.iter().filter(|label| of.has(label, &seen) && !is_listed(label)).map(|label| {
+            let set = label.set();
+            let (why, exit) = match catalogs.is_unfinished(set) {
+                true => ("breaks off there", Exit::Volume),
+                false if given_up.contains(&set) => ("was not proved", Exit::Volume),
+                false => ("was not proved", Exit::Warnings),
+            };
+            let what = format!("{} (set {}) is on a tape that was in the drive, and {why}", label.label, short(set));
+            (format!("{what}: check that tape by itself"), exit)
+        });
+        bad.chain(sets).collect()
     }
 
-    /// A set that is wanted and of which no volume was seen.
-    fn unseen(&self, of: Of<'_>) -> Option<SetId> {
-        let Of::These(sets) = of else { return None };
-        let (catalogs, given_up) = (self.catalogs.borrow(), self.given_up.borrow());
-        let seen = |set: &SetId| catalogs.labels().any(|label| label.set() == *set);
-        sets.iter().find(|set| !seen(set) && !given_up.contains(set)).copied()
-    }
-
-    /// Has the volume brought that has what is missing of a catalog; gives the set back if nobody does.
-    fn catalog(&self, drive: &InTurnDevice, sought: &Sought) -> Result<Result<(), SetId>, Failure> {
+    /// Has the volume brought that has what is missing of a catalog; gives back what, if nobody does.
+    fn catalog(&self, drive: &InTurnDevice, sought: &Sought) -> Result<Result<(), Missed>, Failure> {
         let (label, set) = (&sought.label.label, sought.label.set());
         let what = match sought.number {
             Some(number) => {
@@ -169,20 +236,28 @@ impl<'o> Turns<'o> {
             }
             None => format!("the last volume of {label} (set {}), whose catalog says what is where", short(set)),
         };
+        let what = match sought.breaks_off {
+            Some(number) => {
+                format!("{what}; if there is one, since volume {number} was not finished, or its end is damaged")
+            }
+            None => what,
+        };
+        let is_there = sought.breaks_off.is_none();
         let is = |name: &String| is_sought(drive, name, sought);
-        let brought = self.bring(drive, &what, GO_ON, &|drive| drive.here().iter().any(is))?;
-        Ok(if brought { Ok(()) } else { Err(set) })
+        let end = if is_there { self.end() } else { GO_ON };
+        let brought = self.bring(drive, &what, end, &|drive| drive.here().iter().any(is))?;
+        Ok(if brought { Ok(()) } else { Err(Missed { set, what, is_there }) })
     }
 
     /// Has the end of a set brought of which nothing but its id is known.
-    fn member(&self, drive: &InTurnDevice, set: SetId) -> Result<Result<(), SetId>, Failure> {
+    fn member(&self, drive: &InTurnDevice, set: SetId) -> Result<Result<(), Missed>, Failure> {
         let what = format!("the last volume of set {set}");
         let is = |name: &String| {
             let volume = drive.open(name).map_err(VolumeError::from).and_then(|from| Volume::open(from, name));
             volume.is_ok_and(|volume| volume.label().set() == set)
         };
-        let brought = self.bring(drive, &what, GO_ON, &|drive| drive.here().iter().any(is))?;
-        Ok(if brought { Ok(()) } else { Err(set) })
+        let brought = self.bring(drive, &what, self.end(), &|drive| drive.here().iter().any(is))?;
+        Ok(if brought { Ok(()) } else { Err(Missed { set, what, is_there: true }) })
     }
 
     /// Has the members of a chain brought that it names and that were not seen; whether sets are to be listed again.
@@ -223,11 +298,11 @@ impl<'o> Turns<'o> {
     }
 
     /// Has the tapes brought of which something was wanted since the sets were listed, and keeps it; whether all is to be done
-    /// again, now with what was wanted. `partial`: whether that is worth while without a tape that nobody brings.
+    /// again, now with what was wanted.
     ///
     /// # Errors
     /// Nobody brings a tape (exit status 5); there is no room for what is kept.
-    pub(super) fn fetch(&self, partial: bool) -> Result<bool, Failure> {
+    pub(super) fn fetch(&self) -> Result<bool, Failure> {
         let Some(drive) = &self.drive else { return Ok(false) };
         let all = drive.wanted();
         if all.is_empty() {
@@ -250,12 +325,11 @@ impl<'o> Turns<'o> {
             let wanted = drive.wanted();
             let Some((first, _)) = wanted.first() else { return Ok(true) };
             let what = format!("volume {}, {} (set {})", first.number, first.label, first.set);
-            let end = if partial { GO_ON } else { "end here" };
             let here = |drive: &InTurnDevice| wanted.iter().any(|(volume, _)| drive.is_here(&volume.name));
-            if self.bring(drive, &what, end, &here)? {
+            if self.bring(drive, &what, self.end(), &here)? {
                 self.look(drive)?;
                 drive.copy().map_err(full)?;
-            } else if partial {
+            } else if self.partial {
                 drive.forget(&first.name);
                 self.given_up_volumes.borrow_mut().push(first.name.clone());
             } else {
@@ -275,9 +349,11 @@ impl<'o> Turns<'o> {
 
     /// The name of a copy of a volume that can be read now.
     fn at_hand(&self, set: &SetReader<'_>, number: u32) -> Option<String> {
-        let elsewhere =
-            |name: &String| self.drive.as_ref().is_some_and(|drive| drive.is_expected(name) && !drive.is_here(name));
-        set.copies(number).into_iter().find(|name| !elsewhere(name))
+        let is_here = |name: &str| {
+            let drive = self.drive.as_ref();
+            drive.and_then(|drive| in_drive(drive, name).map(|own| drive.is_here(own))).unwrap_or(true)
+        };
+        set.copies(number).into_iter().find(|name| is_here(name))
     }
 
     /// Verifies a set, and has its tapes brought one after the other; `None` where all of it is at hand.
@@ -287,17 +363,18 @@ impl<'o> Turns<'o> {
         let verified = verify_in_turn(
             set,
             &mut |left| {
-                if let Some(number) = left.iter().find(|number| self.at_hand(set, **number).is_some()) {
-                    return Some(*number);
+                let at_hand = |number: &u32| self.at_hand(set, *number).map(|name| (*number, name));
+                if let Some(found) = left.iter().find_map(at_hand) {
+                    return Some(found);
                 }
-                let number = *left.first().filter(|_| failed.is_none())?;
-                let brought = self.volume(drive, set, number);
-                brought
-                    .unwrap_or_else(|failure| {
+                let number = left.first().filter(|_| failed.is_none())?;
+                match self.volume(drive, set, *number) {
+                    Ok(brought) => at_hand(number).filter(|_| brought),
+                    Err(failure) => {
                         failed = Some(failure);
-                        false
-                    })
-                    .then_some(number)
+                        None
+                    }
+                }
             },
             monitor,
         );
@@ -309,10 +386,16 @@ impl<'o> Turns<'o> {
         let names = set.copies(number);
         let label = label_of_volume(&set.label().label, number);
         let what = format!("volume {number}, {label} (set {})", short(set.set_id()));
-        self.bring(drive, &what, GO_ON, &|drive| names.iter().any(|name| drive.is_here(name)))
+        let is_here = |name: &String| in_drive(drive, name).is_some_and(|own| drive.is_here(own));
+        let brought = self.bring(drive, &what, GO_ON, &|_| names.iter().any(is_here))?;
+        if brought {
+            self.look(drive)?;
+        }
+        Ok(brought)
     }
 
-    /// Asks for a tape until one comes that will do; false if none comes. One that will not do is named.
+    /// Asks for a tape until one comes that will do; false if none comes. One that will not do is named, and nothing else made of
+    /// it.
     fn bring(
         &self,
         drive: &InTurnDevice,
@@ -340,25 +423,31 @@ impl<'o> Turns<'o> {
                 Ok(device)
             });
             match put_in {
-                Ok(device) => {
+                Ok(device) if fits(drive) => {
+                    drive.accept();
                     *self.last.borrow_mut() = device;
-                    if fits(drive) {
-                        return Ok(true);
-                    }
-                    reason = held(drive, &self.last.borrow());
+                    return Ok(true);
                 }
+                Ok(device) => reason = held(drive, &device),
                 Err(why) => reason = why,
             }
         }
     }
 
-    /// Nobody brings another tape: that which is in the drive is read again, if it can be.
+    /// Nobody brings another tape: that which is in the drive is read again, if it can be and is one that was wanted before.
     fn open_last(&self, drive: &InTurnDevice) {
-        if let Ok(opened) = open::volumes(&self.last.borrow())
-            && drive.put_in(Arc::from(opened)).is_err()
-        {
+        let opened = open::volumes(&self.last.borrow()).map(|opened| drive.put_in(Arc::from(opened)));
+        if !matches!(opened, Ok(Ok(()))) || !drive.is_accepted() {
             drive.take_out();
         }
+    }
+}
+
+/// The name that a volume has in the drive, if it is one of those there; names in sets may have their place before them.
+fn in_drive<'n>(drive: &InTurnDevice, name: &'n str) -> Option<&'n str> {
+    match split_place(name) {
+        Some((place, own)) => Some(own).filter(|_| place == drive.place()),
+        None => Some(name).filter(|name| drive.has(name)),
     }
 }
 

@@ -4,6 +4,7 @@
 use super::cache::Cache;
 use super::drive::{Drive, RECORD_MAX};
 use super::image::{ImageDrive, RECORDS_AFTER_WARNING};
+use crate::device::directory::refuse_below_dev;
 use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::name::{VOLUME_SUFFIX, partial_name};
 use crate::device::traits::{Device, NewVolume, RECORD_BYTES, VolumeSink, VolumeSource};
@@ -69,6 +70,13 @@ struct TapeFile {
     behind: Option<u64>,
 }
 
+/// A volume of which the tape did not take the last bytes. Those that it was to take next are still here.
+#[derive(Clone)]
+struct Torn {
+    file: TapeFile,
+    held: Vec<u8>,
+}
+
 struct Reel {
     drive: Box<dyn Drive>,
     /// Where the drive stands, if that is known.
@@ -76,6 +84,8 @@ struct Reel {
     /// Size of records that the drive is set to, if that is known.
     set_to: Option<u32>,
     files: Option<Vec<TapeFile>>,
+    /// The volume that the tape did not take to its end.
+    torn: Option<Torn>,
     /// Whether something follows the files that could not be read: nothing may be written then.
     unknown: bool,
     writing: bool,
@@ -114,8 +124,11 @@ impl TapeDevice {
     /// is gone again with the device.
     ///
     /// # Errors
-    /// As [`TapeDevice::open`]; the image cannot be made.
+    /// As [`TapeDevice::open`]; the image cannot be made, or would be made among the system's devices, where a drive was meant.
     pub fn for_writing(path: &Path, namer: Namer, capacity: Option<u64>) -> Result<TapeDevice, DeviceError> {
+        if !path.exists() {
+            refuse_below_dev("open", path)?;
+        }
         let made = match fs::File::options().write(true).create_new(true).open(path) {
             Ok(_) => true,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
@@ -134,6 +147,7 @@ impl TapeDevice {
             at: None,
             set_to: None,
             files: None,
+            torn: None,
             unknown: false,
             writing: false,
             full: false,
@@ -391,8 +405,13 @@ impl Device for TapeDevice {
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {
+        let shared = Arc::clone(&self.shared);
+        let torn = self.shared.known("open")?.torn.clone();
+        if let Some(Torn { file, held }) = torn.filter(|torn| torn.file.name == name) {
+            return Ok(Box::new(TornSource { tape: TapeSource { file, shared }, held }));
+        }
         let file = self.shared.file("open", name)?;
-        Ok(Box::new(TapeSource { file, shared: Arc::clone(&self.shared) }))
+        Ok(Box::new(TapeSource { file, shared }))
     }
 
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
@@ -417,7 +436,7 @@ impl Device for TapeDevice {
         let first = reel.behind();
         reel.go(first).map_err(io)?;
         reel.set(shared.record).map_err(io)?;
-        reel.writing = true;
+        (reel.writing, reel.torn) = (true, None);
         // What stands behind is gone with the first record.
         reel.cache.clear();
         let held = Vec::with_capacity(shared.record as usize);
@@ -451,6 +470,7 @@ impl Device for TapeDevice {
     fn discard(&self, name: &str) -> Result<(), DeviceError> {
         const OP: &str = "write to";
         let Ok(file) = self.shared.file(OP, &partial_name(name)) else { return Ok(()) };
+        self.shared.reel().torn = None;
         let mut reel = self.shared.known(OP)?;
         if reel.files().last() != Some(&file) {
             return Ok(());
@@ -467,7 +487,7 @@ impl Device for TapeDevice {
             let kind = DeviceErrorKind::WriteProtected;
             return Err(DeviceError { op: "erase", place: self.shared.place.clone(), kind });
         }
-        (reel.files, reel.unknown, reel.full) = (Some(Vec::new()), false, false);
+        (reel.files, reel.torn, reel.unknown, reel.full) = (Some(Vec::new()), None, false, false);
         Ok(())
     }
 
@@ -525,6 +545,34 @@ impl VolumeSource for TapeSource {
             }
             done = done.saturating_add(take);
         }
+        Ok(())
+    }
+}
+
+/// A volume with its last bytes, which are on no tape.
+struct TornSource {
+    tape: TapeSource,
+    held: Vec<u8>,
+}
+
+impl VolumeSource for TornSource {
+    fn len(&self) -> u64 {
+        self.tape.len().saturating_add(self.held.len() as u64)
+    }
+
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
+        let (wanted, len, on_tape) = (buffer.len() as u64, self.len(), self.tape.len());
+        if at.checked_add(wanted).is_none_or(|end| end > len) {
+            let place = self.tape.shared.place.join(&self.tape.file.name);
+            return Err(DeviceError { op: "read", place, kind: DeviceErrorKind::Short { at, wanted, len } });
+        }
+        let first = usize::try_from(on_tape.saturating_sub(at)).unwrap_or(usize::MAX).min(buffer.len());
+        let (from_tape, from_held) = buffer.split_at_mut(first);
+        if !from_tape.is_empty() {
+            self.tape.read_at(at, from_tape)?;
+        }
+        let skip = usize::try_from(at.saturating_sub(on_tape)).unwrap_or(usize::MAX);
+        from_held.iter_mut().zip(self.held.iter().skip(skip)).for_each(|(to, from)| *to = *from);
         Ok(())
     }
 }
@@ -613,8 +661,14 @@ impl VolumeSink for TapeSink {
 
 impl Drop for TapeSink {
     fn drop(&mut self) {
-        if !self.ended {
-            self.shared.reel().forget();
+        if self.ended {
+            return;
         }
+        let (size, name) = (self.shared.record as usize, partial_name(&self.name));
+        let len = self.records.saturating_mul(size as u64);
+        let file = TapeFile { name, first: self.first, records: self.records, record_bytes: size, len, behind: None };
+        let mut reel = self.shared.reel();
+        reel.forget();
+        reel.torn = Some(Torn { file, held: std::mem::take(&mut self.held) });
     }
 }

@@ -34,6 +34,7 @@ mod encode;
 mod fault;
 mod fidelity;
 mod held;
+mod indexes;
 mod insert;
 mod keys;
 mod lock;
