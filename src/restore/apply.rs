@@ -4,7 +4,7 @@
 use super::guards::Guards;
 use super::journal::{self, Member};
 use super::keep::{Keep, Keeper};
-use super::options::{Options, Proof, UNIT_ROWS};
+use super::options::{AT_ONCE_ROWS, Options, Proof, UNIT_ROWS};
 use super::payloads::{Payloads, Sources};
 use super::plan::position;
 use super::report::{
@@ -231,6 +231,9 @@ impl Work<'_> {
             return Err(changed(&unit.table.table, unit.part));
         }
         let deleted = delete(replacement.as_mut(), unit, target, &seen)?;
+        if at_once(unit.table) {
+            replacement.fill(&target.schema)?;
+        }
         let by_bucket = self.insert(replacement.as_mut(), todo, target)?;
         report.apply_time += began.elapsed();
         let buckets = by_bucket.len() as u64;
@@ -379,7 +382,7 @@ fn keys(
     Ok(match (todo.saved, proved) {
         (None, _) => KeyRuns::default(),
         // Where the ranges hold no more rows than have come in, nothing else is there.
-        (Some(_), Some(after)) if after.own.rows == inserted => KeyRuns::of_keys(&after.keys),
+        (Some(_), Some(after)) if after.own.rows == inserted => after.keys,
         (Some(_), _) => {
             let (clock, days) = todo.rows.days();
             replacement.inserted(&target.schema, clock, days)?
@@ -429,6 +432,9 @@ pub(super) fn cut(table: &TablePlan, unit_rows: u64) -> Vec<UnitPlan> {
         let alone = units(table, u64::MAX);
         return if alone.len() > 1 { vec![unit(ranges, Part::Both)] } else { alone };
     }
+    if at_once(table) {
+        return units(table, u64::MAX);
+    }
     let rows = |chunks: &[(&Source, &ChunkRef)]| {
         chunks.iter().map(|(_, chunk)| u64::from(chunk.entry.rows)).fold(0, u64::saturating_add)
     };
@@ -443,6 +449,11 @@ pub(super) fn cut(table: &TablePlan, unit_rows: u64) -> Vec<UnitPlan> {
         }
         rows_max = rows_max.saturating_mul(2);
     }
+}
+
+/// Whether all rows of a table go in together, as far as it can be told before.
+fn at_once(table: &TablePlan) -> bool {
+    matches!(&table.action, TableAction::Ranges(ranges) if ranges.at_once) && table.rows_inserted() <= AT_ONCE_ROWS
 }
 
 /// The chunks of a table's plan that may have rows of a part.

@@ -8,6 +8,10 @@ use crate::schema::range::{Policies, Request};
 /// that a commit costs next to nothing beside them.
 pub const UNIT_ROWS: u64 = 250_000;
 
+/// Rows up to which an empty table is filled in one transaction, where its database takes them faster that way. What ends early
+/// begins this table anew.
+pub const AT_ONCE_ROWS: u64 = 8_000_000;
+
 /// Threads that decode whole rows side by side, at most. Each holds a chunk or two of up to 8 MiB as the volumes count them, and
 /// several times that while it decodes, hashes or encodes; one writer takes no more than a few give.
 const DECODERS_MAX: usize = 3;

@@ -444,8 +444,10 @@ impl<'a> Planner<'a> {
         let list = |buckets: BTreeSet<Bucket>| buckets.into_iter().collect();
         let (unproven, stale, lost) = (list(given.unproven), list(given.stale), list(given.lost));
         let unique = self.snapshot.unique_columns(&target)?;
-        let keyed = false;
-        let mut ranges = RangesPlan { target, bound_target, keyed, sources, cells, days, acds, unproven, stale, lost };
+        let empty = acds.iter().all(|acd| acd.target == Side::default());
+        let (keyed, at_once) = (false, empty && self.snapshot.fills_at_once(&target)?);
+        let mut ranges =
+            RangesPlan { target, bound_target, keyed, at_once, sources, cells, days, acds, unproven, stale, lost };
         ranges.keyed = collide(&ranges, &unique);
         Ok(TableAction::Ranges(Box::new(ranges)))
     }

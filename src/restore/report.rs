@@ -129,6 +129,8 @@ pub struct RangesPlan {
     /// Whether the rows that go in bring their own row keys, or others that no two rows may share. Such a key may be that of
     /// any row that goes, whatever its time, so that all rows are replaced together.
     pub keyed: bool,
+    /// Whether the table is empty and the database takes all rows in one transaction in less time than in several.
+    pub at_once: bool,
     /// Where the rows that go in come from, the newest set first.
     pub sources: Vec<Source>,
     /// The spans under which rows were counted, and by which the decisions are.

@@ -332,14 +332,17 @@ impl<'a> Contents<'a> {
     ) -> Result<(), StoreError> {
         self.hash(batch)?;
         self.hash_by_section(batch, when)?;
+        // Added together: one by one, in whatever order they come, they would be sorted as often.
+        let mut held = Vec::new();
         for (((row, key), own), hash) in when.iter().zip(keys).zip(&self.hashes).zip(&self.section_hashes) {
             after.left = after.left.saturating_add(u64::from(unit.fate(row) == Fate::Goes && !unit.inserts(row)));
             if unit.holds(row) {
-                after.keys.push(*key);
+                held.push(*key);
                 after.own.add(*own);
                 after.by_bucket.entry(bucket(row)).or_default().add(*hash);
             }
         }
+        after.keys.add_keys(&held);
         Ok(())
     }
 
@@ -396,7 +399,7 @@ pub(super) struct After {
     /// Rows that were to go and are still there.
     pub(super) left: u64,
     /// The keys of all of it.
-    pub(super) keys: Vec<i64>,
+    pub(super) keys: KeyRuns,
 }
 
 /// Reads what the ranges of a unit hold.

@@ -35,6 +35,14 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// The values of the rows from `first` to before `stop`, if they are whole numbers all. They need not be gone through.
+    pub(super) fn whole_numbers(&self, first: usize, stop: usize) -> Option<&'a [i64]> {
+        match &self.column.data {
+            ColumnData::Integer(values) if self.odd as usize >= stop => values.get(first..stop),
+            _ => None,
+        }
+    }
+
     fn look_ahead(&mut self) {
         let null = self.column.nulls.get(self.nulls).copied();
         let stray = self.column.strays.get(self.strays).map(|(row, _)| *row);
@@ -59,6 +67,7 @@ impl<'a> Cursor<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::column::batch::OwnedValue;
 
     #[test]
     fn the_cursor_and_the_search_agree() {
@@ -72,5 +81,11 @@ mod tests {
         for row in 0..column.len() {
             assert_eq!(cursor.next(row), column.get(row));
         }
+        let cursor = Cursor::new(&column);
+        assert_eq!(cursor.whole_numbers(0, 1), None);
+        let mut cursor = Cursor::new(&column);
+        (0..5).for_each(|row| drop(OwnedValue::from(cursor.next(row))));
+        assert_eq!(cursor.whole_numbers(5, 6), Some(&[9][..]));
+        assert_eq!(cursor.whole_numbers(5, 7), None);
     }
 }

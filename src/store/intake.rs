@@ -1,5 +1,7 @@
 //! Where the rows of a running scan gather, column by column, until a batch is full.
 
+use std::slice::{ChunksExactMut, Iter};
+
 use crate::column::batch::{Batch, Column, ColumnData, OwnedValue, Strings, Value};
 
 /// Most bytes that a batch may gather before it is handed on, whatever the caller asks for: with one more row of a
@@ -11,7 +13,7 @@ const ROWS_AHEAD: usize = 65_536;
 const TEXT_AHEAD: usize = 12;
 /// Rows whose whole numbers are held back before they go to their columns. The columns of a batch lie at like addresses,
 /// of which a processor's cache holds only a few; written to one after the other, row by row, they would push each other out.
-const HELD_ROWS: usize = 64;
+const HELD_ROWS: usize = 32;
 /// Places set aside for those of a column. A cache line more than there are rows: columns that lie a power of two apart would
 /// share the few lines of the processor's cache that such addresses go to.
 const HELD_PLACES: usize = HELD_ROWS + 8;
@@ -77,19 +79,42 @@ impl Intake {
         let lead = usize::from(self.keyed);
         let key = if let (true, Value::Integer(key)) = (self.keyed, value(0)) { key } else { 0 };
         let columns = self.columns.len();
-        let mut row = self.row(key);
-        (lead..columns.wrapping_add(lead)).for_each(|index| row.push(value(index)));
-        row.end()
+        let filled: Result<bool, std::convert::Infallible> = self.take_row(key, |row| {
+            (lead..columns.wrapping_add(lead)).for_each(|index| row.push(value(index)));
+            Ok(())
+        });
+        filled.unwrap_or_else(|never| match never {})
     }
 
-    /// Begins a row, of this key where rows have one. The next row can be begun once it has ended.
+    /// Takes a row, of this key where rows have one: `fill` pushes a value for each column. True once the batch is full.
+    ///
+    /// # Errors
+    /// That of `fill`; nothing of what was gathered is of any use then.
     #[inline]
-    pub(super) fn row(&mut self, key: i64) -> Row<'_> {
+    pub(super) fn take_row<E>(
+        &mut self,
+        key: i64,
+        fill: impl FnOnce(&mut Row<'_>) -> Result<(), E>,
+    ) -> Result<bool, E> {
         if self.keyed {
             self.keys.push(key);
         }
-        let (place, bytes) = (self.held_rows, self.columns.len().saturating_mul(8));
-        Row { intake: self, column: 0, place, bytes }
+        let mut row = Row {
+            holds: self.holds.iter(),
+            held: self.held.chunks_exact_mut(HELD_PLACES),
+            place: self.held_rows,
+            bytes: self.columns.len().saturating_mul(8),
+            columns: &mut self.columns,
+            odd: &mut self.odd,
+        };
+        fill(&mut row)?;
+        self.bytes = self.bytes.saturating_add(row.bytes);
+        self.rows = self.rows.saturating_add(1);
+        self.held_rows = self.held_rows.saturating_add(1);
+        if self.held_rows == HELD_ROWS {
+            self.hand_over();
+        }
+        Ok(self.rows >= self.rows_max || self.bytes >= self.bytes_max)
     }
 
     /// Gives the columns what was held back for them.
@@ -152,47 +177,40 @@ impl Intake {
 /// A row on its way in, column by column.
 #[derive(Debug)]
 pub(super) struct Row<'a> {
-    intake: &'a mut Intake,
-    column: usize,
+    // For the columns that are still to come.
+    holds: Iter<'a, bool>,
+    held: ChunksExactMut<'a, i64>,
+    /// The row's place among those held back.
     place: usize,
     bytes: usize,
+    columns: &'a mut [Column],
+    odd: &'a mut Vec<(usize, usize, OwnedValue)>,
 }
 
 impl Row<'_> {
-    /// The value of the next column.
+    /// The value of the next column; one too many goes nowhere.
     #[inline]
     pub(super) fn push(&mut self, value: Value<'_>) {
-        let holds = self.intake.holds.get(self.column).copied().unwrap_or(false);
-        match (value, self.intake.held.get_mut(self.place)) {
-            (Value::Integer(number), Some(place)) if holds => *place = number,
-            (value, _) => self.other(value, holds),
+        let (Some(holds), Some(held)) = (self.holds.next(), self.held.next()) else { return };
+        match (value, holds, held.get_mut(self.place)) {
+            (Value::Integer(number), true, Some(place)) => *place = number,
+            (value, holds, _) => self.other(value, *holds),
         }
-        self.column = self.column.wrapping_add(1);
-        self.place = self.place.wrapping_add(HELD_PLACES);
     }
 
+    // Kept out of the way of whole numbers.
+    #[cold]
+    #[inline(never)]
     fn other(&mut self, value: Value<'_>, holds: bool) {
+        let column = self.columns.len().wrapping_sub(self.holds.len()).wrapping_sub(1);
         if let Value::Text(string) | Value::Blob(string) = value {
             self.bytes = self.bytes.saturating_add(string.len());
         }
         if holds {
-            self.intake.odd.push((self.column, self.intake.held_rows, value.into()));
-        } else if let Some(column) = self.intake.columns.get_mut(self.column) {
+            self.odd.push((column, self.place, value.into()));
+        } else if let Some(column) = self.columns.get_mut(column) {
             column.push(value);
         }
-    }
-
-    /// Ends it: it has a value for each column. True once the batch is full.
-    #[inline]
-    pub(super) fn end(self) -> bool {
-        let Row { intake, bytes, .. } = self;
-        intake.held_rows = intake.held_rows.saturating_add(1);
-        if intake.held_rows == HELD_ROWS {
-            intake.hand_over();
-        }
-        intake.bytes = intake.bytes.saturating_add(bytes);
-        intake.rows = intake.rows.saturating_add(1);
-        intake.rows >= intake.rows_max || intake.bytes >= intake.bytes_max
     }
 }
 

@@ -168,6 +168,15 @@ pub trait Snapshot: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Whether an empty table takes many rows in one transaction in less time than in several, if it is announced by
+    /// [`Replacement::fill`]. False for a table that is not empty.
+    ///
+    /// # Errors
+    /// The database cannot be read, or the table is not as `table` says.
+    fn fills_at_once(&self, _table: &TableSchema) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// Cuts a table into parts of about `rows` rows each, in row order; none for an empty table.
     ///
     /// # Errors
@@ -318,6 +327,15 @@ pub trait Replacement {
     /// # Errors
     /// As [`Replacement::delete`].
     fn delete_all(&mut self, table: &TableSchema) -> Result<u64, StoreError>;
+
+    /// Announces that many rows are about to come into a table: where it is empty, what the database keeps up row by row may be
+    /// put off to the commit. Nothing else may be asked of it. After the commit the table is as it was but for its rows.
+    ///
+    /// # Errors
+    /// The table cannot be read. That something cannot be put off is none.
+    fn fill(&mut self, _table: &TableSchema) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Inserts rows; the batch's column `i` goes to the table's column `columns[i]`. [`Replacement::inserted`] says by which keys
     /// they are named.

@@ -2,7 +2,7 @@
 
 use super::support::*;
 use intervault::backup::{Backup, Incremental, Kind};
-use intervault::restore::{Options, Restore, Select};
+use intervault::restore::{Options, Part, Restore, Select, UnitReport};
 use intervault::schema::catalogue::Catalogue;
 use intervault::schema::range::Request;
 use intervault::volume::chain::{Chain, Wanted};
@@ -61,6 +61,38 @@ fn a_database_restored_into_empty_tables_is_dumped_as_the_same_text() {
     assert_eq!(target.contents(), before);
     let read = "SELECT count(*), sum(acdcalls), min(row_date) FROM public.hsplit";
     assert_eq!(psql(&target, read), psql(&source, read));
+}
+
+#[test]
+fn an_empty_table_with_indexes_is_filled_at_once_and_has_them_afterwards() {
+    let Some(source) = Centre::world() else { return };
+    source.run(
+        "CREATE INDEX plain ON hsplit (row_date, starttime);
+         CREATE INDEX \"Odd one\" ON hsplit (lower(acdcalls::text)) WHERE split > 1;
+         CREATE INDEX told ON dsplit (row_date); COMMENT ON INDEX told IS 'kept'",
+    );
+    let (device, _) = backup(&source.store());
+    let Some(target) = Centre::new(&[&dump(&source, &["--schema-only"])]) else { return };
+    let numbers =
+        "SELECT relname, oid FROM pg_class WHERE relkind = 'i' AND relname IN ('plain', 'Odd one', 'told') ORDER BY 1";
+    let before = psql(&target, numbers);
+    let select = Select::Tables(vec!["hsplit".to_owned(), "dsplit".to_owned()]);
+    let options = Options { select, unit_rows: 1, ..restore_options() };
+    let report = restore(&device, &target.store(), &options, None).unwrap();
+    let slices = |table: &str| {
+        let slice = |unit: &&UnitReport| unit.table == table && matches!(unit.part, Part::Slice(_));
+        report.units.iter().filter(slice).count()
+    };
+    assert!(slices("hsplit") == 1 && slices("dsplit") > 3, "{:?}", report.units);
+    assert_eq!(dump(&target, &["-t", "hsplit", "-t", "dsplit"]), dump(&source, &["-t", "hsplit", "-t", "dsplit"]));
+    // Those that were made anew have other numbers.
+    let after = psql(&target, numbers);
+    let kept: Vec<&str> = after.lines().filter(|line| before.contains(*line)).collect();
+    assert!(kept.len() == 1 && kept[0].starts_with("told|"), "{before}, {after}");
+    // Over rows that are there nothing is put off, and units are small.
+    let report = restore(&device, &target.store(), &options, None).unwrap();
+    assert!(report.units.iter().filter(|unit| unit.table == "hsplit").count() > 3);
+    assert_eq!(psql(&target, numbers), after);
 }
 
 #[test]

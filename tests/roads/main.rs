@@ -54,6 +54,8 @@ mod one_backup;
 mod one_drive;
 #[cfg(target_os = "linux")]
 mod prune;
+#[cfg(target_os = "linux")]
+mod reader;
 mod rules;
 #[cfg(target_os = "linux")]
 mod saved;

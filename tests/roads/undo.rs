@@ -15,7 +15,7 @@ use intervault::volume::set::{SetReader, find_set};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Days of half hours of two ACDs, a day table and a table without times.
-fn world() -> Centre {
+pub fn world() -> Centre {
     let centre = Centre::new(&[HSPLIT, DSPLIT, SYNONYMS]);
     for day in 1..=6 {
         for acd in [1, 2] {
@@ -30,7 +30,7 @@ fn world() -> Centre {
     centre
 }
 
-const RUIN: &str = "UPDATE hsplit SET acdcalls = -1 WHERE row_date IN ('2024-03-02', '2024-03-04'); \
+pub const RUIN: &str = "UPDATE hsplit SET acdcalls = -1 WHERE row_date IN ('2024-03-02', '2024-03-04'); \
     DELETE FROM hsplit WHERE row_date = '2024-03-05' AND acd = 2; UPDATE dsplit SET acdcalls = -1; \
     UPDATE synonyms SET value = 'x'; INSERT INTO synonyms VALUES (3, 'split', 'three', '3', '')";
 

@@ -350,6 +350,8 @@ fn settings(purpose: Purpose, lock_wait: Duration) -> String {
         ("synchronous_commit", "on"),
         // A policy that hides rows is an error then: a backup that lacks them would look whole.
         ("row_security", "off"),
+        // Rows come in the order in which they lie; several workers would hand them on in any order, by one of them.
+        ("max_parallel_workers_per_gather", "0"),
         // To compile a statement takes longer than any scan of ours gains by it.
         ("jit", "off"),
         ("default_transaction_deferrable", "off"),

@@ -165,6 +165,41 @@ fn field(text: &[u8]) -> (&[u8], Option<&[u8]>) {
 /// else.
 #[inline]
 fn integer(text: &[u8]) -> Option<(i64, Option<&[u8]>)> {
+    if let Some((number, length)) = text.first_chunk().and_then(|bytes| short_integer(u64::from_le_bytes(*bytes))) {
+        return Some((number, text.get(length.wrapping_add(1)..)));
+    }
+    long_integer(text)
+}
+
+/// The number of up to 7 digits that stands before a tab in eight bytes, and how many digits that is. As many steps for each
+/// number: how long the next one is nobody can guess.
+#[inline]
+fn short_integer(word: u64) -> Option<(i64, usize)> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * EACH;
+    const TABS: u64 = b'\t' as u64 * EACH;
+    const ZEROS: u64 = b'0' as u64 * EACH;
+    // The lowest byte that is a tab has its high bit set here, those below it have not.
+    let tabs = word ^ TABS;
+    let found = tabs.wrapping_sub(EACH) & !tabs & HIGH;
+    let digits = found.trailing_zeros() >> 3;
+    if !(1..=7).contains(&digits) {
+        return None;
+    }
+    // The digits at the top, zeros below: as the number would stand in eight digits.
+    let up = 64u32.wrapping_sub(digits << 3);
+    let eight = (word << up).wrapping_sub(ZEROS << up);
+    if (eight | eight.wrapping_add(0x76 * EACH)) & HIGH != 0 {
+        return None;
+    }
+    // Two digits beside each other, then four, then eight; the first digit is the lowest byte.
+    let pairs = eight.wrapping_mul(10).wrapping_add(eight >> 8) & 0x00FF_00FF_00FF_00FF;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
+    let whole = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xFFFF_FFFF;
+    Some((whole as i64, digits as usize))
+}
+
+fn long_integer(text: &[u8]) -> Option<(i64, Option<&[u8]>)> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
@@ -282,6 +317,31 @@ mod tests {
         assert_eq!(cut(b"", Lead::None, &[]), Ok(vec![]));
         assert_eq!(cut(b"", Lead::None, &[Form::Text]), Ok(vec![Text(Vec::new())]));
         assert_eq!(cut(b"\\N\t\\N", Lead::None, &[Form::Text, Form::Blob]), Ok(vec![Null, Null]));
+    }
+
+    #[test]
+    fn whole_numbers_are_read_however_long_they_are() {
+        let numbers = (-1_200..1_200).chain((0..18).flat_map(|power| {
+            let ten = 10i64.pow(power);
+            [ten - 1, ten, ten + 1, 3 * ten, -ten]
+        }));
+        for number in numbers {
+            for behind in ["", "\t", "\t7", "\t\t\t\t\t\t\t\t\t", "\t12345678\t"] {
+                let text = format!("{number}{behind}");
+                let after = behind.strip_prefix('\t').map(str::as_bytes);
+                assert_eq!(integer(text.as_bytes()), Some((number, after)), "{text:?}");
+                assert_eq!(long_integer(text.as_bytes()), Some((number, after)), "{text:?}");
+            }
+        }
+        // Each byte in each place that is neither a digit nor a tab.
+        for place in 0..7 {
+            for byte in (0..=u8::MAX).filter(|byte| !byte.is_ascii_digit() && *byte != b'\t') {
+                let mut text = *b"1234567\t9";
+                text[place] = byte;
+                let expected = (place == 0 && byte == b'-').then_some((-234_567, Some(&b"9"[..])));
+                assert_eq!(integer(&text), expected, "{text:?}");
+            }
+        }
     }
 
     #[test]

@@ -11,6 +11,10 @@ const SPARE_BYTES: usize = 16 << 10;
 /// Most bytes of a value that is not text or bytes, with the tab behind it: a number in any form is shorter.
 const VALUE_BYTES: usize = 32;
 
+/// Rows that are put side by side before they are written. The columns of a batch lie at like addresses, of which a processor's
+/// cache holds only a few: read from one after the other, row by row, they would push each other out.
+const TILE: usize = 64;
+
 /// Numbers up to here are written from a list.
 const SHORT: usize = 1_000;
 /// The digits of each, a tab, and in the last byte how many bytes that makes. Most numbers of a history are short: these are
@@ -47,12 +51,18 @@ pub(super) struct Encoder<'a> {
     cursors: Vec<Cursor<'a>>,
     rows: usize,
     next: usize,
+    /// The rows at hand, one after the other; of no meaning where a column has other values than whole numbers among them.
+    tile: Vec<i64>,
+    /// Those columns, ascending.
+    others: Vec<usize>,
 }
 
 impl<'a> Encoder<'a> {
     /// Stands before the first row.
     pub(super) fn new(batch: &'a Batch) -> Encoder<'a> {
-        Encoder { cursors: batch.columns.iter().map(Cursor::new).collect(), rows: batch.rows, next: 0 }
+        let cursors: Vec<Cursor<'a>> = batch.columns.iter().map(Cursor::new).collect();
+        let tile = vec![0; TILE.saturating_mul(cursors.len())];
+        Encoder { cursors, rows: batch.rows, next: 0, tile, others: Vec::new() }
     }
 
     /// The next rows, whole ones, about [`PIECE_BYTES`] of them; `None` behind the last. A row that `wanted` is false for is
@@ -66,15 +76,14 @@ impl<'a> Encoder<'a> {
         let width = VALUE_BYTES.saturating_mul(self.cursors.len().saturating_add(1));
         while self.next < self.rows && piece.end < PIECE_BYTES {
             let row = self.next;
+            if row.is_multiple_of(TILE) {
+                self.turn(row);
+            }
             self.next = row.wrapping_add(1);
             let start = piece.end;
             piece.reserve(width);
-            if let Some(number) = lead(row) {
-                piece.integer(number);
-            }
-            for cursor in &mut self.cursors {
-                piece.put(cursor.next(row), width);
-            }
+            piece.integers(lead(row).as_slice());
+            self.write(row, &mut piece, width);
             if !wanted(row) {
                 piece.end = start;
             } else if let Some(last) = piece.end.checked_sub(1).and_then(|last| piece.bytes.get_mut(last)) {
@@ -83,6 +92,41 @@ impl<'a> Encoder<'a> {
         }
         piece.bytes.truncate(piece.end);
         (!piece.bytes.is_empty()).then_some(piece.bytes)
+    }
+
+    /// Puts the next rows side by side.
+    fn turn(&mut self, first: usize) {
+        let stop = self.rows.min(first.saturating_add(TILE));
+        let width = self.cursors.len().max(1);
+        self.others.clear();
+        for (column, cursor) in self.cursors.iter().enumerate() {
+            match cursor.whole_numbers(first, stop) {
+                Some(numbers) => {
+                    for (row, number) in self.tile.chunks_exact_mut(width).zip(numbers) {
+                        if let Some(place) = row.get_mut(column) {
+                            *place = *number;
+                        }
+                    }
+                }
+                None => self.others.push(column),
+            }
+        }
+    }
+
+    /// Writes a row of those at hand.
+    fn write(&mut self, row: usize, piece: &mut Piece, width: usize) {
+        let columns = self.cursors.len();
+        let start = (row % TILE).saturating_mul(columns);
+        let numbers = self.tile.get(start..start.saturating_add(columns)).unwrap_or_default();
+        let mut from = 0;
+        for column in &self.others {
+            piece.integers(numbers.get(from..*column).unwrap_or_default());
+            if let Some(cursor) = self.cursors.get_mut(*column) {
+                piece.put(cursor.next(row), width);
+            }
+            from = column.saturating_add(1);
+        }
+        piece.integers(numbers.get(from..).unwrap_or_default());
     }
 }
 
@@ -102,26 +146,18 @@ impl Piece {
         }
     }
 
-    /// Appends a value and a tab. There is room for `width` bytes, and is again afterwards for what that is meant for.
-    #[inline]
-    fn put(&mut self, value: Value<'_>, width: usize) {
-        match value {
-            Value::Integer(number) => self.integer(number),
-            other => self.other(other, width),
-        }
-    }
-
-    /// Appends a whole number and a tab.
-    #[inline]
-    fn integer(&mut self, number: i64) {
-        let short = usize::try_from(number).ok().and_then(|number| SHORT_NUMBERS.get(number));
-        let room = self.bytes.get_mut(self.end..).and_then(|room| room.first_chunk_mut());
-        match (short, room) {
-            (Some(short), Some(room)) => {
-                *room = *short;
-                self.end = self.end.wrapping_add(usize::from(short[7]));
+    /// Appends whole numbers, each with a tab.
+    fn integers(&mut self, numbers: &[i64]) {
+        for number in numbers {
+            let short = usize::try_from(*number).ok().and_then(|number| SHORT_NUMBERS.get(number));
+            let room = self.bytes.get_mut(self.end..).and_then(|room| room.first_chunk_mut());
+            match (short, room) {
+                (Some(short), Some(room)) => {
+                    *room = *short;
+                    self.end = self.end.wrapping_add(usize::from(short[7]));
+                }
+                _ => self.long_integer(*number),
             }
-            _ => self.long_integer(number),
         }
     }
 
@@ -144,9 +180,10 @@ impl Piece {
         self.append(digits.get(digits.len().wrapping_sub(used)..).unwrap_or_default());
     }
 
-    fn other(&mut self, value: Value<'_>, width: usize) {
+    /// Appends a value and a tab. There is room for `width` bytes afterwards.
+    fn put(&mut self, value: Value<'_>, width: usize) {
         match value {
-            Value::Integer(number) => self.integer(number),
+            Value::Integer(number) => self.integers(&[number]),
             Value::Text(text) => self.text(text),
             Value::Null => self.append(br"\N"),
             Value::Real(real) => self.real(real),

@@ -33,6 +33,7 @@ mod delete;
 mod encode;
 mod fault;
 mod fidelity;
+mod indexes;
 mod insert;
 mod keys;
 mod lock;

@@ -215,9 +215,8 @@ impl<'a> Scan<'a> {
             if wanted.is_some_and(|wanted| !wanted.holds(key)) {
                 return Ok(());
             }
-            let mut into = intake.row(key);
-            cutter.cut(rest, lead, &forms, |value| into.push(value)).map_err(odd)?;
-            match into.end() {
+            let full = intake.take_row(key, |into| cutter.cut(rest, lead, &forms, |value| into.push(value)));
+            match full.map_err(odd)? {
                 true => intake.deliver().map_or(Ok(()), |(keys, batch)| sink(keys, batch)),
                 false => Ok(()),
             }

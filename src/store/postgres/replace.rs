@@ -16,6 +16,7 @@ use super::connect::{self, Purpose};
 use super::control::Control;
 use super::delete::{self, DELETE};
 use super::fault::Site;
+use super::indexes;
 use super::insert::Place;
 use super::reader::Scan;
 use super::rules;
@@ -116,6 +117,8 @@ pub(super) struct PostgresReplacement<'a> {
     /// For each table those rows of them that were put back under other keys: the old one and the new one.
     moved: HashMap<String, BTreeMap<i64, i64>>,
     control_is_there: bool,
+    /// Statements that make anew what was taken away for as long as rows came in.
+    put_off: Vec<String>,
 }
 
 impl PostgresReplacement<'static> {
@@ -141,6 +144,7 @@ impl<'a> PostgresReplacement<'a> {
             named: HashMap::new(),
             moved: HashMap::new(),
             control_is_there: false,
+            put_off: Vec::new(),
         })
     }
 
@@ -314,6 +318,14 @@ impl Replacement for PostgresReplacement<'_> {
         })
     }
 
+    fn fill(&mut self, table: &TableSchema) -> Result<(), StoreError> {
+        self.change(table, |this, site, shape| {
+            let taken = indexes::take_away(&mut this.session.client, shape).map_err(site.during(indexes::TAKE))?;
+            this.put_off.extend(taken);
+            Ok(())
+        })
+    }
+
     fn insert(&mut self, table: &TableSchema, columns: &[usize], batch: &Batch) -> Result<(), StoreError> {
         self.change(table, |this, site, shape| this.place(site, shape).insert(columns, batch))
     }
@@ -390,6 +402,9 @@ impl Replacement for PostgresReplacement<'_> {
     fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         self.attempt(None, |this, site| {
             let client = &mut this.session.client;
+            for index in &this.put_off {
+                client.batch_execute(index).map_err(site.during("make the indexes anew"))?;
+            }
             // What was deferred is looked at now, while a refusal still means that nothing was changed. A transaction that the
             // server has given up, which it would end without a word, shows itself here too.
             client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE").map_err(site.during(COMMIT))?;

@@ -1,7 +1,7 @@
 //! A session: statements and their answers, rows out and rows in.
 //!
-//! The client library below is asynchronous; here whoever asks waits. A COPY sends every row in a message of its own, and to enter
-//! the library's machinery for each takes as much time as to read the row: it is entered once for hundreds of them.
+//! The client library below is asynchronous; here whoever asks waits. A COPY sends every row in a message of its own, and to
+//! enter the library's machinery for each takes as much time as to read the row: it is entered once for hundreds of them.
 
 use bytes::Bytes;
 use futures_core::Stream as _;

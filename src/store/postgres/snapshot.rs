@@ -9,7 +9,7 @@ use super::fault::Site;
 use super::reader::Scan;
 use super::session::Session;
 use super::shape::{self, Listing, Shape};
-use super::{parts, rules};
+use super::{indexes, parts, rules};
 use crate::base::time::Day;
 use crate::schema::clock::Clock;
 use crate::schema::table::TableSchema;
@@ -23,7 +23,7 @@ const READ: &str = "read the table";
 const LOOK: &str = "look at the table";
 /// A snapshot for everything that is read; rows come in the order in which they lie.
 const TRANSACTION: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-                           SET LOCAL synchronize_seqscans = off; SET LOCAL max_parallel_workers_per_gather = 0";
+                           SET LOCAL synchronize_seqscans = off";
 
 /// The snapshot; its transactions end when it is dropped.
 ///
@@ -149,6 +149,14 @@ impl Snapshot for PostgresSnapshot {
     fn refers_to(&self, table: &TableSchema) -> Result<Vec<String>, StoreError> {
         self.with_shape(LOOK, table, |shape| {
             rules::refers_to(&mut self.first(), shape).map_err(self.at(table).during(LOOK))
+        })
+    }
+
+    fn fills_at_once(&self, table: &TableSchema) -> Result<bool, StoreError> {
+        self.with_shape(LOOK, table, |shape| {
+            let mut session = self.first();
+            let found = indexes::put_off(&mut session, shape).map_err(self.at(table).during(LOOK))?;
+            Ok(!found.is_empty())
         })
     }
 

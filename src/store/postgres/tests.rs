@@ -2,6 +2,7 @@
 
 mod addressing;
 mod cut;
+mod filling;
 mod keys;
 mod reaching;
 mod reading;
