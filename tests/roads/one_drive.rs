@@ -277,7 +277,7 @@ fn a_tape_that_never_comes_ends_a_restore_or_is_done_without() {
     assert!(status.code() == Some(5) && said.contains("volume 3, CMS-") && said.contains("--partial"), "{said}");
     assert!(drive.centre.rows("hsplit") == ruined, "nothing was changed");
     let mut terminal = drive.start(&arguments);
-    terminal.shows(WANTED);
+    terminal.shows(NEEDED);
     terminal.types("\x03");
     let (said, status) = terminal.ends();
     assert!(said.contains("interrupted: the database is as it was") && !status.success(), "{said}");

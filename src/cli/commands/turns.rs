@@ -226,6 +226,21 @@ impl<'o> Turns<'o> {
         bad.chain(sets).collect()
     }
 
+    fn sought(&self, of: Of<'_>) -> Option<Sought> {
+        let (catalogs, given_up) = (self.catalogs.borrow(), self.given_up.borrow());
+        let seen: Vec<LabelRecord> = catalogs.labels().cloned().collect();
+        let wanted = |label: &&LabelRecord| of.has(label, &seen) && !given_up.contains(&label.set());
+        seen.iter().filter(wanted).find_map(|label| catalogs.sought(label.set()))
+    }
+
+    /// A set that is wanted and of which no volume was seen.
+    fn unseen(&self, of: Of<'_>) -> Option<SetId> {
+        let Of::These(sets) = of else { return None };
+        let (catalogs, given_up) = (self.catalogs.borrow(), self.given_up.borrow());
+        let seen = |set: &SetId| catalogs.labels().any(|label| label.set() == *set);
+        sets.iter().find(|set| !seen(set) && !given_up.contains(set)).copied()
+    }
+
     /// Has the volume brought that has what is missing of a catalog; gives back what, if nobody does.
     fn catalog(&self, drive: &InTurnDevice, sought: &Sought) -> Result<Result<(), Missed>, Failure> {
         let (label, set) = (&sought.label.label, sought.label.set());
