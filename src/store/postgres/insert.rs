@@ -121,14 +121,14 @@ impl Place<'_> {
     fn send(&mut self, into: &str, batch: &Batch, wanted: impl Fn(usize) -> bool) -> Result<(), StoreError> {
         let lead = |_| None;
         let mut encoder = Encoder::new(batch);
-        let Some(mut piece) = encoder.piece(&wanted, &lead) else { return Ok(()) };
+        let Some(mut piece) = encoder.piece(&wanted, lead) else { return Ok(()) };
         let site = self.site;
         let sql = format!("COPY {into} FROM STDIN WITH (ENCODING '{}')", self.encoding);
         let mut copy = self.client.copy_in(&sql).map_err(site.during(INSERT))?;
         let refused = |error: postgres::Error| site.fail(INSERT, refused(&error));
         loop {
             copy.send(piece).map_err(refused)?;
-            match encoder.piece(&wanted, &lead) {
+            match encoder.piece(&wanted, lead) {
                 Some(next) => piece = next,
                 None => break,
             }
