@@ -301,9 +301,9 @@ const OTHERS: &str = "--partial takes the other units back and leaves these alon
 
 fn renumbered(table: &str) -> Refusal {
     let what = format!(
-        "table {table}: its rows have other keys by now (the database was vacuumed or rewritten since, or \
-         partitions were put in or taken out), so that those of the restore cannot be told from those that stayed; restore these rows \
-         from a backup"
+        "table {table}: its rows have other keys by now (the database was vacuumed or rewritten since, or partitions were put \
+         in or taken out), so that those of the restore cannot be told from those that stayed; restore these rows from a \
+         backup"
     );
     Rule::ChangedSince.refusal(what, OTHERS)
 }
