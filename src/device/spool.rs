@@ -33,7 +33,8 @@ type Volumes = BTreeMap<String, File>;
 #[derive(Debug, Clone)]
 pub struct SpoolDevice {
     name: String,
-    folder: PathBuf,
+    /// Where its files take their room; `None`: where temporary files go.
+    folder: Option<PathBuf>,
     volumes: Arc<Mutex<Volumes>>,
 }
 
@@ -41,7 +42,18 @@ impl SpoolDevice {
     /// A device without volumes that people know by `name`; its files take their room where `folder` is.
     #[must_use]
     pub fn new(name: &str, folder: impl Into<PathBuf>) -> SpoolDevice {
-        SpoolDevice { name: name.to_owned(), folder: folder.into(), volumes: Arc::default() }
+        SpoolDevice { folder: Some(folder.into()), ..SpoolDevice::temporary(name) }
+    }
+
+    /// The same, where temporary files go.
+    #[must_use]
+    pub fn temporary(name: &str) -> SpoolDevice {
+        SpoolDevice { name: name.to_owned(), folder: None, volumes: Arc::default() }
+    }
+
+    /// The folder for people.
+    fn place(&self) -> PathBuf {
+        self.folder.clone().unwrap_or_else(|| "the folder of temporary files".into())
     }
 
     fn failed(&self, op: &'static str, kind: DeviceErrorKind) -> DeviceError {
@@ -82,9 +94,9 @@ impl Device for SpoolDevice {
         if volumes.contains_key(name) || volumes.contains_key(&partial) {
             return Err(self.failed("create", DeviceErrorKind::Exists));
         }
-        let place = self.folder.clone();
+        let place = self.place();
         let fail = |error: io::Error| DeviceError { op: "make room in", place: place.clone(), kind: error.into() };
-        let file = tempfile::tempfile_in(&self.folder).map_err(fail)?;
+        let file = self.folder.as_ref().map_or_else(tempfile::tempfile, tempfile::tempfile_in).map_err(fail)?;
         volumes.insert(partial.clone(), file.try_clone().map_err(fail)?);
         Ok(Box::new(SpoolSink { file, device: self.clone(), name: name.to_owned(), partial }))
     }
@@ -99,8 +111,7 @@ struct SpoolSink {
 
 impl VolumeSink for SpoolSink {
     fn append(&mut self, bytes: &[u8]) -> Result<(), DeviceError> {
-        let place = &self.device.folder;
-        let fail = |error: io::Error| DeviceError { op: "write to", place: place.clone(), kind: error.into() };
+        let fail = |error: io::Error| DeviceError { op: "write to", place: self.device.place(), kind: error.into() };
         self.file.write_all(bytes).map_err(fail)
     }
 

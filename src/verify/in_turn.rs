@@ -325,14 +325,13 @@ impl SectionProof {
     }
 }
 
+/// Given the numbers of the volumes that are left, which of them is at hand now, and the name of the copy that is.
+pub type AtHand<'n> = dyn FnMut(&[u32]) -> Option<(u32, String)> + 'n;
+
 /// Verifies the volumes of a set in the order in which they come. `next` is given the numbers of those that are left, and says
 /// which of them is at hand now, and the name of the copy that is; `None` if the first of them does not come. Of a volume with
 /// several copies that one is read. What turns out to be elsewhere all the same is not here, and not damaged.
-pub fn verify_in_turn(
-    set: &SetReader<'_>,
-    next: &mut dyn FnMut(&[u32]) -> Option<(u32, String)>,
-    monitor: &dyn Monitor,
-) -> Verified {
+pub fn verify_in_turn(set: &SetReader<'_>, next: &mut AtHand<'_>, monitor: &dyn Monitor) -> Verified {
     let (mut proof, mut unopened) = (SetProof::default(), Verified::default());
     proof.know(set.sections());
     let mut missing = set.missing_volumes();

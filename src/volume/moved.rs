@@ -61,7 +61,7 @@ fn source_of(device: &dyn Device, old: &Sketch) -> Result<Box<dyn VolumeSource>,
     if !device.is_sequential() {
         return Ok(source);
     }
-    let spool = SpoolDevice::new("what a tape did not take", std::env::temp_dir());
+    let spool = SpoolDevice::temporary("what a tape did not take");
     let keep = || {
         let mut sink = spool.create(&old.name)?;
         for entry in &old.blocks {
