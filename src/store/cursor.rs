@@ -36,6 +36,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The values of the rows from `first` to before `stop`, if they are whole numbers all. They need not be gone through.
+    #[cfg(any(test, feature = "postgres"))]
     pub(super) fn whole_numbers(&self, first: usize, stop: usize) -> Option<&'a [i64]> {
         match &self.column.data {
             ColumnData::Integer(values) if self.odd as usize >= stop => values.get(first..stop),

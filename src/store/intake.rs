@@ -74,6 +74,7 @@ impl Intake {
     /// Takes a row, value by value (the key first, where there is one); true once the batch is full.
     ///
     /// A key is an integer always; anything else counts as 0.
+    #[cfg(any(test, feature = "sqlite"))]
     #[inline]
     pub(super) fn take<'v>(&mut self, value: impl Fn(usize) -> Value<'v>) -> bool {
         let lead = usize::from(self.keyed);

@@ -12,6 +12,7 @@ EPOCH = datetime.date(1970, 1, 1).toordinal()
 DATE = re.compile(rb"(\d{4})-(\d\d)-(\d\d)")
 DATE_ONLY = re.compile(rb"(\d{4}-\d\d-\d\d)(?: 00:00:00)?")
 TIMESTAMP = re.compile(rb"(\d{4}-\d\d-\d\d)[ T](\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?")
+FIXED_TEXT = 10
 DIGITS = re.compile(rb"\d+")
 
 
@@ -145,7 +146,7 @@ class Clock:
             return [None] * rows
 
         def column(number):
-            return columns[number] if number is not None else [None] * rows
+            return self.unpadded(columns, number) if number is not None else [None] * rows
 
         dates, times, lengths = column(clock.date_column), column(clock.time_column), column(clock.length_column)
         found, memo = [], self.memo
@@ -162,4 +163,10 @@ class Clock:
     def acds(self, columns, rows):
         """The ACD of each row, None for none."""
         number = self.header.acd_column
-        return [None] * rows if number is None else [number_of(value) for value in columns[number]]
+        return [None] * rows if number is None else [number_of(value) for value in self.unpadded(columns, number)]
+
+    def unpadded(self, columns, number):
+        """The values of a column; of fixed texts without the blanks behind them."""
+        if self.header.columns[number].logical != FIXED_TEXT:
+            return columns[number]
+        return [value.rstrip(b" ") if is_text(value) else value for value in columns[number]]

@@ -203,7 +203,10 @@ const ODD: &str = "CREATE TABLE odd (i INTEGER, r REAL, d DECIMAL(9,2), t TEXT, 
 /// All grains of a switch, odd values, three sets of a chain with deletions and rows that are carried, on small volumes.
 #[test]
 fn a_chain_on_small_volumes_is_read_alike() {
-    let centre = Centre::new(&[HSPLIT, DSPLIT, WSPLIT, MSPLIT, SYNONYMS, ODD]);
+    let padded = "CREATE TABLE dagent (row_date CHAR(12), acd CHAR(3), split CHAR(4), logid CHAR(8), acdcalls INTEGER); \
+        INSERT INTO dagent VALUES ('2024-03-01  ', '2  ', '1   ', '4711    ', 3), ('2024-03-01', '2', '1', '4712', 4), \
+        ('2024-03-02 ', ' 2', '1', '4711', 5)";
+    let centre = Centre::new(&[HSPLIT, DSPLIT, WSPLIT, MSPLIT, SYNONYMS, ODD, padded]);
     for day in 1..=6 {
         for acd in [1, 2, 7] {
             centre.intervals(&format!("2024-03-{day:02}"), 0, 2400, 30, acd);
