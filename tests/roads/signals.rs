@@ -78,7 +78,7 @@ fn a_backup_that_was_interrupted_ends_by_its_signal() {
         "PRAGMA journal_mode = WAL; CREATE TABLE notes (n INTEGER, what TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION \
          ALL SELECT i + 1 FROM n WHERE i < 400000) INSERT INTO notes SELECT i, hex(randomblob(12)) FROM n",
     );
-    for round in 0..10 {
+    for round in 0..6 {
         let to = site.path(&format!("to{round}"));
         let mut child = Command::new(env!("CARGO_BIN_EXE_intervault"))
             .args(["backup", "--database", &site.case.url(), "--state-dir", &site.text("state"), "--to"])
@@ -99,6 +99,8 @@ fn a_backup_that_was_interrupted_ends_by_its_signal() {
         kill_process(Pid::from_child(&child), Signal::INT).unwrap();
         let status = child.wait().unwrap();
         if status.success() {
+            // Done before the signal came, on a machine that has much else to do: the next one has twice as much.
+            site.case.centre.run("INSERT INTO notes SELECT n, what FROM notes");
             continue;
         }
         assert_eq!(status.signal(), Some(2), "{status}");
