@@ -80,7 +80,9 @@ fn a_backup_that_was_interrupted_ends_by_its_signal() {
     );
     for round in 0..6 {
         let to = site.path(&format!("to{round}"));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_intervault"))
+        // Tests may themselves run in the background, with Ctrl-C ignored.
+        let mut child = Command::new("env")
+            .args(["--default-signal=INT", env!("CARGO_BIN_EXE_intervault")])
             .args(["backup", "--database", &site.case.url(), "--state-dir", &site.text("state"), "--to"])
             .arg(&to)
             .stdout(Stdio::null())
