@@ -372,7 +372,7 @@ impl<'o> Turns<'o> {
     }
 
     /// Verifies a set, and has its tapes brought one after the other; `None` where all of it is at hand.
-    pub(super) fn verify(&self, set: &SetReader<'_>, monitor: &dyn Monitor) -> Option<Result<Verified, Failure>> {
+    pub(super) fn verify(&self, set: &SetReader<'_>, jobs: usize, monitor: &dyn Monitor) -> Option<Result<Verified, Failure>> {
         let drive = self.drive.as_ref().filter(|_| self.spans(set))?;
         let mut failed = None;
         let verified = verify_in_turn(
@@ -391,6 +391,7 @@ impl<'o> Turns<'o> {
                     }
                 }
             },
+            jobs,
             monitor,
         );
         Some(failed.map_or(Ok(verified), Err))
