@@ -1,8 +1,9 @@
 //! A set that is proved volume by volume, each in one pass from its first byte to its last, in whatever order they come: where
 //! its media are not all at hand at a time. Knows no devices.
 
+use super::judge::Depth;
 use super::proof::{Around, SetProof, SetProved};
-use super::set::of_set;
+use super::set::{against_catalog, of_set};
 use super::verified::Verified;
 use crate::base::monitor::{Monitor, Task};
 use crate::volume::set::SetReader;
@@ -13,8 +14,14 @@ pub type AtHand<'n> = dyn FnMut(&[u32]) -> Option<(u32, String)> + 'n;
 /// Verifies the volumes of a set in the order in which they come. `next` is given the numbers of those that are left, and says
 /// which of them is at hand now, and the name of the copy that is; `None` if the first of them does not come. Of a volume with
 /// several copies that one is read. What turns out to be elsewhere all the same is not here, and not damaged.
-pub fn verify_in_turn(set: &SetReader<'_>, next: &mut AtHand<'_>, jobs: usize, monitor: &dyn Monitor) -> Verified {
-    let (mut proof, mut unopened) = (SetProof::default(), Verified::default());
+pub fn verify_in_turn(
+    set: &SetReader<'_>,
+    depth: Depth,
+    next: &mut AtHand<'_>,
+    jobs: usize,
+    monitor: &dyn Monitor,
+) -> Verified {
+    let (mut proof, mut unopened) = (SetProof::new(depth, false), Verified::default());
     proof.know(set.sections());
     let mut missing = set.missing_volumes();
     let here = set.volumes().iter().filter(|volume| volume.name.is_some());
@@ -37,8 +44,10 @@ pub fn verify_in_turn(set: &SetReader<'_>, next: &mut AtHand<'_>, jobs: usize, m
         }
     }
     missing.sort_unstable();
-    let around = Around { all_here: missing.is_empty(), interrupted: set.is_interrupted() };
-    let SetProved { verified, .. } = proof.finish_with(set.sections(), around);
+    let part = depth == Depth::Index;
+    let around = Around { all_here: missing.is_empty(), interrupted: set.is_interrupted(), part };
+    let SetProved { mut verified, .. } = proof.finish_with(set.sections(), around);
+    against_catalog(set, &mut verified);
     let findings = [of_set(set, &missing), unopened.findings, verified.findings].concat();
     Verified { not_judged: unopened.not_judged, findings, stopped: monitor.cancelled(), ..verified }
 }

@@ -45,6 +45,8 @@ impl Depth {
 
 /// Bytes of all chunks that are being decoded at a time.
 const DECODING: u64 = 96 << 20;
+/// Bytes of all volumes that are in memory as they were read.
+const READING: u64 = 48 << 20;
 
 /// A sound block in its place.
 pub(super) struct Fact {
@@ -107,6 +109,8 @@ impl Tables {
 pub(super) struct Judge {
     pub(super) depth: Depth,
     pub(super) tables: Tables,
+    /// For the bytes of blocks. Who holds some of it may wait for `decoding`, never the other way.
+    pub(super) reading: Budget,
     decoding: Budget,
     /// Hashes of the chunks that were proved, where volumes are there more than once: copies of them need no second proof.
     proved: Option<Mutex<HashSet<Hash>>>,
@@ -115,7 +119,7 @@ pub(super) struct Judge {
 impl Judge {
     pub(super) fn new(depth: Depth, copies: bool) -> Judge {
         let proved = copies.then(Mutex::default);
-        Judge { depth, tables: Tables::default(), decoding: Budget::new(DECODING), proved }
+        Judge { depth, tables: Tables::default(), reading: Budget::new(READING), decoding: Budget::new(DECODING), proved }
     }
 
     /// Judges a block that stands at byte `offset` of its volume.

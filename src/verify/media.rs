@@ -5,7 +5,7 @@ use super::finding::Finding;
 use super::judge::Fact;
 use crate::base::checksum::{Hash, chain};
 use crate::base::position::Position;
-use crate::format::block::BlockKind;
+use crate::format::block::{BlockKind, SetId};
 use crate::format::catalog::{BlockEntry, ChunkEntry};
 use crate::format::label::Predecessor;
 use crate::format::marks::VolumeEndRecord;
@@ -59,6 +59,7 @@ pub(super) fn ending(volume: &Blocks) -> Ending {
 
 /// A pass over a volume, so far.
 pub(super) struct Pass {
+    set: SetId,
     name: String,
     number: u32,
     exists: u64,
@@ -72,6 +73,7 @@ pub(super) struct Pass {
 
 /// A pass that has ended.
 pub(super) struct Passed {
+    pub(super) set: SetId,
     pub(super) media: MediaProof,
     pub(super) lost: Vec<(Range<u64>, usize)>,
 }
@@ -89,6 +91,7 @@ impl Passed {
 impl Pass {
     pub(super) fn new(volume: &Blocks) -> Pass {
         Pass {
+            set: volume.identity().0,
             name: volume.name().to_owned(),
             number: volume.identity().1,
             exists: volume.source().len(),
@@ -151,7 +154,7 @@ impl Pass {
             ending: last.map(|last_block| Predecessor { last_block, running_hash: self.running }),
             findings: self.findings,
         };
-        Passed { media, lost: self.lost }
+        Passed { set: self.set, media, lost: self.lost }
     }
 
     fn compare(&mut self, ending: Ending) {

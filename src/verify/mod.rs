@@ -6,6 +6,7 @@ pub mod finding;
 pub mod in_turn;
 mod judge;
 pub mod media;
+pub mod part;
 pub mod proof;
 mod read;
 mod section;

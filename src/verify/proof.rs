@@ -5,19 +5,20 @@ use super::cost::Cost;
 use super::finding::Finding;
 use super::judge::{ChunkFact, Depth, Fact, Held, Judge};
 use super::media::{Pass, Passed};
+use super::part::{Choice, Chosen, Proven, VolumeId};
 use super::read::{Open, Reader, Taker};
 use super::section::{Known, SectionProof};
 use super::verified::Verified;
 use crate::base::monitor::{Monitor, Task};
 use crate::base::position::Position;
 use crate::format::block::BlockKind;
-use crate::format::catalog::ChunkEntry;
+use crate::format::catalog::{BlockEntry, ChunkEntry};
 use crate::format::label::Predecessor;
 use crate::volume::catalog::{Catalog, begins_catalog};
 use crate::volume::error::VolumeError;
 use crate::volume::reader::Blocks;
 use crate::volume::section::{SectionSource, SectionView};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What was proved of a set so far. Memory: the entries of its chunks and buckets, and its catalog.
@@ -32,8 +33,9 @@ impl Default for SetProof {
     }
 }
 
+/// What the volumes that were read so far hold.
 #[derive(Default)]
-struct Gathered {
+pub(super) struct Gathered {
     volumes: Vec<VolumeProof>,
     sections: BTreeMap<u32, SectionProof>,
     /// Payloads of catalog blocks, by volume and block.
@@ -43,6 +45,10 @@ struct Gathered {
     /// What the label of the volume that is being read says of the one before it; the outer `None`: it has no sound label.
     predecessor: Option<Option<Predecessor>>,
     unopened: Verified,
+    /// Blocks that were proved, by volume.
+    pub(super) proven: Vec<Proven>,
+    /// How much was chosen, where a part is read.
+    pub(super) chosen: Chosen,
 }
 
 /// What was proved of a copy of a volume.
@@ -69,6 +75,8 @@ pub(super) struct Around {
     pub(super) all_here: bool,
     /// Whether it was never finished.
     pub(super) interrupted: bool,
+    /// Whether only a part of the volumes was read.
+    pub(super) part: bool,
 }
 
 impl SetProof {
@@ -97,11 +105,28 @@ impl SetProof {
         sections.iter().for_each(|view| self.judge.tables.learn(view.number, &view.header));
     }
 
-    /// Reads a volume from its first byte to its last: bytes, blocks, rows. `jobs` threads judge what one reads. Breaks off
-    /// between blocks if somebody asks to stop.
+    /// Reads a volume as deep as is wanted, from its first byte to its last: bytes, blocks, rows. `jobs` threads judge what one
+    /// reads. Breaks off between blocks if somebody asks to stop.
     pub fn volume(&mut self, volume: &Blocks, jobs: usize, monitor: &dyn Monitor) {
         let judge = Arc::clone(&self.judge);
-        Reader { judge: &judge, jobs, task: Task::Verify, monitor }.scan(volume, &mut self.gathered);
+        let reader = Reader { judge: &judge, jobs, task: Task::Verify, monitor };
+        match judge.depth {
+            Depth::Index => reader.part(volume, None, &mut self.gathered),
+            Depth::Blocks | Depth::Rows => reader.scan(volume, &mut self.gathered),
+        }
+    }
+
+    /// Reads what copies of volumes say of themselves, and the blocks that are chosen.
+    pub(super) fn parts(
+        &mut self,
+        copies: Vec<(u32, String)>,
+        open: &Open<'_>,
+        choice: Option<&Choice<'_>>,
+        jobs: usize,
+        monitor: &dyn Monitor,
+    ) {
+        let judge = Arc::clone(&self.judge);
+        Reader { judge: &judge, jobs, task: Task::Verify, monitor }.parts(copies, open, choice, &mut self.gathered);
     }
 
     /// Reads copies of volumes, by number and name: several at a time and each in parts, unless they lie on a `sequential`
@@ -126,7 +151,7 @@ impl SetProof {
     /// Compares what the volumes have with each other: each with the one before it, and all with the catalog that is on them.
     #[must_use]
     pub fn finish(self) -> SetProved {
-        self.finish_with(&[], Around { all_here: true, interrupted: false })
+        self.finish_with(&[], Around { all_here: true, ..Around::default() })
     }
 
     /// The same with a set of which the sections are known.
@@ -139,6 +164,8 @@ impl SetProof {
             Err(finding) => (None, Some(finding.about("the catalog cannot be read"))),
         };
         let known = known(views, catalog);
+        proved.verified.proven = self.gathered.proven();
+        proved.verified.chosen = around.part.then_some(self.gathered.chosen);
         self.charge(known.as_deref().unwrap_or_default());
         self.gathered.media(&mut proved.verified);
         proved.verified.findings.extend(unreadable);
@@ -181,7 +208,12 @@ impl SetProof {
     }
 
     fn sections(&mut self, known: Option<Vec<Known>>, around: Around, proved: &mut SetProved) {
-        let judged: Vec<u32> = self.gathered.volumes.iter().map(|volume| volume.passed.media.number).collect();
+        // Of a part nobody can say what is not there; of an index that was read one can.
+        let told = |volume: &&VolumeProof| match self.judge.depth {
+            Depth::Index => volume.passed.media.ending.is_some(),
+            Depth::Blocks | Depth::Rows => !around.part,
+        };
+        let judged: Vec<u32> = self.gathered.volumes.iter().filter(told).map(|volume| volume.passed.media.number).collect();
         let listed = known.is_some();
         for section in known.into_iter().flatten() {
             let met = self.gathered.sections.remove(&section.number).unwrap_or_default();
@@ -210,30 +242,8 @@ fn known(views: &[SectionView], catalog: Option<Catalog>) -> Option<Vec<Known>> 
 impl Taker for Gathered {
     fn block(&mut self, pass: &mut Pass, fact: Fact) {
         pass.block(&fact);
-        let Fact { header, entry, held } = fact;
-        let (volume, block) = (header.identity.volume, header.identity.block);
-        let section = entry.section;
-        match held {
-            Held::Nothing => {
-                if entry.kind == BlockKind::Chunk.id() {
-                    self.section(section).sound((volume, block), &entry);
-                }
-            }
-            // What the first copy gave counts once.
-            Held::Again => {}
-            Held::Label(label) => self.predecessor = Some(label.predecessor),
-            Held::Header(header) => self.section(section).header(&header),
-            Held::Chunk(chunk) => {
-                let ChunkFact { number, entry, pieces } = *chunk;
-                self.section(section).chunk(number, entry, &pieces);
-            }
-            Held::End(end) => self.section(section).end(*end),
-            Held::Catalog(payload) => {
-                self.catalog.insert((volume, block), payload);
-            }
-            Held::VolumeEnd(end) => self.last = self.last.or_else(|| end.set_complete.then_some(volume)),
-            Held::Bad(finding) if section > 0 => self.section(section).bad((volume, block), finding.on(pass.name())),
-            Held::Bad(finding) => pass.find(*finding),
+        if let Err(Some(finding)) = self.hold(pass.name(), fact) {
+            pass.find(finding);
         }
     }
 
@@ -248,6 +258,64 @@ impl Taker for Gathered {
 }
 
 impl Gathered {
+    /// Keeps what a sound block of the volume of this name holds.
+    ///
+    /// # Errors
+    /// It is not what it should be: with the finding, unless that is kept with its section.
+    pub(super) fn hold(&mut self, name: &str, fact: Fact) -> Result<(), Option<Finding>> {
+        let Fact { header, entry, held } = fact;
+        let (volume, block, section) = (header.identity.volume, header.identity.block, entry.section);
+        match held {
+            Held::Nothing if entry.kind == BlockKind::Chunk.id() => self.section(section).sound((volume, block), &entry),
+            // What the first copy gave counts once.
+            Held::Nothing | Held::Again => {}
+            Held::Label(label) => self.predecessor = Some(label.predecessor),
+            Held::Header(header) => self.section(section).header(&header),
+            Held::Chunk(chunk) => {
+                let ChunkFact { number, entry, pieces } = *chunk;
+                self.section(section).chunk(number, entry, &pieces);
+            }
+            Held::End(end) => self.section(section).end(*end),
+            Held::Catalog(payload) => {
+                self.catalog.insert((volume, block), payload);
+            }
+            Held::VolumeEnd(end) => self.last = self.last.or_else(|| end.set_complete.then_some(volume)),
+            Held::Bad(finding) if section > 0 => {
+                self.section(section).bad((volume, block), finding.on(name));
+                return Err(None);
+            }
+            Held::Bad(finding) => return Err(Some(*finding)),
+        }
+        Ok(())
+    }
+
+    /// The blocks that were proved: all of a volume that was read whole and where nothing is wrong, those that were read of a part.
+    fn proven(&mut self) -> Vec<Proven> {
+        let bad: BTreeSet<u32> = self.sections.values().flat_map(SectionProof::bad_volumes).collect();
+        let mut proven = std::mem::take(&mut self.proven);
+        for VolumeProof { passed: Passed { set, media, .. }, .. } in &self.volumes {
+            let Some(ending) = media.ending.filter(|_| media.is_whole() && media.findings.is_empty()) else { continue };
+            let volume = VolumeId {
+                set: *set,
+                number: media.number,
+                name: media.name.clone(),
+                bytes: media.exists,
+                running_hash: ending.running_hash,
+            };
+            proven.retain(|other| other.volume != volume);
+            proven.push(Proven { volume, blocks: vec![0..ending.last_block.saturating_add(1)] });
+        }
+        proven.retain(|proven| !bad.contains(&proven.volume.number));
+        proven
+    }
+
+    /// Takes for read what an index lists.
+    pub(super) fn indexed(&mut self, volume: u32, blocks: &[BlockEntry]) {
+        for (number, entry) in (0u64..).zip(blocks).filter(|(_, entry)| entry.kind == BlockKind::Chunk.id()) {
+            self.section(entry.section).sound((volume, number), entry);
+        }
+    }
+
     fn section(&mut self, number: u32) -> &mut SectionProof {
         self.sections.entry(number).or_default()
     }

@@ -5,7 +5,7 @@
 
 use super::judge::{Fact, Judge};
 use super::media::{Ending, Pass, Passed, ending};
-use crate::base::budget::{Budget, Lent};
+use crate::base::budget::Lent;
 use crate::base::checksum::blake3;
 use crate::base::limits::BLOCK_PAYLOAD_MAX;
 use crate::base::monitor::{Monitor, Task};
@@ -22,8 +22,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes that are read at a time, unless a block is larger.
 const SPAN: u64 = 2 << 20;
-/// Bytes of all volumes that are in memory as they were read.
-const READING: u64 = 48 << 20;
 /// More threads than these gain nothing and need memory.
 const WORKERS: usize = 32;
 
@@ -112,7 +110,7 @@ impl Reader<'_> {
     pub(super) fn volumes(&self, copies: Vec<(u32, String)>, open: &Open<'_>, taker: &mut dyn Taker) {
         let mut source = Source { reader: self, open, left: copies.into_iter(), at: None, odd: Vec::new() };
         let mut state: Option<State> = None;
-        let (reading, hands) = (Budget::new(READING), self.hands());
+        let hands = self.hands();
         let done: Result<(), Infallible> = ordered_from(
             hands.len(),
             1,
@@ -123,7 +121,7 @@ impl Reader<'_> {
                     Item::Begin(volume) => Outcome::Begin(volume),
                     Item::End(volume, stopped) => Outcome::End(volume, stopped),
                     Item::Span(volume, span) => {
-                        let lent = reading.take(span.until.saturating_sub(span.from));
+                        let lent = self.judge.reading.take(span.until.saturating_sub(span.from));
                         let facts = with(&hands, worker, |hand| self.walk(hand, &volume.blocks, span)).flatten();
                         drop(lent);
                         Outcome::Span(volume, span, facts)
@@ -155,7 +153,11 @@ impl Reader<'_> {
 
     /// One for each worker.
     fn hands(&self) -> Vec<Mutex<Hand>> {
-        (0..self.jobs.clamp(1, WORKERS)).map(|_| Mutex::default()).collect()
+        (0..self.workers()).map(|_| Mutex::default()).collect()
+    }
+
+    pub(super) fn workers(&self) -> usize {
+        self.jobs.clamp(1, WORKERS)
     }
 
     /// The blocks of a span, if they are sound and nothing else stands between them.
@@ -253,7 +255,7 @@ impl Reader<'_> {
     pub(super) fn scan(&self, volume: &Blocks, taker: &mut dyn Taker) {
         let mut scanner =
             Scanner::new(volume.source(), volume.name(), Some(volume.identity())).with_hashes();
-        let (reading, hands, mut pass) = (Budget::new(READING), self.hands(), Pass::new(volume));
+        let (hands, mut pass) = (self.hands(), Pass::new(volume));
         let done: Result<(), Infallible> = ordered_from(
             hands.len(),
             1,
@@ -263,7 +265,7 @@ impl Reader<'_> {
                     ScanItem::Damaged(extent) => Scanned::Damaged(extent),
                     ScanItem::Block(block) => {
                         self.learn(&block);
-                        let lent = reading.take(block.payload.len() as u64);
+                        let lent = self.judge.reading.take(block.payload.len() as u64);
                         Scanned::Block(block, lent)
                     }
                 }))

@@ -1,7 +1,7 @@
 //! What was proved of one section, and whether it is what the catalog or the section's own marks say.
 
 use super::cost::Cost;
-use super::finding::Finding;
+use super::finding::{Finding, Level};
 use super::proof::{Around, SetProved};
 use super::verified::{END_WANTED, UNFINISHED, Verified};
 use crate::base::position::Position;
@@ -60,6 +60,11 @@ pub(super) struct SectionProof {
 impl SectionProof {
     pub(super) fn first(&self) -> Option<Finding> {
         self.bad.values().next().cloned()
+    }
+
+    /// Volumes on which a block is not what it should be.
+    pub(super) fn bad_volumes(&self) -> impl Iterator<Item = u32> + '_ {
+        self.bad.keys().map(|(volume, _)| *volume)
     }
 
     pub(super) fn header(&mut self, header: &SectionRecord) {
@@ -135,12 +140,24 @@ impl SectionProof {
             findings.push(Finding { costs, at, ..found.about(&table) });
         }
         let listed = known.chunks.len() as u64;
+        let strays = self.strays(&known);
+        if strays > 0 {
+            let what = format!("{strays} chunks stand on the volumes that the catalog does not list");
+            findings.push(Finding { level: Level::Warning, ..Finding::damage(at, what).about(&table) });
+        }
         if whole && self.unread.is_empty() && self.numbers == listed {
             let written: Vec<BucketEntry> =
                 known.buckets.iter().filter(|bucket| bucket.is_written()).copied().collect();
             self.totals(&name, at, known.end.as_ref(), Some(&written), &mut proved.verified);
         }
         self.count(known.number, name, proved);
+    }
+
+    /// How many chunks were met where the catalog lists none.
+    fn strays(&self, known: &Known) -> usize {
+        let listed: BTreeSet<(u32, u64)> = known.chunks.iter().map(|entry| (entry.volume, entry.block)).collect();
+        let met = self.chunks.keys().map(|(_, volume, block)| (*volume, *block)).chain(self.unread.keys().copied());
+        met.filter(|place| !listed.contains(place)).count()
     }
 
     /// Why a chunk that is listed was not proved; `None` if its volume was not read, so that it may be sound.
@@ -152,7 +169,7 @@ impl SectionProof {
         Some(if there {
             format!("chunk {number} is not what the catalog says of it")
         } else {
-            format!("chunk {number} is not among the sound blocks of its volume")
+            format!("chunk {number} does not stand where the catalog lists it")
         })
     }
 
@@ -167,6 +184,7 @@ impl SectionProof {
         };
         let table = header.table;
         match self.end.take() {
+            None if around.part => {}
             None => {
                 let what = format!("section {number} (table {table}) has no end mark here");
                 let advice = if around.interrupted { UNFINISHED } else { END_WANTED };
@@ -174,6 +192,8 @@ impl SectionProof {
             }
             Some(end) if !self.unread.is_empty() => self.end = Some(end),
             Some(end) if end.chunks == self.numbers => self.totals(&table, at, Some(&end), None, &mut proved.verified),
+            // What was not asked for is not missed.
+            Some(_) if around.part => {}
             Some(end) => self.gaps(&table, at, &end, around, &mut proved.verified),
         }
         self.count(number, table, proved);

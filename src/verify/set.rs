@@ -2,36 +2,79 @@
 
 use super::finding::Finding;
 use super::judge::Depth;
-use super::proof::{Around, SetProof, SetProved};
+use super::part::Choice;
+use super::proof::{Around, SetProof, SetProved, end_words};
 use super::verified::{UNFINISHED, WRONG};
+use crate::base::checksum::Hash;
 use crate::base::monitor::{Monitor, Task};
 use crate::base::position::Position;
+use crate::format::label::Predecessor;
 use crate::volume::set::SetReader;
 
 pub use super::verified::Verified;
 
+/// What is asked of a verification.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked<'c> {
+    /// How deep it goes.
+    pub depth: Depth,
+    /// The part that is read, of [`Depth::Blocks`] or [`Depth::Rows`]; all if `None`. With a part the blocks are found by the
+    /// index of their volume, and what was read can be left out another time.
+    pub choice: Option<Choice<'c>>,
+}
+
 /// Verifies all volumes of a set that are there and all rows on them, with `jobs` threads. Stops between blocks if somebody asks
 /// for it, and says so.
 pub fn verify_set(set: &SetReader<'_>, jobs: usize, monitor: &dyn Monitor) -> Verified {
-    verify(set, Depth::Rows, jobs, monitor)
+    verify(set, &Asked::default(), jobs, monitor)
 }
 
-/// Reads all bytes of the volumes of a set that are there, and proves as much as the depth asks for.
-pub fn verify(set: &SetReader<'_>, depth: Depth, jobs: usize, monitor: &dyn Monitor) -> Verified {
+/// Verifies as much as is asked of the volumes of a set that are there. Memory: at most some 200 MiB, whatever `jobs` is, and what
+/// index and catalog list.
+pub fn verify(set: &SetReader<'_>, asked: &Asked<'_>, jobs: usize, monitor: &dyn Monitor) -> Verified {
     let copies = copies(set);
     let several = copies.iter().any(|(rank, ..)| *rank > 0);
-    let mut proof = SetProof::new(depth, several);
+    let mut proof = SetProof::new(asked.depth, several);
     proof.know(set.sections());
     let bytes = copies.iter().map(|(_, _, name)| set.size(name)).fold(0, u64::saturating_add);
-    monitor.begin_bytes(Task::Verify, "reading and proving", bytes);
     let order = copies.into_iter().map(|(_, number, name)| (number, name)).collect();
-    proof.volumes(order, set.is_sequential(), &|number, name| set.blocks(number, name), jobs, monitor);
+    let open = |number: u32, name: &str| set.blocks(number, name);
+    let part = asked.depth == Depth::Index || asked.choice.is_some();
+    monitor.begin_bytes(Task::Verify, "reading and proving", if part { 0 } else { bytes });
+    if part {
+        let choice = asked.choice.filter(|_| asked.depth > Depth::Index);
+        proof.parts(order, &open, choice.as_ref(), jobs, monitor);
+    } else {
+        proof.volumes(order, set.is_sequential(), &open, jobs, monitor);
+    }
     monitor.end(Task::Verify);
     let missing = set.missing_volumes();
-    let around = Around { all_here: missing.is_empty(), interrupted: set.is_interrupted() };
-    let SetProved { verified, .. } = proof.finish_with(set.sections(), around);
-    let findings = [of_set(set, &missing), verified.findings].concat();
-    Verified { findings, stopped: monitor.cancelled(), ..verified }
+    let around = Around { all_here: missing.is_empty(), interrupted: set.is_interrupted(), part };
+    let SetProved { mut verified, .. } = proof.finish_with(set.sections(), around);
+    verified.stopped = monitor.cancelled();
+    against_catalog(set, &mut verified);
+    verified.findings = [of_set(set, &missing), std::mem::take(&mut verified.findings)].concat();
+    verified
+}
+
+/// Holds the volumes against what the catalog says of each: bytes, blocks, running hash.
+pub(super) fn against_catalog(set: &SetReader<'_>, verified: &mut Verified) {
+    for volume in set.volumes() {
+        let Some(listed) = volume.entry else { continue };
+        for media in verified.volumes.iter().filter(|media| media.number == volume.number) {
+            let Some(ending) = media.ending.filter(|_| media.findings.is_empty()) else { continue };
+            let words = |blocks: u64, bytes: u64, hash: Hash| {
+                format!("{bytes} bytes, {}", end_words(Some(Predecessor { last_block: blocks, running_hash: hash })))
+            };
+            let expected = words(listed.blocks.saturating_sub(1), listed.bytes, listed.running_hash);
+            let found = words(ending.last_block, media.exists, ending.running_hash);
+            if expected != found {
+                let what = "the volume is not the one that the catalog of its set lists";
+                let finding = Finding::damage(Position::volume(media.number), what).on(&media.name);
+                verified.findings.push(finding.odds(expected, found));
+            }
+        }
+    }
 }
 
 /// The copies of volumes that are here: the first of each, then the second of each; with their rank, number and name.

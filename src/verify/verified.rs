@@ -3,6 +3,7 @@
 use super::finding::{Finding, Level};
 use super::judge::Depth;
 use super::media::MediaProof;
+use super::part::{Chosen, Proven};
 use crate::base::position::Position;
 use crate::volume::error::VolumeError;
 
@@ -34,6 +35,10 @@ pub struct Verified {
     pub rows: u64,
     /// Buckets whose digest was computed again.
     pub buckets: u64,
+    /// How much was chosen, where a part was asked for: beside that, every volume's own words were read.
+    pub chosen: Option<Chosen>,
+    /// The blocks that were proved, to be left out another time.
+    pub proven: Vec<Proven>,
     /// Whether somebody asked to stop before all was read.
     pub stopped: bool,
     /// What is not as it should be, in order of place.
