@@ -13,7 +13,7 @@ mod schedule;
 mod small;
 
 pub use backup::{BackupArgs, BackupOptions, Selection};
-pub use check::{BrCheckArgs, BrDevice, CheckArgs, CheckOptions, CheckWork};
+pub use check::{BrCheckArgs, BrDevice, CheckArgs, CheckOptions, CheckWork, Part, PartOptions, Since};
 pub use files::{FilesToArgs, FilesToOptions, TreeArgs, trees};
 pub use history::{HistoryOptions, LogArgs, LogOptions, RestoresOptions, StatusArgs, StatusOptions, age};
 pub use journal::{StateArgs, StateOptions, UndoArgs, UndoOptions};

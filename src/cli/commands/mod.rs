@@ -13,6 +13,7 @@ pub mod label;
 pub mod log;
 pub(super) mod media;
 pub mod open;
+pub(super) mod proving;
 pub mod prune;
 mod rebuild;
 pub mod restore;
