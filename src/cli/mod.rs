@@ -106,6 +106,7 @@ const fn left_behind(command: &Command) -> Left {
         Command::Schedule(_) => Left::always("the units that were written so far stay"),
         Command::State(_) => Left::always("the state is as it was, unless the answer says otherwise"),
         Command::Check(_)
+        | Command::Inspect(_)
         | Command::Status(_)
         | Command::Devices(_)
         | Command::Label(_)
@@ -197,6 +198,11 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
             let job = Job::new(Kind::Check).devices(&options.devices);
             let proves = options.work == CheckWork::Verify;
             job.run(journal(proves), output, |job| commands::check::run(&options, config, job, output))
+        }
+        Command::Inspect(args) => {
+            let mut options = args.options()?;
+            options.device = config.device(&options.device);
+            commands::inspect::run(&options, output)
         }
         Command::Prune(args) => {
             let mut options = args.options()?;

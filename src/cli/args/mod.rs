@@ -4,6 +4,7 @@
 mod backup;
 mod files;
 mod history;
+mod inspect;
 mod journal;
 mod prune;
 mod restore;
@@ -14,6 +15,7 @@ mod small;
 pub use backup::{BackupArgs, BackupOptions, Selection};
 pub use files::{FilesToArgs, FilesToOptions, TreeArgs, trees};
 pub use history::{HistoryOptions, LogArgs, LogOptions, RestoresOptions, StatusArgs, StatusOptions, age};
+pub use inspect::{InspectArgs, InspectOptions, InspectWork};
 pub use journal::{StateArgs, StateOptions, UndoArgs, UndoOptions};
 pub use prune::{KeepArgs, PruneArgs, PruneOptions};
 pub use restore::{Carried, PartialPeriods, ProofLevel, RestoreArgs, RestoreOptions, Uncovered, Undo};
@@ -104,6 +106,8 @@ pub enum Command {
     Log(LogArgs),
     /// List what is on volumes, or prove that they can be read
     Check(CheckArgs),
+    /// Look at blocks byte by byte, or see what lies where on a volume
+    Inspect(InspectArgs),
     /// Remove old sets by rules of keeping
     Prune(PruneArgs),
     /// Write timers for systemd: backups of a week, nightly restores

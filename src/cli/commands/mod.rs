@@ -9,6 +9,7 @@ pub mod devices;
 pub mod file_sets;
 pub mod files;
 pub mod generate;
+pub mod inspect;
 pub mod label;
 pub mod log;
 pub(super) mod media;
