@@ -2,6 +2,7 @@
 //! without opening anything is found here.
 
 mod backup;
+mod check;
 mod files;
 mod history;
 mod inspect;
@@ -13,6 +14,7 @@ mod schedule;
 mod small;
 
 pub use backup::{BackupArgs, BackupOptions, Selection};
+pub use check::{BrCheckArgs, BrDevice, CheckArgs, CheckOptions, CheckWork};
 pub use files::{FilesToArgs, FilesToOptions, TreeArgs, trees};
 pub use history::{HistoryOptions, LogArgs, LogOptions, RestoresOptions, StatusArgs, StatusOptions, age};
 pub use inspect::{InspectArgs, InspectOptions, InspectWork};
@@ -22,8 +24,7 @@ pub use restore::{Carried, PartialPeriods, ProofLevel, RestoreArgs, RestoreOptio
 pub use roles::{RolesArgs, RolesOptions};
 pub use schedule::{NightlyBackup, NightlyRestore, ScheduleArgs, ScheduleOptions};
 pub use small::{
-    BrCheckArgs, BrDevice, CatalogueArgs, CatalogueOptions, CheckArgs, CheckOptions, CheckWork, DemoArgs, DemoOptions,
-    DevicesArgs, GenArgs, LabelArgs, LabelOptions,
+    CatalogueArgs, CatalogueOptions, DemoArgs, DemoOptions, DevicesArgs, GenArgs, LabelArgs, LabelOptions,
 };
 
 use super::output::{Color, Style};
