@@ -22,7 +22,7 @@ use crate::base::monitor::Task;
 use crate::history::entry::Kind;
 use crate::history::journal::Journal;
 use crate::volume::medium::Overwrite;
-use args::{BackupOptions, BrCheckArgs, CheckWork, Cli, Command, LogOptions, RestoreArgs, Undo};
+use args::{Against, BackupOptions, BrCheckArgs, CheckWork, Cli, Command, LogOptions, RestoreArgs, Undo};
 use clap::{CommandFactory as _, Parser};
 use commands::media::Round;
 use config::Config;
@@ -193,8 +193,11 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
             LogOptions::History(options) => commands::log::history(&options, around.wanted()?, output),
         },
         Command::Check(args) => {
-            let mut options = args.options();
+            let mut options = args.options()?;
             config.devices(&mut options.devices);
+            if let Some(Against::Device(device)) = &mut options.listing.against {
+                *device = config.device(device);
+            }
             let job = Job::new(Kind::Check).devices(&options.devices);
             let proves = options.work == CheckWork::Verify;
             job.run(journal(proves), output, |job| commands::check::run(&options, config, job, output))

@@ -3,5 +3,6 @@
 
 pub mod finding;
 pub mod in_turn;
+pub mod listed;
 pub mod media;
 pub mod set;

@@ -11,6 +11,7 @@ pub mod files;
 pub mod generate;
 pub mod inspect;
 pub mod label;
+pub mod listing;
 pub mod log;
 pub(super) mod media;
 pub mod open;

@@ -1,12 +1,14 @@
 //! How answers look: text for people, JSON for programs. Both are made from the same values.
 
 pub mod backup;
+pub mod calendar;
 pub mod check;
 pub mod files;
 pub mod history;
 pub mod inspect;
 pub mod journal;
 pub mod json;
+pub mod listing;
 pub mod prune;
 pub mod restore;
 pub mod run;
