@@ -230,7 +230,8 @@ fn unlike(section: &TableSchema, table: &TableSchema) -> Option<String> {
     };
     let (mine, its) = (names(section), names(table));
     (mine != its).then(|| {
-        let lacks = mine.iter().find(|name| !its.contains(name)).map(|name| format!("the database lacks column {name}"));
+        let lacks =
+            mine.iter().find(|name| !its.contains(name)).map(|name| format!("the database lacks column {name}"));
         let has = || its.iter().find(|name| !mine.contains(name)).map(|name| format!("the set lacks column {name}"));
         lacks.or_else(has).unwrap_or_else(|| "its columns stand in another order".to_owned())
     })

@@ -98,18 +98,15 @@ pub struct TableCoverage {
 /// Of which time there are rows, by the sections that the members of a chain have of a table, the newest first. `None` for a table
 /// without time. Only periods that meet the `window` are told of; `exact` reads the times of all rows of an interval table.
 #[must_use]
-pub fn coverage(
-    sections: &[SetSection<'_>],
-    window: Option<Span>,
-    exact: bool,
-) -> Option<TableCoverage> {
+pub fn coverage(sections: &[SetSection<'_>], window: Option<Span>, exact: bool) -> Option<TableCoverage> {
     let (_, newest) = sections.first()?;
     let grain = Grain::from_id(newest.header.grain).filter(|grain| *grain != Grain::None)?;
     let listed = Listed::of(grain, sections);
     let members = listed.members();
     let combined = combine(grain, &members, None);
     let givers = givers(&members);
-    let (times, unread) = if exact && grain == Grain::Interval { times(&listed.sections, &givers) } else { Default::default() };
+    let (times, unread) =
+        if exact && grain == Grain::Interval { times(&listed.sections, &givers) } else { Default::default() };
     let acds = combined.acds.keys().filter_map(|acd| of_acd(grain, *acd, &combined, &members, &times, window));
     Some(TableCoverage { table: newest.header.table.clone(), grain, acds: acds.collect(), unread })
 }
@@ -233,7 +230,9 @@ fn gap(spoken: &SpanSet, between: Span, periods: &mut Vec<Period>) {
 /// Adds a period, as one with the last if both are of one sort and none is partial.
 fn push(periods: &mut Vec<Period>, period: Period) {
     match periods.last_mut() {
-        Some(last) if last.mark == period.mark && period.mark != Mark::Partial && last.span.stop == period.span.start => {
+        Some(last)
+            if last.mark == period.mark && period.mark != Mark::Partial && last.span.stop == period.span.start =>
+        {
             last.span.stop = period.span.stop;
         }
         _ => periods.push(period),

@@ -100,4 +100,3 @@ fn evidence(grain: Grain, view: &SectionView) -> Evidence {
     }
     evidence
 }
-

@@ -96,6 +96,9 @@ pub enum BrDevice {
     /// One volume as a file
     #[value(name = "f", alias = "file")]
     File,
+    /// A tape
+    #[value(name = "q", aliases = ["t", "tape", "qtape"])]
+    Tape,
 }
 
 /// The end of the help page of `br_check`.
@@ -106,6 +109,8 @@ fn br_check_help() -> String {
     br_check
   The tables in a folder of volumes:
     br_check --type d --path /backup/monday --list
+  The tables on a tape:
+    br_check --type q --path /dev/nst0 --list
   Prove one volume:
     br_check --type f --path /backup/monday/CMS-031024-01-LSAC-00-F-02.3f1c0a2b.ivv --verify
 
@@ -126,7 +131,7 @@ pub struct BrCheckArgs {
     /// What every command understands.
     #[command(flatten)]
     pub global: GlobalArgs,
-    /// Kind of device: d for a folder of volumes, f for one volume as a file
+    /// Kind of device: d for a folder of volumes, f for one volume as a file, q for a tape
     #[arg(short = 't', long = "type", value_enum, value_name = "TYPE")]
     pub device_type: Option<BrDevice>,
     /// Path of the device

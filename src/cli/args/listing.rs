@@ -61,7 +61,9 @@ fn against(text: &str) -> Result<Against, String> {
     match scheme.as_deref() {
         Some("sqlite" | "postgres" | "postgresql") => parse::database(text).map(Against::Database),
         _ => match parse::device(text)? {
-            DevicePath::Pipe => Err("a comparison reads its sets here and there: name a folder, a file or a tape".to_owned()),
+            DevicePath::Pipe => {
+                Err("a comparison reads its sets here and there: name a folder, a file or a tape".to_owned())
+            }
             device => Ok(Against::Device(device)),
         },
     }

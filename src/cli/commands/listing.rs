@@ -276,7 +276,9 @@ impl Lister<'_> {
             if !named || self.output.is_closed() {
                 continue;
             }
-            let Some(mut table) = inspect::coverage(&sections, self.options.window, self.options.exact) else { continue };
+            let Some(mut table) = inspect::coverage(&sections, self.options.window, self.options.exact) else {
+                continue;
+            };
             table.acds.retain(|acd| self.options.has_acd(acd.acd));
             if !table.unread.is_empty() {
                 self.exit = self.exit.worst(Exit::Damage);
@@ -361,7 +363,8 @@ fn state_of<'a>(
     let chain = Chain::choose(sets, Wanted { set: wanted, stop_at: None }).map_err(|error| {
         Failure::new(Exit::Nothing, error.to_string()).hint("name one with --set, the other one with --against-set")
     })?;
-    let gap = |gap: &crate::volume::chain::Gap| format!("member {} to {} of the chain are not here", gap.first, gap.last);
+    let gap =
+        |gap: &crate::volume::chain::Gap| format!("member {} to {} of the chain are not here", gap.first, gap.last);
     Ok((chain.members().to_vec(), chain.gaps().iter().map(gap).collect()))
 }
 

@@ -380,12 +380,8 @@ pub fn coverage_text(coverage: &TableCoverage, width: Option<usize>, paints: boo
         };
         let whole = counted(days(&acd.periods, Mark::Whole), "whole day", "whole days");
         let (partial, empty) = (told(Mark::Partial, "partial"), told(Mark::Empty, "without a row"));
-        let _written = writeln!(
-            out,
-            "ACD {}: {whole}{partial}{empty}{}",
-            acd_text(acd.acd),
-            told(Mark::Missing, "not here")
-        );
+        let _written =
+            writeln!(out, "ACD {}: {whole}{partial}{empty}{}", acd_text(acd.acd), told(Mark::Missing, "not here"));
         out.push_str(&calendar(coverage.grain, &acd.periods, paints));
         out.push_str(&partial_text(acd, width));
     }
@@ -458,7 +454,9 @@ pub fn compared_text(compared: &Compared) -> String {
     let mut out = match (&compared.unlike, compared.differences.len() as u64) {
         (Some(why), _) => format!("{name}: cannot be compared: {}\n", escape(why)),
         (None, 0) => format!("{name}: the same, {}\n", counted(compared.buckets, "bucket", "buckets")),
-        (None, some) => format!("{name}: {} of {} differ\n", count(some), counted(compared.buckets, "bucket", "buckets")),
+        (None, some) => {
+            format!("{name}: {} of {} differ\n", count(some), counted(compared.buckets, "bucket", "buckets"))
+        }
     };
     let lines: Vec<Vec<String>> = compared.differences.iter().take(DIFFERENCES_SHOWN).map(difference_line).collect();
     if !lines.is_empty() {
