@@ -17,6 +17,7 @@ pub mod files;
 pub mod format;
 #[cfg(feature = "cli")]
 pub mod history;
+pub mod inspect;
 pub mod lock_file;
 pub mod prune;
 pub mod restore;

@@ -5,6 +5,7 @@ pub mod cost;
 pub mod finding;
 pub mod in_turn;
 mod judge;
+pub mod listed;
 pub mod media;
 pub mod part;
 pub mod proof;

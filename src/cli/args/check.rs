@@ -1,6 +1,8 @@
 //! The arguments of `check` and `br_check`.
 
+use super::listing::{ListArgs, ListOptions};
 use super::{EXIT_STATUS, GlobalArgs};
+use crate::cli::failure::Failure;
 use crate::cli::parse::{self, DevicePath};
 use clap::{Args, Parser, ValueEnum};
 use std::path::PathBuf;
@@ -17,8 +19,16 @@ Examples:
     intervault check /backup/monday/CMS-031024-01-LSAC-00-F-02.3f1c0a2b.ivv --verify
   Two copies of a set, each judged, and what they hold together:
     intervault check /backup/monday /mnt/copy/monday --verify
+  Of which days is there anything of ACD 1, and which are missing? A calendar:
+    intervault check /backup/monday --coverage --acd 1
+  Chunks of a table: rows, times, ACDs, encodings and sizes:
+    intervault check /backup/monday --chunks --tables hsplit
+  Is the database still as it was backed up? Days that differ:
+    intervault check /backup/monday --against sqlite:history.db
+  What changed between two sets?
+    intervault check /backup/monday --against /backup/tuesday
 
-Exit status 4: damage was found; the findings name volume, block, table and range.")]
+Exit status 4: damage was found, or a difference; the findings name volume, block, table and range.")]
 pub struct CheckArgs {
     /// Folders of volumes, single volumes, tapes (tape:PATH), or - for standard input; several are looked at together
     #[arg(value_name = "DEVICE", value_parser = parse::device, required = true)]
@@ -35,6 +45,9 @@ pub struct CheckArgs {
     /// Worker threads [default: as the machine has, at most 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
+    /// What else is listed.
+    #[command(flatten)]
+    pub listing: ListArgs,
 }
 
 /// What a check does.
@@ -58,14 +71,19 @@ pub struct CheckOptions {
     pub set: Option<String>,
     /// Worker threads, from 1.
     pub jobs: usize,
+    /// What else is listed, or compared.
+    pub listing: ListOptions,
 }
 
 impl CheckArgs {
     /// The options.
-    #[must_use]
-    pub fn options(&self) -> CheckOptions {
+    ///
+    /// # Errors
+    /// As [`ListArgs::options`].
+    pub fn options(&self) -> Result<CheckOptions, Failure> {
         let work = if self.verify { CheckWork::Verify } else { CheckWork::List };
-        CheckOptions { devices: self.devices.clone(), work, set: self.set.clone(), jobs: super::jobs(self.jobs) }
+        let (set, jobs) = (self.set.clone(), super::jobs(self.jobs));
+        Ok(CheckOptions { devices: self.devices.clone(), work, set, jobs, listing: self.listing.options()? })
     }
 }
 
@@ -78,6 +96,9 @@ pub enum BrDevice {
     /// One volume as a file
     #[value(name = "f", alias = "file")]
     File,
+    /// A tape
+    #[value(name = "q", aliases = ["t", "tape", "qtape"])]
+    Tape,
 }
 
 /// The end of the help page of `br_check`.
@@ -88,6 +109,8 @@ fn br_check_help() -> String {
     br_check
   The tables in a folder of volumes:
     br_check --type d --path /backup/monday --list
+  The tables on a tape:
+    br_check --type q --path /dev/nst0 --list
   Prove one volume:
     br_check --type f --path /backup/monday/CMS-031024-01-LSAC-00-F-02.3f1c0a2b.ivv --verify
 
@@ -108,7 +131,7 @@ pub struct BrCheckArgs {
     /// What every command understands.
     #[command(flatten)]
     pub global: GlobalArgs,
-    /// Kind of device: d for a folder of volumes, f for one volume as a file
+    /// Kind of device: d for a folder of volumes, f for one volume as a file, q for a tape
     #[arg(short = 't', long = "type", value_enum, value_name = "TYPE")]
     pub device_type: Option<BrDevice>,
     /// Path of the device
@@ -129,7 +152,7 @@ mod tests {
 
     fn check(line: &str) -> Result<CheckOptions, String> {
         match Cli::try_parse_from(line.split(' ')) {
-            Ok(Cli { command: Command::Check(args), .. }) => Ok(args.options()),
+            Ok(Cli { command: Command::Check(args), .. }) => args.options().map_err(|failure| failure.message),
             Ok(_) => Err("another command".to_owned()),
             Err(error) => Err(error.to_string()),
         }

@@ -5,7 +5,9 @@ mod backup;
 mod check;
 mod files;
 mod history;
+mod inspect;
 mod journal;
+mod listing;
 mod prune;
 mod restore;
 mod roles;
@@ -16,7 +18,9 @@ pub use backup::{BackupArgs, BackupOptions, Selection};
 pub use check::{BrCheckArgs, BrDevice, CheckArgs, CheckOptions, CheckWork};
 pub use files::{FilesToArgs, FilesToOptions, TreeArgs, trees};
 pub use history::{HistoryOptions, LogArgs, LogOptions, RestoresOptions, StatusArgs, StatusOptions, age};
+pub use inspect::{InspectArgs, InspectOptions, InspectWork};
 pub use journal::{StateArgs, StateOptions, UndoArgs, UndoOptions};
+pub use listing::{Against, ListArgs, ListOptions, Listing};
 pub use prune::{KeepArgs, PruneArgs, PruneOptions};
 pub use restore::{Carried, PartialPeriods, ProofLevel, RestoreArgs, RestoreOptions, Uncovered, Undo};
 pub use roles::{RolesArgs, RolesOptions};
@@ -105,6 +109,8 @@ pub enum Command {
     Log(LogArgs),
     /// List what is on volumes, or prove that they can be read
     Check(CheckArgs),
+    /// Look at blocks byte by byte, or see what lies where on a volume
+    Inspect(InspectArgs),
     /// Remove old sets by rules of keeping
     Prune(PruneArgs),
     /// Write timers for systemd: backups of a week, nightly restores
