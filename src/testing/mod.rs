@@ -3,7 +3,10 @@
 
 #[cfg(feature = "postgres")]
 pub mod cluster;
+pub mod damage;
 pub mod fault;
+pub mod fields;
+pub mod fixtures;
 pub mod fuzz;
 pub mod fuzz_column;
 pub mod fuzz_range;
