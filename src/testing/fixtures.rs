@@ -31,13 +31,14 @@ impl Fixture {
 
 /// A folder with a file of two pieces, an empty one, and a link.
 fn tree() -> Content {
-    let row = |path: &[u8], kind: i64, piece: i64, last: i64, size: i64, link: &[u8], offset: i64, data: &[u8]| -> Row {
-        let (who, when) = ([int(1_000), int(100), blob(b"cms"), blob(b"users")], [int(1_709_164_800), int(5)]);
-        let mode = if kind == 2 { 0o755 } else { 0o640 };
-        let front = [blob(path), int(kind), int(piece), int(last), int(0), int(mode)];
-        let back = [int(size), blob(link), int(offset), blob(data)];
-        [front.as_slice(), &who, &when, &back].concat()
-    };
+    let row =
+        |path: &[u8], kind: i64, piece: i64, last: i64, size: i64, link: &[u8], offset: i64, data: &[u8]| -> Row {
+            let (who, when) = ([int(1_000), int(100), blob(b"cms"), blob(b"users")], [int(1_709_164_800), int(5)]);
+            let mode = if kind == 2 { 0o755 } else { 0o640 };
+            let front = [blob(path), int(kind), int(piece), int(last), int(0), int(mode)];
+            let back = [int(size), blob(link), int(offset), blob(data)];
+            [front.as_slice(), &who, &when, &back].concat()
+        };
     let totals = {
         let mut row = row(b"", 0, 2, 1, 40, b"", 0, b"");
         row.splice(5..12, [int(0), int(0), int(0), blob(b""), blob(b""), int(0), int(0)]);

@@ -20,3 +20,5 @@ pub mod sets;
 pub mod shape;
 pub mod tables;
 pub mod tape;
+#[cfg(feature = "sqlite")]
+pub mod target;
