@@ -101,5 +101,11 @@ pub fn failed(op: &'static str, path: &Path, error: &io::Error) -> Error {
     let path = path.as_os_str().as_bytes();
     let kind = || FilesErrorKind::System(error.to_string());
     let other = || FilesError { op, place: shown(path), kind: kind() };
-    Errno::from_io_error(error).map_or_else(other, |errno| FilesError::system(op, path, errno)).into()
+    let errno = Errno::from_io_error(error).or(match error.kind() {
+        io::ErrorKind::NotFound => Some(Errno::NOENT),
+        io::ErrorKind::PermissionDenied => Some(Errno::ACCESS),
+        io::ErrorKind::StorageFull => Some(Errno::NOSPC),
+        _ => None,
+    });
+    errno.map_or_else(other, |errno| FilesError::system(op, path, errno)).into()
 }
