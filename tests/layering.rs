@@ -55,7 +55,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("bytes", &["store/postgres/session.rs"]),
     ("tokio_postgres_rustls", &["store/postgres/"]),
     ("memmap2", &["device/map.rs"]),
-    ("parquet", &["export/parquet.rs"]),
+    ("parquet", &["export/columnar.rs"]),
     ("globset", &["files/pattern.rs"]),
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),

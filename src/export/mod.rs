@@ -1,11 +1,11 @@
 //! Export: tables of a set, or a range of them, in files that other tools read. A chunk is proved before a row of it goes out.
 //! Reads volumes only, and neither changes a set nor knows a database.
 
+#[cfg(feature = "parquet")]
+mod columnar;
 mod csv;
 #[cfg(feature = "parquet")]
 mod fit;
-#[cfg(feature = "parquet")]
-mod parquet;
 mod plan;
 mod report;
 mod rows;

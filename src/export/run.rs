@@ -135,7 +135,7 @@ impl<'a> Export<'a> {
             ("intervault.label", label.label.clone()),
             ("intervault.table", table.name().to_owned()),
         ];
-        let mut file = super::parquet::ParquetFile::begin(to, schema, &kinds, &about).map_err(Failed::File)?;
+        let mut file = super::columnar::ParquetFile::begin(to, schema, &kinds, &about).map_err(Failed::File)?;
         report.lost = self.chunks(
             table,
             |chosen| chosen,
