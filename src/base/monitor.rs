@@ -18,6 +18,8 @@ pub enum Task {
     Undo,
     /// What was restored is read again and compared with the volumes.
     Proof,
+    /// Rows are read from the volumes and written into files for other tools.
+    Export,
 }
 
 /// Receives progress. Implementations must be cheap: a call is made for every chunk.

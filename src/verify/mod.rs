@@ -6,6 +6,7 @@ pub mod cost;
 pub mod finding;
 pub mod in_turn;
 mod judge;
+pub mod listed;
 pub mod media;
 pub mod part;
 pub mod proof;

@@ -454,8 +454,12 @@ impl<'d> SetReader<'d> {
         odd
     }
 
-    /// A chunk's directory without the columns behind it.
-    fn directory(&self, chunk: &ChunkRef) -> Result<ChunkRecord, VolumeError> {
+    /// A chunk's directory without the columns behind it. The header of its block is checked, the directory by its own rules;
+    /// no checksum of the payload is computed.
+    ///
+    /// # Errors
+    /// As [`SetReader::read_chunk`].
+    pub fn directory(&self, chunk: &ChunkRef) -> Result<ChunkRecord, VolumeError> {
         self.copies.read(chunk.entry.volume, |blocks| {
             let guess = DIRECTORY_GUESS.min(chunk.entry.bytes as usize);
             let (header, payload) = blocks.peek(chunk.entry.offset, guess)?;

@@ -1,6 +1,8 @@
 //! The arguments of `check` and `br_check`.
 
+use super::listing::{ListArgs, ListOptions};
 use super::{EXIT_STATUS, GlobalArgs};
+use crate::cli::failure::Failure;
 use crate::cli::parse::{self, DevicePath};
 use crate::verify::Depth;
 use clap::{Args, Parser, ValueEnum};
@@ -28,9 +30,18 @@ Examples:
     intervault check /backup/monday --verify --sample 5%
   Two hours now; the next time it goes on where it was, and begins again with what is older than four weeks:
     intervault check /backup/monday --verify --max-duration 2h --since-last=4w
+  Of which days is there anything of ACD 1, and which are missing? A calendar:
+    intervault check /backup/monday --coverage --acd 1
+  Chunks of a table: rows, times, ACDs, encodings and sizes:
+    intervault check /backup/monday --chunks --tables hsplit
+  Is the database still as it was backed up? Days that differ:
+    intervault check /backup/monday --against sqlite:history.db
+  What changed between two sets?
+    intervault check /backup/monday --against /backup/tuesday
 
-Exit status 4: damage was found; the findings name volume, block, table and range, what was expected and what was found.
-Whoever asks for a part is told how much was read of how much there is; status 0 then says that nothing is wrong with that.")]
+Exit status 4: damage was found, or a difference; the findings name volume, block, table and range, what was expected and what
+was found. Whoever asks for a part is told how much was read of how much there is; status 0 then says that nothing is wrong with
+that.")]
 pub struct CheckArgs {
     /// Folders of volumes, single volumes, tapes (tape:PATH), or - for standard input; several are looked at together
     #[arg(value_name = "DEVICE", value_parser = parse::device, required = true)]
@@ -78,6 +89,9 @@ pub struct CheckArgs {
     /// Worker threads [default: as the machine has, at most 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: Option<u16>,
+    /// What else is listed.
+    #[command(flatten)]
+    pub listing: ListArgs,
 }
 
 /// How deep a check reads.
@@ -170,6 +184,8 @@ pub struct CheckOptions {
     pub set: Option<String>,
     /// Worker threads, from 1.
     pub jobs: usize,
+    /// What else is listed, or compared.
+    pub listing: ListOptions,
 }
 
 /// Which part of the volumes is read.
@@ -197,8 +213,10 @@ impl PartOptions {
 
 impl CheckArgs {
     /// The options.
-    #[must_use]
-    pub fn options(&self) -> CheckOptions {
+    ///
+    /// # Errors
+    /// As [`ListArgs::options`].
+    pub fn options(&self) -> Result<CheckOptions, Failure> {
         let part = PartOptions {
             sample: self.sample,
             seed: self.seed,
@@ -206,13 +224,14 @@ impl CheckArgs {
             max_duration: self.max_duration,
             since_last: self.since_last,
         };
-        CheckOptions {
+        Ok(CheckOptions {
             devices: self.devices.clone(),
             work: self.verify.map_or(CheckWork::List, |deep| CheckWork::Verify(deep.into())),
             part,
             set: self.set.clone(),
             jobs: super::jobs(self.jobs),
-        }
+            listing: self.listing.options()?,
+        })
     }
 }
 
@@ -225,6 +244,9 @@ pub enum BrDevice {
     /// One volume as a file
     #[value(name = "f", alias = "file")]
     File,
+    /// A tape
+    #[value(name = "q", aliases = ["t", "tape", "qtape"])]
+    Tape,
 }
 
 /// The end of the help page of `br_check`.
@@ -235,6 +257,8 @@ fn br_check_help() -> String {
     br_check
   The tables in a folder of volumes:
     br_check --type d --path /backup/monday --list
+  The tables on a tape:
+    br_check --type q --path /dev/nst0 --list
   Prove one volume:
     br_check --type f --path /backup/monday/CMS-031024-01-LSAC-00-F-02.3f1c0a2b.ivv --verify
 
@@ -255,7 +279,7 @@ pub struct BrCheckArgs {
     /// What every command understands.
     #[command(flatten)]
     pub global: GlobalArgs,
-    /// Kind of device: d for a folder of volumes, f for one volume as a file
+    /// Kind of device: d for a folder of volumes, f for one volume as a file, q for a tape
     #[arg(short = 't', long = "type", value_enum, value_name = "TYPE")]
     pub device_type: Option<BrDevice>,
     /// Path of the device
@@ -276,7 +300,7 @@ mod tests {
 
     fn check(line: &str) -> Result<CheckOptions, String> {
         match Cli::try_parse_from(line.split(' ')) {
-            Ok(Cli { command: Command::Check(args), .. }) => Ok(args.options()),
+            Ok(Cli { command: Command::Check(args), .. }) => args.options().map_err(|failure| failure.message),
             Ok(_) => Err("another command".to_owned()),
             Err(error) => Err(error.to_string()),
         }

@@ -3,7 +3,7 @@
 use super::proving::Proving;
 use super::turns::{Of, Turns};
 use crate::base::monitor::Monitor;
-use crate::check::{self, Found};
+use crate::check::{self, Found, SetOutline};
 use crate::cli::args::CheckOptions;
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
@@ -26,6 +26,9 @@ use serde_json::json;
 /// # Errors
 /// There is nothing to look at. What is wrong with the volumes is in the answer and in the exit status.
 pub fn run(options: &CheckOptions, config: &Config, job: &Job, output: &Output) -> Result<Exit, Failure> {
+    if !options.listing.is_plain() {
+        return super::listing::run(options, config, output);
+    }
     let proving = Proving::new(options, job.state().as_deref())?;
     let turns = Turns::open(&options.devices, true, config, output)?;
     let proves = proving.is_some();
@@ -77,12 +80,7 @@ pub(in crate::cli) fn judge(
         if !output.json() {
             output.line(render::outline_text(&outline).trim_end());
         }
-        if !outline.complete || !outline.wrong.is_empty() {
-            exit = exit.worst(Exit::Volume);
-        }
-        if !outline.damage.is_empty() {
-            exit = exit.worst(Exit::Damage);
-        }
+        exit = exit.worst(outline_exit(&outline));
         if let Some(proving) = judging.proving {
             let verified = prove(set, proving, judging, monitor, output)?;
             exit = exit.worst(exit_of(&verified));
@@ -151,6 +149,15 @@ fn note(set: &SetReader<'_>, complete: bool, verified: &Verified, job: &Job) {
         Exit::Damage => job.note(|entry| entry.faulty.push(id)),
         // What is not here may be elsewhere, and shows by itself where it is looked for. What was read in part is not proved.
         _ => {}
+    }
+}
+
+/// What a list of a set says of it.
+pub(super) fn outline_exit(outline: &SetOutline) -> Exit {
+    match (outline.damage.is_empty(), outline.complete && outline.wrong.is_empty()) {
+        (false, _) => Exit::Damage,
+        (true, false) => Exit::Volume,
+        (true, true) => Exit::Done,
     }
 }
 
