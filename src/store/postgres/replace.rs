@@ -463,7 +463,8 @@ impl Replacement for PostgresReplacement<'_> {
             checked.map_err(|error| with_order(site.fail(COMMIT, kind_of(&error)), &error, &this.shapes))?;
             // No index is made of a table of which something is still to be looked at.
             for index in &this.put_off {
-                client.batch_execute(index).map_err(site.during("make the indexes anew"))?;
+                let made = client.batch_execute(index);
+                made.map_err(|error| site.fail(indexes::MAKE, indexes::not_made(&error)))?;
             }
             client.batch_execute("COMMIT").map_err(site.during(COMMIT))?;
             this.committed = true;
