@@ -1,5 +1,6 @@
 //! Databases, roles and tables that are set up in an odd way: each is understood or refused with words.
 
+use super::super::fault::Site;
 use super::reading::{keyed, made, read};
 use super::writing::{batch, begin, kind, numbers};
 use super::*;
@@ -248,4 +249,20 @@ fn a_row_that_no_chunk_holds_is_not_gathered() {
     let error = snapshot.scan_keyed(0, &schema, None, (None, None), &[0, 1], &mut |_, _| Ok(())).unwrap_err();
     assert!(error.to_string().contains("the row at ctid (0,2)"), "{error}");
     assert_eq!(keyed(&*snapshot, &schema, &[0]).len(), 2, "what is short of it can be read");
+}
+
+/// A row that fails comes behind those before it, which have been taken by then.
+#[test]
+fn long_rows_are_taken_one_by_one() {
+    let Some((_, store)) = made("long rows", "CREATE TABLE t(n int)") else { return };
+    let mut session = connect::open(store.address(), Purpose::Reading).unwrap();
+    let sql = "COPY (SELECT n / (20 - n), repeat('x', 1048576) FROM generate_series(1, 40) n) TO STDOUT";
+    let mut taken = 0;
+    let mut take = |_: &[u8]| {
+        taken += 1;
+        Ok(())
+    };
+    let error = session.copy_out(Site::database("here"), "read", sql, &mut take).unwrap_err();
+    assert!(error.to_string().contains("division by zero"), "{error}");
+    assert_eq!(taken, 19);
 }
