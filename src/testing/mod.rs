@@ -9,7 +9,11 @@ pub mod fields;
 pub mod fixtures;
 pub mod fuzz;
 pub mod fuzz_column;
+#[cfg(feature = "postgres")]
+pub mod fuzz_postgres;
 pub mod fuzz_range;
+pub mod fuzz_set;
+pub mod fuzz_text;
 pub mod fuzz_volume;
 pub mod golden;
 pub mod mutate;
@@ -22,3 +26,4 @@ pub mod tables;
 pub mod tape;
 #[cfg(feature = "sqlite")]
 pub mod target;
+pub mod whole;

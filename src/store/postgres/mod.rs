@@ -40,6 +40,8 @@ mod keys;
 mod lock;
 mod parts;
 mod passfile;
+#[cfg(feature = "testing")]
+pub mod probe;
 mod reader;
 mod replace;
 pub mod roles;
