@@ -20,6 +20,7 @@ pub mod history;
 pub mod lock_file;
 pub mod prune;
 pub mod restore;
+pub mod salvage;
 pub mod schema;
 pub mod section;
 pub mod store;

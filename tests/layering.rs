@@ -26,6 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("check", ENGINE),
     ("inspect", ENGINE),
     ("prune", ENGINE),
+    ("salvage", ENGINE),
     ("demo", &["base", "error"]),
     ("cli", SHELL),
     ("bin", &["cli"]),
@@ -37,7 +38,7 @@ const ENGINE: &[&str] =
 
 const SHELL: &[&str] = &[
     "base", "history", "column", "format", "schema", "device", "volume", "store", "files", "error", "section",
-    "verify", "backup", "restore", "check", "inspect", "prune", "demo",
+    "verify", "backup", "restore", "check", "inspect", "prune", "salvage", "demo",
 ];
 
 /// Foreign crates and parts of `std` that only some places may name, as prefixes of the path below `src/`.

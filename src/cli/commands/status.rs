@@ -175,7 +175,7 @@ fn chains(found: &Found<'_>, meant: &[&SetReader<'_>], devices: &[&dyn Device], 
     let view = |family: Family<'_>| {
         let alone = family.members.iter().all(|set| !set.label().joins_chains());
         let whole: BTreeSet<[u8; 16]> =
-            family.members.iter().filter(|set| set.is_complete()).map(|set| set.label().set_id).collect();
+            family.members.iter().filter(|set| set.is_complete()).map(|set| set.label().member().0).collect();
         let member = |set: &&SetReader<'_>| Member { size: size(set, devices), ..member(set, &whole, &proved) };
         ChainView {
             chain: family.chain.to_string(),
