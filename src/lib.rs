@@ -19,6 +19,7 @@ pub mod format;
 pub mod history;
 pub mod lock_file;
 pub mod prune;
+pub mod rebuild;
 pub mod restore;
 pub mod salvage;
 pub mod schema;

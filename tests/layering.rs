@@ -27,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("inspect", ENGINE),
     ("prune", ENGINE),
     ("salvage", ENGINE),
+    ("rebuild", ENGINE),
     ("demo", &["base", "error"]),
     ("cli", SHELL),
     ("bin", &["cli"]),
@@ -38,7 +39,7 @@ const ENGINE: &[&str] =
 
 const SHELL: &[&str] = &[
     "base", "history", "column", "format", "schema", "device", "volume", "store", "files", "error", "section",
-    "verify", "backup", "restore", "check", "inspect", "prune", "salvage", "demo",
+    "verify", "backup", "restore", "check", "inspect", "prune", "salvage", "rebuild", "demo",
 ];
 
 /// Foreign crates and parts of `std` that only some places may name, as prefixes of the path below `src/`.

@@ -105,7 +105,9 @@ const fn left_behind(command: &Command) -> Left {
         Command::Prune(_) => Left::always("sets that were removed are gone; the same command goes on with the rest"),
         Command::Schedule(_) => Left::always("the units that were written so far stay"),
         Command::State(_) => Left::always("the state is as it was, unless the answer says otherwise"),
+        Command::Salvage(_) => Left::always("the sources are as they were; what was written so far is no whole set"),
         Command::Check(_)
+        | Command::Rebuild(_)
         | Command::Status(_)
         | Command::Devices(_)
         | Command::Label(_)
@@ -197,6 +199,17 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
             let job = Job::new(Kind::Check).devices(&options.devices);
             let proves = options.work == CheckWork::Verify;
             job.run(journal(proves), output, |job| commands::check::run(&options, config, job, output))
+        }
+        Command::Salvage(args) => {
+            let mut options = args.options();
+            config.devices(&mut options.from);
+            options.to = options.to.as_ref().map(|to| config.device(to));
+            commands::salvage::run(&options, output)
+        }
+        Command::Rebuild(args) => {
+            let mut options = args.options();
+            config.devices(&mut options.devices);
+            commands::rebuild::run(&options, around.journal(output), output)
         }
         Command::Prune(args) => {
             let mut options = args.options()?;

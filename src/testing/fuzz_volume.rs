@@ -11,7 +11,7 @@ use crate::volume::scanner::{ScanItem, Scanner};
 use crate::volume::set::list_sets;
 
 /// Makes the checksums of every block right whose magic stands at the alignment, from the last to the first.
-fn repair(bytes: &mut [u8]) {
+pub(super) fn repair(bytes: &mut [u8]) {
     let starts: Vec<usize> =
         (0..bytes.len()).step_by(ALIGNMENT).filter(|start| bytes[*start..].starts_with(&MAGIC)).collect();
     for start in starts.into_iter().rev() {

@@ -3,10 +3,12 @@
 
 #[cfg(feature = "postgres")]
 pub mod cluster;
+pub mod damage;
 pub mod fault;
 pub mod fuzz;
 pub mod fuzz_column;
 pub mod fuzz_range;
+pub mod fuzz_salvage;
 pub mod fuzz_volume;
 pub mod golden;
 pub mod mutate;

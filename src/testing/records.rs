@@ -123,7 +123,7 @@ pub fn section_end() -> SectionEndRecord {
         lost: Some(Losses {
             any_time: false,
             time: vec![HeldEntry { acd: Some(3), start: -7, stop: 1_700_000_002 }],
-            undated: vec![None, Some(2)],
+            undated: vec![Some(2), Some(3)],
             gaps: vec![0, 65_536],
         }),
     }

@@ -1,13 +1,14 @@
 //! The seeds of the fuzz targets: small, made from the samples of every record, the same on every machine.
 
-use super::{fuzz_column, fuzz_volume, records};
+use super::{fuzz_column, fuzz_salvage, fuzz_volume, records};
 use crate::format::block::{BlockKind, encode_block};
 use crate::format::chunk::encode_chunk;
 use crate::format::record::{FRAME_LEN, Record, encode_record};
 use crate::store::control::KeyRuns;
 
 /// The targets whose seeds are made here.
-pub const TARGETS: [&str; 9] = ["block", "label", "section", "chunk", "catalog", "column", "keys", "volume", "canary"];
+pub const TARGETS: [&str; 10] =
+    ["block", "label", "section", "chunk", "catalog", "column", "keys", "volume", "salvage", "canary"];
 
 fn payload<R: Record>(record: &R) -> Vec<u8> {
     encode_record(record).unwrap_or_default()
@@ -42,6 +43,7 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
             ("every_other", KeyRuns::of_keys(&(0..100).map(|key| key * 2).collect::<Vec<_>>()).to_bytes()),
         ],
         "volume" => fuzz_volume::seeds(),
+        "salvage" => fuzz_salvage::seeds(),
         "label" => vec![("incremental", body(&records::label()))],
         "section" => {
             vec![("header", after(0, body(&records::section()))), ("end", after(1, body(&records::section_end())))]

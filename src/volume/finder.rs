@@ -43,6 +43,9 @@ pub struct Finder {
     at: u64,
     /// Bytes that may still be read in vain for blocks that turn out to be none.
     budget: u64,
+    /// The bytes that were searched last, and where the first of them is.
+    held: Vec<u8>,
+    held_from: u64,
     sifted: Sifted,
 }
 
@@ -51,7 +54,7 @@ impl Finder {
     #[must_use]
     pub fn new(source: Box<dyn VolumeSource>) -> Finder {
         let budget = source.len().saturating_mul(4).saturating_add(u64::from(BLOCK_PAYLOAD_MAX).saturating_mul(4));
-        Finder { source, at: 0, budget, sifted: Sifted::default() }
+        Finder { source, at: 0, budget, held: Vec::new(), held_from: 0, sifted: Sifted::default() }
     }
 
     /// What was met so far; all bytes of the source once the search has ended.
@@ -85,31 +88,46 @@ impl Finder {
         Ok(FoundBlock { offset, header, payload: bytes })
     }
 
+    /// Whether the bytes from `at` on are held: enough of them for a magic, or all that there are.
+    fn hold(&mut self, at: u64) -> bool {
+        let (end, reach) = (self.source.len(), self.held_from.saturating_add(self.held.len() as u64));
+        let enough = at.saturating_add(MAGIC.len() as u64) <= reach || reach == end && at < reach;
+        if self.held_from <= at && enough {
+            return true;
+        }
+        let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
+        self.held_from = at;
+        for take in [left.min(WINDOW), left.min(UNREAD_STEP)] {
+            self.held.resize(take, 0);
+            if self.source.read_at(at, &mut self.held).is_ok() {
+                return true;
+            }
+        }
+        self.held.clear();
+        false
+    }
+
     /// The next byte, from `from` on, at which a block may begin; the end of the source if there is none.
     fn candidate(&mut self, from: u64) -> u64 {
         let end = self.source.len();
         let mut at = from.min(end);
-        let mut window = vec![0; WINDOW];
         while at < end {
-            let left = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
-            let mut take = left.min(WINDOW);
-            let mut read =
-                |take: usize| window.get_mut(..take).is_some_and(|bytes| self.source.read_at(at, bytes).is_ok());
-            if !read(take) {
-                take = take.min(UNREAD_STEP);
-                if !read(take) {
-                    self.sifted.unread = self.sifted.unread.saturating_add(take as u64);
-                    at = at.saturating_add(take as u64);
-                    continue;
-                }
+            if !self.hold(at) {
+                let step = end.saturating_sub(at).min(UNREAD_STEP as u64);
+                self.sifted.unread = self.sifted.unread.saturating_add(step);
+                at = at.saturating_add(step);
+                continue;
             }
-            let bytes = window.get(..take).unwrap_or_default();
+            let from = usize::try_from(at.saturating_sub(self.held_from)).unwrap_or(usize::MAX);
+            let bytes = self.held.get(from..).unwrap_or_default();
             if let Some(found) = position(bytes, &MAGIC) {
                 self.sifted.count(bytes.get(..found).unwrap_or_default());
                 return at.saturating_add(found as u64);
             }
             // The magic may lie across the edge of two windows.
-            let keep = if take == left { take } else { take.saturating_sub(MAGIC.len().saturating_sub(1)).max(1) };
+            let all = at.saturating_add(bytes.len() as u64) == end;
+            let edge = if all { 0 } else { MAGIC.len().saturating_sub(1) };
+            let keep = bytes.len().saturating_sub(edge).max(1);
             self.sifted.count(bytes.get(..keep).unwrap_or_default());
             at = at.saturating_add(keep as u64);
         }

@@ -14,6 +14,7 @@ mod moved;
 pub mod name;
 pub mod reader;
 pub mod rebuild;
+pub mod recompute;
 pub mod scanner;
 pub mod section;
 pub mod set;

@@ -8,6 +8,7 @@ mod journal;
 mod prune;
 mod restore;
 mod roles;
+mod salvage;
 mod schedule;
 mod small;
 
@@ -18,6 +19,7 @@ pub use journal::{StateArgs, StateOptions, UndoArgs, UndoOptions};
 pub use prune::{KeepArgs, PruneArgs, PruneOptions};
 pub use restore::{Carried, PartialPeriods, ProofLevel, RestoreArgs, RestoreOptions, Uncovered, Undo};
 pub use roles::{RolesArgs, RolesOptions};
+pub use salvage::{RebuildArgs, RebuildOptions, SalvageArgs, SalvageRequest};
 pub use schedule::{NightlyBackup, NightlyRestore, ScheduleArgs, ScheduleOptions};
 pub use small::{
     BrCheckArgs, BrDevice, CatalogueArgs, CatalogueOptions, CheckArgs, CheckOptions, CheckWork, DemoArgs, DemoOptions,
@@ -104,6 +106,10 @@ pub enum Command {
     Log(LogArgs),
     /// List what is on volumes, or prove that they can be read
     Check(CheckArgs),
+    /// Make new sets of all that is intact of damaged ones
+    Salvage(SalvageArgs),
+    /// Make catalog, indexes and history anew from volumes, and compare
+    Rebuild(RebuildArgs),
     /// Remove old sets by rules of keeping
     Prune(PruneArgs),
     /// Write timers for systemd: backups of a week, nightly restores

@@ -35,7 +35,7 @@ pub fn run(options: &StatusOptions, journal: &Journal, output: &Output) -> Resul
     let device = open::all_volumes(&options.devices)?;
     let found = found(&device, options)?;
     if let (true, Some(found)) = (options.rebuild, &found) {
-        rebuild::run(journal, &found.sets, output)?;
+        rebuild::history(journal, &found.sets, output)?;
     }
     let reading = journal.read()?;
     let mut runs = runs(&reading.entries, |run| journal.is_at_work(run));

@@ -9,6 +9,7 @@ pub mod json;
 pub mod prune;
 pub mod restore;
 pub mod run;
+pub mod salvage;
 pub mod status;
 pub mod sticker;
 pub mod text;
