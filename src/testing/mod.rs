@@ -12,6 +12,7 @@ pub mod fuzz_column;
 #[cfg(feature = "postgres")]
 pub mod fuzz_postgres;
 pub mod fuzz_range;
+pub mod fuzz_salvage;
 pub mod fuzz_set;
 pub mod fuzz_text;
 pub mod fuzz_volume;
@@ -22,6 +23,7 @@ pub mod records;
 pub mod seeds;
 pub mod sets;
 pub mod shape;
+pub mod shuffle;
 pub mod tables;
 pub mod tape;
 #[cfg(feature = "sqlite")]
