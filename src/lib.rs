@@ -13,6 +13,7 @@ pub mod column;
 pub mod demo;
 pub mod device;
 pub mod error;
+pub mod export;
 pub mod files;
 pub mod format;
 #[cfg(feature = "cli")]

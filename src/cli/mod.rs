@@ -103,6 +103,7 @@ const fn left_behind(command: &Command) -> Left {
             changes: Some(Task::Undo),
         },
         Command::Prune(_) => Left::always("sets that were removed are gone; the same command goes on with the rest"),
+        Command::Export(_) => Left::always("files that were finished stay, that which was being written does not"),
         Command::Schedule(_) => Left::always("the units that were written so far stay"),
         Command::State(_) => Left::always("the state is as it was, unless the answer says otherwise"),
         Command::Check(_)
@@ -206,6 +207,11 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
             let mut options = args.options()?;
             options.device = config.device(&options.device);
             commands::inspect::run(&options, output)
+        }
+        Command::Export(args) => {
+            let mut options = args.options()?;
+            config.devices(&mut options.devices);
+            commands::export::run(&options, config, output)
         }
         Command::Prune(args) => {
             let mut options = args.options()?;

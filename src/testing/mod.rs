@@ -3,7 +3,10 @@
 
 #[cfg(feature = "postgres")]
 pub mod cluster;
+pub mod damage;
 pub mod fault;
+pub mod fields;
+pub mod fixtures;
 pub mod fuzz;
 pub mod fuzz_column;
 pub mod fuzz_range;
@@ -17,3 +20,5 @@ pub mod sets;
 pub mod shape;
 pub mod tables;
 pub mod tape;
+#[cfg(feature = "sqlite")]
+pub mod target;

@@ -320,6 +320,18 @@ impl<'d> SetReader<'d> {
         self.copies.volume(number, name)
     }
 
+    /// Bytes of a copy of a volume, as the device tells them without opening it where it can; 0 if it cannot tell.
+    #[must_use]
+    pub fn size(&self, name: &str) -> u64 {
+        self.copies.device().size(name).unwrap_or(0)
+    }
+
+    /// Whether its volumes lie on a medium that is best read from its beginning to its end.
+    #[must_use]
+    pub fn is_sequential(&self) -> bool {
+        self.copies.device().is_sequential()
+    }
+
     /// The blocks of one copy of a volume, which need no sound label.
     ///
     /// # Errors

@@ -77,6 +77,7 @@ fn answers() -> Vec<Value> {
         json(&["state", "--database", &url], 0),
         json(&["check", &from, &undo, "--verify"], 0),
         json(&["label", &from], 0),
+        json(&["export", &from, "--to", &format!("{undo}.export")], 0),
         json(&["label", &from, "--sticker"], 0),
         json(&["label", "CMS-031024-01-LSAC-00-F-02"], 0),
         json(&["catalogue"], 0),

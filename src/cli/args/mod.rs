@@ -3,6 +3,7 @@
 
 mod backup;
 mod check;
+mod export;
 mod files;
 mod history;
 mod inspect;
@@ -16,6 +17,7 @@ mod small;
 
 pub use backup::{BackupArgs, BackupOptions, Selection};
 pub use check::{BrCheckArgs, BrDevice, CheckArgs, CheckOptions, CheckWork};
+pub use export::{ExportArgs, ExportFormat, ExportOptions, ExportTo};
 pub use files::{FilesToArgs, FilesToOptions, TreeArgs, trees};
 pub use history::{HistoryOptions, LogArgs, LogOptions, RestoresOptions, StatusArgs, StatusOptions, age};
 pub use inspect::{InspectArgs, InspectOptions, InspectWork};
@@ -29,8 +31,10 @@ pub use small::{
     CatalogueArgs, CatalogueOptions, DemoArgs, DemoOptions, DevicesArgs, GenArgs, LabelArgs, LabelOptions,
 };
 
+use super::failure::Failure;
 use super::output::{Color, Style};
 use super::parse::DevicePath;
+use crate::schema::range::{Request, RequestError};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -111,6 +115,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Look at blocks byte by byte, or see what lies where on a volume
     Inspect(InspectArgs),
+    /// Write rows of a set into files that other tools read
+    Export(ExportArgs),
     /// Remove old sets by rules of keeping
     Prune(PruneArgs),
     /// Write timers for systemd: backups of a week, nightly restores
@@ -134,10 +140,22 @@ impl Cli {
     /// How the command is to speak: aside, where volumes go to standard output.
     #[must_use]
     pub fn style(&self) -> Style {
-        let aside =
-            matches!(&self.command, Command::Backup(args) if args.to.contains(&DevicePath::Pipe) && !args.dry_run);
+        let aside = match &self.command {
+            Command::Backup(args) => args.to.contains(&DevicePath::Pipe) && !args.dry_run,
+            Command::Export(args) => args.is_to_output(),
+            _ => false,
+        };
         Style { aside, ..self.global.style() }
     }
+}
+
+/// The range of time that is asked for.
+fn request(start: Option<&str>, stop: Option<&str>) -> Result<Request, Failure> {
+    Request::parse(start, stop).map_err(|error| match error {
+        RequestError::Empty { .. } => Failure::usage(error.to_string()),
+        // These texts begin with the name of the option.
+        _ => Failure::usage(format!("--{error}")),
+    })
 }
 
 /// Worker threads: as asked, or as many as the machine has, at most 16.

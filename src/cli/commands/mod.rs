@@ -6,6 +6,7 @@ mod chain;
 pub mod check;
 pub mod demo;
 pub mod devices;
+pub mod export;
 pub mod file_sets;
 pub mod files;
 pub mod generate;

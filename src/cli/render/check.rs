@@ -8,6 +8,7 @@ use crate::cli::exit::Exit;
 use crate::format::block::SetId;
 use crate::format::label::LabelRecord;
 use crate::schema::grain::{DataType, Grain};
+use crate::verify::cost::Cost;
 use crate::verify::finding::Finding;
 use crate::verify::set::Verified;
 use serde_json::{Value, json};
@@ -249,8 +250,20 @@ fn finding_json(finding: &Finding) -> Value {
         "first_row": finding.at.rows.map(|(first, _)| first),
         "rows": finding.at.rows.map(|(_, rows)| rows),
         "what": finding.what,
-        "costs": finding.costs,
+        "expected": finding.expected,
+        "found": finding.found,
+        "costs": finding.costs_text(),
+        "lost": finding.costs.iter().map(cost_json).collect::<Vec<_>>(),
         "advice": finding.advice,
+    })
+}
+
+fn cost_json(cost: &Cost) -> Value {
+    json!({
+        "table": cost.table,
+        "acds": cost.acds,
+        "span": cost.span.map(SpanBody::from),
+        "rows": cost.rows,
     })
 }
 

@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod calendar;
 pub mod check;
+pub mod export;
 pub mod files;
 pub mod history;
 pub mod inspect;
