@@ -119,7 +119,13 @@ pub(super) struct Judge {
 impl Judge {
     pub(super) fn new(depth: Depth, copies: bool) -> Judge {
         let proved = copies.then(Mutex::default);
-        Judge { depth, tables: Tables::default(), reading: Budget::new(READING), decoding: Budget::new(DECODING), proved }
+        Judge {
+            depth,
+            tables: Tables::default(),
+            reading: Budget::new(READING),
+            decoding: Budget::new(DECODING),
+            proved,
+        }
     }
 
     /// Judges a block that stands at byte `offset` of its volume.

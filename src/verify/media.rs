@@ -119,10 +119,8 @@ impl Pass {
     pub(super) fn damaged(&mut self, extent: &DamagedExtent) {
         self.judged = self.judged.saturating_add(extent.len);
         self.lost.push((extent.offset..extent.offset.saturating_add(extent.len), self.findings.len()));
-        let finding = Finding::of_error(&extent.error).about(format_args!(
-            "{} bytes from byte {}",
-            extent.len, extent.offset
-        ));
+        let finding =
+            Finding::of_error(&extent.error).about(format_args!("{} bytes from byte {}", extent.len, extent.offset));
         let at = finding.at.within(Position::volume(self.number));
         self.findings.push(Finding { at, ..finding }.on(&self.name));
     }

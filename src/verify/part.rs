@@ -234,7 +234,8 @@ impl Reader<'_> {
     fn listed(&self, volume: &Blocks, block: u64, listed: &BlockEntry) -> Result<Fact, Finding> {
         let at = Position::volume(volume.identity().1).with_block(block);
         let lent = self.judge.reading.take(u64::from(listed.bytes));
-        let met = read_listed(volume, block, listed).map_err(|finding| Finding { at: finding.at.within(at), ..finding });
+        let met =
+            read_listed(volume, block, listed).map_err(|finding| Finding { at: finding.at.within(at), ..finding });
         let fact = met.map(|(header, bytes)| {
             let payload = header.payload(&bytes).unwrap_or_default();
             self.judge.block(&mut RowHasher::default(), listed.offset, header, payload, listed.hash)
@@ -259,7 +260,9 @@ fn read_listed(volume: &Blocks, block: u64, listed: &BlockEntry) -> Result<(Bloc
         && (header.kind.id(), header.identity.section) == (listed.kind, listed.section)
         && blake3(&bytes) == listed.hash;
     if !same {
-        return Err(Finding::damage(Position::UNKNOWN, "a sound block, but not the one that the index lists").about(&about));
+        return Err(
+            Finding::damage(Position::UNKNOWN, "a sound block, but not the one that the index lists").about(&about)
+        );
     }
     Ok((header, bytes))
 }

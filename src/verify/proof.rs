@@ -189,7 +189,8 @@ impl SetProof {
                     continue;
                 }
                 let of_volume = copies.get(&entry.volume).into_iter().flatten();
-                let mut hits = of_volume.filter_map(|copy| Some((*copy, volumes.get(*copy)?.passed.finding_at(entry)?)));
+                let mut hits =
+                    of_volume.filter_map(|copy| Some((*copy, volumes.get(*copy)?.passed.finding_at(entry)?)));
                 if let Some(hit) = hits.next() {
                     lost.entry(hit).or_default().push(entry);
                     met.charged.insert((entry.volume, entry.block));
@@ -213,7 +214,8 @@ impl SetProof {
             Depth::Index => volume.passed.media.ending.is_some(),
             Depth::Blocks | Depth::Rows => !around.part,
         };
-        let judged: Vec<u32> = self.gathered.volumes.iter().filter(told).map(|volume| volume.passed.media.number).collect();
+        let judged: Vec<u32> =
+            self.gathered.volumes.iter().filter(told).map(|volume| volume.passed.media.number).collect();
         let listed = known.is_some();
         for section in known.into_iter().flatten() {
             let met = self.gathered.sections.remove(&section.number).unwrap_or_default();
@@ -266,7 +268,9 @@ impl Gathered {
         let Fact { header, entry, held } = fact;
         let (volume, block, section) = (header.identity.volume, header.identity.block, entry.section);
         match held {
-            Held::Nothing if entry.kind == BlockKind::Chunk.id() => self.section(section).sound((volume, block), &entry),
+            Held::Nothing if entry.kind == BlockKind::Chunk.id() => {
+                self.section(section).sound((volume, block), &entry)
+            }
             // What the first copy gave counts once.
             Held::Nothing | Held::Again => {}
             Held::Label(label) => self.predecessor = Some(label.predecessor),
@@ -354,9 +358,9 @@ impl Gathered {
             {
                 let at = Position::volume(number).with_block(0);
                 let what = "its label does not name the end of the volume before it";
-                verified.findings.push(
-                    Finding::damage(at, what).on(&media.name).odds(end_words(ending), end_words(predecessor)),
-                );
+                verified
+                    .findings
+                    .push(Finding::damage(at, what).on(&media.name).odds(end_words(ending), end_words(predecessor)));
             }
             let faults = media.findings.len();
             if best.is_none_or(|(_, fewest, _)| faults < fewest) {

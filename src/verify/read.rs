@@ -208,7 +208,8 @@ impl Reader<'_> {
                     self.mend(&volume, &mut state, taker);
                 }
                 // Nobody else has it any more.
-                let ending = Arc::try_unwrap(volume).map_or_else(|volume| ending(&volume.blocks), |volume| volume.ending);
+                let ending =
+                    Arc::try_unwrap(volume).map_or_else(|volume| ending(&volume.blocks), |volume| volume.ending);
                 taker.volume(state.pass.end(ending, stopped || self.monitor.cancelled()));
             }
         }
@@ -217,9 +218,8 @@ impl Reader<'_> {
     /// Scans from where the pass is to the next place where a span begins, or to the end of the volume.
     fn mend(&self, volume: &Reading, state: &mut State, taker: &mut dyn Taker) {
         let (mut hasher, blocks) = (RowHasher::default(), &volume.blocks);
-        let mut scanner = Scanner::new(blocks.source(), blocks.name(), Some(blocks.identity()))
-            .with_hashes()
-            .starting(state.point);
+        let mut scanner =
+            Scanner::new(blocks.source(), blocks.name(), Some(blocks.identity())).with_hashes().starting(state.point);
         let begin = state.point;
         while let Some(item) = scanner.next() {
             match item {
@@ -253,8 +253,7 @@ impl Reader<'_> {
     /// Reads a volume from its first byte to its last, each only once and one after the other; the blocks are judged side by
     /// side. Needs no index.
     pub(super) fn scan(&self, volume: &Blocks, taker: &mut dyn Taker) {
-        let mut scanner =
-            Scanner::new(volume.source(), volume.name(), Some(volume.identity())).with_hashes();
+        let mut scanner = Scanner::new(volume.source(), volume.name(), Some(volume.identity())).with_hashes();
         let (hands, mut pass) = (self.hands(), Pass::new(volume));
         let done: Result<(), Infallible> = ordered_from(
             hands.len(),

@@ -286,5 +286,8 @@ fn bucket_words(bucket: &BucketEntry) -> String {
         },
     );
     let digest: String = bucket.digest.iter().rev().map(|byte| format!("{byte:02x}")).collect();
-    format!("{acd}, {day}: {} rows, {} carried, in {} pieces, digest {digest}", bucket.rows, bucket.carried, bucket.pieces)
+    format!(
+        "{acd}, {day}: {} rows, {} carried, in {} pieces, digest {digest}",
+        bucket.rows, bucket.carried, bucket.pieces
+    )
 }

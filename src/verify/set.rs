@@ -80,9 +80,8 @@ pub(super) fn against_catalog(set: &SetReader<'_>, verified: &mut Verified) {
 /// The copies of volumes that are here: the first of each, then the second of each; with their rank, number and name.
 fn copies(set: &SetReader<'_>) -> Vec<(usize, u32, String)> {
     let here = set.volumes().iter().filter(|volume| volume.name.is_some());
-    let ranked = here.flat_map(|volume| {
-        (0usize..).zip(set.copies(volume.number)).map(|(rank, name)| (rank, volume.number, name))
-    });
+    let ranked = here
+        .flat_map(|volume| (0usize..).zip(set.copies(volume.number)).map(|(rank, name)| (rank, volume.number, name)));
     let mut copies: Vec<_> = ranked.collect();
     copies.sort_by_key(|(rank, number, _)| (*rank, *number));
     copies

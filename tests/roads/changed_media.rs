@@ -150,7 +150,9 @@ fn one_pass_over_each_volume_proves_what_a_check_proves() {
             device.insert(&name, bent);
             let found = in_turn(&device).verified;
             assert_eq!(found.worst(), Some(Level::Damage), "byte {at} of {name}");
-            costly += usize::from(found.findings.iter().any(|finding| finding.costs.iter().any(|cost| cost.table == "hsplit")));
+            costly += usize::from(
+                found.findings.iter().any(|finding| finding.costs.iter().any(|cost| cost.table == "hsplit")),
+            );
         }
         device.insert(&name, sound);
     }

@@ -105,7 +105,8 @@ impl Terminal {
 
 /// A program on a terminal of its own, and the other end of that.
 fn on_terminal(program: &str, arguments: &[&str], columns: u16) -> (File, Child) {
-    let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    // Nobody else has this end, so that the terminal is closed when it is.
+    let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     grantpt(&keyboard).unwrap();
     unlockpt(&keyboard).unwrap();
     let name = ptsname(&keyboard, Vec::new()).unwrap();

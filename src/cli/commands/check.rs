@@ -62,7 +62,8 @@ pub(in crate::cli) fn judge(
         }
         exit = exit.worst(outline_exit(&outline));
         if work == CheckWork::Verify {
-            let in_turn = turns.and_then(|turns| turns.verify(set, crate::verify::Depth::Rows, jobs, monitor)).transpose()?;
+            let in_turn =
+                turns.and_then(|turns| turns.verify(set, crate::verify::Depth::Rows, jobs, monitor)).transpose()?;
             let verified = in_turn.unwrap_or_else(|| check::verify(set, jobs, monitor));
             exit = exit.worst(exit_of(&verified));
             let id = set.set_id().to_string();

@@ -2,6 +2,7 @@
 
 use super::open;
 use crate::cli::args::{InspectOptions, InspectWork};
+use crate::cli::config::Config;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -24,14 +25,15 @@ const SETS_NAMED: usize = 8;
 ///
 /// # Errors
 /// There is nothing of what was asked for, or the device cannot be read at all. What is wrong with what is shown is shown.
-pub fn run(options: &InspectOptions, output: &Output) -> Result<Exit, Failure> {
-    if let DevicePath::Path(path) = &options.device
+pub fn run(options: &InspectOptions, config: &Config, output: &Output) -> Result<Exit, Failure> {
+    let named = config.device(&options.device);
+    if let DevicePath::Path(path) = &named
         && path.is_file()
         && let Some(medium) = single(path, options)?
     {
         return look(options, vec![medium], output);
     }
-    let device = match &options.device {
+    let device = match &named {
         DevicePath::Path(path) if path.is_file() => open::file(path)?,
         other => open::volumes(other)?,
     };

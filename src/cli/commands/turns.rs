@@ -373,7 +373,13 @@ impl<'o> Turns<'o> {
     }
 
     /// Verifies a set, and has its tapes brought one after the other; `None` where all of it is at hand.
-    pub(super) fn verify(&self, set: &SetReader<'_>, depth: Depth, jobs: usize, monitor: &dyn Monitor) -> Option<Result<Verified, Failure>> {
+    pub(super) fn verify(
+        &self,
+        set: &SetReader<'_>,
+        depth: Depth,
+        jobs: usize,
+        monitor: &dyn Monitor,
+    ) -> Option<Result<Verified, Failure>> {
         let drive = self.drive.as_ref().filter(|_| self.spans(set))?;
         let mut failed = None;
         let verified = verify_in_turn(
