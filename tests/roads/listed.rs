@@ -283,6 +283,22 @@ fn coverage_of_a_chain_is_that_of_its_members_together() {
     assert!(text.contains("Coverage, with 1 set before it:"), "{text}");
 }
 
+/// A calendar ends where the rows do, also where all of its last month is of one sort.
+#[test]
+fn a_calendar_ends_with_the_last_day() {
+    let centre = Centre::new(&[DSPLIT]);
+    for date in ["2024-02-27", "2024-03-01", "2024-03-02"] {
+        centre.run(&format!("INSERT INTO dsplit VALUES ('{date}', 1, 1, 1)"));
+    }
+    let full = back_up(&centre, "full", &[]);
+    centre.run("UPDATE dsplit SET acdcalls = 2 WHERE row_date = '2024-02-27'");
+    let next = back_up(&centre, "next", &["--incremental", "--base", &full]);
+    let (text, _) = run(&["check", &next, "--coverage"], 0);
+    assert!(text.contains("\n2024-03 --\n"), "{text}");
+    let (text, _) = run(&["check", &full, "--coverage"], 0);
+    assert!(text.contains("\n2024-03 ##\n"), "{text}");
+}
+
 /// A row with a wild date makes no calendar of thousands of lines; no line is longer than 40 characters.
 #[test]
 fn a_calendar_of_centuries_is_short_and_narrow() {
