@@ -200,7 +200,7 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
                 *device = config.device(device);
             }
             let job = Job::new(Kind::Check).devices(&options.devices);
-            let proves = options.work == CheckWork::Verify;
+            let proves = options.work != CheckWork::List;
             job.run(journal(proves), output, |job| commands::check::run(&options, config, job, output))
         }
         Command::Inspect(args) => commands::inspect::run(&args.options()?, config, output),

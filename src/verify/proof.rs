@@ -293,7 +293,7 @@ impl Gathered {
         Ok(())
     }
 
-    /// The blocks that were proved: all of a volume that was read whole and where nothing is wrong, those that were read of a part.
+    /// The blocks that were proved: all of a volume that was read whole and where nothing is wrong, those read of a part.
     fn proven(&mut self) -> Vec<Proven> {
         let bad: BTreeSet<u32> = self.sections.values().flat_map(SectionProof::bad_volumes).collect();
         let mut proven = std::mem::take(&mut self.proven);

@@ -29,8 +29,8 @@ pub fn verify_set(set: &SetReader<'_>, jobs: usize, monitor: &dyn Monitor) -> Ve
     verify(set, &Asked::default(), jobs, monitor)
 }
 
-/// Verifies as much as is asked of the volumes of a set that are there. Memory: at most some 200 MiB, whatever `jobs` is, and what
-/// index and catalog list.
+/// Verifies as much as is asked of the volumes of a set that are there. Memory: at most some 200 MiB, whatever `jobs` is, and
+/// what index and catalog list.
 pub fn verify(set: &SetReader<'_>, asked: &Asked<'_>, jobs: usize, monitor: &dyn Monitor) -> Verified {
     let copies = copies(set);
     let several = copies.iter().any(|(rank, ..)| *rank > 0);

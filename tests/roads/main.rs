@@ -81,4 +81,6 @@ mod support;
 #[cfg(target_os = "linux")]
 mod torn;
 mod undo;
+#[cfg(target_os = "linux")]
+mod verification;
 mod windows;

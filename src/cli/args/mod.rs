@@ -16,7 +16,7 @@ mod schedule;
 mod small;
 
 pub use backup::{BackupArgs, BackupOptions, Selection};
-pub use check::{BrCheckArgs, BrDevice, CheckArgs, CheckOptions, CheckWork};
+pub use check::{BrCheckArgs, BrDevice, CheckArgs, CheckOptions, CheckWork, Part, PartOptions, Since};
 pub use export::{ExportArgs, ExportFormat, ExportOptions, ExportTo};
 pub use files::{FilesToArgs, FilesToOptions, TreeArgs, trees};
 pub use history::{HistoryOptions, LogArgs, LogOptions, RestoresOptions, StatusArgs, StatusOptions, age};
