@@ -169,14 +169,21 @@ fn maps(media: &[Medium<'_>], output: &Output) -> Result<Exit, Failure> {
                 None => output.line(&render::run_text(&run, output.paints())),
             }
             !output.is_closed()
-        })?;
-        if let Some(answer) = &mut answer {
-            answer.close();
-            answer.field("intact", &coverage.intact);
-            answer.field("damaged", &coverage.damaged);
-            answer.close();
-        } else {
-            output.line(&render::map_end(coverage));
+        });
+        if let Err(error) = &coverage {
+            let failure = Failure::of(Exit::from(&error.kind), error);
+            exit = exit.worst(failure.exit);
+            output.error(&failure);
+        }
+        match (&mut answer, coverage.ok()) {
+            (Some(answer), coverage) => {
+                answer.close();
+                answer.field("intact", &coverage.map(|coverage| coverage.intact));
+                answer.field("damaged", &coverage.map(|coverage| coverage.damaged));
+                answer.close();
+            }
+            (None, Some(coverage)) => output.line(&render::map_end(coverage)),
+            (None, None) => {}
         }
         if output.is_closed() {
             break;
