@@ -9,7 +9,12 @@ pub mod fields;
 pub mod fixtures;
 pub mod fuzz;
 pub mod fuzz_column;
+#[cfg(feature = "postgres")]
+pub mod fuzz_postgres;
 pub mod fuzz_range;
+pub mod fuzz_salvage;
+pub mod fuzz_set;
+pub mod fuzz_text;
 pub mod fuzz_volume;
 pub mod golden;
 pub mod mutate;
@@ -18,7 +23,9 @@ pub mod records;
 pub mod seeds;
 pub mod sets;
 pub mod shape;
+pub mod shuffle;
 pub mod tables;
 pub mod tape;
 #[cfg(feature = "sqlite")]
 pub mod target;
+pub mod whole;

@@ -307,7 +307,7 @@ impl Gathered {
                 running_hash: ending.running_hash,
             };
             proven.retain(|other| other.volume != volume);
-            proven.push(Proven { volume, blocks: vec![0..ending.last_block.saturating_add(1)] });
+            proven.push(Proven { volume, blocks: std::iter::once(0..ending.last_block.saturating_add(1)).collect() });
         }
         proven.retain(|proven| !bad.contains(&proven.volume.number));
         proven

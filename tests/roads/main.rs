@@ -62,7 +62,11 @@ mod one_drive;
 mod prune;
 #[cfg(target_os = "linux")]
 mod reader;
+#[cfg(target_os = "linux")]
+mod rebuilding;
 mod rules;
+#[cfg(target_os = "linux")]
+mod salvage;
 #[cfg(target_os = "linux")]
 mod saved;
 mod scenarios;
