@@ -13,10 +13,12 @@ pub mod column;
 pub mod demo;
 pub mod device;
 pub mod error;
+pub mod export;
 pub mod files;
 pub mod format;
 #[cfg(feature = "cli")]
 pub mod history;
+pub mod inspect;
 pub mod lock_file;
 pub mod prune;
 pub mod rebuild;

@@ -124,6 +124,6 @@ fn br_check_asks_and_an_input_that_ends_is_status_2() {
     child.stdin.take().unwrap().write_all(b"d\n").unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(code(&output), 2);
-    let asked = "Enter device type [d for directory, f for file]: Enter device path: \n";
+    let asked = "Enter device type [d for directory, f for file, q for tape]: Enter device path: \n";
     assert_eq!(text(&output.stdout), asked);
 }

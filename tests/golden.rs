@@ -220,47 +220,17 @@ mod restored {
 
     use super::*;
     use intervault::base::time::Instant;
-    use intervault::column::batch::Value;
     use intervault::restore;
     use intervault::schema::range::{Carried, Policies};
-    use intervault::store::control::{Collection, Mode, State};
     use intervault::store::sqlite::SqliteStore;
-    use intervault::store::traits::Store;
-    use intervault::testing::tables::shown;
-    use rusqlite::types::ValueRef;
-
-    fn value(value: ValueRef<'_>) -> Value<'_> {
-        match value {
-            ValueRef::Null => Value::Null,
-            ValueRef::Integer(value) => Value::Integer(value),
-            ValueRef::Real(value) => Value::Real(value),
-            ValueRef::Text(value) => Value::Text(value),
-            ValueRef::Blob(value) => Value::Blob(value),
-        }
-    }
-
-    fn rows(sql: &rusqlite::Connection, table: &str) -> Vec<String> {
-        let mut statement = sql.prepare(&format!("SELECT * FROM {table}")).unwrap();
-        let columns = statement.column_count();
-        let line = |row: &rusqlite::Row<'_>| {
-            let cells: Vec<String> = (0..columns).map(|at| shown(value(row.get_ref(at).unwrap()))).collect();
-            Ok(cells.join(" | "))
-        };
-        let mut rows: Vec<String> = statement.query_map([], line).unwrap().map(Result::unwrap).collect();
-        rows.sort();
-        rows
-    }
+    use intervault::testing::target;
 
     #[test]
     fn a_restore_gives_the_rows_written_down() {
-        let target = tempfile::tempdir().unwrap();
-        let path = target.path().join("target.db");
+        let folder_of_target = tempfile::tempdir().unwrap();
+        let path = folder_of_target.path().join("target.db");
+        target::create(&path, &contents_v1()).unwrap();
         let sql = rusqlite::Connection::open(&path).unwrap();
-        for table in contents_v1().iter().map(|content| &content.table) {
-            // Columns without a declared type change no value.
-            let columns: Vec<&str> = table.schema.columns.iter().map(|column| column.name.as_str()).collect();
-            sql.execute_batch(&format!("CREATE TABLE {} ({})", table.schema.name, columns.join(", "))).unwrap();
-        }
         let device = DirectoryDevice::open(folder()).unwrap();
         let set = only_set(&device);
         let data = DataType::ALL.into_iter().filter(|data_type| *data_type != DataType::Local).collect();
@@ -270,9 +240,6 @@ mod restored {
             ..restore::Options::new(Instant(0), 0)
         };
         let store = SqliteStore::open(&path).unwrap();
-        let mut state = store.replace().unwrap();
-        state.set_state(&State { collection: Collection::Off, mode: Mode::SingleUser }).unwrap();
-        state.commit().unwrap();
         let restore = restore::Restore::new(&set, &store, options);
         let plan = restore.plan().unwrap();
         assert!(plan.refusals.is_empty(), "{:?}", plan.refusals);
@@ -285,7 +252,7 @@ mod restored {
             lines.sort();
             // Local data of another server stay where they are.
             let expected = if table == "arch_stat" { Vec::new() } else { lines };
-            assert_eq!(rows(&sql, table), expected, "{table}");
+            assert_eq!(target::rows(&sql, table).unwrap(), expected, "{table}");
             compared += 1;
         }
         assert_eq!(compared, contents_v1().len());

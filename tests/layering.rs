@@ -25,6 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("restore", ENGINE),
     ("check", ENGINE),
     ("inspect", ENGINE),
+    ("export", ENGINE),
     ("prune", ENGINE),
     ("salvage", ENGINE),
     ("rebuild", ENGINE),
@@ -39,7 +40,7 @@ const ENGINE: &[&str] =
 
 const SHELL: &[&str] = &[
     "base", "history", "column", "format", "schema", "device", "volume", "store", "files", "error", "section",
-    "verify", "backup", "restore", "check", "inspect", "prune", "salvage", "rebuild", "demo",
+    "verify", "backup", "restore", "check", "inspect", "export", "prune", "salvage", "rebuild", "demo",
 ];
 
 /// Foreign crates and parts of `std` that only some places may name, as prefixes of the path below `src/`.
@@ -56,6 +57,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("bytes", &["store/postgres/session.rs"]),
     ("tokio_postgres_rustls", &["store/postgres/"]),
     ("memmap2", &["device/map.rs"]),
+    ("parquet", &["export/columnar.rs"]),
     ("globset", &["files/pattern.rs"]),
     ("clap", &["cli/"]),
     ("clap_complete", &["cli/"]),
@@ -85,6 +87,7 @@ const OUTSIDE_WORLD: &[&str] = &[
     "restore/",
     "check/",
     "inspect/",
+    "export/",
     "demo/",
     "cli/",
     "bin/",

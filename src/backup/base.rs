@@ -160,15 +160,8 @@ impl Base {
     /// What the chain has of the table that such a section would hold.
     pub(super) fn older(&self, header: &SectionRecord) -> Older<'_> {
         let Some(known) = self.tables.get(&header.table) else { return Older::Whole("new to the chain") };
-        let meaning = |header: &SectionRecord| {
-            let SectionRecord { grain, clock, acd_column, digest_id, .. } = header;
-            (*grain, clock.clone(), *acd_column, *digest_id)
-        };
-        if known.header.columns != header.columns {
-            return Older::Whole("its columns changed");
-        }
-        if meaning(&known.header) != meaning(header) {
-            return Older::Whole("the table catalogue reads it in another way");
+        if let Err(why) = known.header.compares_with(header) {
+            return Older::Whole(why);
         }
         let lost = self.lost.get(&header.table).unwrap_or(NOTHING);
         Older::Same(Before { buckets: &known.buckets, end: &known.end, lost })

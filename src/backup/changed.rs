@@ -9,7 +9,7 @@ use crate::device::name::finished_name;
 use crate::device::traits::Device;
 use crate::error::{Error, ErrorKind};
 use crate::format::block::SetId;
-use crate::verify::in_turn::{SetProof, SetProved};
+use crate::verify::proof::{SetProof, SetProved};
 use crate::volume::name::short_id;
 use crate::volume::reader::Volume;
 use crate::volume::set_writer::SetSummary;
@@ -86,7 +86,7 @@ impl<'m> ChangedMedia<'m> {
                 }
             };
             if !state.proof.has(volume.label().volume) {
-                state.proof.volume(volume.blocks(), monitor);
+                state.proof.volume(volume.blocks(), 1, monitor);
             }
             if monitor.cancelled() {
                 state.stopped = true;

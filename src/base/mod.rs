@@ -2,6 +2,7 @@
 //! Knows nothing of blocks, tables or devices.
 
 pub mod aside;
+pub mod budget;
 pub mod checksum;
 pub mod cursor;
 pub mod limits;

@@ -16,12 +16,19 @@ pub enum Task {
     Undo,
     /// What was restored is read again and compared with the volumes.
     Proof,
+    /// Rows are read from the volumes and written into files for other tools.
+    Export,
 }
 
 /// Receives progress. Implementations must be cheap: a call is made for every chunk.
 pub trait Monitor: Sync {
     /// Work of `total_rows` rows (0: unknown) on `what` begins.
     fn begin(&self, _task: Task, _what: &str, _total_rows: u64) {}
+    /// Work on `total_bytes` bytes (0: unknown) of `what` begins, of which rows are not counted.
+    fn begin_bytes(&self, task: Task, what: &str, total_bytes: u64) {
+        let _uncounted = total_bytes;
+        self.begin(task, what, 0);
+    }
     /// `rows` more rows, `bytes` more bytes on the volumes, are done.
     fn advance(&self, _task: Task, _rows: u64, _bytes: u64) {}
     /// The work that began last has ended.

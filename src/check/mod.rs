@@ -1,9 +1,11 @@
 //! Check: what is on a device, and whether it can be read. Never changes anything. Judges with `verify`; adds what a
 //! person wants to know: sets, tables, rows, ranges, ACDs.
 
+mod against;
 mod digests;
 mod list;
 
+pub use against::{Compared, Content, Difference, Scope, against_database, against_set};
 pub use digests::{TableDigest, digests};
 pub use list::{AcdOutline, SetOutline, TableOutline, TreeOutline, outline};
 

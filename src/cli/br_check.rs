@@ -8,16 +8,21 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::job::Job;
 use super::output::Output;
+use super::parse::DevicePath;
 use super::progress::Progress;
 use super::prompt::answer;
-use super::render::check::acd_numbers;
+use super::render::check::{acd_numbers, head_text};
 use super::render::text::escape;
 use crate::check::{self, SetOutline};
 use crate::device::directory::DirectoryDevice;
 use crate::device::traits::Device;
 use crate::history::entry::Kind;
+use clap::ValueEnum as _;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
+
+/// The first question. Who knows the program from before knows q for a tape.
+const TYPE: &str = "Enter device type [d for directory, f for file, q for tape]:";
 
 /// What was given on the command line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -43,7 +48,7 @@ impl From<&BrCheckArgs> for Given {
 
 /// Volumes that were opened, as the dialogue needs them.
 pub trait Inspected {
-    /// What is said of the volumes first, a line each: label, source, time.
+    /// What is said of the volumes first, in lines: labels, sources, times, what is here.
     fn about(&self) -> Vec<String>;
 
     /// The ACDs on the volumes, ascending.
@@ -74,6 +79,7 @@ pub fn run(given: &Given, input: &mut dyn BufRead, output: &Output) -> Result<Ex
         let device: Box<dyn Device> = match device {
             BrDevice::Directory => Box::new(DirectoryDevice::open(path)?),
             BrDevice::File => open::file(path)?,
+            BrDevice::Tape => open::volumes(&DevicePath::Tape(path.to_owned()))?,
         };
         // What is found is judged again for each answer, so that nothing has to be kept open between two questions.
         check::find(device.as_ref(), None)?;
@@ -102,7 +108,10 @@ impl Volumes {
 
 impl Inspected for Volumes {
     fn about(&self) -> Vec<String> {
-        self.outlines().into_iter().map(|outline| outline.label.label).collect()
+        self.outlines()
+            .iter()
+            .flat_map(|outline| head_text(outline).lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect()
     }
 
     fn acds(&self) -> Vec<i64> {
@@ -125,11 +134,7 @@ impl Inspected for Volumes {
 pub fn dialogue(given: &Given, input: &mut dyn BufRead, output: &Output, open: &mut Open<'_>) -> Result<Exit, Failure> {
     let device = match given.device {
         Some(device) => device,
-        None => choose(input, output, "Enter device type [d for directory, f for file]:", |said| match said {
-            "d" => Some(BrDevice::Directory),
-            "f" => Some(BrDevice::File),
-            _ => None,
-        })?,
+        None => choose(input, output, TYPE, |said| BrDevice::from_str(said, true).ok())?,
     };
     let path = match &given.path {
         Some(path) => path.clone(),
@@ -237,7 +242,7 @@ mod tests {
         let (result, text, opened) = talk(&Given::default(), "d\n/backup/monday\nl\n", Style::default());
         assert_eq!(result, Ok(Exit::Warnings));
         assert_eq!(opened, Some((BrDevice::Directory, "/backup/monday".into())));
-        let wanted = "Enter device type [d for directory, f for file]: Enter device path: \
+        let wanted = "Enter device type [d for directory, f for file, q for tape]: Enter device path: \
                       CMS-031024-01-LSAC-00-F-01\\u{1b}[2J\nACD(s) on the volume: 1, 3\n\
                       Enter l to list the tables or v to also verify the volume: hsplit\n";
         assert_eq!(text, wanted);
@@ -245,12 +250,20 @@ mod tests {
 
     #[test]
     fn wrong_answers_are_asked_again_and_a_verification_gives_its_own_status() {
-        let (result, text, opened) = talk(&Given::default(), "q\nf\n\n/v.ivol\nx\nv\n", Style::default());
+        let (result, text, opened) = talk(&Given::default(), "x\nf\n\n/v.ivol\nx\nv\n", Style::default());
         assert_eq!(result, Ok(Exit::Damage));
         assert!(text.ends_with("damaged\n") && !text.contains("hsplit"), "{text}");
         assert_eq!(text.matches("Enter device type").count(), 2);
         assert_eq!(text.matches("Enter device path").count(), 2);
         assert_eq!(opened, Some((BrDevice::File, "/v.ivol".into())));
+    }
+
+    #[test]
+    fn a_tape_is_named_by_any_of_its_words() {
+        for word in ["q", "Q", "t", "tape", "qtape"] {
+            let (_, _, opened) = talk(&Given::default(), &format!("{word}\n/dev/nst0\nl\n"), Style::default());
+            assert_eq!(opened, Some((BrDevice::Tape, "/dev/nst0".into())), "{word}");
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::base::monitor::Task;
 use crate::history::entry::Kind;
 use crate::history::journal::Journal;
 use crate::volume::medium::Overwrite;
-use args::{BackupOptions, BrCheckArgs, CheckWork, Cli, Command, LogOptions, RestoreArgs, Undo};
+use args::{Against, BackupOptions, BrCheckArgs, CheckWork, Cli, Command, LogOptions, RestoreArgs, Undo};
 use clap::{CommandFactory as _, Parser};
 use commands::media::Round;
 use config::Config;
@@ -103,11 +103,13 @@ const fn left_behind(command: &Command) -> Left {
             changes: Some(Task::Undo),
         },
         Command::Prune(_) => Left::always("sets that were removed are gone; the same command goes on with the rest"),
+        Command::Export(_) => Left::always("files that were finished stay, that which was being written does not"),
         Command::Schedule(_) => Left::always("the units that were written so far stay"),
         Command::State(_) => Left::always("the state is as it was, unless the answer says otherwise"),
         Command::Salvage(_) => Left::always("the sources are as they were; what was written so far is no whole set"),
         Command::Check(_)
         | Command::Rebuild(_)
+        | Command::Inspect(_)
         | Command::Status(_)
         | Command::Devices(_)
         | Command::Label(_)
@@ -194,8 +196,11 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
             LogOptions::History(options) => commands::log::history(&options, around.wanted()?, output),
         },
         Command::Check(args) => {
-            let mut options = args.options();
+            let mut options = args.options()?;
             config.devices(&mut options.devices);
+            if let Some(Against::Device(device)) = &mut options.listing.against {
+                *device = config.device(device);
+            }
             let job = Job::new(Kind::Check).devices(&options.devices);
             let proves = options.work == CheckWork::Verify;
             job.run(journal(proves), output, |job| commands::check::run(&options, config, job, output))
@@ -210,6 +215,16 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
             let mut options = args.options();
             config.devices(&mut options.devices);
             commands::rebuild::run(&options, around.journal(output), output)
+        }
+        Command::Inspect(args) => {
+            let mut options = args.options()?;
+            options.device = config.device(&options.device);
+            commands::inspect::run(&options, output)
+        }
+        Command::Export(args) => {
+            let mut options = args.options()?;
+            config.devices(&mut options.devices);
+            commands::export::run(&options, config, output)
         }
         Command::Prune(args) => {
             let mut options = args.options()?;

@@ -4,6 +4,8 @@
 use super::exit::Exit;
 use super::failure::Failure;
 use super::render::json;
+#[cfg(doc)]
+use super::render::streamed::Streamed;
 use super::render::text::escape;
 use crate::device::error::DeviceErrorKind;
 use serde::Serialize;
@@ -42,10 +44,34 @@ pub struct Output {
     style: Style,
     color: bool,
     terminal: bool,
+    screen: Screen,
     out: Mutex<Stream>,
     err: Mutex<Stream>,
     /// Where a person sees what is asked.
     seen: Mutex<Stream>,
+}
+
+/// What standard output is, where it is a terminal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Screen {
+    /// Characters in a line, where that is known.
+    width: Option<usize>,
+    /// Whether colours are used there.
+    color: bool,
+}
+
+impl Screen {
+    fn of_process(color: Color, plain: bool) -> Screen {
+        let out = std::io::stdout();
+        let terminal = out.is_terminal();
+        let size = terminal.then(|| rustix::termios::tcgetwinsize(&out).ok()).flatten();
+        let color = match color {
+            Color::Auto => terminal && !plain,
+            Color::Always => true,
+            Color::Never => false,
+        };
+        Screen { width: size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0), color }
+    }
 }
 
 struct Stream {
@@ -114,6 +140,7 @@ impl Output {
             style,
             color,
             terminal: terminal && !dumb,
+            screen: Screen::of_process(style.color, dumb || plain),
             out: match style.aside {
                 true => Stream::new(Box::new(std::io::BufWriter::new(std::io::stderr()))),
                 false => Stream::new(Box::new(std::io::BufWriter::new(std::io::stdout()))),
@@ -127,7 +154,15 @@ impl Output {
     #[must_use]
     pub fn to(style: Style, out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Output {
         let seen = Stream::new(Box::new(std::io::sink()));
-        Output { style, color: false, terminal: false, out: Stream::new(out), err: Stream::new(err), seen }
+        Output {
+            style,
+            color: false,
+            terminal: false,
+            screen: Screen::default(),
+            out: Stream::new(out),
+            err: Stream::new(err),
+            seen,
+        }
     }
 
     /// The same; what is asked goes to `seen`.
@@ -136,7 +171,7 @@ impl Output {
         Output { seen: Stream::new(seen), ..self }
     }
 
-    /// Whether JSON is wanted: then [`Output::object`] is called once, [`Output::line`] is not.
+    /// Whether JSON is wanted: then there is one object, from [`Output::object`] or as it comes from [`Streamed`], and no line.
     #[must_use]
     pub const fn json(&self) -> bool {
         self.style.json
@@ -146,6 +181,29 @@ impl Output {
     #[must_use]
     pub const fn shows_progress(&self) -> bool {
         self.terminal && !self.style.quiet && !self.style.no_progress
+    }
+
+    /// Characters in a line of the terminal that the answer goes to; none if it goes elsewhere, or if that is not known.
+    #[must_use]
+    pub const fn width(&self) -> Option<usize> {
+        self.screen.width
+    }
+
+    /// Whether the answer may have colours.
+    #[must_use]
+    pub const fn paints(&self) -> bool {
+        self.screen.color
+    }
+
+    /// Whether whoever reads the answer went away: a listing can end here.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        lock(&self.out).closed
+    }
+
+    /// Some of the answer, as it is.
+    pub fn part(&self, text: &str) {
+        lock(&self.out).write(text);
     }
 
     /// A line of the answer, with line breaks of its own kept. Text from outside must have been escaped.

@@ -45,6 +45,7 @@ pub const fn task_name(task: Task) -> &'static str {
         Task::Undo => "keeping what goes",
         Task::Restore => "restoring",
         Task::Proof => "proving",
+        Task::Export => "exporting",
     }
 }
 

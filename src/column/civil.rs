@@ -18,14 +18,14 @@ fn number(digits: &[u8]) -> Option<u32> {
 }
 
 /// The day of a text `YYYY-MM-DD` with a year from 0001 to 9999.
-pub(super) fn parse_date(text: &[u8]) -> Option<Day> {
+pub(crate) fn parse_date(text: &[u8]) -> Option<Day> {
     let text: &[u8; 10] = text.try_into().ok()?;
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text else { return None };
     day_of_civil(number(&[y1, y2, y3, y4])? as i32, number(&[m1, m2])?, number(&[d1, d2])?)
 }
 
 /// The second of the day of a text `HH:MM:SS`, 00:00:00 to 23:59:59.
-pub(super) fn parse_time(text: &[u8]) -> Option<i64> {
+pub(crate) fn parse_time(text: &[u8]) -> Option<i64> {
     let text: &[u8; 8] = text.try_into().ok()?;
     let [h1, h2, b':', m1, m2, b':', s1, s2] = *text else { return None };
     let (hour, minute, second) = (number(&[h1, h2])?, number(&[m1, m2])?, number(&[s1, s2])?);
@@ -34,7 +34,7 @@ pub(super) fn parse_time(text: &[u8]) -> Option<i64> {
 }
 
 /// The second since 1970 of a text `YYYY-MM-DD HH:MM:SS`.
-pub(super) fn parse_timestamp(text: &[u8]) -> Option<i64> {
+pub(crate) fn parse_timestamp(text: &[u8]) -> Option<i64> {
     let (date, rest) = text.split_at_checked(10)?;
     let (b' ', time) = rest.split_first()? else { return None };
     Some(i64::from(parse_date(date)?).wrapping_mul(DAY).wrapping_add(parse_time(time)?))

@@ -2,7 +2,7 @@
 //! Does not know blocks, volumes or databases: slices in, slices out.
 
 pub mod batch;
-mod civil;
+pub(crate) mod civil;
 pub mod decode;
 pub mod digest;
 pub mod encode;

@@ -88,14 +88,7 @@ impl DirectoryDevice {
 
     /// Opens a volume, which must be a regular file.
     pub(super) fn source(&self, name: &str) -> Result<FileSource, DeviceError> {
-        let place = self.file("open", name)?;
-        let fail = |error: io::Error| DeviceError { op: "open", place: place.clone(), kind: error.into() };
-        let file = File::open(&place).map_err(fail)?;
-        let found = file.metadata().map_err(fail)?;
-        if !found.is_file() {
-            return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "not a file")));
-        }
-        Ok(FileSource { file, len: found.len(), place })
+        FileSource::open(&self.file("open", name)?)
     }
 
     /// Names may come from a stored label: none may lead out of the directory.
@@ -206,6 +199,21 @@ pub(super) struct FileSource {
     /// Bytes when it was opened.
     pub(super) len: u64,
     pub(super) place: PathBuf,
+}
+
+impl FileSource {
+    /// Opens a regular file, whatever its name.
+    pub(super) fn open(place: &Path) -> Result<FileSource, DeviceError> {
+        let fail = |error: io::Error| DeviceError { op: "open", place: place.to_owned(), kind: error.into() };
+        // What is no file may block whoever opens it.
+        let file = fs::metadata(place).and_then(|found| match found.is_file() {
+            true => File::open(place),
+            false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file")),
+        });
+        let file = file.map_err(fail)?;
+        let found = file.metadata().map_err(fail)?;
+        Ok(FileSource { file, len: found.len(), place: place.to_owned() })
+    }
 }
 
 impl VolumeSource for FileSource {

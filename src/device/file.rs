@@ -1,6 +1,6 @@
 //! A single volume in a file of its own, for reading.
 
-use super::directory::DirectoryDevice;
+use super::directory::{DirectoryDevice, FileSource};
 use super::error::{DeviceError, DeviceErrorKind};
 use super::traits::{Device, VolumeSink, VolumeSource};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,14 @@ pub struct FileDevice {
     folder: DirectoryDevice,
     path: PathBuf,
     name: String,
+}
+
+/// Opens a file to be looked at, whatever its name and whatever it holds.
+///
+/// # Errors
+/// There is no such file, it is none (a folder, a pipe), or it cannot be read.
+pub fn open_any(path: &Path) -> Result<Box<dyn VolumeSource>, DeviceError> {
+    Ok(Box::new(FileSource::open(path)?))
 }
 
 impl FileDevice {

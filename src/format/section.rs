@@ -88,6 +88,27 @@ pub struct ColumnEntry {
     pub collation: String,
 }
 
+impl SectionRecord {
+    /// Whether the digests of two sections say the same of the same rows: they have the same columns, and the same of them say
+    /// when and whose a row is.
+    ///
+    /// # Errors
+    /// What is not the same, in words.
+    pub fn compares_with(&self, other: &SectionRecord) -> Result<(), &'static str> {
+        let meaning = |header: &SectionRecord| {
+            let SectionRecord { grain, clock, acd_column, digest_id, .. } = header;
+            (*grain, clock.clone(), *acd_column, *digest_id)
+        };
+        if self.columns != other.columns {
+            return Err("its columns changed");
+        }
+        if meaning(self) != meaning(other) {
+            return Err("the table catalogue reads it in another way");
+        }
+        Ok(())
+    }
+}
+
 impl Record for SectionRecord {
     const KIND: u16 = 2;
     const VERSION: u16 = 1;

@@ -62,7 +62,7 @@ impl MemberSection<'_> {
     /// The chunks that can hold rows of a window.
     fn chunks(&self, window: Option<Span>) -> Vec<ChunkRef> {
         let chunks = self.view.chunks.iter();
-        chunks.filter(|chunk| window.is_none_or(|window| meets(chunk, window))).copied().collect()
+        chunks.filter(|chunk| window.is_none_or(|window| chunk.meets(window))).copied().collect()
     }
 
     /// Reads the key columns of the chunks in a window; those that cannot be read come back with the reason.
@@ -156,11 +156,6 @@ impl MemberSection<'_> {
     fn sequence(&self) -> u32 {
         self.set.label().sequence
     }
-}
-
-/// Whether a chunk can hold rows of a time.
-fn meets(chunk: &ChunkRef, time: Span) -> bool {
-    Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop)).is_some_and(|span| span.meets(time))
 }
 
 /// What all sections together give.

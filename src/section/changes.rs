@@ -137,8 +137,9 @@ pub fn read_from(buckets: &[BucketEntry], backed_up: Day, margin_days: u16) -> O
 /// An ACD whose rows end so many days before those of another is taken to be gone, not late.
 const LAGGING_DAYS: i32 = 31;
 
-/// Whether two states of a bucket are the same rows.
-fn same(one: &BucketEntry, other: &BucketEntry) -> bool {
+/// Whether two states of a bucket are the same rows, those apart that nobody speaks for.
+#[must_use]
+pub fn same(one: &BucketEntry, other: &BucketEntry) -> bool {
     (one.rows, one.digest) == (other.rows, other.digest)
 }
 

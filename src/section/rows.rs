@@ -101,6 +101,19 @@ fn counts(piece: &Option<Box<PieceEntry>>) -> String {
     )
 }
 
+impl RowsError {
+    /// Of rows that are not those listed: which bucket, what the directory says of it, what its rows give.
+    #[must_use]
+    pub fn odds(&self) -> Option<(String, String, String)> {
+        match self {
+            RowsError::Digest { expected, found, .. } => {
+                Some((bucket_name(expected, found), counts(expected), counts(found)))
+            }
+            _ => None,
+        }
+    }
+}
+
 impl SectionTable {
     /// The table of a section.
     ///
@@ -136,7 +149,19 @@ impl SectionTable {
     /// # Errors
     /// As [`RowsError`]; `at` is the chunk's place.
     pub fn prove(&self, hasher: &mut RowHasher, payload: &[u8], at: Position) -> Result<ChunkRows, RowsError> {
-        let view = self.view(payload, at)?;
+        self.prove_view(hasher, self.view(payload, at)?, at)
+    }
+
+    /// The same, of a chunk that was taken apart already.
+    ///
+    /// # Errors
+    /// As [`RowsError`]; `at` is the chunk's place.
+    pub fn prove_view(
+        &self,
+        hasher: &mut RowHasher,
+        view: ChunkView<'_>,
+        at: Position,
+    ) -> Result<ChunkRows, RowsError> {
         let batch = decode(&view, None, at)?;
         let when = RowTimes::new(&self.bound)?.all(&batch);
         let mut hashes = Vec::with_capacity(batch.rows);
@@ -146,7 +171,11 @@ impl SectionTable {
         Ok(ChunkRows { directory: view.directory, batch, when, hashes })
     }
 
-    fn view<'a>(&self, payload: &'a [u8], at: Position) -> Result<ChunkView<'a>, RowsError> {
+    /// Takes a chunk of the section apart into its directory and the bytes of its columns; decodes none.
+    ///
+    /// # Errors
+    /// The directory is not as the format demands, or has not the columns of the section; `at` is the chunk's place.
+    pub fn view<'a>(&self, payload: &'a [u8], at: Position) -> Result<ChunkView<'a>, RowsError> {
         let view = parse_chunk(payload).map_err(|error| error.within(at))?;
         let (found, expected) = (view.columns.len(), self.bound.schema.columns.len());
         if found != expected {

@@ -1,244 +1,361 @@
-//! What can happen to bytes on media, as data: to the bytes of one part, and to the parts among each other.
+//! Damage as data: what happens to the bytes of a medium, below everything that could make up for it. Bytes are changed by
+//! exclusive or, so that each change is one. What a forger does besides, making checksums and hashes right again, is here too.
 
 use super::mutate::Rng;
-use std::collections::BTreeMap;
+use super::sets::bytes as noise;
+use super::tables::Fault;
+use crate::base::checksum::{Hash, blake3, chain, crc32};
+use crate::base::cursor::Cursor;
+use crate::format::block::{ALIGNMENT, BlockHeader, BlockKind, HEADER_LEN, MAGIC};
+use crate::format::catalog::{BlockListRecord, VolumeIndexRecord, VolumeListRecord};
+use crate::format::label::{LabelRecord, Predecessor};
+use crate::format::layout::block as at;
+use crate::format::marks::VolumeEndRecord;
+use crate::format::record::{Record, decode_record, encode_record, next_record, push_record};
 
-/// Bytes of a sector.
-pub const SECTOR: usize = 512;
-
-/// What happens to the bytes of one part. Places beyond its end touch nothing.
+/// One thing that happens to the bytes of a volume. Places beyond its end are passed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hurt {
-    /// The bits of `mask` are turned over in one byte.
+pub enum Damage {
+    /// The bits of `mask` are flipped in one byte.
     Flip {
         /// The byte.
         at: usize,
-        /// The bits.
+        /// Which bits; not 0.
         mask: u8,
     },
-    /// Bytes become zeros.
+    /// Bytes become zero.
     Zero {
-        /// The first of them.
+        /// The first.
         at: usize,
         /// How many.
         len: usize,
     },
-    /// Bytes become noise.
-    Noise {
-        /// The first of them.
+    /// Every byte of a stretch becomes another one.
+    Burst {
+        /// The first.
         at: usize,
         /// How many.
         len: usize,
+        /// What they become follows from this.
+        seed: u64,
     },
-    /// The part ends before this byte.
+    /// The volume ends early.
     Cut {
-        /// The byte.
-        at: usize,
+        /// Bytes that are left.
+        len: usize,
     },
-    /// The part begins with this byte: its head is gone.
-    Behead {
-        /// The byte.
-        at: usize,
+    /// Bytes that are of nothing stand before the volume.
+    Before {
+        /// How many.
+        len: usize,
     },
-    /// Two sectors change places.
+    /// Bytes that are of nothing stand behind the volume.
+    Behind {
+        /// How many.
+        len: usize,
+    },
+    /// Two stretches that do not meet change places.
     Swap {
-        /// Number of one, from 0.
-        one: usize,
-        /// Number of the other.
-        other: usize,
+        /// The first byte of one.
+        a: usize,
+        /// The first byte of the other.
+        b: usize,
+        /// Bytes of each.
+        len: usize,
     },
-    /// A sector was written in the place of another.
-    Misdirect {
-        /// Number of the sector, from 0.
+    /// A write went astray: what belongs in one place stands in another too.
+    Misdirected {
+        /// The first byte of what was written.
         from: usize,
-        /// Number of the place.
+        /// Where it went.
         to: usize,
+        /// Bytes.
+        len: usize,
     },
-    /// Bytes are gone, and what is behind them moved up.
-    Remove {
-        /// The first of them.
+    /// Other bytes stand in a place: an older state of the medium, a block of another volume or set.
+    Stale {
+        /// The first byte.
+        at: usize,
+        /// What stands there.
+        bytes: Vec<u8>,
+    },
+    /// Bytes are missing, what follows has moved up.
+    Lost {
+        /// The first.
         at: usize,
         /// How many.
         len: usize,
     },
-    /// Noise stands between, and what is behind it moved down.
-    Insert {
-        /// Before which byte.
+    /// Bytes are there twice, one behind the other.
+    Doubled {
+        /// The first.
         at: usize,
-        /// How much.
-        len: usize,
-    },
-    /// A stretch is there twice, the second time at once behind the first.
-    Repeat {
-        /// Its first byte.
-        at: usize,
-        /// Its bytes.
+        /// How many.
         len: usize,
     },
 }
 
-/// Noise that is the same every time.
-fn noise(len: usize) -> Vec<u8> {
-    let mut random = Rng::new(len as u64 ^ 0xD1A5);
-    (0..len).map(|_| random.next() as u8).collect()
+/// A stretch of bytes, as far as there are any.
+fn stretch(bytes: &mut [u8], at: usize, len: usize) -> &mut [u8] {
+    let end = at.saturating_add(len).min(bytes.len());
+    bytes.get_mut(at..end).unwrap_or_default()
 }
 
-impl Hurt {
-    /// One of every kind, near a byte of a part of so many bytes.
-    #[must_use]
-    pub fn all(at: usize, len: usize) -> Vec<Hurt> {
-        let sector = at / SECTOR;
-        let other = (sector + len / SECTOR / 2) % (len / SECTOR).max(1);
-        vec![
-            Hurt::Flip { at, mask: 1 },
-            Hurt::Flip { at, mask: 0xFF },
-            Hurt::Zero { at, len: SECTOR },
-            Hurt::Noise { at, len: 3 * SECTOR },
-            Hurt::Cut { at },
-            Hurt::Behead { at },
-            Hurt::Swap { one: sector, other },
-            Hurt::Misdirect { from: sector, to: other },
-            Hurt::Remove { at, len: 77 },
-            Hurt::Insert { at, len: 77 },
-            Hurt::Repeat { at, len: 3 * SECTOR },
-        ]
-    }
+/// Bytes over others, as far as those reach.
+fn put(bytes: &mut [u8], at: usize, new: &[u8]) {
+    stretch(bytes, at, new.len()).iter_mut().zip(new).for_each(|(byte, new)| *byte = *new);
+}
 
-    /// One at random for a part of so many bytes.
-    pub fn random(random: &mut Rng, len: usize) -> Hurt {
-        let at = random.below(len);
-        let kinds = Hurt::all(at, len);
-        let kind = random.below(kinds.len());
-        kinds.into_iter().nth(kind).unwrap_or(Hurt::Cut { at })
-    }
-
-    /// Does it.
+impl Damage {
+    /// Does it. Whether anything is different then, the caller compares.
     pub fn apply(&self, bytes: &mut Vec<u8>) {
-        let end = bytes.len();
-        let range = |at: usize, len: usize| at.min(end)..at.saturating_add(len).min(end);
-        let sector = |number: usize| range(number.saturating_mul(SECTOR), SECTOR);
-        match *self {
-            Hurt::Flip { at, mask } => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= mask),
-            Hurt::Zero { at, len } => bytes[range(at, len)].fill(0),
-            Hurt::Noise { at, len } => {
-                let range = range(at, len);
-                let noise = noise(range.len());
-                bytes[range].copy_from_slice(&noise);
-            }
-            Hurt::Cut { at } => bytes.truncate(at),
-            Hurt::Behead { at } => drop(bytes.drain(range(0, at))),
-            Hurt::Swap { one, other } => {
-                let (first, second) = (bytes[sector(one)].to_vec(), bytes[sector(other)].to_vec());
-                if first.len() == second.len() {
-                    bytes[sector(one)].copy_from_slice(&second);
-                    bytes[sector(other)].copy_from_slice(&first);
-                }
-            }
-            Hurt::Misdirect { from, to } => {
-                let stray = bytes[sector(from)].to_vec();
-                if bytes[sector(to)].len() == stray.len() {
-                    bytes[sector(to)].copy_from_slice(&stray);
-                }
-            }
-            Hurt::Remove { at, len } => drop(bytes.drain(range(at, len))),
-            Hurt::Insert { at, len } => drop(bytes.splice(range(at, 0), noise(len))),
-            Hurt::Repeat { at, len } => {
-                let again = bytes[range(at, len)].to_vec();
-                let behind = range(at, len).end;
-                bytes.splice(behind..behind, again);
-            }
-        }
-    }
-}
-
-/// What happens to the parts of something among each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shuffle {
-    /// Nothing.
-    AsTheyAre,
-    /// One of them, by its number from 0, is gone.
-    Without(usize),
-    /// One of them is there twice.
-    Twice(usize),
-    /// They have names that say nothing, in another order.
-    Renamed,
-    /// All are in one file, one behind the other.
-    Joined,
-    /// The same, the last first, with some noise before, between and behind.
-    JoinedBackwards,
-    /// Each begins with some noise.
-    Junk,
-}
-
-impl Shuffle {
-    /// All of them, for so many parts.
-    #[must_use]
-    pub fn all(parts: usize) -> Vec<Shuffle> {
-        let mut all =
-            vec![Shuffle::AsTheyAre, Shuffle::Renamed, Shuffle::Joined, Shuffle::JoinedBackwards, Shuffle::Junk];
-        all.extend((0..parts).flat_map(|part| [Shuffle::Without(part), Shuffle::Twice(part)]));
-        all
-    }
-
-    /// The parts as they are then, by name.
-    #[must_use]
-    pub fn apply(self, parts: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
-        let mut out = parts.clone();
-        let name = |number: usize| parts.keys().nth(number).cloned().unwrap_or_default();
         match self {
-            Shuffle::AsTheyAre => {}
-            Shuffle::Without(part) => drop(out.remove(&name(part))),
-            Shuffle::Twice(part) => {
-                let again = parts.get(&name(part)).cloned().unwrap_or_default();
-                out.insert(format!("{} (copy)", name(part)), again);
+            Damage::Flip { at, mask } => stretch(bytes, *at, 1).iter_mut().for_each(|byte| *byte ^= mask),
+            Damage::Zero { at, len } => stretch(bytes, *at, *len).fill(0),
+            Damage::Burst { at, len, seed } => {
+                let mut random = Rng::new(*seed);
+                stretch(bytes, *at, *len).iter_mut().for_each(|byte| *byte ^= 1 + random.below(255) as u8);
             }
-            Shuffle::Renamed => {
-                let last = parts.len();
-                let renamed =
-                    parts.values().enumerate().map(|(at, part)| (format!("found.{:03}", last - at), part.clone()));
-                return renamed.collect();
+            Damage::Cut { len } => bytes.truncate(*len),
+            Damage::Before { len } => drop(bytes.splice(..0, noise(&mut Rng::new(*len as u64), *len))),
+            Damage::Behind { len } => bytes.extend(noise(&mut Rng::new(*len as u64), *len)),
+            Damage::Swap { a, b, len } => {
+                let (one, other) = (stretch(bytes, *a, *len).to_vec(), stretch(bytes, *b, *len).to_vec());
+                put(bytes, *a, &other);
+                put(bytes, *b, &one);
             }
-            Shuffle::Joined => {
-                return BTreeMap::from([("all".to_owned(), parts.values().flatten().copied().collect())]);
+            Damage::Misdirected { from, to, len } => {
+                let written = stretch(bytes, *from, *len).to_vec();
+                put(bytes, *to, &written);
             }
-            Shuffle::JoinedBackwards => {
-                let mut all = noise(13);
-                for (at, part) in parts.values().rev().enumerate() {
-                    all.extend(part);
-                    all.extend(noise(at * 17 + 1));
-                }
-                return BTreeMap::from([("all".to_owned(), all)]);
+            Damage::Stale { at, bytes: old } => put(bytes, *at, old),
+            Damage::Lost { at, len } => {
+                let end = at.saturating_add(*len).min(bytes.len());
+                bytes.drain((*at).min(end)..end);
             }
-            Shuffle::Junk => out.values_mut().for_each(|part| drop(part.splice(0..0, noise(1_001)))),
+            Damage::Doubled { at, len } => {
+                let twice = stretch(bytes, *at, *len).to_vec();
+                let behind = at.saturating_add(twice.len()).min(bytes.len());
+                bytes.splice(behind..behind, twice);
+            }
         }
-        out
     }
+
+    /// The bytes with this damage.
+    #[must_use]
+    pub fn of(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        self.apply(&mut bytes);
+        bytes
+    }
+}
+
+/// Where a block of a sound volume stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// What it says of itself.
+    pub header: BlockHeader,
+    /// Its first byte.
+    pub at: usize,
+    /// Bytes with header and padding.
+    pub len: usize,
+}
+
+impl Place {
+    /// The first byte behind it.
+    #[must_use]
+    pub const fn end(&self) -> usize {
+        self.at.saturating_add(self.len)
+    }
+}
+
+/// The blocks of a volume, one behind the other, up to the first whose header is not sound.
+#[must_use]
+pub fn places(bytes: &[u8]) -> Vec<Place> {
+    let mut places: Vec<Place> = Vec::new();
+    while let Some(rest) = bytes.get(places.last().map_or(0, Place::end)..)
+        && let Ok(header) = BlockHeader::parse(rest)
+    {
+        places.push(Place { header, at: places.last().map_or(0, Place::end), len: header.block_len() });
+    }
+    places
+}
+
+/// Makes both checksums of every block right whose magic stands at the alignment, from the last to the first.
+pub fn mend(bytes: &mut [u8]) {
+    let starts: Vec<usize> = (0..bytes.len())
+        .step_by(ALIGNMENT)
+        .filter(|start| bytes.get(*start..).is_some_and(|rest| rest.starts_with(&MAGIC)))
+        .collect();
+    for start in starts.into_iter().rev() {
+        mend_block(bytes.get_mut(start..).unwrap_or_default());
+    }
+}
+
+/// Makes both checksums of the block right that the bytes begin with, as long as it says that it is; that of its payload only
+/// where all of it is there.
+pub fn mend_block(block: &mut [u8]) {
+    let Some(stored) = block.get(at::PAYLOAD_LEN..at::KEY_ID).filter(|_| block.len() >= HEADER_LEN) else { return };
+    let said = stored.iter().rev().fold(0, |said, byte| said << 8 | usize::from(*byte));
+    let end = HEADER_LEN.saturating_add(said).next_multiple_of(ALIGNMENT);
+    if let Some(covered) = block.get(HEADER_LEN..end) {
+        let crc = crc32(covered).to_le_bytes();
+        put(block, at::PAYLOAD_CRC, &crc);
+    }
+    let crc = crc32(block.get(..at::HEADER_CRC).unwrap_or_default()).to_le_bytes();
+    put(block, at::HEADER_CRC, &crc);
+}
+
+/// What somebody does who wants changed volumes to pass for whole ones: beside the checksums, the hashes in every index, the
+/// running hashes in every index, end mark, list of volumes and label of the next volume are made right. The volumes are
+/// those of one set, in order, and have all of their blocks.
+///
+/// # Errors
+/// A record that has to be changed cannot be read any more.
+pub fn forge(volumes: &mut [Vec<u8>]) -> Result<(), Fault> {
+    let mut before: Option<Predecessor> = None;
+    // After each volume, and before the catalog where that begins.
+    let mut after: Vec<Hash> = Vec::new();
+    let mut catalogued = false;
+    for volume in volumes {
+        mend(volume);
+        let places = places(volume);
+        let mut running: Hash = [0; 32];
+        let mut hashes: Vec<Hash> = Vec::new();
+        for place in &places {
+            match place.header.kind {
+                BlockKind::Label if before.is_some() => rewrite(volume, place, |label: &mut LabelRecord| {
+                    label.predecessor = before;
+                })?,
+                BlockKind::Catalog => {
+                    if !catalogued {
+                        after.push(running);
+                    }
+                    catalogued = true;
+                    rewrite_catalog(volume, place, &after)?;
+                }
+                BlockKind::VolumeIndex => rewrite_index(volume, place, running, &hashes)?,
+                BlockKind::VolumeEnd => {
+                    rewrite(volume, place, |end: &mut VolumeEndRecord| end.running_hash = running)?;
+                }
+                _ => {}
+            }
+            let hash = blake3(volume.get(place.at..place.end()).unwrap_or_default());
+            running = chain(&running, &hash);
+            hashes.push(hash);
+        }
+        if !catalogued {
+            after.push(running);
+        }
+        let last = places.last().map_or(0, |place| place.header.identity.block);
+        before = Some(Predecessor { last_block: last, running_hash: running });
+    }
+    Ok(())
+}
+
+/// The payload of a block, without its padding.
+#[must_use]
+pub fn payload<'a>(volume: &'a [u8], place: &Place) -> &'a [u8] {
+    let start = place.at.saturating_add(HEADER_LEN);
+    volume.get(start..start.saturating_add(place.header.payload_len as usize)).unwrap_or_default()
+}
+
+/// Puts a payload of the same length in the place of that of a block, and makes its checksums right.
+pub fn replace_payload(volume: &mut [u8], place: &Place, payload: &[u8]) {
+    put(volume, place.at.saturating_add(HEADER_LEN), payload);
+    mend_block(volume.get_mut(place.at..).unwrap_or_default());
+}
+
+fn rewrite<R: Record>(volume: &mut [u8], place: &Place, change: impl FnOnce(&mut R)) -> Result<(), Fault> {
+    let mut record: R = decode_record(payload(volume, place))?;
+    change(&mut record);
+    replace_payload(volume, place, &encode_record(&record)?);
+    Ok(())
+}
+
+fn rewrite_catalog(volume: &mut [u8], place: &Place, after: &[Hash]) -> Result<(), Fault> {
+    let mut rewritten = Vec::new();
+    let old = payload(volume, place).to_vec();
+    let mut cursor = Cursor::new(&old);
+    while cursor.left() > 0 {
+        let start = cursor.position();
+        let raw = next_record(&mut cursor)?;
+        if raw.kind == VolumeListRecord::KIND {
+            let mut list: VolumeListRecord = raw.decode()?;
+            let listed = after.iter().skip(list.first_volume.saturating_sub(1) as usize);
+            list.volumes.iter_mut().zip(listed).for_each(|(volume, hash)| volume.running_hash = *hash);
+            push_record(&mut rewritten, &list)?;
+        } else {
+            rewritten.extend_from_slice(old.get(start..cursor.position()).unwrap_or_default());
+        }
+    }
+    replace_payload(volume, place, &rewritten);
+    Ok(())
+}
+
+fn rewrite_index(volume: &mut [u8], place: &Place, running: Hash, hashes: &[Hash]) -> Result<(), Fault> {
+    let mut rewritten = Vec::new();
+    let old = payload(volume, place).to_vec();
+    let mut cursor = Cursor::new(&old);
+    while cursor.left() > 0 {
+        let raw = next_record(&mut cursor)?;
+        if raw.kind == VolumeIndexRecord::KIND {
+            push_record(&mut rewritten, &VolumeIndexRecord { running_hash: running, ..raw.decode()? })?;
+        } else {
+            let mut list: BlockListRecord = raw.decode()?;
+            let listed = hashes.iter().skip(list.first_block as usize);
+            list.blocks.iter_mut().zip(listed).for_each(|(block, hash)| block.hash = *hash);
+            push_record(&mut rewritten, &list)?;
+        }
+    }
+    replace_payload(volume, place, &rewritten);
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::fixtures::{Fixture, small};
 
     #[test]
-    fn every_hurt_changes_something_and_none_panics_beyond_the_end() {
-        let whole: Vec<u8> = (0..10 * SECTOR).map(|at| (at % 251) as u8).collect();
-        for at in [0, 700, 5_000] {
-            for hurt in Hurt::all(at, whole.len()) {
-                let mut hurt_bytes = whole.clone();
-                hurt.apply(&mut hurt_bytes);
-                assert!(hurt_bytes != whole || hurt == Hurt::Behead { at: 0 }, "{hurt:?}");
-                let mut short = vec![1; 3];
-                hurt.apply(&mut short);
-            }
+    fn each_damage_does_what_it_says_and_nothing_beyond_the_end() {
+        let whole: Vec<u8> = (0..10).collect();
+        let cases = [
+            (Damage::Flip { at: 1, mask: 0x81 }, vec![0, 0x80, 2, 3, 4, 5, 6, 7, 8, 9]),
+            (Damage::Zero { at: 8, len: 5 }, vec![0, 1, 2, 3, 4, 5, 6, 7, 0, 0]),
+            (Damage::Cut { len: 2 }, vec![0, 1]),
+            (Damage::Swap { a: 0, b: 8, len: 2 }, vec![8, 9, 2, 3, 4, 5, 6, 7, 0, 1]),
+            (Damage::Misdirected { from: 0, to: 9, len: 3 }, vec![0, 1, 2, 3, 4, 5, 6, 7, 8, 0]),
+            (Damage::Stale { at: 9, bytes: vec![7, 7] }, vec![0, 1, 2, 3, 4, 5, 6, 7, 8, 7]),
+            (Damage::Lost { at: 7, len: 9 }, vec![0, 1, 2, 3, 4, 5, 6]),
+            (Damage::Doubled { at: 8, len: 2 }, vec![0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 8, 9]),
+            (Damage::Flip { at: 10, mask: 1 }, whole.clone()),
+        ];
+        for (damage, expected) in cases {
+            assert_eq!(damage.of(&whole), expected, "{damage:?}");
         }
+        let burst = Damage::Burst { at: 2, len: 3, seed: 1 }.of(&whole);
+        let same: Vec<bool> = burst.iter().zip(&whole).map(|(a, b)| a == b).collect();
+        assert_eq!(same, [true, true, false, false, false, true, true, true, true, true]);
+        assert!(Damage::Before { len: 3 }.of(&whole).ends_with(&whole));
+        assert!(Damage::Behind { len: 3 }.of(&whole).starts_with(&whole));
     }
 
     #[test]
-    fn parts_are_shuffled_whole() {
-        let parts = BTreeMap::from([("a".to_owned(), vec![1; 3]), ("b".to_owned(), vec![2; 4])]);
-        let bytes = |shuffle: Shuffle| shuffle.apply(&parts).values().map(Vec::len).sum::<usize>();
-        assert_eq!((bytes(Shuffle::Without(0)), bytes(Shuffle::Twice(1)), bytes(Shuffle::Renamed)), (4, 11, 7));
-        assert_eq!(Shuffle::Joined.apply(&parts)["all"], [1, 1, 1, 2, 2, 2, 2]);
-        assert_eq!(bytes(Shuffle::JoinedBackwards), 7 + 13 + 1 + 18);
+    fn what_was_mended_or_forged_back_is_what_was_written() {
+        let Fixture { volumes, .. } = small(Some(16 << 10));
+        let whole: Vec<Vec<u8>> = volumes.iter().map(|volume| volume.1.clone()).collect();
+        assert!(whole.len() > 2);
+        let mut hurt = whole.clone();
+        for place in places(&whole[1]) {
+            Damage::Flip { at: place.at + at::HEADER_CRC, mask: 1 }.apply(&mut hurt[1]);
+            Damage::Flip { at: place.at + at::PAYLOAD_CRC, mask: 1 }.apply(&mut hurt[1]);
+        }
+        assert!(hurt != whole);
+        mend(&mut hurt[1]);
+        assert!(hurt == whole, "checksums alone were wrong");
+        let mut forged = whole.clone();
+        forge(&mut forged).unwrap();
+        assert!(forged == whole, "there was nothing to forge");
     }
 }

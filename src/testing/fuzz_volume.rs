@@ -1,32 +1,13 @@
 //! Fuzz body: any bytes as volumes on a device, their checksums made right, are listed, scanned and read without a panic.
 
+use super::damage::mend;
 use super::golden::write_example;
 use super::sets::{Sample, write_sample};
-use crate::base::checksum::crc32;
 use crate::device::memory::MemoryDevice;
 use crate::device::traits::Device;
-use crate::format::block::{ALIGNMENT, HEADER_LEN, MAGIC};
-use crate::format::layout::block as at;
+use crate::format::block::ALIGNMENT;
 use crate::volume::scanner::{ScanItem, Scanner};
 use crate::volume::set::list_sets;
-
-/// Makes the checksums of every block right whose magic stands at the alignment, from the last to the first.
-pub(super) fn repair(bytes: &mut [u8]) {
-    let starts: Vec<usize> =
-        (0..bytes.len()).step_by(ALIGNMENT).filter(|start| bytes[*start..].starts_with(&MAGIC)).collect();
-    for start in starts.into_iter().rev() {
-        let Some(block) = bytes.get_mut(start..).filter(|block| block.len() >= HEADER_LEN) else { continue };
-        let mut stored = [0; 4];
-        stored.copy_from_slice(&block[at::PAYLOAD_LEN..at::KEY_ID]);
-        let len = (HEADER_LEN + u32::from_le_bytes(stored) as usize).next_multiple_of(ALIGNMENT);
-        if let Some(covered) = block.get(HEADER_LEN..len) {
-            let crc = crc32(covered).to_le_bytes();
-            block[at::PAYLOAD_CRC..at::HEADER_CRC].copy_from_slice(&crc);
-        }
-        let crc = crc32(&block[..at::HEADER_CRC]).to_le_bytes();
-        block[at::HEADER_CRC..at::END].copy_from_slice(&crc);
-    }
-}
 
 /// Everything that can be read of a device.
 fn read_all(device: &MemoryDevice) {
@@ -71,7 +52,7 @@ pub fn fuzz_volume(data: &[u8]) {
         for (name, part) in [("CMS-1-01.00000000.ivv", first), ("CMS-1-02.00000000.ivv", second)] {
             let mut part = part.to_vec();
             if repaired {
-                repair(&mut part);
+                mend(&mut part);
             }
             device.insert(name, part);
         }
@@ -109,6 +90,8 @@ fn seed(volumes: &[Vec<u8>]) -> Vec<u8> {
 mod tests {
     use super::super::mutate::{Rng, mutate};
     use super::*;
+    use crate::format::block::MAGIC;
+    use crate::format::layout::block as at;
 
     #[test]
     fn sample_volumes_and_their_mutations_are_read_without_a_panic() {
@@ -133,7 +116,7 @@ mod tests {
         let chunk = whole.windows(8).position(|window| window == MAGIC).unwrap();
         bytes[chunk + at::HEADER_CRC] ^= 1;
         assert_ne!(bytes, whole);
-        repair(&mut bytes);
+        mend(&mut bytes);
         assert!(bytes == whole);
     }
 }

@@ -5,6 +5,8 @@
 pub mod cluster;
 pub mod damage;
 pub mod fault;
+pub mod fields;
+pub mod fixtures;
 pub mod fuzz;
 pub mod fuzz_column;
 pub mod fuzz_range;
@@ -12,6 +14,7 @@ pub mod fuzz_salvage;
 pub mod fuzz_volume;
 pub mod golden;
 pub mod mutate;
+pub mod parts;
 pub mod range_world;
 pub mod records;
 pub mod seeds;
@@ -19,3 +22,5 @@ pub mod sets;
 pub mod shape;
 pub mod tables;
 pub mod tape;
+#[cfg(feature = "sqlite")]
+pub mod target;

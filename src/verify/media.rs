@@ -1,16 +1,22 @@
-//! The bytes of a volume: every block's checksums and place, the index, the running hash, the end mark.
+//! The bytes of a volume: every block's checksums and place, the index, the running hash, the end mark. Takes what a pass over
+//! them met, in order, and says in the end what is not as it should be.
 
-use super::finding::{Finding, Level};
-use crate::base::checksum::{Hash, blake3, chain};
+use super::finding::Finding;
+use super::judge::Fact;
+use crate::base::checksum::{Hash, chain};
 use crate::base::position::Position;
-use crate::format::block::{BlockKind, encode_block};
-use crate::format::catalog::BlockEntry;
+use crate::format::block::{BlockKind, SetId};
+use crate::format::catalog::{BlockEntry, ChunkEntry};
 use crate::format::label::Predecessor;
-use crate::volume::reader::Blocks;
-use crate::volume::scanner::{ScanItem, ScannedBlock, Scanner};
+use crate::format::marks::VolumeEndRecord;
+use crate::volume::error::VolumeError;
+use crate::volume::reader::{Blocks, VolumeIndex};
+use crate::volume::scanner::DamagedExtent;
+use std::ops::Range;
 
-/// What to try where bytes are not what was written.
-pub(super) const COPY: &str = "use another copy of the set; what else it holds can still be restored (--partial)";
+/// What to try where a volume was not finished.
+pub(super) const UNFINISHED_VOLUME: &str =
+    "look for a whole copy of the volume; what it holds can be restored (--partial)";
 
 /// What a pass over a volume's bytes gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,115 +27,154 @@ pub struct MediaProof {
     pub number: u32,
     /// Blocks that are sound and in their place.
     pub blocks: u64,
-    /// Bytes that were read and judged: exactly those that the volume has.
+    /// Bytes that were read and judged.
     pub bytes: u64,
-    /// Number of the last sound block and the running hash after it, for the label of the next volume.
+    /// Bytes that the volume has.
+    pub exists: u64,
+    /// Number of the last sound block and the running hash after it, for the label of the next volume; `None` if there is none,
+    /// or not all blocks were read.
     pub ending: Option<Predecessor>,
     /// What is not as it should be.
     pub findings: Vec<Finding>,
 }
 
-/// Reads a volume from its first byte to its last. Needs no sound label: a damaged one is a finding like any other.
-#[must_use]
-pub fn prove_volume(volume: &Blocks) -> MediaProof {
-    prove_blocks(volume, &mut |_| true)
-}
-
-/// The same, and gives each sound block in its place to `each`, in order. Where that says no, the pass is broken off, and what
-/// was not read is a finding.
-#[must_use]
-pub fn prove_blocks(volume: &Blocks, each: &mut dyn FnMut(&ScannedBlock) -> bool) -> MediaProof {
-    let (set, number) = volume.identity();
-    let mut pass = Pass { name: volume.name(), number, running: [0; 32], entries: Vec::new(), findings: Vec::new() };
-    let mut scanner = Scanner::new(volume.source(), volume.name(), Some((set, number)));
-    for item in &mut scanner {
-        match item {
-            ScanItem::Block(block) => {
-                pass.block(&block);
-                if !each(&block) {
-                    break;
-                }
-            }
-            ScanItem::Damaged(extent) => {
-                let what = format!("{} bytes from byte {}: {}", extent.len, extent.offset, extent.error);
-                pass.find(Level::Damage, extent.error.position().within(Position::volume(number)), what);
-            }
-        }
-    }
-    let coverage = scanner.coverage();
-    if !coverage.is_whole() {
-        let seen = coverage.intact.saturating_add(coverage.damaged);
-        let what = format!("{seen} bytes were judged of {} that exist", coverage.exists);
-        pass.find(Level::Damage, Position::volume(number), what);
-    }
-    pass.compare_end(volume);
-    let ending = pass
-        .entries
-        .len()
-        .checked_sub(1)
-        .map(|last| Predecessor { last_block: last as u64, running_hash: pass.running });
-    MediaProof {
-        name: volume.name().to_owned(),
-        number,
-        blocks: pass.entries.len() as u64,
-        bytes: coverage.intact.saturating_add(coverage.damaged),
-        ending,
-        findings: pass.findings,
+impl MediaProof {
+    /// Whether every byte that the volume has was judged.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.bytes == self.exists
     }
 }
 
-struct Pass<'a> {
-    name: &'a str,
+/// The end mark of a volume and its index, where they were looked for.
+pub(super) type Ending = Option<(VolumeEndRecord, Result<VolumeIndex, VolumeError>)>;
+
+/// End mark and index.
+pub(super) fn ending(volume: &Blocks) -> Ending {
+    volume.end().map(|end| {
+        let index = volume.index(&end);
+        (end, index)
+    })
+}
+
+/// A pass over a volume, so far.
+pub(super) struct Pass {
+    set: SetId,
+    name: String,
     number: u32,
+    exists: u64,
+    judged: u64,
     running: Hash,
     entries: Vec<(BlockEntry, Hash)>,
     findings: Vec<Finding>,
+    /// Bytes that are lost, each with the number of the finding that tells of them.
+    lost: Vec<(Range<u64>, usize)>,
 }
 
-impl Pass<'_> {
-    fn find(&mut self, level: Level, at: Position, what: String) {
-        let volume = Some(self.name.to_owned());
-        self.findings.push(Finding { level, volume, at, what, costs: String::new(), advice: COPY });
+/// A pass that has ended.
+pub(super) struct Passed {
+    pub(super) set: SetId,
+    pub(super) media: MediaProof,
+    pub(super) lost: Vec<(Range<u64>, usize)>,
+}
+
+impl Passed {
+    /// The number of the finding that tells of bytes of this chunk, if there is one.
+    pub(super) fn finding_at(&self, chunk: &ChunkEntry) -> Option<usize> {
+        let stop = chunk.offset.saturating_add(u64::from(chunk.bytes));
+        // They lie one behind the other.
+        let place = self.lost.partition_point(|(bytes, _)| bytes.end <= chunk.offset);
+        self.lost.get(place).filter(|(bytes, _)| bytes.start < stop).map(|(_, finding)| *finding)
+    }
+}
+
+impl Pass {
+    pub(super) fn new(volume: &Blocks) -> Pass {
+        Pass {
+            set: volume.identity().0,
+            name: volume.name().to_owned(),
+            number: volume.identity().1,
+            exists: volume.source().len(),
+            judged: 0,
+            running: [0; 32],
+            entries: Vec::new(),
+            findings: Vec::new(),
+            lost: Vec::new(),
+        }
     }
 
-    fn block(&mut self, block: &ScannedBlock) {
-        let header = &block.header;
-        // A sound block has only one spelling, so that its bytes can be made again from header and payload.
-        let Ok(bytes) = encode_block(header.kind, header.identity, &block.payload) else { return };
-        let hash = blake3(&bytes);
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Takes a sound block; blocks come in order.
+    pub(super) fn block(&mut self, fact: &Fact) {
         let before = self.running;
-        self.running = chain(&before, &hash);
-        let entry = BlockEntry {
-            kind: header.kind.id(),
-            section: header.identity.section,
-            offset: block.offset,
-            bytes: bytes.len() as u32,
-            hash,
-        };
-        self.entries.push((entry, before));
+        self.running = chain(&before, &fact.entry.hash);
+        self.entries.push((fact.entry, before));
+        self.judged = self.judged.saturating_add(u64::from(fact.entry.bytes));
     }
 
-    /// Compares what was met with what end mark and index say.
-    fn compare_end(&mut self, volume: &Blocks) {
-        let at = Position::volume(self.number);
-        let Some(end) = volume.end() else {
-            let what = "the volume has no end mark: it was cut off, or never finished".to_owned();
-            return self.find(Level::Incomplete, at, what);
+    /// Takes bytes that are no block.
+    pub(super) fn damaged(&mut self, extent: &DamagedExtent) {
+        self.judged = self.judged.saturating_add(extent.len);
+        self.lost.push((extent.offset..extent.offset.saturating_add(extent.len), self.findings.len()));
+        let finding =
+            Finding::of_error(&extent.error).about(format_args!("{} bytes from byte {}", extent.len, extent.offset));
+        let at = finding.at.within(Position::volume(self.number));
+        self.findings.push(Finding { at, ..finding }.on(&self.name));
+    }
+
+    /// Notes something else that is not as it should be.
+    pub(super) fn find(&mut self, finding: Finding) {
+        let at = finding.at.within(Position::volume(self.number));
+        self.findings.push(Finding { at, ..finding }.on(&self.name));
+    }
+
+    /// Ends the pass, which went over all of the volume unless somebody asked to `stop` it. Compares what was met with what end
+    /// mark and index say.
+    pub(super) fn end(mut self, ending: Ending, stopped: bool) -> Passed {
+        if !stopped {
+            if self.judged != self.exists {
+                let what = "not all of the volume's bytes were judged";
+                let odds = (format!("{} bytes", self.exists), format!("{} bytes", self.judged));
+                self.find(Finding::damage(Position::UNKNOWN, what).odds(odds.0, odds.1));
+            }
+            self.compare(ending);
+        }
+        let last = (self.entries.len() as u64).checked_sub(1).filter(|_| !stopped);
+        let media = MediaProof {
+            name: self.name,
+            number: self.number,
+            blocks: self.entries.len() as u64,
+            bytes: self.judged,
+            exists: self.exists,
+            ending: last.map(|last_block| Predecessor { last_block, running_hash: self.running }),
+            findings: self.findings,
+        };
+        Passed { set: self.set, media, lost: self.lost }
+    }
+
+    fn compare(&mut self, ending: Ending) {
+        let at = Position::UNKNOWN;
+        let Some((end, index)) = ending else {
+            let what = "the volume has no end mark: it was cut off, or never finished";
+            return self.find(Finding::incomplete(at, what, UNFINISHED_VOLUME));
         };
         let last = self.entries.last().filter(|(entry, _)| entry.kind == BlockKind::VolumeEnd.id()).copied();
         let sound = self.findings.is_empty();
         match last {
             Some((entry, before)) if entry.offset == end.bytes && before == end.running_hash => {}
-            _ if sound => self.find(Level::Damage, at, "the end mark does not agree with the blocks before it".into()),
+            _ if sound => self.find(Finding::damage(at, "the end mark does not agree with the blocks before it")),
             _ => {}
         }
-        let index = match volume.index(&end) {
+        let index = match index {
             Ok(index) => index,
-            Err(error) => return self.find(Level::Damage, at, format!("the index cannot be read: {error}")),
+            Err(error) => return self.find(Finding::of_error(&error).about("the index cannot be read")),
         };
         let met = self.entries.iter().take(index.blocks.len()).map(|(entry, _)| entry);
         if sound && !met.eq(index.blocks.iter()) {
-            self.find(Level::Damage, at, "the index does not list the blocks that are there".to_owned());
+            self.find(Finding::damage(at, "the index does not list the blocks that are there"));
         }
     }
 }

@@ -60,6 +60,13 @@ pub(super) fn parse_name(name: &str) -> Option<NameParts> {
     Some(NameParts { stem: stem.to_owned(), short_id: short_id.to_owned(), number })
 }
 
+/// The first eight digits of the set id and the number of the volume that a name on a device says; `None` if it was not made by
+/// [`volume_name`].
+#[must_use]
+pub fn told_by_name(name: &str) -> Option<(String, u32)> {
+    parse_name(name).map(|parts| (parts.short_id, parts.number))
+}
+
 fn is_number(field: &str) -> bool {
     !field.is_empty() && field.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -65,12 +65,33 @@ impl Coverage {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     /// Nothing is lost before this place.
     Exactly(u64),
     /// Blocks may have been lost before this place.
     AtLeast(u64),
+}
+
+/// A place between blocks from which a scan can go on as if it had come there by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScanPoint {
+    at: u64,
+    next: Next,
+}
+
+impl ScanPoint {
+    /// At byte `at`, where block `block` is to begin, everything before it being sound and in its place.
+    #[must_use]
+    pub const fn block(at: u64, block: u64) -> ScanPoint {
+        ScanPoint { at, next: Next::Exactly(block) }
+    }
+
+    /// The byte on the volume.
+    #[must_use]
+    pub const fn at(&self) -> u64 {
+        self.at
+    }
 }
 
 /// A scan of one volume. Memory: one block and one window.
@@ -110,6 +131,22 @@ impl<'s> Scanner<'s> {
     pub fn with_hashes(mut self) -> Scanner<'s> {
         self.hashes = true;
         self
+    }
+
+    /// The same scan, which begins at this place; what stands before is not accounted for.
+    #[must_use]
+    pub const fn starting(mut self, point: ScanPoint) -> Scanner<'s> {
+        (self.at, self.next) = (point.at, point.next);
+        self
+    }
+
+    /// Where the scan is; `None` while something that it met is still to be given.
+    #[must_use]
+    pub const fn point(&self) -> Option<ScanPoint> {
+        match self.queued {
+            None => Some(ScanPoint { at: self.at, next: self.next }),
+            Some(_) => None,
+        }
     }
 
     /// What was accounted for so far; whole once the scan has ended.

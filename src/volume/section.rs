@@ -1,5 +1,7 @@
 //! A section as a reader sees it, whether the catalog told or a scan found out.
 
+use crate::base::position::Position;
+use crate::base::time::{Instant, Span};
 use crate::format::catalog::{BucketEntry, ChunkEntry};
 use crate::format::section::{SectionEndRecord, SectionRecord};
 
@@ -23,6 +25,29 @@ pub struct ChunkRef {
     pub entry: ChunkEntry,
     /// Whether its volume is on the device.
     pub here: bool,
+}
+
+impl ChunkRef {
+    /// Where its block stands, and which rows of the section it holds.
+    #[must_use]
+    pub const fn position(&self) -> Position {
+        Position::volume(self.entry.volume)
+            .with_block(self.entry.block)
+            .with_section(self.section)
+            .with_rows(self.entry.first_row, self.entry.rows as u64)
+    }
+
+    /// From the first instant of its rows to the last; `None` if none of them has a usable time.
+    #[must_use]
+    pub fn span(&self) -> Option<Span> {
+        Span::new(Instant(self.entry.first), Instant(self.entry.stop))
+    }
+
+    /// Whether it can hold rows of a time.
+    #[must_use]
+    pub fn meets(&self, time: Span) -> bool {
+        self.span().is_some_and(|span| span.meets(time))
+    }
 }
 
 /// One section of a set, as far as it is known.

@@ -320,6 +320,18 @@ impl<'d> SetReader<'d> {
         self.copies.volume(number, name)
     }
 
+    /// Bytes of a copy of a volume, as the device tells them without opening it where it can; 0 if it cannot tell.
+    #[must_use]
+    pub fn size(&self, name: &str) -> u64 {
+        self.copies.device().size(name).unwrap_or(0)
+    }
+
+    /// Whether its volumes lie on a medium that is best read from its beginning to its end.
+    #[must_use]
+    pub fn is_sequential(&self) -> bool {
+        self.copies.device().is_sequential()
+    }
+
     /// The blocks of one copy of a volume, which need no sound label.
     ///
     /// # Errors
@@ -442,8 +454,12 @@ impl<'d> SetReader<'d> {
         odd
     }
 
-    /// A chunk's directory without the columns behind it.
-    fn directory(&self, chunk: &ChunkRef) -> Result<ChunkRecord, VolumeError> {
+    /// A chunk's directory without the columns behind it. The header of its block is checked, the directory by its own rules;
+    /// no checksum of the payload is computed.
+    ///
+    /// # Errors
+    /// As [`SetReader::read_chunk`].
+    pub fn directory(&self, chunk: &ChunkRef) -> Result<ChunkRecord, VolumeError> {
         self.copies.read(chunk.entry.volume, |blocks| {
             let guess = DIRECTORY_GUESS.min(chunk.entry.bytes as usize);
             let (header, payload) = blocks.peek(chunk.entry.offset, guess)?;

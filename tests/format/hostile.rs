@@ -1,12 +1,13 @@
 //! Lengths and counts that lie: refused with a typed error, and without taking the memory that they ask for.
 
-use super::{body, framed, repair};
+use super::{body, framed};
 use intervault::for_every_record;
 use intervault::format::block::{BlockHeader, BlockKind, encode_block};
 use intervault::format::error::FormatErrorKind;
 use intervault::format::label::LabelRecord;
 use intervault::format::record::{FRAME_LEN, Record, decode_record, encode_record, read_records};
 use intervault::format::section::SectionEndRecord;
+use intervault::testing::damage::mend_block;
 use intervault::testing::records;
 
 /// Lengths that a parser could believe.
@@ -96,7 +97,7 @@ fn a_record_length_over_the_cap_or_past_the_payload_is_refused_with_the_checksum
         let kind = BlockKind::SectionEnd;
         let mut block = encode_block(kind, records::identity(kind), &payload).unwrap();
         block[84..88].copy_from_slice(&length.to_le_bytes());
-        repair(&mut block);
+        mend_block(&mut block);
         let header = BlockHeader::parse(&block).unwrap();
         let payload = header.payload(&block).unwrap();
         read_records(payload).map(|records| records.len()).map_err(|error| error.to_string())

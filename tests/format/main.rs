@@ -7,18 +7,7 @@ mod hostile;
 mod records;
 mod twin;
 
-use intervault::base::checksum::crc32;
-use intervault::format::block::HEADER_LEN;
-use intervault::format::layout::block as at;
 use intervault::format::record::{FRAME_LEN, Record, encode_record};
-
-/// Both checksums of a block made right again.
-fn repair(block: &mut [u8]) {
-    let payload = crc32(&block[HEADER_LEN..]);
-    block[at::PAYLOAD_CRC..at::HEADER_CRC].copy_from_slice(&payload.to_le_bytes());
-    let header = crc32(&block[..at::HEADER_CRC]);
-    block[at::HEADER_CRC..HEADER_LEN].copy_from_slice(&header.to_le_bytes());
-}
 
 /// A payload with one record of type `R` with this body.
 fn framed<R: Record>(body: &[u8]) -> Vec<u8> {

@@ -12,7 +12,7 @@ use intervault::device::traits::{Device, NewVolume, VolumeSink, VolumeSource};
 use intervault::error::Class;
 use intervault::schema::catalogue::Catalogue;
 use intervault::verify::finding::Level;
-use intervault::verify::in_turn::{SetProof, SetProved};
+use intervault::verify::proof::{SetProof, SetProved};
 use intervault::verify::set::verify_set;
 use intervault::volume::reader::Volume;
 use intervault::volume::set::list_sets;
@@ -123,7 +123,7 @@ fn in_turn(device: &MemoryDevice) -> SetProved {
     for name in device.list().unwrap().iter().rev() {
         // A volume without a sound label is none for one pass.
         if let Ok(volume) = Volume::open(device.open(name).unwrap(), name) {
-            proof.volume(volume.blocks(), &Silent);
+            proof.volume(volume.blocks(), 2, &Silent);
         }
     }
     proof.finish()
@@ -150,7 +150,9 @@ fn one_pass_over_each_volume_proves_what_a_check_proves() {
             device.insert(&name, bent);
             let found = in_turn(&device).verified;
             assert_eq!(found.worst(), Some(Level::Damage), "byte {at} of {name}");
-            costly += usize::from(found.findings.iter().any(|finding| finding.costs.contains("rows of hsplit")));
+            costly += usize::from(
+                found.findings.iter().any(|finding| finding.costs.iter().any(|cost| cost.table == "hsplit")),
+            );
         }
         device.insert(&name, sound);
     }

@@ -131,7 +131,7 @@ fn br_check() -> Terminal {
     Terminal::start(env!("CARGO_BIN_EXE_br_check"), &[])
 }
 
-const TYPE: &str = "Enter device type [d for directory, f for file]: ";
+const TYPE: &str = "Enter device type [d for directory, f for file, q for tape]: ";
 const PATH: &str = "Enter device path: ";
 const WORK: &str = "Enter l to list the tables or v to also verify the volume: ";
 
@@ -157,8 +157,8 @@ fn br_check_verifies_a_single_volume_after_wrong_answers() {
     let volume = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
     let mut terminal = br_check();
     terminal.shows(TYPE);
-    terminal.types("tape\n");
-    terminal.shows("\"tape\" is no answer to that");
+    terminal.types("disc\n");
+    terminal.shows("\"disc\" is no answer to that");
     terminal.shows(TYPE);
     terminal.types("f\n");
     terminal.shows(PATH);

@@ -73,6 +73,7 @@ fn answers() -> Vec<Value> {
         json(&["state", "--database", &url], 0),
         json(&["check", &from, &undo, "--verify"], 0),
         json(&["label", &from], 0),
+        json(&["export", &from, "--to", &format!("{undo}.export")], 0),
         json(&["label", &from, "--sticker"], 0),
         json(&["label", "CMS-031024-01-LSAC-00-F-02"], 0),
         json(&["catalogue"], 0),
@@ -100,10 +101,7 @@ fn answers_of_salvage(from: &str, state: &str) -> Vec<Value> {
     let hurt = folder.path().join("found").display().to_string();
     std::fs::write(&hurt, bytes).unwrap();
     let to = folder.path().join("new").display().to_string();
-    vec![
-        json(&["salvage", &hurt, "--to", &to], 4),
-        json(&["rebuild", from, "--state-dir", state], 0),
-    ]
+    vec![json(&["salvage", &hurt, "--to", &to], 4), json(&["rebuild", from, "--state-dir", state], 0)]
 }
 
 /// Answers that speak of files.

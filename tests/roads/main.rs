@@ -27,6 +27,8 @@ mod dialogue;
 mod estimates;
 mod every_grain;
 #[cfg(target_os = "linux")]
+mod export;
+#[cfg(target_os = "linux")]
 mod files;
 #[cfg(target_os = "linux")]
 mod files_chosen;

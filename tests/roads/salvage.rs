@@ -17,9 +17,10 @@ use intervault::format::label::lost;
 use intervault::restore::{FilesOptions, FilesRestore, Missing, Options, Restore, UndoOptions};
 use intervault::salvage::{Account, Count, Salvage, SalvageOptions};
 use intervault::section::rows::SectionTable;
-use intervault::testing::damage::{Hurt, Shuffle};
+use intervault::testing::damage::Damage;
 use intervault::testing::fault::{Fault, FaultDevice};
 use intervault::testing::mutate::Rng;
+use intervault::testing::parts::{Shuffle, any_damage, every_damage};
 use intervault::testing::tables::lines;
 use intervault::verify::set::verify_set;
 use intervault::volume::chain::{Chain, Wanted};
@@ -296,7 +297,7 @@ fn each_damage_in_each_place_costs_what_it_hits_and_nothing_is_restored_wrong() 
     let (centre, _device, known) = written(Some(24 << 10));
     let mut cases = 0;
     for (at, (part, byte, place)) in known.places.iter().enumerate() {
-        for (number, hurt) in Hurt::all(*byte, known.parts[part].len()).into_iter().enumerate() {
+        for (number, hurt) in every_damage(*byte, known.parts[part].len()).into_iter().enumerate() {
             let mut parts = known.parts.clone();
             hurt.apply(parts.get_mut(part).unwrap());
             let what = format!("{hurt:?} at {place}");
@@ -323,7 +324,7 @@ fn random_damage_of_several_places_is_survived_by_what_it_does_not_hit() {
             for _ in 0..=random.below(4) {
                 let part = parts.get_mut(&names[random.below(names.len())]).unwrap();
                 if !part.is_empty() {
-                    let hurt = Hurt::random(&mut random, part.len());
+                    let hurt = any_damage(&mut random, part.len());
                     hurt.apply(part);
                     done.push(hurt);
                 }
@@ -410,9 +411,9 @@ fn a_chain_with_a_salvaged_member_gives_no_older_state() {
             let name = &names[random.below(names.len())];
             let part = hurt_parts.get_mut(name).unwrap();
             let hurt = if round == 0 {
-                Hurt::Flip { at: part.len() / 2, mask: 1 }
+                Damage::Flip { at: part.len() / 2, mask: 1 }
             } else {
-                Hurt::random(&mut random, part.len().max(1))
+                any_damage(&mut random, part.len().max(1))
             };
             hurt.apply(part);
             done.push((name.clone(), hurt));
@@ -451,7 +452,7 @@ fn the_next_incremental_writes_what_a_salvaged_set_lacks() {
     let known = known(&device);
     let (name, at, _) = known.places.iter().filter(|(_, _, what)| what.starts_with("kind 3")).nth(1).unwrap().clone();
     let mut hurt = known.parts.clone();
-    Hurt::Flip { at: at + 60, mask: 4 }.apply(hurt.get_mut(&name).unwrap());
+    Damage::Flip { at: at + 60, mask: 4 }.apply(hurt.get_mut(&name).unwrap());
     let (account, new) = salvaged(&heap(hurt));
     assert!(account.has_losses());
     let report = incremental(&centre, &new, &backup_options(2));
@@ -534,7 +535,7 @@ fn files_of_a_salvaged_tree_are_whole_or_absent() {
         let from = heap(parts(&device));
         let name = &names[entry.volume as usize - 1];
         let mut bytes = from.bytes(name).unwrap();
-        Hurt::Zero { at: entry.offset as usize + 300, len: 64 }.apply(&mut bytes);
+        Damage::Zero { at: entry.offset as usize + 300, len: 64 }.apply(&mut bytes);
         from.insert(name, bytes);
         let (account, new) = salvaged(&from);
         sound(&new, "a tree");

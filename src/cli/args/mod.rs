@@ -2,9 +2,13 @@
 //! without opening anything is found here.
 
 mod backup;
+mod check;
+mod export;
 mod files;
 mod history;
+mod inspect;
 mod journal;
+mod listing;
 mod prune;
 mod restore;
 mod roles;
@@ -13,21 +17,26 @@ mod schedule;
 mod small;
 
 pub use backup::{BackupArgs, BackupOptions, Selection};
+pub use check::{BrCheckArgs, BrDevice, CheckArgs, CheckOptions, CheckWork};
+pub use export::{ExportArgs, ExportFormat, ExportOptions, ExportTo};
 pub use files::{FilesToArgs, FilesToOptions, TreeArgs, trees};
 pub use history::{HistoryOptions, LogArgs, LogOptions, RestoresOptions, StatusArgs, StatusOptions, age};
+pub use inspect::{InspectArgs, InspectOptions, InspectWork};
 pub use journal::{StateArgs, StateOptions, UndoArgs, UndoOptions};
+pub use listing::{Against, ListArgs, ListOptions, Listing};
 pub use prune::{KeepArgs, PruneArgs, PruneOptions};
 pub use restore::{Carried, PartialPeriods, ProofLevel, RestoreArgs, RestoreOptions, Uncovered, Undo};
 pub use roles::{RolesArgs, RolesOptions};
 pub use salvage::{RebuildArgs, RebuildOptions, SalvageArgs, SalvageRequest};
 pub use schedule::{NightlyBackup, NightlyRestore, ScheduleArgs, ScheduleOptions};
 pub use small::{
-    BrCheckArgs, BrDevice, CatalogueArgs, CatalogueOptions, CheckArgs, CheckOptions, CheckWork, DemoArgs, DemoOptions,
-    DevicesArgs, GenArgs, LabelArgs, LabelOptions,
+    CatalogueArgs, CatalogueOptions, DemoArgs, DemoOptions, DevicesArgs, GenArgs, LabelArgs, LabelOptions,
 };
 
+use super::failure::Failure;
 use super::output::{Color, Style};
 use super::parse::DevicePath;
+use crate::schema::range::{Request, RequestError};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -110,6 +119,10 @@ pub enum Command {
     Salvage(SalvageArgs),
     /// Make catalog, indexes and history anew from volumes, and compare
     Rebuild(RebuildArgs),
+    /// Look at blocks byte by byte, or see what lies where on a volume
+    Inspect(InspectArgs),
+    /// Write rows of a set into files that other tools read
+    Export(ExportArgs),
     /// Remove old sets by rules of keeping
     Prune(PruneArgs),
     /// Write timers for systemd: backups of a week, nightly restores
@@ -133,10 +146,22 @@ impl Cli {
     /// How the command is to speak: aside, where volumes go to standard output.
     #[must_use]
     pub fn style(&self) -> Style {
-        let aside =
-            matches!(&self.command, Command::Backup(args) if args.to.contains(&DevicePath::Pipe) && !args.dry_run);
+        let aside = match &self.command {
+            Command::Backup(args) => args.to.contains(&DevicePath::Pipe) && !args.dry_run,
+            Command::Export(args) => args.is_to_output(),
+            _ => false,
+        };
         Style { aside, ..self.global.style() }
     }
+}
+
+/// The range of time that is asked for.
+fn request(start: Option<&str>, stop: Option<&str>) -> Result<Request, Failure> {
+    Request::parse(start, stop).map_err(|error| match error {
+        RequestError::Empty { .. } => Failure::usage(error.to_string()),
+        // These texts begin with the name of the option.
+        _ => Failure::usage(format!("--{error}")),
+    })
 }
 
 /// Worker threads: as asked, or as many as the machine has, at most 16.

@@ -2,12 +2,12 @@
 
 use super::backup::{Selection, data_type};
 use super::files::{FilesToArgs, FilesToOptions};
-use super::jobs;
+use super::{jobs, request};
 use crate::base::time::Instant;
 use crate::cli::failure::Failure;
 use crate::cli::parse::{self, DatabaseUrl, DevicePath};
 use crate::schema::grain::DataType;
-use crate::schema::range::{Request, RequestError};
+use crate::schema::range::Request;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -264,12 +264,7 @@ impl RestoreArgs {
     /// # Errors
     /// The stop lies before the start, or something is asked for that this release does not have.
     pub fn options(&self) -> Result<RestoreOptions, Failure> {
-        let parsed = Request::parse(self.start.as_deref(), self.stop.as_deref());
-        let request = parsed.map_err(|error| match error {
-            RequestError::Empty { .. } => Failure::usage(error.to_string()),
-            // These texts begin with the name of the option.
-            _ => Failure::usage(format!("--{error}")),
-        })?;
+        let request = request(self.start.as_deref(), self.stop.as_deref())?;
         let all = self.data.is_empty() && self.tables.is_empty();
         Ok(RestoreOptions {
             database: self.database.clone().ok_or_else(|| Failure::usage("--database is missing"))?,

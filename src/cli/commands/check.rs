@@ -2,7 +2,7 @@
 
 use super::turns::{Of, Turns};
 use crate::base::monitor::Monitor;
-use crate::check::{self, Found};
+use crate::check::{self, Found, SetOutline};
 use crate::cli::args::{CheckOptions, CheckWork};
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
@@ -20,6 +20,9 @@ use serde_json::{Value, json};
 /// # Errors
 /// There is nothing to look at. What is wrong with the volumes is in the answer and in the exit status.
 pub fn run(options: &CheckOptions, config: &Config, job: &Job, output: &Output) -> Result<Exit, Failure> {
+    if !options.listing.is_plain() {
+        return super::listing::run(options, config, output);
+    }
     let turns = Turns::open(&options.devices, true, config, output)?;
     let proves = options.work == CheckWork::Verify;
     if proves {
@@ -57,14 +60,10 @@ pub(in crate::cli) fn judge(
         if !output.json() {
             output.line(render::outline_text(&outline).trim_end());
         }
-        if !outline.complete || !outline.wrong.is_empty() {
-            exit = exit.worst(Exit::Volume);
-        }
-        if !outline.damage.is_empty() {
-            exit = exit.worst(Exit::Damage);
-        }
+        exit = exit.worst(outline_exit(&outline));
         if work == CheckWork::Verify {
-            let in_turn = turns.and_then(|turns| turns.verify(set, monitor)).transpose()?;
+            let in_turn =
+                turns.and_then(|turns| turns.verify(set, crate::verify::Depth::Rows, jobs, monitor)).transpose()?;
             let verified = in_turn.unwrap_or_else(|| check::verify(set, jobs, monitor));
             exit = exit.worst(exit_of(&verified));
             let id = set.set_id().to_string();
@@ -93,6 +92,15 @@ pub(in crate::cli) fn judge(
         output.warning(&format!("{}: {}", bad.name, bad.reason));
     }
     Ok(exit)
+}
+
+/// What a list of a set says of it.
+pub(super) fn outline_exit(outline: &SetOutline) -> Exit {
+    match (outline.damage.is_empty(), outline.complete && outline.wrong.is_empty()) {
+        (false, _) => Exit::Damage,
+        (true, false) => Exit::Volume,
+        (true, true) => Exit::Done,
+    }
 }
 
 fn exit_of(verified: &Verified) -> Exit {

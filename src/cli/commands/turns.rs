@@ -20,6 +20,7 @@ use crate::device::traits::Device;
 use crate::error::Error;
 use crate::format::block::SetId;
 use crate::format::label::LabelRecord;
+use crate::verify::Depth;
 use crate::verify::in_turn::verify_in_turn;
 use crate::verify::set::Verified;
 use crate::volume::catalogs::{Catalogs, Sought, elsewhere};
@@ -372,11 +373,18 @@ impl<'o> Turns<'o> {
     }
 
     /// Verifies a set, and has its tapes brought one after the other; `None` where all of it is at hand.
-    pub(super) fn verify(&self, set: &SetReader<'_>, monitor: &dyn Monitor) -> Option<Result<Verified, Failure>> {
+    pub(super) fn verify(
+        &self,
+        set: &SetReader<'_>,
+        depth: Depth,
+        jobs: usize,
+        monitor: &dyn Monitor,
+    ) -> Option<Result<Verified, Failure>> {
         let drive = self.drive.as_ref().filter(|_| self.spans(set))?;
         let mut failed = None;
         let verified = verify_in_turn(
             set,
+            depth,
             &mut |left| {
                 let at_hand = |number: &u32| self.at_hand(set, *number).map(|name| (*number, name));
                 if let Some(found) = left.iter().find_map(at_hand) {
@@ -391,6 +399,7 @@ impl<'o> Turns<'o> {
                     }
                 }
             },
+            jobs,
             monitor,
         );
         Some(failed.map_or(Ok(verified), Err))

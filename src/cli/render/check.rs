@@ -8,6 +8,7 @@ use crate::cli::exit::Exit;
 use crate::format::block::SetId;
 use crate::format::label::LabelRecord;
 use crate::schema::grain::{DataType, Grain};
+use crate::verify::cost::Cost;
 use crate::verify::finding::Finding;
 use crate::verify::set::Verified;
 use serde_json::{Value, json};
@@ -17,9 +18,9 @@ use std::fmt::Write;
 /// ACDs shown of one table, and volumes with copies, before the rest is only counted.
 const SHOWN: usize = 8;
 
-/// A set and its tables.
+/// What a set is: label, source, time, what of it is here.
 #[must_use]
-pub fn outline_text(outline: &SetOutline) -> String {
+pub fn head_text(outline: &SetOutline) -> String {
     let label = &outline.label;
     let missing = format!("volume {} is not here", numbers(&outline.missing));
     let state = match (outline.complete, outline.missing.is_empty(), outline.interrupted) {
@@ -32,7 +33,7 @@ pub fn outline_text(outline: &SetOutline) -> String {
     let source = format!("{} {}", label.source_store, label.source_database);
     let source = source.trim_end();
     let mut out = format!(
-        "{} (set {})\n  from {} on {}, {}\n  {} here, {state}{}\n\n",
+        "{} (set {})\n  from {} on {}, {}\n  {} here, {state}{}\n",
         escape(&label.label),
         short(label.set()),
         escape(source),
@@ -42,10 +43,16 @@ pub fn outline_text(outline: &SetOutline) -> String {
         if outline.from_catalog { "" } else { "; no catalog here, this is what a scan found" },
     );
     if let Some(kind) = kind(label) {
-        // Before the empty line that ends the head.
-        out.truncate(out.trim_end().len());
-        let _written = write!(out, "\n  {kind}\n\n");
+        let _written = writeln!(out, "  {kind}");
     }
+    out
+}
+
+/// A set and its tables.
+#[must_use]
+pub fn outline_text(outline: &SetOutline) -> String {
+    let mut out = head_text(outline);
+    out.push('\n');
     let rows: Vec<Vec<String>> = outline.tables.iter().map(table_line).collect();
     out.push_str(&table(&["table", "data", "grain", ">rows", ">buckets", ">bytes", "ACDs", "held"], &rows));
     if !outline.absent.is_empty() {
@@ -247,8 +254,20 @@ fn finding_json(finding: &Finding) -> Value {
         "first_row": finding.at.rows.map(|(first, _)| first),
         "rows": finding.at.rows.map(|(_, rows)| rows),
         "what": finding.what,
-        "costs": finding.costs,
+        "expected": finding.expected,
+        "found": finding.found,
+        "costs": finding.costs_text(),
+        "lost": finding.costs.iter().map(cost_json).collect::<Vec<_>>(),
         "advice": finding.advice,
+    })
+}
+
+fn cost_json(cost: &Cost) -> Value {
+    json!({
+        "table": cost.table,
+        "acds": cost.acds,
+        "span": cost.span.map(SpanBody::from),
+        "rows": cost.rows,
     })
 }
 

@@ -1,9 +1,10 @@
-//! Tables that are read in an older state of the database must still have the files of that state.
+//! Tables that are read in an older state of the database must still have the files and the names of that state.
 //!
 //! TRUNCATE, CLUSTER and some kinds of ALTER TABLE give a table a new file whose rows a snapshot that is older does not see:
-//! it would read the table as empty, and say nothing. Whoever reads a table keeps it from being rewritten until the
-//! transaction ends; so each table is locked by looking at it, and then the file that the snapshot knows of is compared with
-//! the one that is there. So are the partitions of a table.
+//! it would read the table as empty, and say nothing. So it would where another table has taken the name meanwhile, since names
+//! mean what they mean now. Whoever reads a table keeps it from being rewritten or renamed until the transaction ends; so each
+//! table is locked by looking at it, and then the file that the snapshot knows of, and what bears its name, are compared with
+//! what is there. So are the partitions of a table.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,16 +64,28 @@ fn lock(client: &mut Session, tables: &[(Site<'_>, &Shape)]) -> Result<(), Error
     client.batch_execute(&all)
 }
 
-/// Tables that are not what the snapshot sees: one of their files is another, or they have other partitions.
+/// Tables that are not what the snapshot sees: one of their files is another, another table has their name or that of a
+/// partition, or they have other partitions.
 fn others(client: &mut Session, tables: &[(Site<'_>, &Shape)]) -> Result<BTreeSet<u32>, Error> {
     let leaves: BTreeMap<u32, u32> =
         tables.iter().flat_map(|(_, shape)| shape.leaves.iter().map(|leaf| (leaf.oid, shape.oid))).collect();
+    let named = tables.iter().flat_map(|(_, shape)| {
+        let own = (shape.oid, shape.qualified());
+        std::iter::once(own).chain(shape.leaves.iter().map(|leaf| (leaf.oid, leaf.qualified())))
+    });
+    let (numbers, names): (Vec<u32>, Vec<String>) = named.unzip();
     // The catalogue is read as the snapshot has it; a function on it looks at what is there now.
     let sql = "SELECT c.oid FROM pg_class c WHERE c.oid = ANY($1) AND c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid)";
     let oids: Vec<u32> = leaves.keys().copied().collect();
     let mut others = BTreeSet::new();
     for row in client.query(sql, &[&oids])? {
         others.extend(leaves.get(&row.try_get(0)?));
+    }
+    let sql = "SELECT t.number FROM unnest($1::oid[], $2::text[]) t(number, name) \
+               WHERE to_regclass(t.name)::oid IS DISTINCT FROM t.number";
+    for row in client.query(sql, &[&numbers, &names])? {
+        let number = row.try_get(0)?;
+        others.insert(leaves.get(&number).copied().unwrap_or(number));
     }
     for (_, shape) in tables.iter().filter(|(_, shape)| shape.partitioned) {
         // They were listed as the snapshot has them.

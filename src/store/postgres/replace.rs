@@ -447,13 +447,14 @@ impl Replacement for PostgresReplacement<'_> {
     fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         self.attempt(None, |this, site| {
             let client = &mut this.session.client;
-            for index in &this.put_off {
-                client.batch_execute(index).map_err(site.during("make the indexes anew"))?;
-            }
             // What was deferred is looked at now, while a refusal still means that nothing was changed. A transaction that the
             // server has given up, which it would end without a word, shows itself here too.
             let checked = client.batch_execute("SET CONSTRAINTS ALL IMMEDIATE");
             checked.map_err(|error| with_order(site.fail(COMMIT, kind_of(&error)), &error, &this.shapes))?;
+            // No index is made of a table of which something is still to be looked at.
+            for index in &this.put_off {
+                client.batch_execute(index).map_err(site.during("make the indexes anew"))?;
+            }
             client.batch_execute("COMMIT").map_err(site.during(COMMIT))?;
             this.committed = true;
             Ok(())

@@ -19,8 +19,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::fault::{self, Site};
 use crate::store::error::{StoreError, StoreErrorKind};
 
-/// Messages that are taken in one go.
+/// Messages that are taken in one go, and bytes of them: a row may be long.
 const MESSAGES: usize = 256;
+const MESSAGES_BYTES: usize = 1 << 20;
 /// How long a server is told that a session ends. One that does not listen notices by itself.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -154,9 +155,14 @@ impl Session {
         loop {
             // What takes the rows runs outside: it may itself wait for a session.
             let more = self.line.wait(async {
-                while messages.len() < MESSAGES {
+                let mut bytes = 0usize;
+                while messages.len() < MESSAGES && bytes < MESSAGES_BYTES {
                     match poll_fn(|context| stream.as_mut().poll_next(context)).await {
-                        Some(message) => messages.push(message?),
+                        Some(message) => {
+                            let message = message?;
+                            bytes = bytes.saturating_add(message.len());
+                            messages.push(message);
+                        }
                         None => return Ok(false),
                     }
                 }

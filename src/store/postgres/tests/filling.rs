@@ -38,6 +38,13 @@ fn plain_indexes_of_an_empty_table_are_made_anew_and_no_others() {
     for (name, sql, expected) in [
         ("fill plain", "CREATE INDEX ON t (a); CREATE INDEX \"O\"\"dd\" ON t USING hash (a) WITH (fillfactor = 50)", 2),
         ("fill none", "", 0),
+        // Rows whose foreign keys are looked at in the end.
+        (
+            "fill referring",
+            "CREATE TABLE k (a int PRIMARY KEY); INSERT INTO k VALUES (1), (2), (3); CREATE INDEX ON t (a); \
+                          ALTER TABLE t ADD FOREIGN KEY (a) REFERENCES k DEFERRABLE",
+            1,
+        ),
         ("fill rows", "CREATE INDEX ON t (a); INSERT INTO t VALUES (7)", 0),
         ("fill rules", "CREATE UNIQUE INDEX ON t (a); ALTER TABLE t ADD PRIMARY KEY (a), ADD EXCLUDE (a WITH =)", 0),
         ("fill clustered", "CREATE INDEX c ON t (a); ALTER TABLE t CLUSTER ON c", 0),

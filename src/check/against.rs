@@ -1,0 +1,289 @@
+//! A set held against a database, or against another set: the buckets that differ, by digests alone. No row is moved, nothing is
+//! changed. Rows after the cutoff of a set are none of its, and no difference.
+//!
+//! A set has the state that its catalog lists: of an incremental one that is the state of all tables of its chain, whichever
+//! member wrote a bucket. Without a catalog only those buckets are compared that are here whole.
+
+use crate::base::monitor::{Monitor, Task};
+use crate::base::ordered::ordered;
+use crate::base::time::{Day, Instant, Span};
+use crate::column::digest::RowHasher;
+use crate::error::{Error, ErrorKind};
+use crate::format::catalog::BucketEntry;
+use crate::schema::clock::{RowTimes, bucket_span};
+use crate::schema::grain::Grain;
+use crate::schema::table::TableSchema;
+use crate::section::chain::combine;
+use crate::section::changes::same;
+use crate::section::evidence::Bucket;
+use crate::section::pieces::{Acd, Cutoffs, pieces};
+use crate::section::rows::SectionTable;
+use crate::section::table::is_tree;
+use crate::store::error::{StoreError, StoreErrorKind};
+use crate::store::traits::{Part, Snapshot};
+use crate::verify::listed::{Listed, SetSection};
+use crate::volume::section::SectionSource;
+use crate::volume::summary::BucketTable;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Rows that are read in one go, and most rows and bytes of a batch.
+const PART_ROWS: u64 = 1 << 18;
+const BATCH_ROWS: usize = 8_192;
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Which buckets are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scope {
+    /// Of one ACD only.
+    pub acd: Option<i64>,
+    /// Of this time only; undated rows belong to none.
+    pub window: Option<Span>,
+}
+
+impl Scope {
+    fn has(&self, grain: Grain, bucket: &BucketEntry) -> bool {
+        let of_acd = self.acd.is_none_or(|acd| bucket.acd == Some(acd));
+        let time = bucket.day.map(|day| bucket_span(grain, day, Some(Instant(bucket.stop))));
+        of_acd && self.window.is_none_or(|window| time.is_some_and(|time| time.meets(window)))
+    }
+}
+
+/// Rows of a bucket and their digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Content {
+    /// Rows.
+    pub rows: u64,
+    /// Sum of their hashes, little-endian.
+    pub digest: [u8; 16],
+}
+
+/// A bucket that differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Difference {
+    /// The ACD; none for rows that name none.
+    pub acd: Acd,
+    /// First day of the bucket's day or period; none for rows without a time.
+    pub day: Option<Day>,
+    /// What the set has; none if it has no row.
+    pub here: Option<Content>,
+    /// What the other side has.
+    pub there: Option<Content>,
+}
+
+/// What was compared of a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// The table.
+    pub table: String,
+    /// Buckets that were compared.
+    pub buckets: u64,
+    /// Those that differ, ascending by ACD, then by day.
+    pub differences: Vec<Difference>,
+    /// Why nothing of it could be compared.
+    pub unlike: Option<String>,
+    /// Buckets that could not be compared, since the cutoff of one of the two sets lies in them or before them.
+    pub beyond_cutoff: u64,
+    /// Buckets that the set lists and that cannot be had from the volumes that are here, or only in an older state.
+    pub not_here: u64,
+}
+
+impl Compared {
+    fn unlike(table: &str, why: impl Into<String>) -> Compared {
+        Compared { table: table.to_owned(), unlike: Some(why.into()), ..Compared::default() }
+    }
+
+    /// Whether both sides are known to be the same, as far as they could be compared.
+    #[must_use]
+    pub fn is_same(&self) -> bool {
+        self.differences.is_empty() && self.unlike.is_none()
+    }
+}
+
+/// The state of a table: its buckets, up to when it speaks, and which of them are not to be had.
+struct State {
+    buckets: BTreeMap<Bucket, BucketEntry>,
+    cutoffs: Cutoffs,
+    not_here: BTreeSet<Bucket>,
+    grain: Grain,
+}
+
+impl State {
+    /// By the sections of a chain's members, the newest first.
+    fn of(sections: &[SetSection<'_>], scope: Scope) -> Result<State, String> {
+        let Some((set, newest)) = sections.first() else { return Err("no set has it".to_owned()) };
+        let Some(grain) = Grain::from_id(newest.header.grain) else { return Err("its grain is not known".to_owned()) };
+        let listed = Listed::of(grain, sections);
+        let combined = combine(grain, &listed.members(), scope.window);
+        let whole = newest.source == SectionSource::Catalog;
+        let scope = Scope { acd: scope.acd.or(set.label().acd), ..scope };
+        let buckets = newest.proven_buckets().filter(|(bucket, proven)| (whole || *proven) && scope.has(grain, bucket));
+        let cutoffs = newest.header.cutoffs.iter().map(|entry| (entry.acd, Instant(entry.cutoff)));
+        Ok(State {
+            buckets: buckets.map(|(bucket, _)| ((bucket.acd, bucket.day), *bucket)).collect(),
+            cutoffs: Cutoffs::new(cutoffs),
+            not_here: combined.lost.union(&combined.stale).copied().collect(),
+            grain,
+        })
+    }
+
+    fn not_here(&self) -> u64 {
+        self.not_here.iter().filter(|bucket| self.buckets.contains_key(bucket)).count() as u64
+    }
+}
+
+/// The differences of two states of a table. Where the two speak up to different times for an ACD, buckets with rows after the
+/// earlier of them are not compared.
+fn differences(
+    table: &str,
+    here: &BTreeMap<Bucket, BucketEntry>,
+    there: &BTreeMap<Bucket, BucketEntry>,
+    cutoffs: (&Cutoffs, &Cutoffs),
+) -> Compared {
+    let mut compared = Compared { table: table.to_owned(), ..Compared::default() };
+    let keys: BTreeSet<&Bucket> = here.keys().chain(there.keys()).collect();
+    for key in keys {
+        let (one, other) = (here.get(key), there.get(key));
+        let until = |cutoffs: &Cutoffs| cutoffs.of(key.0).unwrap_or(Instant::MAX);
+        let (mine, its) = (until(cutoffs.0), until(cutoffs.1));
+        let reaches = |bucket: &BucketEntry| key.1.is_some() && bucket.stop > mine.min(its).0;
+        if mine != its && one.into_iter().chain(other).any(reaches) {
+            compared.beyond_cutoff = compared.beyond_cutoff.saturating_add(1);
+            continue;
+        }
+        let content = |bucket: Option<&BucketEntry>| {
+            bucket.filter(|bucket| bucket.rows > 0).map(|bucket| Content { rows: bucket.rows, digest: bucket.digest })
+        };
+        compared.buckets = compared.buckets.saturating_add(1);
+        let alike = match (one, other) {
+            (Some(one), Some(other)) => same(one, other),
+            _ => content(one) == content(other),
+        };
+        if !alike {
+            let (acd, day) = *key;
+            compared.differences.push(Difference { acd, day, here: content(one), there: content(other) });
+        }
+    }
+    compared
+}
+
+/// Compares a table as two sets have it: the sections of the members of two chains, the newest first.
+#[must_use]
+pub fn against_set(here: &[SetSection<'_>], there: &[SetSection<'_>], scope: Scope) -> Compared {
+    let (Some((set, mine)), Some((other, its))) = (here.first(), there.first()) else {
+        let table = here.iter().chain(there).next().map_or("", |(_, view)| &view.header.table);
+        let side = if here.is_empty() { "the first set does not have it" } else { "the other set does not have it" };
+        return Compared::unlike(table, side);
+    };
+    let table = &mine.header.table;
+    if let Err(why) = mine.header.compares_with(&its.header) {
+        return Compared::unlike(table, why);
+    }
+    let scope = Scope { acd: scope.acd.or(set.label().acd).or(other.label().acd), ..scope };
+    match (State::of(here, scope), State::of(there, scope)) {
+        (Ok(one), Ok(two)) => {
+            let compared = differences(table, &one.buckets, &two.buckets, (&one.cutoffs, &two.cutoffs));
+            Compared { not_here: one.not_here().saturating_add(two.not_here()), ..compared }
+        }
+        (Err(why), _) | (_, Err(why)) => Compared::unlike(table, why),
+    }
+}
+
+/// Compares a table as a chain has it with a database: all rows of the table are read and hashed.
+///
+/// # Errors
+/// The database cannot be read; somebody asked to stop.
+pub fn against_database(
+    sections: &[SetSection<'_>],
+    snapshot: &dyn Snapshot,
+    scope: Scope,
+    jobs: usize,
+    monitor: &dyn Monitor,
+) -> Result<Compared, Error> {
+    let Some((set, newest)) = sections.first() else { return Ok(Compared::default()) };
+    let name = &newest.header.table;
+    if is_tree(&newest.header) {
+        return Ok(Compared::unlike(name, "it is a file tree, and no table"));
+    }
+    let Some(schema) = snapshot.schema(name)? else {
+        return Ok(Compared::unlike(name, "the database does not have it"));
+    };
+    let table = SectionTable::new(newest.number, &newest.header)?;
+    if let Some(why) = unlike(&table.bound.schema, &schema) {
+        return Ok(Compared::unlike(name, why));
+    }
+    let scope = Scope { acd: scope.acd.or(set.label().acd), ..scope };
+    let state = match State::of(sections, scope) {
+        Ok(state) => state,
+        Err(why) => return Ok(Compared::unlike(name, why)),
+    };
+    let now = buckets(snapshot, (&schema, &table), jobs, monitor)?;
+    let in_scope = |entry: &BucketEntry| scope.has(state.grain, entry);
+    let now = now.entries().filter(in_scope).map(|entry| ((entry.acd, entry.day), entry)).collect();
+    let compared = differences(name, &state.buckets, &now, (&state.cutoffs, &state.cutoffs));
+    Ok(Compared { not_here: state.not_here(), ..compared })
+}
+
+/// Why rows of a section and of a table cannot be compared by digests: they are made of the values column by column.
+fn unlike(section: &TableSchema, table: &TableSchema) -> Option<String> {
+    let names = |schema: &TableSchema| -> Vec<String> {
+        schema.columns.iter().map(|column| column.name.to_ascii_lowercase()).collect()
+    };
+    let (mine, its) = (names(section), names(table));
+    (mine != its).then(|| {
+        let lacks =
+            mine.iter().find(|name| !its.contains(name)).map(|name| format!("the database lacks column {name}"));
+        let has = || its.iter().find(|name| !mine.contains(name)).map(|name| format!("the set lacks column {name}"));
+        lacks.or_else(has).unwrap_or_else(|| "its columns stand in another order".to_owned())
+    })
+}
+
+/// The buckets of a table of a database, with the digests of the rows up to the section's cutoffs.
+fn buckets(
+    snapshot: &dyn Snapshot,
+    (schema, table): (&TableSchema, &SectionTable),
+    jobs: usize,
+    monitor: &dyn Monitor,
+) -> Result<BucketTable, Error> {
+    let parts = snapshot.parts(schema, PART_ROWS)?;
+    let mut gathered = BucketTable::default();
+    ordered(
+        jobs.clamp(1, snapshot.readers().max(1)),
+        parts.len(),
+        2,
+        |reader, item, emit| match parts.get(item) {
+            Some(part) => hear(snapshot, (schema, table), reader, part, emit),
+            None => Ok(()),
+        },
+        |(mut entries, rows): (Vec<_>, u64)| {
+            monitor.advance(Task::Plan, rows, 0);
+            gathered.number_and_add(&mut entries);
+            if monitor.cancelled() { Err(ErrorKind::Cancelled.into()) } else { Ok(()) }
+        },
+    )?;
+    Ok(gathered)
+}
+
+/// Reads and hashes the rows of a part.
+fn hear(
+    snapshot: &dyn Snapshot,
+    (schema, table): (&TableSchema, &SectionTable),
+    reader: usize,
+    part: &Part,
+    emit: &mut dyn FnMut((Vec<crate::format::chunk::PieceEntry>, u64)) -> bool,
+) -> Result<(), Error> {
+    let mut times = RowTimes::new(&table.bound)?;
+    let (mut hasher, mut hashes) = (RowHasher::default(), Vec::new());
+    // The digests of the set are those of its own types.
+    let types = table.bound.schema.logical_types();
+    let fail = |kind| StoreError { op: "compare a table".to_owned(), place: schema.name.clone(), kind };
+    snapshot.scan(reader, schema, part, BATCH_ROWS, BATCH_BYTES, &mut |batch| {
+        hashes.clear();
+        let when = times.all(&batch);
+        let hashed = hasher.hash(&batch, &types, &mut hashes);
+        hashed.map_err(|error| fail(StoreErrorKind::Unsupported(error.to_string())))?;
+        let rows = batch.rows as u64;
+        let heard = (pieces(&when, &hashes, &table.cutoffs).entries, rows);
+        if emit(heard) { Ok(()) } else { Err(fail(StoreErrorKind::Stopped)) }
+    })?;
+    Ok(())
+}

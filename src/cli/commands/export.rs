@@ -1,0 +1,170 @@
+//! `intervault export`: rows of a set in files that other tools read.
+
+use super::chain;
+use super::turns::{Of, Turns};
+use crate::cli::args::{ExportFormat, ExportOptions, ExportTo};
+use crate::cli::config::Config;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::parse::NEWEST;
+use crate::cli::progress::Progress;
+use crate::cli::render::export as render;
+use crate::cli::render::text::escape;
+use crate::error::Error;
+use crate::export::{self, Export, Failed, Format, Options, Plan, TablePlan, TableReport, Target, file_name};
+use crate::volume::set::SetReader;
+use std::io::{self, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+
+/// A table that was written, with the file and its bytes if it went to one.
+pub struct Written {
+    /// What was done with it.
+    pub report: TableReport,
+    /// Its file.
+    pub file: Option<(PathBuf, u64)>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// There is no such set or table; the set is damaged or not all there, and the rest is not wanted without that; a file is there
+/// already or cannot be written. Files that were finished before stay.
+pub fn run(options: &ExportOptions, config: &Config, output: &Output) -> Result<Exit, Failure> {
+    let turns = Turns::open(&options.devices, options.partial, config, output)?;
+    turns.gather(Of::Chain(options.set.as_deref().filter(|set| *set != NEWEST)))?;
+    // What is on other tapes is known when it was wanted in vain: then it is brought, and all is looked at again.
+    loop {
+        let sets = turns.sets()?;
+        let chain = chain::wanted(&sets, turns.device(), options.set.as_deref(), None, u32::MAX)?;
+        let Some(set) = chain.members().first() else {
+            return Err(Error::nothing("there is no set", "list them with intervault check DEVICE --list").into());
+        };
+        let progress = Progress::new(output);
+        let asked = Options {
+            tables: options.tables.clone(),
+            acd: options.acd,
+            window: options.request.span().filter(|_| !options.request.is_unbounded()),
+            partial: options.partial,
+            jobs: options.jobs,
+        };
+        let export = Export::new(set, asked, &progress);
+        let plan = export.plan()?;
+        if turns.spans(set) {
+            want(set, &plan);
+            if turns.fetch()? {
+                continue;
+            }
+        }
+        return write_all(options, set, &export, &plan, output);
+    }
+}
+
+/// Asks for the chunks of volumes that are elsewhere, so that their tapes are brought.
+fn want(set: &SetReader<'_>, plan: &Plan) {
+    for chunk in plan.tables.iter().flat_map(|table| &table.chunks) {
+        drop(set.read_chunk(chunk));
+    }
+}
+
+fn write_all(
+    options: &ExportOptions,
+    set: &SetReader<'_>,
+    export: &Export<'_>,
+    plan: &Plan,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    for left_out in &plan.left_out {
+        output.notice(&format!("Table {} is left out: it {}.", escape(&left_out.table), left_out.reason));
+    }
+    for table in plan.tables.iter().filter(|table| !table.is_known) {
+        let what = format!("table {}: chunks of volumes that are not here are not known of", escape(table.name()));
+        if !options.partial {
+            return Err(Error::wanted(what, "bring the other volumes, or take the rest with --partial").into());
+        }
+        output.warning(&what);
+    }
+    let mut written = Vec::new();
+    for table in &plan.tables {
+        let one = match &options.to {
+            ExportTo::Output => to_output(export, table, options)?,
+            ExportTo::File(path) => to_file(export, table, options, path)?,
+            ExportTo::Folder(folder) => to_file(export, table, options, &in_folder(folder, table, options)?)?,
+        };
+        for lost in &one.report.lost {
+            output.warning(&render::lost_text(&one.report.table, lost));
+        }
+        written.push(one);
+    }
+    let known = plan.tables.iter().all(|table| table.is_known);
+    let exit = written
+        .iter()
+        .flat_map(|one| &one.report.lost)
+        .fold(if known { Exit::Done } else { Exit::Volume }, |exit, lost| {
+            exit.worst(if lost.absent { Exit::Volume } else { Exit::Damage })
+        });
+    if output.json() {
+        output.object("intervault/export", exit, &render::json(set.label(), &written, &plan.left_out));
+    } else if options.to == ExportTo::Output {
+        // The rows were the answer.
+    } else {
+        output.line(render::text(&written).trim_end());
+    }
+    Ok(exit)
+}
+
+fn format(options: &ExportOptions) -> Format {
+    match options.format {
+        ExportFormat::Csv => Format::Csv { spreadsheet: options.spreadsheet },
+        #[cfg(feature = "parquet")]
+        ExportFormat::Parquet => Format::Parquet,
+    }
+}
+
+/// The file of a table in a folder, which is made if it is not there.
+fn in_folder(folder: &Path, table: &TablePlan, options: &ExportOptions) -> Result<PathBuf, Failure> {
+    std::fs::create_dir_all(folder).map_err(|error| export::failed("create", folder, &error))?;
+    let name = file_name(table.name(), format(options).ending()).ok_or_else(|| {
+        let what = format!("the name of table {} is too long for a file", escape(table.name()));
+        Failure::usage(what).hint("export it alone, with --tables and a file for --to")
+    })?;
+    Ok(folder.join(name))
+}
+
+fn to_file(export: &Export<'_>, table: &TablePlan, options: &ExportOptions, path: &Path) -> Result<Written, Failure> {
+    let mut target = Target::create(path, options.overwrite)?;
+    let report = {
+        let mut to = io::BufWriter::with_capacity(1 << 20, target.writer());
+        let report = export.table(table, format(options), &mut to);
+        let flushed = to.flush();
+        match (report, flushed) {
+            (Ok(report), Ok(())) => report,
+            (Err(Failed::Set(error)), _) => return Err(error.into()),
+            (Err(Failed::File(error)), _) | (Ok(_), Err(error)) => {
+                return Err(export::failed("write", path, &error).into());
+            }
+        }
+    };
+    let bytes = target.finish()?;
+    Ok(Written { report, file: Some((path.to_owned(), bytes)) })
+}
+
+/// A reader that goes away, as `head` does, has seen enough.
+fn to_output(export: &Export<'_>, table: &TablePlan, options: &ExportOptions) -> Result<Written, Failure> {
+    let output = io::stdout();
+    if output.is_terminal() && !matches!(format(options), Format::Csv { .. }) {
+        return Err(Failure::usage("Parquet is not written to a terminal").hint("name a file with --to"));
+    }
+    let mut to = io::BufWriter::with_capacity(1 << 18, output);
+    match export.table(table, format(options), &mut to) {
+        Ok(report) => Ok(Written { report, file: None }),
+        Err(Failed::Set(error)) => Err(error.into()),
+        Err(Failed::File(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+            // What is left in the buffer has nowhere to go.
+            drop(to.into_parts());
+            let report = TableReport { table: table.name().to_owned(), rows: 0, columns: Vec::new(), lost: Vec::new() };
+            Ok(Written { report, file: None })
+        }
+        Err(Failed::File(error)) => Err(export::failed("write to", Path::new("standard output"), &error).into()),
+    }
+}

@@ -1,0 +1,437 @@
+//! What `intervault check` lists beside sets and tables: labels, sections, blocks, chunks, coverage; and its comparisons. What is
+//! long is shown as it is read.
+
+use super::check::outline_exit;
+use super::open;
+use super::turns::{Of, Turns};
+use crate::check::{self, Compared, Found, Scope, SetOutline, short};
+use crate::cli::args::{Against, CheckOptions, ListOptions, Listing};
+use crate::cli::config::Config;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::progress::Progress;
+use crate::cli::render::check as check_render;
+use crate::cli::render::listing as render;
+use crate::cli::render::streamed::Streamed;
+use crate::device::traits::Device;
+use crate::format::block::SetId;
+use crate::inspect::{self, ChunkLine, ChunkSummary, Listed, Medium};
+use crate::section::table::is_tree;
+use crate::store::traits::Store;
+use crate::verify::listed::{SetSection, member_sections};
+use crate::volume::chain::{Chain, Wanted};
+use crate::volume::section::SectionView;
+use crate::volume::set::SetReader;
+use serde_json::{Value, json};
+
+/// Lists or compares.
+///
+/// # Errors
+/// There is nothing to look at, nothing to compare with, or a database fails. What is wrong with volumes is in the answer.
+pub(super) fn run(options: &CheckOptions, config: &Config, output: &Output) -> Result<Exit, Failure> {
+    let turns = Turns::open(&options.devices, true, config, output)?;
+    turns.gather(Of::Chain(options.set.as_deref()))?;
+    let found = check::find(turns.device(), None)?;
+    if options.listing.compares() {
+        return compare(options, &found, config, output);
+    }
+    let mut answer = output.json().then(|| Streamed::begin("intervault/check", output));
+    let mut exit = found.unreadable.iter().map(|bad| Exit::from(bad.class)).fold(Exit::Done, Exit::worst);
+    if let Some(answer) = &mut answer {
+        answer.field("unreadable", &check_render::unreadable_json(&found.unreadable));
+        answer.list("sets");
+    }
+    let wanted = options.set.as_deref();
+    let meant: Vec<&SetReader<'_>> = found.sets.iter().filter(|set| is_meant(set, wanted)).collect();
+    if meant.is_empty() && !found.sets.is_empty() {
+        return Err(no_set(wanted.unwrap_or_default(), turns.device()));
+    }
+    let mut lister = Lister { options: &options.listing, device: turns.device(), output, answer, exit };
+    for set in &meant {
+        lister.set(set, &found.sets)?;
+        if output.is_closed() {
+            break;
+        }
+    }
+    (answer, exit) = (lister.answer, lister.exit);
+    match answer {
+        Some(answer) => answer.end(exit),
+        None if !found.unreadable.is_empty() => {
+            output.line(check_render::unreadable_text(&found.unreadable).trim_end());
+        }
+        None => {}
+    }
+    for bad in &found.unreadable {
+        output.warning(&format!("{}: {}", bad.name, bad.reason));
+    }
+    Ok(exit)
+}
+
+fn is_meant(set: &SetReader<'_>, wanted: Option<&str>) -> bool {
+    wanted.is_none_or(|wanted| set.set_id().to_string().starts_with(wanted))
+}
+
+fn no_set(wanted: &str, device: &dyn Device) -> Failure {
+    Failure::new(Exit::Nothing, format!("no set {wanted} on {}", device.describe()))
+        .hint("list the sets with intervault check DEVICE --list")
+}
+
+/// Shows what is asked for of one set after the other.
+struct Lister<'o> {
+    options: &'o ListOptions,
+    device: &'o dyn Device,
+    output: &'o Output,
+    answer: Option<Streamed<'o>>,
+    exit: Exit,
+}
+
+impl Lister<'_> {
+    fn set(&mut self, set: &SetReader<'_>, all: &[SetReader<'_>]) -> Result<(), Failure> {
+        let outline = check::outline(set);
+        self.exit = self.exit.worst(outline_exit(&outline));
+        self.head(&outline);
+        for what in &self.options.what {
+            match what {
+                Listing::Labels => self.labels(set),
+                Listing::Sections => self.sections(set),
+                Listing::Blocks => self.blocks(set),
+                Listing::Chunks => self.chunks(set),
+                Listing::Coverage => self.coverage(set, all),
+            }
+        }
+        if let Some(answer) = &mut self.answer {
+            answer.close();
+        }
+        Ok(())
+    }
+
+    fn head(&mut self, outline: &SetOutline) {
+        match &mut self.answer {
+            Some(answer) => {
+                answer.item();
+                answer.fields(&check_render::outline_json(outline));
+            }
+            None => self.output.line(&check_render::head_text(outline)),
+        }
+    }
+
+    /// Begins a list of its own in JSON, and in text a heading.
+    fn begin(&mut self, name: &str, heading: &str) {
+        match &mut self.answer {
+            Some(answer) => answer.list(name),
+            None => self.output.line(&format!("\n{heading}")),
+        }
+    }
+
+    fn item(&mut self, value: impl FnOnce() -> Value, text: impl FnOnce() -> String) {
+        match &mut self.answer {
+            Some(answer) => answer.push(&value()),
+            None => self.output.line(&text()),
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(answer) = &mut self.answer {
+            answer.close();
+        }
+    }
+
+    fn labels(&mut self, set: &SetReader<'_>) {
+        self.begin("labels", render::LABELS);
+        for volume in set.volumes() {
+            for name in set.copies(volume.number) {
+                let read = set.copy(volume.number, &name).map(|volume| (volume.label().clone(), volume.source().len()));
+                let read = read.map_err(|error| error.to_string());
+                if read.is_err() {
+                    self.exit = self.exit.worst(Exit::Damage);
+                }
+                let (number, read) = (volume.number, read.as_ref().map_err(String::as_str));
+                self.item(|| render::label_json(number, &name, read), || render::label_text(number, &name, read));
+            }
+        }
+        self.end();
+    }
+
+    fn meant<'s>(&self, set: &'s SetReader<'_>) -> Vec<&'s SectionView> {
+        set.sections().iter().filter(|section| self.options.has_table(&section.header.table)).collect()
+    }
+
+    fn sections(&mut self, set: &SetReader<'_>) {
+        self.begin("sections", render::SECTIONS);
+        for section in self.meant(set) {
+            self.item(|| render::section_json(section), || render::section_text(section));
+        }
+        self.end();
+    }
+
+    fn blocks(&mut self, set: &SetReader<'_>) {
+        if let Some(answer) = &mut self.answer {
+            answer.list("block_lists");
+        }
+        for volume in set.volumes() {
+            for name in set.copies(volume.number) {
+                self.volume_blocks(volume.number, &name);
+            }
+        }
+        self.end();
+    }
+
+    /// The blocks of one copy of a volume.
+    fn volume_blocks(&mut self, number: u32, name: &str) {
+        let medium = Medium::new(name, || self.device.open(name));
+        let output = self.output;
+        match &mut self.answer {
+            Some(answer) => {
+                answer.item();
+                answer.field("volume", &number);
+                answer.field("name", &name);
+                answer.list("blocks");
+            }
+            None => output.line(&render::blocks_head(number, name)),
+        }
+        let mut damaged = false;
+        let answer = &mut self.answer;
+        let listed = inspect::list_blocks(&medium, &mut |listed: Listed| {
+            damaged |= matches!(listed, Listed::Damaged { .. });
+            match answer {
+                Some(answer) => answer.push(&render::listed_json(&listed)),
+                None => output.line(&render::listed_text(&listed)),
+            }
+            !output.is_closed()
+        });
+        let (how, failed) = match listed {
+            Ok(how) => (Some(how.name()), None),
+            Err(error) => (None, Some(Failure::from(error))),
+        };
+        match &mut self.answer {
+            Some(answer) => {
+                answer.close();
+                answer.field("found_by", &how);
+                answer.close();
+            }
+            None => output.line(&render::blocks_end(how)),
+        }
+        if damaged {
+            self.exit = self.exit.worst(Exit::Damage);
+        }
+        if let Some(failure) = failed {
+            output.error(&failure);
+            self.exit = self.exit.worst(failure.exit);
+        }
+    }
+
+    fn chunks(&mut self, set: &SetReader<'_>) {
+        if let Some(answer) = &mut self.answer {
+            answer.list("chunk_lists");
+        }
+        for section in self.meant(set) {
+            self.section_chunks(set, section);
+        }
+        self.end();
+    }
+
+    fn section_chunks(&mut self, set: &SetReader<'_>, section: &SectionView) {
+        match &mut self.answer {
+            Some(answer) => {
+                answer.item();
+                answer.field("section", &section.number);
+                answer.field("table", &section.header.table);
+                answer.list("chunks");
+            }
+            None => self.output.line(&render::chunks_head(section)),
+        }
+        let mut summary = ChunkSummary::new(section);
+        for chunk in &section.chunks {
+            if self.output.is_closed() {
+                break;
+            }
+            let line = ChunkLine::read(set, chunk);
+            let acd = |line: &ChunkLine| self.options.acd.is_none_or(|acd| line.acds().contains(&Some(acd)));
+            if !self.options.has_time(line.time()) || (line.directory.is_ok() && !acd(&line)) {
+                continue;
+            }
+            if line.directory.is_err() {
+                self.exit = self.exit.worst(if chunk.here { Exit::Damage } else { Exit::Volume });
+            }
+            summary.add(&line);
+            self.item(|| render::chunk_json(&line), || render::chunk_text(&line));
+        }
+        match &mut self.answer {
+            Some(answer) => {
+                answer.close();
+                answer.fields(&render::summary_json(&summary));
+                answer.close();
+            }
+            None => self.output.line(&render::summary_text(&summary)),
+        }
+    }
+
+    /// Of a chain, told with its newest member alone.
+    fn coverage(&mut self, set: &SetReader<'_>, all: &[SetReader<'_>]) {
+        let members = chain_of(set, all);
+        self.begin("coverage", &render::coverage_head(&members));
+        for sections in member_sections(&members) {
+            let named = sections.first().is_some_and(|(_, view)| self.options.has_table(&view.header.table));
+            if !named || self.output.is_closed() {
+                continue;
+            }
+            let Some(mut table) = inspect::coverage(&sections, self.options.window, self.options.exact) else {
+                continue;
+            };
+            table.acds.retain(|acd| self.options.has_acd(acd.acd));
+            if !table.unread.is_empty() {
+                self.exit = self.exit.worst(Exit::Damage);
+                table.unread.iter().for_each(|reason| self.output.warning(reason));
+            }
+            let (width, paints) = (self.output.width(), self.output.paints());
+            self.item(|| render::coverage_json(&table), || render::coverage_text(&table, width, paints));
+        }
+        self.end();
+    }
+}
+
+/// The members of a set's chain up to it that are here, the newest first; the set alone if it belongs to none.
+fn chain_of<'a>(set: &'a SetReader<'a>, all: &'a [SetReader<'a>]) -> Vec<&'a SetReader<'a>> {
+    let id = set.set_id().to_string();
+    let chosen = Chain::choose(all, Wanted { set: Some(&id), stop_at: None });
+    chosen.map_or_else(|_| vec![set], |chain| chain.members().to_vec())
+}
+
+/// Compares the newest state of what is meant with a database or another set.
+fn compare(options: &CheckOptions, found: &Found<'_>, config: &Config, output: &Output) -> Result<Exit, Failure> {
+    let listing = &options.listing;
+    let (here, mut warnings) = state_of(&found.sets, options.set.as_deref())?;
+    let scope = Scope { acd: listing.acd, window: listing.window };
+    let tables: Vec<Vec<SetSection<'_>>> = meant(listing, &here);
+    let mut shown = Shown::begin(&here, output);
+    let exit = match &listing.against {
+        Some(Against::Database(url)) => {
+            let store: Box<dyn Store> = open::database(url)?;
+            shown.against(&url.to_string(), None);
+            let (snapshot, progress) = (store.snapshot(options.jobs)?, Progress::new(output));
+            for sections in &tables {
+                let tree = sections.first().is_some_and(|(_, view)| is_tree(&view.header));
+                if tree && listing.tables.is_empty() {
+                    continue;
+                }
+                let compared = check::against_database(sections, snapshot.as_ref(), scope, options.jobs, &progress)?;
+                shown.table(&compared);
+            }
+            shown.end(Vec::new())
+        }
+        other => {
+            let turns = match other {
+                Some(Against::Device(device)) => Some(Turns::open(std::slice::from_ref(device), true, config, output)?),
+                _ => None,
+            };
+            let elsewhere = turns.as_ref().map(|turns| check::find(turns.device(), None)).transpose()?;
+            let sets = elsewhere.as_ref().map_or(&found.sets, |found| &found.sets);
+            let (there, further) = state_of(sets, listing.against_set.as_deref())?;
+            warnings.extend(further);
+            let newest = there.first().map(|set| set.set_id());
+            shown.against(&there.first().map_or_else(String::new, |set| set.label().label.clone()), newest);
+            let other_tables = meant(listing, &there);
+            for sections in &tables {
+                let same = other_tables.iter().find(|other| name_of(other) == name_of(sections));
+                shown.table(&check::against_set(sections, same.map_or(&[], Vec::as_slice), scope));
+            }
+            let alone = other_tables.iter().filter(|other| tables.iter().all(|mine| name_of(mine) != name_of(other)));
+            let alone: Vec<Compared> = alone.map(|other| check::against_set(&[], other, scope)).collect();
+            shown.end(alone)
+        }
+    };
+    warnings.iter().for_each(|warning| output.warning(warning));
+    Ok(exit)
+}
+
+fn name_of<'a>(sections: &[SetSection<'a>]) -> Option<&'a str> {
+    sections.first().map(|(_, view)| view.header.table.as_str())
+}
+
+fn meant<'a>(listing: &ListOptions, members: &[&'a SetReader<'a>]) -> Vec<Vec<SetSection<'a>>> {
+    let mut tables = member_sections(members);
+    tables.retain(|sections| name_of(sections).is_some_and(|name| listing.has_table(name)));
+    tables
+}
+
+/// The set that is meant with those before it in its chain, the newest first; what a person should know of the choice.
+fn state_of<'a>(
+    sets: &'a [SetReader<'a>],
+    wanted: Option<&str>,
+) -> Result<(Vec<&'a SetReader<'a>>, Vec<String>), Failure> {
+    let chain = Chain::choose(sets, Wanted { set: wanted, stop_at: None }).map_err(|error| {
+        Failure::new(Exit::Nothing, error.to_string()).hint("name one with --set, the other one with --against-set")
+    })?;
+    let gap =
+        |gap: &crate::volume::chain::Gap| format!("member {} to {} of the chain are not here", gap.first, gap.last);
+    Ok((chain.members().to_vec(), chain.gaps().iter().map(gap).collect()))
+}
+
+/// The answer of a comparison.
+struct Shown<'o> {
+    output: &'o Output,
+    answer: Option<Streamed<'o>>,
+    exit: Exit,
+    same: u64,
+    different: u64,
+}
+
+impl<'o> Shown<'o> {
+    fn begin(here: &[&SetReader<'_>], output: &'o Output) -> Shown<'o> {
+        let mut answer = output.json().then(|| Streamed::begin("intervault/check-against", output));
+        if let (Some(answer), Some(set)) = (&mut answer, here.first()) {
+            answer.field("set", &set.set_id().to_string());
+            answer.field("label", &set.label().label);
+        }
+        if let (None, Some(set)) = (&answer, here.first()) {
+            output.line(&render::against_head(&set.label().label, &short(set.set_id())));
+        }
+        Shown { output, answer, exit: Exit::Done, same: 0, different: 0 }
+    }
+
+    fn against(&mut self, name: &str, set: Option<SetId>) {
+        match &mut self.answer {
+            Some(answer) => {
+                answer.field("against", &json!({"name": name, "set": set.map(|set| set.to_string())}));
+                answer.list("tables");
+            }
+            None => self.output.line(&render::against_other(name, set.map(short).as_deref())),
+        }
+    }
+
+    fn table(&mut self, compared: &Compared) {
+        let count = if compared.is_same() { &mut self.same } else { &mut self.different };
+        *count = count.saturating_add(1);
+        if !compared.is_same() {
+            self.exit = self.exit.worst(Exit::Damage);
+        }
+        if compared.not_here > 0 {
+            self.exit = self.exit.worst(Exit::Volume);
+        }
+        match &mut self.answer {
+            Some(answer) => {
+                answer.item();
+                answer.fields(&render::compared_json(compared));
+                answer.list("differences");
+                compared.differences.iter().for_each(|difference| answer.push(&render::difference_json(difference)));
+                answer.close();
+                answer.close();
+            }
+            None => self.output.line(&render::compared_text(compared)),
+        }
+    }
+
+    fn end(mut self, further: Vec<Compared>) -> Exit {
+        further.iter().for_each(|compared| self.table(compared));
+        let (exit, same, different) = (self.exit, self.same, self.different);
+        match self.answer {
+            Some(mut answer) => {
+                answer.close();
+                answer.end(exit);
+            }
+            None => self.output.line(&render::against_end(same, different)),
+        }
+        exit
+    }
+}

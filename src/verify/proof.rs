@@ -1,0 +1,383 @@
+//! What was proved of a set, volume by volume in whatever order they come. What is proved of a volume stays proved when it is
+//! gone. Ends with what does not agree: each volume with the one before it, and all with the catalog.
+
+use super::cost::Cost;
+use super::finding::Finding;
+use super::judge::{ChunkFact, Depth, Fact, Held, Judge};
+use super::media::{Pass, Passed};
+use super::part::{Choice, Chosen, Proven, VolumeId};
+use super::read::{Open, Reader, Taker};
+use super::section::{Known, SectionProof};
+use super::verified::Verified;
+use crate::base::monitor::{Monitor, Task};
+use crate::base::position::Position;
+use crate::format::block::BlockKind;
+use crate::format::catalog::{BlockEntry, ChunkEntry};
+use crate::format::label::Predecessor;
+use crate::volume::catalog::{Catalog, begins_catalog};
+use crate::volume::error::VolumeError;
+use crate::volume::reader::Blocks;
+use crate::volume::section::{SectionSource, SectionView};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What was proved of a set so far. Memory: the entries of its chunks and buckets, and its catalog.
+pub struct SetProof {
+    judge: Arc<Judge>,
+    gathered: Gathered,
+}
+
+impl Default for SetProof {
+    fn default() -> SetProof {
+        SetProof::new(Depth::Rows, false)
+    }
+}
+
+/// What the volumes that were read so far hold.
+#[derive(Default)]
+pub(super) struct Gathered {
+    volumes: Vec<VolumeProof>,
+    sections: BTreeMap<u32, SectionProof>,
+    /// Payloads of catalog blocks, by volume and block.
+    catalog: BTreeMap<(u32, u64), Vec<u8>>,
+    /// Number of the volume that ends the set.
+    last: Option<u32>,
+    /// What the label of the volume that is being read says of the one before it; the outer `None`: it has no sound label.
+    predecessor: Option<Option<Predecessor>>,
+    unopened: Verified,
+    /// Blocks that were proved, by volume.
+    pub(super) proven: Vec<Proven>,
+    /// How much was chosen, where a part is read.
+    pub(super) chosen: Chosen,
+}
+
+/// What was proved of a copy of a volume.
+struct VolumeProof {
+    passed: Passed,
+    predecessor: Option<Option<Predecessor>>,
+}
+
+/// What a whole proof found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SetProved {
+    /// What was read, and what is not as it should be. Volumes that nobody brought are no finding here.
+    pub verified: Verified,
+    /// How many volumes the set has; `None` if its last one was not proved.
+    pub last: Option<u32>,
+    /// Table and rows of each section, in order.
+    pub tables: Vec<(String, u64)>,
+}
+
+/// What is known of a set beside its volumes' blocks.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Around {
+    /// Whether all of its volumes were read, so that what is not found is not there.
+    pub(super) all_here: bool,
+    /// Whether it was never finished.
+    pub(super) interrupted: bool,
+    /// Whether only a part of the volumes was read.
+    pub(super) part: bool,
+}
+
+impl SetProof {
+    /// Nothing proved yet. `copies`: whether volumes are there more than once.
+    #[must_use]
+    pub fn new(depth: Depth, copies: bool) -> SetProof {
+        SetProof { judge: Arc::new(Judge::new(depth, copies)), gathered: Gathered::default() }
+    }
+
+    /// Whether a volume was read.
+    #[must_use]
+    pub fn has(&self, number: u32) -> bool {
+        self.gathered.volumes.iter().any(|volume| volume.passed.media.number == number)
+    }
+
+    /// The first thing that is not as it should be on a volume by itself.
+    #[must_use]
+    pub fn first(&self) -> Option<Finding> {
+        let media = self.gathered.volumes.iter().find_map(|volume| volume.passed.media.findings.first().cloned());
+        media.or_else(|| self.gathered.sections.values().find_map(SectionProof::first))
+    }
+
+    /// Takes for known which tables the set has: a volume on which the header of a section is damaged can then be proved all
+    /// the same.
+    pub fn know(&mut self, sections: &[SectionView]) {
+        sections.iter().for_each(|view| self.judge.tables.learn(view.number, &view.header));
+    }
+
+    /// Reads a volume as deep as is wanted, from its first byte to its last: bytes, blocks, rows. `jobs` threads judge what one
+    /// reads. Breaks off between blocks if somebody asks to stop.
+    pub fn volume(&mut self, volume: &Blocks, jobs: usize, monitor: &dyn Monitor) {
+        let judge = Arc::clone(&self.judge);
+        let reader = Reader { judge: &judge, jobs, task: Task::Verify, monitor };
+        match judge.depth {
+            Depth::Index => reader.part(volume, None, &mut self.gathered),
+            Depth::Blocks | Depth::Rows => reader.scan(volume, &mut self.gathered),
+        }
+    }
+
+    /// Reads what copies of volumes say of themselves, and the blocks that are chosen.
+    pub(super) fn parts(
+        &mut self,
+        copies: Vec<(u32, String)>,
+        open: &Open<'_>,
+        choice: Option<&Choice<'_>>,
+        jobs: usize,
+        monitor: &dyn Monitor,
+    ) {
+        let judge = Arc::clone(&self.judge);
+        Reader { judge: &judge, jobs, task: Task::Verify, monitor }.parts(copies, open, choice, &mut self.gathered);
+    }
+
+    /// Reads copies of volumes, by number and name: several at a time and each in parts, unless they lie on a `sequential`
+    /// medium.
+    pub(super) fn volumes(
+        &mut self,
+        copies: Vec<(u32, String)>,
+        sequential: bool,
+        open: &Open<'_>,
+        jobs: usize,
+        monitor: &dyn Monitor,
+    ) {
+        let judge = Arc::clone(&self.judge);
+        let reader = Reader { judge: &judge, jobs, task: Task::Verify, monitor };
+        if sequential {
+            reader.one_by_one(copies, open, &mut self.gathered);
+        } else {
+            reader.volumes(copies, open, &mut self.gathered);
+        }
+    }
+
+    /// Compares what the volumes have with each other: each with the one before it, and all with the catalog that is on them.
+    #[must_use]
+    pub fn finish(self) -> SetProved {
+        self.finish_with(&[], Around { all_here: true, ..Around::default() })
+    }
+
+    /// The same with a set of which the sections are known.
+    pub(super) fn finish_with(mut self, views: &[SectionView], around: Around) -> SetProved {
+        let catalog = self.gathered.catalog();
+        let mut proved = SetProved { last: self.gathered.last, ..SetProved::default() };
+        proved.verified.depth = self.judge.depth;
+        let (catalog, unreadable) = match catalog {
+            Ok(catalog) => (catalog, None),
+            Err(finding) => (None, Some(finding.about("the catalog cannot be read"))),
+        };
+        let known = known(views, catalog);
+        proved.verified.proven = self.gathered.proven();
+        proved.verified.chosen = around.part.then_some(self.gathered.chosen);
+        self.charge(known.as_deref().unwrap_or_default());
+        self.gathered.media(&mut proved.verified);
+        proved.verified.findings.extend(unreadable);
+        self.sections(known, around, &mut proved);
+        proved
+    }
+
+    /// Says of lost bytes what they cost: the chunks that stood there, unless another copy has them.
+    fn charge(&mut self, known: &[Known]) {
+        let Gathered { volumes, sections, .. } = &mut self.gathered;
+        let mut copies: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (copy, volume) in (0usize..).zip(volumes.iter()) {
+            copies.entry(volume.passed.media.number).or_default().push(copy);
+        }
+        for section in known {
+            let met = sections.entry(section.number).or_default();
+            // By copy and finding.
+            let mut lost: BTreeMap<(usize, usize), Vec<&ChunkEntry>> = BTreeMap::new();
+            for (number, entry) in (0u64..).zip(&section.chunks) {
+                if met.has(number, entry) {
+                    continue;
+                }
+                let of_volume = copies.get(&entry.volume).into_iter().flatten();
+                let mut hits =
+                    of_volume.filter_map(|copy| Some((*copy, volumes.get(*copy)?.passed.finding_at(entry)?)));
+                if let Some(hit) = hits.next() {
+                    lost.entry(hit).or_default().push(entry);
+                    met.charged.insert((entry.volume, entry.block));
+                }
+            }
+            for ((copy, finding), chunks) in lost {
+                let findings = volumes.get_mut(copy).map(|copy| &mut copy.passed.media.findings);
+                let Some(finding) = findings.and_then(|findings| findings.get_mut(finding)) else { continue };
+                if let [only] = chunks.as_slice() {
+                    finding.at =
+                        finding.at.with_section(section.number).with_rows(only.first_row, u64::from(only.rows));
+                }
+                finding.costs.extend(Cost::of_chunks(&section.header.table, &section.buckets, chunks.into_iter()));
+            }
+        }
+    }
+
+    fn sections(&mut self, known: Option<Vec<Known>>, around: Around, proved: &mut SetProved) {
+        // Of a part nobody can say what is not there; of an index that was read one can.
+        let told = |volume: &&VolumeProof| match self.judge.depth {
+            Depth::Index => volume.passed.media.ending.is_some(),
+            Depth::Blocks | Depth::Rows => !around.part,
+        };
+        let judged: Vec<u32> =
+            self.gathered.volumes.iter().filter(told).map(|volume| volume.passed.media.number).collect();
+        let listed = known.is_some();
+        for section in known.into_iter().flatten() {
+            let met = self.gathered.sections.remove(&section.number).unwrap_or_default();
+            met.listed(section, &judged, proved);
+        }
+        for (number, met) in std::mem::take(&mut self.gathered.sections) {
+            if listed {
+                let at = Position::UNKNOWN.with_section(number);
+                let what = format!("section {number} stands on the volumes and not in the catalog");
+                proved.verified.findings.push(Finding::damage(at, what));
+            } else {
+                met.unlisted(number, around, proved);
+            }
+        }
+    }
+}
+
+/// What a catalog says of the sections: that by which the set was listed, else the one that was read.
+fn known(views: &[SectionView], catalog: Option<Catalog>) -> Option<Vec<Known>> {
+    if !views.is_empty() && views.iter().all(|view| view.source == SectionSource::Catalog) {
+        return Some(views.iter().map(Known::of_view).collect());
+    }
+    catalog.map(|catalog| catalog.sections.into_iter().map(Known::of_catalog).collect())
+}
+
+impl Taker for Gathered {
+    fn block(&mut self, pass: &mut Pass, fact: Fact) {
+        pass.block(&fact);
+        if let Err(Some(finding)) = self.hold(pass.name(), fact) {
+            pass.find(finding);
+        }
+    }
+
+    fn volume(&mut self, passed: Passed) {
+        let predecessor = self.predecessor.take();
+        self.volumes.push(VolumeProof { passed, predecessor });
+    }
+
+    fn unopened(&mut self, number: u32, name: &str, error: VolumeError) {
+        self.unopened.not_judged(number, name, &error);
+    }
+}
+
+impl Gathered {
+    /// Keeps what a sound block of the volume of this name holds.
+    ///
+    /// # Errors
+    /// It is not what it should be: with the finding, unless that is kept with its section.
+    pub(super) fn hold(&mut self, name: &str, fact: Fact) -> Result<(), Option<Finding>> {
+        let Fact { header, entry, held } = fact;
+        let (volume, block, section) = (header.identity.volume, header.identity.block, entry.section);
+        match held {
+            Held::Nothing if entry.kind == BlockKind::Chunk.id() => {
+                self.section(section).sound((volume, block), &entry)
+            }
+            // What the first copy gave counts once.
+            Held::Nothing | Held::Again => {}
+            Held::Label(label) => self.predecessor = Some(label.predecessor),
+            Held::Header(header) => self.section(section).header(&header),
+            Held::Chunk(chunk) => {
+                let ChunkFact { number, entry, pieces } = *chunk;
+                self.section(section).chunk(number, entry, &pieces);
+            }
+            Held::End(end) => self.section(section).end(*end),
+            Held::Catalog(payload) => {
+                self.catalog.insert((volume, block), payload);
+            }
+            Held::VolumeEnd(end) => self.last = self.last.or_else(|| end.set_complete.then_some(volume)),
+            Held::Bad(finding) if section > 0 => {
+                self.section(section).bad((volume, block), finding.on(name));
+                return Err(None);
+            }
+            Held::Bad(finding) => return Err(Some(*finding)),
+        }
+        Ok(())
+    }
+
+    /// The blocks that were proved: all of a volume that was read whole and where nothing is wrong, those that were read of a part.
+    fn proven(&mut self) -> Vec<Proven> {
+        let bad: BTreeSet<u32> = self.sections.values().flat_map(SectionProof::bad_volumes).collect();
+        let mut proven = std::mem::take(&mut self.proven);
+        for VolumeProof { passed: Passed { set, media, .. }, .. } in &self.volumes {
+            let Some(ending) = media.ending.filter(|_| media.is_whole() && media.findings.is_empty()) else { continue };
+            let volume = VolumeId {
+                set: *set,
+                number: media.number,
+                name: media.name.clone(),
+                bytes: media.exists,
+                running_hash: ending.running_hash,
+            };
+            proven.retain(|other| other.volume != volume);
+            proven.push(Proven { volume, blocks: vec![0..ending.last_block.saturating_add(1)] });
+        }
+        proven.retain(|proven| !bad.contains(&proven.volume.number));
+        proven
+    }
+
+    /// Takes for read what an index lists.
+    pub(super) fn indexed(&mut self, volume: u32, blocks: &[BlockEntry]) {
+        for (number, entry) in (0u64..).zip(blocks).filter(|(_, entry)| entry.kind == BlockKind::Chunk.id()) {
+            self.section(entry.section).sound((volume, number), entry);
+        }
+    }
+
+    fn section(&mut self, number: u32) -> &mut SectionProof {
+        self.sections.entry(number).or_default()
+    }
+
+    /// The catalog, if the volumes on which it stands were read.
+    fn catalog(&mut self) -> Result<Option<Catalog>, Finding> {
+        let payloads: Vec<Vec<u8>> = std::mem::take(&mut self.catalog).into_values().collect();
+        match payloads.first() {
+            Some(first) if begins_catalog(first) => {
+                Catalog::from_payloads(&payloads).map(Some).map_err(|error| Finding::of_format(&error))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Gives the volumes in order, and says which do not follow the one before.
+    fn media(&mut self, verified: &mut Verified) {
+        let unopened = std::mem::take(&mut self.unopened);
+        verified.findings.extend(unopened.findings);
+        verified.not_judged = unopened.not_judged;
+        let mut volumes = std::mem::take(&mut self.volumes);
+        // Copies of a volume stay in the order in which they were read.
+        volumes.sort_by_key(|volume| volume.passed.media.number);
+        let mut before: Option<(u32, Option<Predecessor>)> = None;
+        let mut best: Option<(u32, usize, Option<Predecessor>)> = None;
+        for VolumeProof { passed: Passed { media, .. }, predecessor } in volumes {
+            let number = media.number;
+            if let Some((of, _, ending)) = best.filter(|(of, ..)| *of != number) {
+                before = Some((of, ending));
+                best = None;
+            }
+            verified.findings.extend(media.findings.iter().cloned());
+            let follows = before.filter(|(before, ending)| before.checked_add(1) == Some(number) && ending.is_some());
+            if let Some(((_, ending), predecessor)) = follows.zip(predecessor)
+                && ending != predecessor
+            {
+                let at = Position::volume(number).with_block(0);
+                let what = "its label does not name the end of the volume before it";
+                verified
+                    .findings
+                    .push(Finding::damage(at, what).on(&media.name).odds(end_words(ending), end_words(predecessor)));
+            }
+            let faults = media.findings.len();
+            if best.is_none_or(|(_, fewest, _)| faults < fewest) {
+                best = Some((number, faults, media.ending.filter(|_| faults == 0)));
+            }
+            verified.volumes.push(media);
+        }
+    }
+}
+
+/// How a volume ended.
+pub(super) fn end_words(ending: Option<Predecessor>) -> String {
+    ending.map_or_else(
+        || "no volume before it".to_owned(),
+        |ending| {
+            let hash: String = ending.running_hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            format!("block {} and running hash {hash}…", ending.last_block)
+        },
+    )
+}

@@ -1,0 +1,113 @@
+//! Fields that lie, in every place of every block, behind right checksums: read, listed, verified and planned with in a process
+//! of 256 MiB. Whatever is refused, nothing that was not written is given as rows.
+
+use super::confined::confined;
+use super::verdict::{Whole, long};
+use intervault::testing::damage::{Damage, forge, mend_block, places};
+use intervault::testing::fields::{Role, fields};
+use intervault::testing::fixtures::small;
+use std::collections::BTreeMap;
+
+/// Bounds of the format: each of them and the number after it.
+const CAPS: [u64; 10] = [1_024, 1_440, 4_096, 65_535, 65_536, 1_000_000, 8 << 20, 16 << 20, 64 << 20, 253_402_300_800];
+
+/// What a field is made to say, with so many bytes left behind it.
+fn lies(width: usize, left: usize, was: u64) -> Vec<u64> {
+    let most = if width >= 8 { u64::MAX } else { (1 << (8 * width)) - 1 };
+    let mut lies =
+        vec![0, 1, 2, 3, 5, 127, 128, 255, left as u64, left as u64 + 1, was.wrapping_add(1), was.wrapping_sub(1)];
+    lies.extend(CAPS.iter().flat_map(|cap| [*cap, cap + 1]));
+    lies.extend([
+        (1 << 31) - 1,
+        1 << 31,
+        (1 << 32) - 1,
+        1 << 32,
+        1 << 62,
+        i64::MAX as u64,
+        1 << 63,
+        u64::MAX - 1,
+        u64::MAX,
+    ]);
+    lies.iter_mut().for_each(|lie| *lie &= most);
+    lies.sort_unstable();
+    lies.dedup();
+    lies.retain(|lie| *lie != was);
+    lies
+}
+
+#[test]
+fn a_lie_in_any_field_costs_no_memory_and_gives_no_wrong_row() {
+    confined(
+        "hostile::a_lie_in_any_field_costs_no_memory_and_gives_no_wrong_row",
+        if long() { 7_200 } else { 300 },
+        || {
+            let whole = Whole::new(small(None));
+            let volume = &whole.fixture.volumes[0].1;
+            let mut names: BTreeMap<String, usize> = BTreeMap::new();
+            let mut tried = 0;
+            for place in places(volume) {
+                let block = &volume[place.at..place.end()];
+                for field in fields(block).unwrap() {
+                    let numbers =
+                        matches!(field.role, Role::Header | Role::Frame | Role::Number | Role::Count | Role::Flag);
+                    let seen = names.entry(field.name.clone()).or_default();
+                    *seen += 1;
+                    if !numbers || field.width > 8 || (*seen > 1 && !long()) {
+                        continue;
+                    }
+                    let at = place.at + field.at;
+                    let was =
+                        volume[at..at + field.width].iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+                    for (number, lie) in
+                        lies(field.width, block.len() - field.at - field.width, was).into_iter().enumerate()
+                    {
+                        // In the short tier each field gets every third lie, each another third.
+                        if !long() && (number + names.len()) % 3 != 0 {
+                            continue;
+                        }
+                        let mut hurt = volume.clone();
+                        hurt[at..at + field.width].copy_from_slice(&lie.to_le_bytes()[..field.width]);
+                        if field.name != "header.payload_crc" && field.name != "header.header_crc" {
+                            mend_block(&mut hurt[place.at..]);
+                        }
+                        let verdict = whole.judge(&whole.with(0, hurt));
+                        let rows = verdict.changed.iter().find(|what| what.starts_with("rows"));
+                        assert_eq!(rows, None, "{} is {lie}, was {was}: {place:?}", field.name);
+                        assert!(verdict.is_noticed(), "{} is {lie}, was {was}: {place:?}", field.name);
+                        tried += 1;
+                    }
+                }
+            }
+            assert!(names.len() > 150 && tried > 1_000, "{tried} lies in {} fields", names.len());
+        },
+    );
+}
+
+#[test]
+fn a_lie_in_the_stored_bytes_of_a_column_costs_no_memory_and_gives_no_wrong_row() {
+    let name = "hostile::a_lie_in_the_stored_bytes_of_a_column_costs_no_memory_and_gives_no_wrong_row";
+    confined(name, if long() { 7_200 } else { 300 }, || {
+        let whole = Whole::new(small(None));
+        let volume = &whole.fixture.volumes[0].1;
+        let (mut tried, mut places_seen) = (0, 0);
+        for place in places(volume) {
+            let found = fields(&volume[place.at..place.end()]).unwrap();
+            let Some(columns) = found.into_iter().find(|field| field.role == Role::Columns) else { continue };
+            for at in place.at + columns.at..place.at + columns.at + columns.width - 4 {
+                places_seen += 1;
+                if !long() && places_seen % 37 != 0 {
+                    continue;
+                }
+                let bytes = [[0, 0, 0, 0x80], [0xFF; 4], [0, 0, 0, 4], [1, 0, 0, 0], [0xFF, 0xFF, 0, 0]];
+                let mut volumes = vec![Damage::Stale { at, bytes: bytes[tried % 5].to_vec() }.of(volume)];
+                mend_block(&mut volumes[0][place.at..place.end()]);
+                forge(&mut volumes).unwrap();
+                let verdict = whole.judge(&whole.with(0, volumes.remove(0)));
+                let rows = verdict.changed.iter().find(|what| what.starts_with("rows"));
+                assert_eq!(rows, None, "byte {at}: {place:?}");
+                tried += 1;
+            }
+        }
+        assert!(tried > 200, "{tried} lies");
+    });
+}

@@ -1,0 +1,112 @@
+//! Every length: volumes that end early, bytes in front and behind, bytes that are lost or there twice.
+
+use super::verdict::{Whole, apart};
+use intervault::device::memory::MemoryDevice;
+use intervault::device::traits::Device;
+use intervault::testing::damage::{Damage, places};
+use intervault::testing::fixtures::small;
+use intervault::verify::finding::Level;
+use intervault::volume::scanner::{ScanItem, Scanner};
+
+#[test]
+fn every_length_scans_to_the_blocks_before_the_cut() {
+    let (name, volume) = small(None).volumes.remove(0);
+    let blocks = places(&volume);
+    let device = MemoryDevice::new();
+    for len in (0..volume.len()).filter(|len| len % 64 == 0 || len % apart(9) == 0) {
+        device.insert(&name, volume[..len].to_vec());
+        let source = device.open(&name).unwrap();
+        let mut next = blocks.iter();
+        for item in Scanner::new(source.as_ref(), &name, None) {
+            match item {
+                ScanItem::Block(block) => {
+                    let place = next.next().unwrap();
+                    assert_eq!((block.offset, block.header), (place.at as u64, place.header), "{len}");
+                }
+                ScanItem::Damaged(extent) => {
+                    let whole = next.clone().next().is_none_or(|place| place.end() <= len);
+                    assert!(!whole && extent.offset + extent.len == len as u64, "{len}: {extent:?}");
+                }
+            }
+        }
+        assert!(next.next().is_none_or(|place| place.end() > len), "{len}: a block before the cut is lost");
+    }
+}
+
+/// Lengths that are tried: around every border of blocks, and others.
+fn lengths(volume: &[u8], short: usize) -> Vec<usize> {
+    let borders = places(volume).into_iter().flat_map(|place| [place.at.saturating_sub(1), place.at, place.at + 1]);
+    let mut lengths: Vec<usize> = borders.chain((0..volume.len()).step_by(apart(short))).collect();
+    lengths.sort_unstable();
+    lengths.dedup();
+    lengths
+}
+
+#[test]
+fn a_volume_that_was_cut_is_told_and_gives_the_chunks_before_the_cut() {
+    let whole = Whole::new(small(None));
+    let volume = &whole.fixture.volumes[0].1;
+    let blocks = places(volume);
+    for len in lengths(volume, 499) {
+        let verdict = whole.judge(&whole.with(0, Damage::Cut { len }.of(volume)));
+        assert!(verdict.is_noticed() && !verdict.complete, "{len}: {verdict:?}");
+        assert_eq!(verdict.changed, [""; 0], "{len}");
+        // Without its label nobody knows whose volume it was.
+        let labelled = len >= blocks[0].end();
+        let kept =
+            blocks.iter().filter(|place| labelled && place.end() <= len).map(|place| place.header.identity.block);
+        let kept: Vec<u64> = kept.collect();
+        let expected: Vec<_> =
+            whole.places.iter().filter(|(_, place)| kept.contains(&place.1)).map(|(id, _)| *id).collect();
+        assert!(verdict.chunks.iter().eq(&expected), "{len}: {:?}, expected {expected:?}", verdict.chunks);
+        if labelled {
+            assert!(verdict.worst() >= Some(Level::Incomplete), "{len}: {:?}", verdict.findings);
+        }
+    }
+}
+
+#[test]
+fn a_cut_volume_of_several_costs_none_of_the_others() {
+    let whole = Whole::new(small(Some(16 << 10)));
+    assert!(whole.fixture.volumes.len() >= 4, "{} volumes", whole.fixture.volumes.len());
+    for (number, (_, volume)) in whole.fixture.volumes.iter().enumerate() {
+        let blocks = places(volume);
+        for len in lengths(volume, 1_021) {
+            let verdict = whole.judge(&whole.with(number, Damage::Cut { len }.of(volume)));
+            let what = format!("volume {} cut to {len}", number + 1);
+            assert!(verdict.is_noticed(), "{what}: {verdict:?}");
+            assert_eq!(verdict.changed, [""; 0], "{what}");
+            for (id, (on, block)) in &whole.places {
+                let place = blocks.iter().find(|place| place.header.identity.block == *block);
+                let here = *on as usize != number + 1 || place.is_some_and(|place| place.end() <= len);
+                let labelled = *on as usize != number + 1 || len >= blocks[0].end();
+                if here && labelled {
+                    assert!(verdict.chunks.contains(id), "{what}: chunk {id:?} is lost: {:?}", verdict.findings);
+                }
+                assert!(here || !verdict.chunks.contains(id), "{what}: chunk {id:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_in_front_behind_between_and_twice_are_told_and_cost_at_most_where_they_are() {
+    let whole = Whole::new(small(None));
+    let volume = &whole.fixture.volumes[0].1;
+    for len in [1, 63, 64, 65, 512, 4_096, 70_000] {
+        let behind = whole.judge(&whole.with(0, Damage::Behind { len }.of(volume)));
+        assert!(behind.is_noticed(), "{len}");
+        assert_eq!((behind.chunks.len(), behind.changed.len()), (whole.chunks.len(), 0), "{len}");
+        let before = whole.judge(&whole.with(0, Damage::Before { len }.of(volume)));
+        assert!(before.is_noticed() && before.changed.is_empty(), "{len}");
+    }
+    for place in places(volume) {
+        for len in [1, 64, place.len] {
+            for damage in [Damage::Lost { at: place.at, len }, Damage::Doubled { at: place.at, len }] {
+                let verdict = whole.judge(&whole.with(0, damage.of(volume)));
+                assert!(verdict.is_noticed(), "{damage:?}");
+                assert_eq!(verdict.changed, [""; 0], "{damage:?}");
+            }
+        }
+    }
+}
