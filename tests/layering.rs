@@ -27,6 +27,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("inspect", ENGINE),
     ("export", ENGINE),
     ("prune", ENGINE),
+    ("salvage", ENGINE),
+    ("rebuild", ENGINE),
     ("demo", &["base", "error"]),
     ("cli", SHELL),
     ("bin", &["cli"]),
@@ -38,7 +40,7 @@ const ENGINE: &[&str] =
 
 const SHELL: &[&str] = &[
     "base", "history", "column", "format", "schema", "device", "volume", "store", "files", "error", "section",
-    "verify", "backup", "restore", "check", "inspect", "export", "prune", "demo",
+    "verify", "backup", "restore", "check", "inspect", "export", "prune", "salvage", "rebuild", "demo",
 ];
 
 /// Foreign crates and parts of `std` that only some places may name, as prefixes of the path below `src/`.

@@ -20,12 +20,12 @@ use crate::device::traits::Device;
 use crate::error::Error;
 use crate::format::block::SetId;
 use crate::format::catalog::BucketEntry;
-use crate::format::label::{LabelRecord, data_types};
+use crate::format::label::{LabelRecord, Salvaged, data_types};
 use crate::format::section::{SectionEndRecord, SectionRecord};
 use crate::schema::grain::DataType;
 use crate::schema::label_text::LabelText;
 use crate::section::changes::{Before, read_from};
-use crate::section::evidence::Bucket;
+use crate::section::evidence::{Bucket, is_short};
 use crate::volume::error::VolumeError;
 use crate::volume::lineage::is_begun_by;
 use crate::volume::name::label_of_volume;
@@ -148,7 +148,9 @@ impl Base {
             let Some(end) = &section.end else { continue };
             let name = &section.header.table;
             if tables.contains(name.as_str()) && !self.tables.contains_key(name) {
-                let (header, end, buckets) = (section.header.clone(), end.clone(), section.buckets.clone());
+                let (header, end) = (section.header.clone(), end.clone());
+                let buckets =
+                    section.buckets.iter().filter(|bucket| !is_short(&end, header.grain, bucket)).copied().collect();
                 let day = Instant(set.label().created_civil).day();
                 self.tables.insert(name.clone(), Known { header, end, buckets, day });
             }
@@ -343,12 +345,15 @@ impl<'d> Shelf<'d> {
 
     /// The newest finished one of the members of a chain.
     fn newest(&mut self, mut members: Vec<&LabelRecord>) -> Result<Option<SetReader<'d>>, Error> {
-        members.sort_by_key(|label| std::cmp::Reverse(label.sequence));
+        members.sort_by_key(|label| std::cmp::Reverse((label.sequence, standing(label))));
         let mut found: Option<SetReader<'d>> = None;
         for label in members {
             if let Some(tip) = &found {
                 if tip.label().sequence != label.sequence {
                     break;
+                }
+                if tip.label().member() == label.member() {
+                    continue;
                 }
                 if self.finished(label)?.is_some() {
                     let what = format!("two sets build on the same one: {}", names([tip.label(), label]));
@@ -400,7 +405,8 @@ impl<'d> Shelf<'d> {
         let mut notices = self.notices.clone();
         for (at, member) in path.iter().enumerate() {
             let next = path.get(at.saturating_add(1));
-            if let Some(parent) = member.parent_set.filter(|parent| next.is_none_or(|next| next.set_id != *parent)) {
+            if let Some(parent) = member.parent_set.filter(|parent| next.is_none_or(|next| next.member().0 != *parent))
+            {
                 notices.push(format!(
                     "set {}, on which {} builds, is not here: this backup does not need it, a restore of the chain does",
                     SetId(parent),
@@ -409,7 +415,7 @@ impl<'d> Shelf<'d> {
             }
         }
         Parent {
-            set: label.set(),
+            set: label.member(),
             label: label_of_volume(&label.label, 1),
             sequence: label.sequence,
             chain: label.chain(),
@@ -417,6 +423,14 @@ impl<'d> Shelf<'d> {
             warnings: Vec::new(),
         }
     }
+}
+
+/// Which of several sets that stand for one member of a chain goes before: one that was salvaged, unless it lacks something.
+const fn standing(label: &LabelRecord) -> (bool, bool) {
+    (
+        label.salvaged.is_none() || !matches!(label.salvaged, Some(Salvaged { lost, .. }) if lost > 0),
+        label.salvaged.is_some(),
+    )
 }
 
 /// When a chain was begun. The greatest is that which was begun last; one that was begun later than now comes after none.
@@ -447,11 +461,16 @@ fn path<'a>(labels: &'a [LabelRecord], newest: &LabelRecord) -> Vec<&'a LabelRec
     {
         let below: Vec<&LabelRecord> =
             labels.iter().filter(|label| label.chain == last.chain && label.sequence < last.sequence).collect();
-        let next = below.iter().copied().find(|label| label.set_id == parent).or_else(|| {
-            let highest = below.iter().map(|label| label.sequence).max()?;
-            let mut left = below.iter().copied().filter(|label| label.sequence == highest);
-            left.next().filter(|_| left.next().is_none())
-        });
+        let next = below
+            .iter()
+            .copied()
+            .filter(|label| label.member().0 == parent)
+            .max_by_key(|label| standing(label))
+            .or_else(|| {
+                let highest = below.iter().map(|label| label.sequence).max()?;
+                let mut left = below.iter().copied().filter(|label| label.sequence == highest);
+                left.next().filter(|_| left.next().is_none())
+            });
         let Some(next) = next else { break };
         path.push(next);
     }

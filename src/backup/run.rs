@@ -396,6 +396,7 @@ fn label(source: &StoreIdentity, options: &Options, plan: &BackupPlan, number: u
         software: concat!("intervault ", env!("CARGO_PKG_VERSION")).to_owned(),
         purpose: purpose::BACKUP,
         chain: plan.parent.as_ref().map_or(options.set, |parent| parent.chain).0,
+        salvaged: None,
     }
 }
 

@@ -106,8 +106,10 @@ const fn left_behind(command: &Command) -> Left {
         Command::Export(_) => Left::always("files that were finished stay, that which was being written does not"),
         Command::Schedule(_) => Left::always("the units that were written so far stay"),
         Command::State(_) => Left::always("the state is as it was, unless the answer says otherwise"),
+        Command::Salvage(_) => Left::always("the sources are as they were; what was written so far is no whole set"),
         Command::Check(_)
         | Command::Inspect(_)
+        | Command::Rebuild(_)
         | Command::Status(_)
         | Command::Devices(_)
         | Command::Label(_)
@@ -203,15 +205,22 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
             let proves = options.work != CheckWork::List;
             job.run(journal(proves), output, |job| commands::check::run(&options, config, job, output))
         }
-        Command::Inspect(args) => {
-            let mut options = args.options()?;
-            options.device = config.device(&options.device);
-            commands::inspect::run(&options, output)
-        }
+        Command::Inspect(args) => commands::inspect::run(&args.options()?, config, output),
         Command::Export(args) => {
             let mut options = args.options()?;
             config.devices(&mut options.devices);
             commands::export::run(&options, config, output)
+        }
+        Command::Salvage(args) => {
+            let mut options = args.options();
+            config.devices(&mut options.from);
+            options.to = options.to.as_ref().map(|to| config.device(to));
+            commands::salvage::run(&options, output)
+        }
+        Command::Rebuild(args) => {
+            let mut options = args.options();
+            config.devices(&mut options.devices);
+            commands::rebuild::run(&options, around.journal(output), output)
         }
         Command::Prune(args) => {
             let mut options = args.options()?;

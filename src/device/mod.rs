@@ -3,6 +3,7 @@
 pub mod directory;
 pub mod error;
 pub mod file;
+pub mod heap;
 pub mod in_turn;
 pub mod joined;
 mod lock;

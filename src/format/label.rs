@@ -81,8 +81,30 @@ pub struct LabelRecord {
     pub software: String,
     /// What the set was made for: one of [`purpose`].
     pub purpose: u8,
-    /// The set that begins the chain: for an incremental the full that it goes back to, for every other set its own id.
+    /// The set that begins the chain: for an incremental the full that it goes back to, for every other set its own id, or that
+    /// of the set that it was salvaged from.
     pub chain: [u8; 16],
+    /// Of what set this one was salvaged, if it was.
+    pub salvaged: Option<Salvaged>,
+}
+
+/// What a salvaged set stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Salvaged {
+    /// The set whose blocks these were, as its chain knows it: the place of that set is this one's.
+    pub set: [u8; 16],
+    /// What of it is lost: one of [`lost`].
+    pub lost: u8,
+}
+
+/// What a salvaged set lacks: values of [`Salvaged::lost`].
+pub mod lost {
+    /// Nothing: it has every row.
+    pub const NOTHING: u8 = 0;
+    /// Rows of sections that say so at their ends.
+    pub const ROWS: u8 = 1;
+    /// Whole sections besides, of which nobody knows whose rows they had.
+    pub const SECTIONS: u8 = 2;
 }
 
 /// How the volume before this one ended.
@@ -101,7 +123,19 @@ impl LabelRecord {
         SetId(self.set_id)
     }
 
-    /// The set that begins the chain of this one: itself, unless it is incremental.
+    /// The id by which its chain knows it: that of the set that it was salvaged from, or its own.
+    #[must_use]
+    pub fn member(&self) -> SetId {
+        SetId(self.salvaged.map_or(self.set_id, |salvaged| salvaged.set))
+    }
+
+    /// Whether it was salvaged and has less than the set that it stands for.
+    #[must_use]
+    pub fn has_losses(&self) -> bool {
+        self.salvaged.is_some_and(|salvaged| salvaged.lost != lost::NOTHING)
+    }
+
+    /// The set that begins the chain of this one: [`LabelRecord::member`], unless it is incremental.
     #[must_use]
     pub const fn chain(&self) -> SetId {
         SetId(self.chain)
@@ -170,14 +204,20 @@ impl Record for LabelRecord {
             let allowed = "1 or more, with a parent_set, exactly in an incremental";
             return Err(FormatErrorKind::Field { field: "sequence", found: u64::from(self.sequence), allowed });
         }
-        let own = self.chain == self.set_id;
+        let own = self.chain == self.member().0;
         if own == self.incremental {
-            let allowed = "another set for an incremental, the set itself otherwise";
+            let allowed = "another set for an incremental, the set itself, or that it was salvaged from, otherwise";
             return Err(FormatErrorKind::Field { field: "chain", found: u64::from(own), allowed });
         }
         if self.purpose > purpose::UNDO || (self.is_undo() && self.incremental) {
             let allowed = "0, or 1 in a set that is not incremental";
             return Err(FormatErrorKind::Field { field: "purpose", found: u64::from(self.purpose), allowed });
+        }
+        if let Some(Salvaged { set, lost }) = self.salvaged {
+            at_most("lost", u64::from(lost), u64::from(lost::SECTIONS))?;
+            if set == self.set_id {
+                return Err(FormatErrorKind::Field { field: "salvaged", found: 0, allowed: "another set than itself" });
+            }
         }
         Ok(())
     }

@@ -103,7 +103,7 @@ pub mod records {
     }
 
     /// All of them: records by kind, each followed by the structs that it is the first to use.
-    pub const STRUCTS: [StructLayout; 23] = [
+    pub const STRUCTS: [StructLayout; 25] = [
         record::<LabelRecord>(&[
             ("required_features", "u64"),
             ("optional_features", "u64"),
@@ -128,8 +128,10 @@ pub mod records {
             ("software", "text"),
             ("purpose", "u8"),
             ("chain", "bytes 16"),
+            ("salvaged", "option of salvaged"),
         ]),
         entry("predecessor", &[("last_block", "u64"), ("running_hash", "bytes 32")]),
+        entry("salvaged", &[("set", "bytes 16"), ("lost", "u8")]),
         record::<SectionRecord>(&[
             ("table", "text"),
             ("data_type", "u32"),
@@ -176,8 +178,18 @@ pub mod records {
             ("digest", "bytes 16"),
             ("held", "list of held entry"),
             ("envelope", "list of held entry"),
+            ("lost", "option of losses"),
         ]),
         entry("held entry", &[("acd", "option of i64"), ("start", "i64"), ("stop", "i64")]),
+        entry(
+            "losses",
+            &[
+                ("any_time", "bool"),
+                ("time", "list of held entry"),
+                ("undated", "list of option of i64"),
+                ("gaps", "list of u64"),
+            ],
+        ),
         record::<ChunkRecord>(&[
             ("chunk", "u64"),
             ("first_row", "u64"),

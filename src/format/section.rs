@@ -214,6 +214,21 @@ pub struct SectionEndRecord {
     /// The time for which a full set taken at the same moment would speak, in the same order. In a set that is not
     /// incremental the same as `held`.
     pub envelope: Vec<HeldEntry>,
+    /// What the set that this one was salvaged from had of the section and this one has not; none if it has all.
+    pub lost: Option<Losses>,
+}
+
+/// What a salvaged section lacks. Whoever reads it takes none of this for known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Losses {
+    /// Whether nobody knows for which time the section spoke: for any that it does not hold.
+    pub any_time: bool,
+    /// The time for which the section spoke and does no longer, in the order of held ranges; empty with `any_time`.
+    pub time: Vec<HeldEntry>,
+    /// The ACDs whose undated rows are all there, ascending, none first. Those of others are not.
+    pub undated: Vec<Option<i64>>,
+    /// Numbers of the rows before which rows are missing, ascending; that behind the last row where they are missing there.
+    pub gaps: Vec<u64>,
 }
 
 /// A held range: the set speaks for all rows of this ACD whose span lies wholly in it.
@@ -234,7 +249,24 @@ impl Record for SectionEndRecord {
 
     fn validate(&self) -> Result<(), FormatErrorKind> {
         validate_ranges("held ranges", "held stop", &self.held)?;
-        validate_ranges("envelope", "envelope stop", &self.envelope)
+        validate_ranges("envelope", "envelope stop", &self.envelope)?;
+        let Some(lost) = &self.lost else { return Ok(()) };
+        validate_ranges("lost time", "stop of lost time", &lost.time)?;
+        if lost.any_time && !lost.time.is_empty() {
+            let (found, allowed) = (lost.time.len() as u64, "nothing where any time may be lost");
+            return Err(FormatErrorKind::Field { field: "lost time", found, allowed });
+        }
+        at_most("undated", lost.undated.len() as u64, u64::from(RECORD_ENTRIES_MAX))?;
+        if !lost.undated.is_sorted_by(|one, next| one < next) {
+            let (found, allowed) = (lost.undated.len() as u64, "ascending by ACD, each once");
+            return Err(FormatErrorKind::Field { field: "undated", found, allowed });
+        }
+        at_most("gaps", lost.gaps.len() as u64, u64::from(RECORD_ENTRIES_MAX))?;
+        if !lost.gaps.is_sorted_by(|one, next| one < next) || lost.gaps.last().is_some_and(|last| *last > self.rows) {
+            let (found, allowed) = (lost.gaps.len() as u64, "ascending, none behind the last row");
+            return Err(FormatErrorKind::Field { field: "gaps", found, allowed });
+        }
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::base::time::{Day, Instant};
 use crate::format::block::SetId;
 use crate::format::label::data_types;
+use crate::volume::chain::standing;
 use crate::volume::lineage::{Family, families};
 use crate::volume::set::SetReader;
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,7 +79,14 @@ pub fn facts<'a>(sets: &'a [SetReader<'a>], known: &Known, size: impl Fn(&str) -
     let mut facts = Vec::new();
     for family in families(sets) {
         let group = group(&family);
-        facts.extend(family.members.iter().map(|set| of(set, &group, known, &size)));
+        let standing: BTreeMap<SetId, SetId> =
+            standing(family.members.clone()).iter().map(|set| (set.label().member(), set.set_id())).collect();
+        facts.extend(family.members.iter().map(|set| {
+            let facts = of(set, &group, known, &size);
+            // What builds on a set that was salvaged needs the one that stands in its place.
+            let parent = facts.parent.map(|parent| standing.get(&parent).copied().unwrap_or(parent));
+            SetFacts { parent, ..facts }
+        }));
     }
     facts
 }
@@ -95,7 +103,7 @@ fn of(set: &SetReader<'_>, group: &str, known: &Known, size: &impl Fn(&str) -> u
     volumes.dedup();
     let damaged = || !set.damage().is_empty() || set.wrong_volumes().iter().any(|error| error.is_damage());
     let condition = match (set.is_complete(), set.is_interrupted()) {
-        (true, _) if known.faulty.contains(&id) || damaged() => Condition::Damaged,
+        (true, _) if known.faulty.contains(&id) || label.has_losses() || damaged() => Condition::Damaged,
         (true, _) => Condition::Good,
         (false, true) => Condition::Unfinished,
         (false, false) if known.failed.contains(&id) => Condition::Unfinished,

@@ -19,6 +19,7 @@ use crate::files::read::Noted;
 use crate::files::rows::Row;
 use crate::files::write::{WriteOptions, Writer, Written, conflict};
 use crate::format::block::SetId;
+use crate::format::label::lost;
 use crate::section::rows::SectionTable;
 use crate::section::table::is_tree;
 use crate::volume::chain::Chain;
@@ -95,8 +96,8 @@ pub struct TreePlan {
     section: u32,
     /// Count and digest of the rows that were read.
     read: Digest,
-    /// First rows of what could not be: chunks, and gaps between them.
-    missed: BTreeSet<u64>,
+    /// What could not be: chunks, and gaps between them.
+    missed: BTreeSet<Missing>,
     /// Files of `lost`, all of them.
     torn: BTreeSet<Vec<u8>>,
     /// Chosen further names by the first name, where that is not chosen itself.
@@ -366,19 +367,21 @@ impl<'a> FilesRestore<'a> {
     fn read(
         &self,
         tree: &Found<'_>,
-        without: &BTreeSet<u64>,
+        without: &BTreeSet<Missing>,
         each: &mut dyn FnMut(&Batch, usize) -> Result<(), Error>,
-        lost: &mut dyn FnMut(u64, String) -> Result<(), Error>,
+        lost: &mut dyn FnMut(Missing, String) -> Result<(), Error>,
     ) -> Result<Passed, Error> {
         let chunks = &tree.view.chunks;
         let (mut digest, mut next) = (Digest::default(), 0u64);
+        let lost_before = tree.view.end.as_ref().and_then(|end| end.lost.as_ref());
+        let gaps: BTreeSet<u64> = lost_before.into_iter().flat_map(|lost| &lost.gaps).copied().collect();
         ordered(
             self.options.jobs.clamp(1, DECODERS_MAX),
             chunks.len(),
             1,
             |_, item, emit| {
                 if let Some(chunk) = chunks.get(item) {
-                    let decoded = match without.contains(&chunk.entry.first_row) {
+                    let decoded = match without.contains(&Missing::Chunk(chunk.entry.first_row)) {
                         true => Err("it was lost before".to_owned()),
                         false => decode(tree, chunk),
                     };
@@ -389,7 +392,13 @@ impl<'a> FilesRestore<'a> {
             |(item, decoded)| {
                 let Some(chunk) = chunks.get(item) else { return Ok(()) };
                 if chunk.entry.first_row != next {
-                    lost(next, format!("rows {next} to {} are not here", chunk.entry.first_row.saturating_sub(1)))?;
+                    let last = chunk.entry.first_row.saturating_sub(1);
+                    lost(Missing::Before(next), format!("rows {next} to {last} are not here"))?;
+                } else if gaps.contains(&next) {
+                    lost(
+                        Missing::Before(next),
+                        format!("rows before row {next} were lost before the set was salvaged"),
+                    )?;
                 }
                 next = chunk.entry.first_row.saturating_add(u64::from(chunk.entry.rows));
                 match decoded {
@@ -397,19 +406,32 @@ impl<'a> FilesRestore<'a> {
                         digest = digest.plus(Digest::of(&hashes));
                         (0..batch.rows).try_for_each(|at| each(&batch, at))?;
                     }
-                    Err(reason) => lost(chunk.entry.first_row, reason)?,
+                    Err(reason) => lost(Missing::Chunk(chunk.entry.first_row), reason)?,
                 }
                 self.monitor.advance(Task::Plan, u64::from(chunk.entry.rows), u64::from(chunk.entry.bytes));
                 if self.monitor.cancelled() { Err(cancelled()) } else { Ok(()) }
             },
         )?;
+        if gaps.contains(&next) && !chunks.last().is_some_and(|last| last.entry.first_row == next) {
+            lost(Missing::Before(next), "its last rows were lost before the set was salvaged".to_owned())?;
+        }
         let end = tree.view.end.as_ref();
         Ok(Passed {
             digest,
-            whole: end.is_some_and(|end| (end.rows, end.digest) == (digest.rows, digest.to_bytes())),
+            whole: end
+                .is_some_and(|end| end.lost.is_none() && (end.rows, end.digest) == (digest.rows, digest.to_bytes())),
             to_the_end: end.is_some_and(|end| end.rows == next),
         })
     }
+}
+
+/// What cannot be had of a tree, by the number of its first row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Missing {
+    /// Rows between two chunks, or behind the last.
+    Before(u64),
+    /// A chunk.
+    Chunk(u64),
 }
 
 /// What was read of a tree.
@@ -441,7 +463,8 @@ fn may_have_more(set: &SetReader<'_>) -> bool {
         let numbered = sections.iter().zip(1u32..).all(|(section, number)| section.number == number);
         set.is_complete() && set.damage().is_empty() && numbered && sections.iter().all(SectionView::is_complete)
     };
-    set.catalog().is_none() && !sound()
+    let nameless = set.label().salvaged.is_some_and(|salvaged| salvaged.lost == lost::SECTIONS);
+    nameless || set.catalog().is_none() && !sound()
 }
 
 fn hostile(tree: &str, why: &str) -> Error {
@@ -532,7 +555,7 @@ struct Look<'a, 'b> {
 }
 
 impl Look<'_, '_> {
-    fn missed(&mut self, first: u64, reason: String) {
+    fn missed(&mut self, first: Missing, reason: String) {
         self.plan.missed.insert(first);
         self.gap(reason);
     }

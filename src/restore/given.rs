@@ -134,7 +134,9 @@ impl MemberSection<'_> {
             held.entry(entry.acd).or_default().extend(Span::new(Instant(entry.start), Instant(entry.stop)));
         }
         let undated = self.view.buckets.iter().filter(|bucket| bucket.day.is_none() && bucket.is_written());
-        let evidence = Evidence { held, undated: undated.map(|bucket| bucket.acd).collect(), ..Evidence::default() };
+        let undated = undated.map(|bucket| bucket.acd);
+        let all_there = |acd: &Acd| end.lost.as_ref().is_none_or(|lost| lost.undated.contains(acd));
+        let evidence = Evidence { held, undated: undated.filter(all_there).collect(), ..Evidence::default() };
         Ok(Read { sides: BTreeMap::new(), evidence, chunks: Vec::new(), unreadable: Vec::new() })
     }
 

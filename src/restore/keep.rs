@@ -148,6 +148,7 @@ impl Keeper<'_> {
             software: concat!("intervault ", env!("CARGO_PKG_VERSION")).to_owned(),
             purpose: purpose::UNDO,
             chain: set.0,
+            salvaged: None,
         }
     }
 

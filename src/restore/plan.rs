@@ -131,7 +131,12 @@ fn of_volumes(chain: &Chain<'_>, plan: &mut RestorePlan) {
 /// Sets that were passed over when the chain was chosen and may be newer than it, in words.
 pub fn passed_over(chain: &Chain<'_>) -> Vec<String> {
     let words = |set: &&SetReader<'_>| {
-        let (label, id) = (&set.label().label, set.set_id());
+        let (label, id, member) = (&set.label().label, set.set_id(), set.label().member());
+        let instead = chain.members().iter().find(|other| other.label().member() == member);
+        let salvaged = |instead: &&SetReader<'_>| format!("set {} stands in its place", instead.set_id());
+        if let Some(why) = instead.map(salvaged) {
+            return format!("set {label} ({id}) is passed over: {why}; --set chooses it all the same");
+        }
         let why = match set.is_complete() {
             true => "its catalog cannot be read, and another one was written in its place",
             false => "its end is not here: it failed, or more volumes of it are elsewhere",

@@ -5,6 +5,7 @@ use super::options::{Missing, Options, Select};
 use super::report::{AcdPlan, RangesPlan, RestorePlan, TableAction, TablePlan};
 use super::rules::Rule;
 use crate::error::Class;
+use crate::format::label::lost;
 use crate::schema::grain::DataType;
 use crate::schema::range::{Request, date_text};
 use crate::section::evidence::Bucket;
@@ -135,6 +136,7 @@ impl Shortfall<'_> {
                 None => {}
             }
         }
+        self.salvaged(sections, costs, plan);
         let Some(name) = sections.first().map(|section| &section.table.bound.schema.name) else { return };
         let mut lines = Vec::new();
         if let Some(days) = days(&given.stale) {
@@ -147,6 +149,20 @@ impl Shortfall<'_> {
             let rule = if self.chain.gaps().is_empty() { Rule::Damage } else { Rule::MissingMember };
             let what = format!("table {name}: {}; they are left alone", lines.join(", and "));
             self.refuse_or_note(rule, what, plan);
+        }
+    }
+
+    /// What sets that were salvaged do not have of a table any more.
+    fn salvaged(&self, sections: &[MemberSection<'_>], costs: bool, plan: &mut RestorePlan) {
+        for section in sections.iter().filter(|section| section.view.end.as_ref().is_some_and(|end| end.lost.is_some()))
+        {
+            let (name, label) = (&section.table.bound.schema.name, section.set.label());
+            let what = format!("table {name}: set {} was salvaged, and rows of it are lost", label.label);
+            if costs || sections.len() == 1 {
+                self.refuse_or_note(Rule::Damage, format!("{what}; their time is left alone"), plan);
+            } else {
+                plan.notices.push(format!("{what}; other members of the chain have them"));
+            }
         }
     }
 
@@ -187,6 +203,10 @@ impl Shortfall<'_> {
 /// What is wrong with a set as a whole, if anything is.
 fn of_set(set: &SetReader<'_>) -> Option<(Rule, String)> {
     let (sections, label) = (set.sections(), &set.label().label);
+    if set.label().salvaged.is_some_and(|salvaged| salvaged.lost == lost::SECTIONS) {
+        let what = format!("set {label} was salvaged, and tables are lost of which nobody knows the names");
+        return Some((Rule::Damage, what));
+    }
     if let Some(damage) = set.damage().first() {
         let count = set.damage().len();
         return Some((Rule::Damage, format!("set {label} is damaged in {count} places, first: {}", damage.error)));

@@ -283,7 +283,7 @@ fn same_rows(one: &Range, other: &Range) -> bool {
 
 fn the_set_of(run: &Run, set: &SetReader<'_>) -> Result<(), Error> {
     let wanted = run.undo.as_ref().map(|undo| SetId(undo.set));
-    if wanted == Some(set.label().set()) {
+    if wanted == Some(set.label().member()) {
         return Ok(());
     }
     let place = run.undo.as_ref().map(|undo| undo.place.clone()).unwrap_or_default();

@@ -173,7 +173,7 @@ mod tests {
 
     fn end(start: i64, stop: i64) -> SectionEndRecord {
         let envelope = vec![HeldEntry { acd: ACD, start: start * DAY, stop: stop * DAY }];
-        SectionEndRecord { rows: 0, chunks: 0, buckets: 0, digest: [0; 16], held: Vec::new(), envelope }
+        SectionEndRecord { rows: 0, chunks: 0, buckets: 0, digest: [0; 16], held: Vec::new(), envelope, lost: None }
     }
 
     fn complete(start: i64, stop: i64) -> BTreeMap<Acd, Span> {

@@ -5,7 +5,7 @@ use super::pieces::{Acd, Cutoffs};
 use crate::base::time::{Day, Instant, Span};
 use crate::format::catalog::BucketEntry;
 use crate::format::chunk::PieceEntry;
-use crate::format::section::SectionEndRecord;
+use crate::format::section::{HeldEntry, SectionEndRecord};
 use crate::schema::clock::bucket_span;
 use crate::schema::grain::Grain;
 use crate::schema::range::SpanSet;
@@ -118,6 +118,23 @@ pub fn weigh(claims: Claims<'_>, pieces: &[PieceEntry], whole: bool) -> Evidence
     }
 }
 
+/// Whether a salvaged section may have less of a bucket that it lists than the source had.
+#[must_use]
+pub fn is_short(end: &SectionEndRecord, grain: u8, bucket: &BucketEntry) -> bool {
+    let Some(lost) = &end.lost else { return false };
+    let span = bucket.day.zip(Grain::from_id(grain)).map(|(day, grain)| bucket_span(grain, day, None));
+    let meets = |entries: &[HeldEntry], span: Span| {
+        let meets =
+            |entry: &HeldEntry| entry.acd == bucket.acd && entry.start < span.stop.0 && span.start.0 < entry.stop;
+        entries.iter().any(meets)
+    };
+    bucket.is_written()
+        && match span {
+            Some(span) => meets(&lost.time, span) || lost.any_time && !meets(&end.held, span),
+            None => !lost.undated.contains(&bucket.acd),
+        }
+}
+
 /// The end mark says what is held; the days of unproven buckets are taken out.
 fn from_end(
     claims: Claims<'_>,
@@ -143,8 +160,16 @@ fn from_end(
             *spans = left.spans().to_vec();
         }
     }
-    let whole = claims.window.is_none() && unproven.is_empty();
-    Evidence { held, undated, whole, unproven: unproven.into_keys().collect() }
+    let mut unproven: BTreeSet<Bucket> = unproven.into_keys().collect();
+    let mut undated = undated;
+    if let Some(lost) = &end.lost {
+        // What was salvaged adds up, and is not all that the source had.
+        let (whole, short) = undated.into_iter().partition::<BTreeSet<Acd>, _>(|acd| lost.undated.contains(acd));
+        unproven.extend(short.into_iter().map(|acd| (acd, None)));
+        undated = whole;
+    }
+    let whole = claims.window.is_none() && unproven.is_empty() && end.lost.is_none();
+    Evidence { held, undated, whole, unproven }
 }
 
 /// Nothing but the pieces themselves: a bucket speaks from its first row to its last, if all its pieces are there.
@@ -232,6 +257,7 @@ mod tests {
             digest: digest.to_le_bytes(),
             held: vec![HeldEntry { acd: Some(1), start: 8 * DAY, stop: 14 * DAY }],
             envelope: vec![HeldEntry { acd: Some(1), start: 8 * DAY, stop: 14 * DAY }],
+            lost: None,
         }
     }
 

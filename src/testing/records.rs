@@ -7,9 +7,11 @@ use crate::format::catalog::{
     ChunkListRecord, VolumeEntry, VolumeIndexRecord, VolumeListRecord,
 };
 use crate::format::chunk::{ChunkRecord, ColumnBytesEntry, PieceEntry};
-use crate::format::label::{LabelRecord, Predecessor};
+use crate::format::label::{LabelRecord, Predecessor, Salvaged};
 use crate::format::marks::VolumeEndRecord;
-use crate::format::section::{ClockEntry, ColumnEntry, CutoffEntry, HeldEntry, SectionEndRecord, SectionRecord};
+use crate::format::section::{
+    ClockEntry, ColumnEntry, CutoffEntry, HeldEntry, Losses, SectionEndRecord, SectionRecord,
+};
 
 /// The set that all samples belong to.
 pub const SET: SetId = SetId([0xA0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
@@ -54,6 +56,7 @@ pub fn label() -> LabelRecord {
         software: "intervault 0.1.0".into(),
         purpose: 0,
         chain: [0xC0; 16],
+        salvaged: Some(Salvaged { set: [0xD0; 16], lost: 1 }),
     }
 }
 
@@ -117,6 +120,12 @@ pub fn section_end() -> SectionEndRecord {
             HeldEntry { acd: None, start: 1_690_000_000, stop: 1_700_086_401 },
             HeldEntry { acd: Some(2), start: -6, stop: 1_700_000_001 },
         ],
+        lost: Some(Losses {
+            any_time: false,
+            time: vec![HeldEntry { acd: Some(3), start: -7, stop: 1_700_000_002 }],
+            undated: vec![Some(2), Some(3)],
+            gaps: vec![0, 65_536],
+        }),
     }
 }
 

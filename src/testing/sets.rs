@@ -65,6 +65,7 @@ pub fn sample_label(seed: u64) -> LabelRecord {
         software: "intervault test".into(),
         purpose: 0,
         chain: set_id,
+        salvaged: None,
     }
 }
 

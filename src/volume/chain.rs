@@ -84,11 +84,18 @@ impl<'a> Chain<'a> {
     /// As [`ChainError`]. Several chains, or two sets that build on the same one, have to be told apart by
     /// [`Wanted::set`].
     pub fn choose(sets: &'a [SetReader<'a>], wanted: Wanted<'_>) -> Result<Chain<'a>, ChainError> {
-        let (newest, passed_over) = match wanted.set {
+        let (newest, mut passed_over) = match wanted.set {
             Some(text) => (one(sets, text)?, Vec::new()),
             None => newest(sets)?,
         };
         let whole = ancestors(sets, newest)?;
+        let instead = |set: &&SetReader<'_>| {
+            let label = set.label();
+            let stands =
+                |member: &&SetReader<'_>| member.label().member() == label.member() && member.set_id() != set.set_id();
+            label.joins_chains() && set.is_complete() && whole.iter().any(stands)
+        };
+        passed_over.extend(sets.iter().filter(instead));
         let members = match wanted.stop_at {
             None => whole,
             Some(text) => {
@@ -146,13 +153,28 @@ fn gaps(labels: &[&LabelRecord]) -> Vec<Gap> {
     for (at, label) in labels.iter().enumerate() {
         let next = labels.get(at.saturating_add(1));
         let (Some(last), Some(parent)) = (label.sequence.checked_sub(1), label.parent_set) else { continue };
-        if next.is_some_and(|next| next.set_id == parent) {
+        if next.is_some_and(|next| next.member().0 == parent) {
             continue;
         }
         let first = next.map_or(0, |next| next.sequence.saturating_add(1)).min(last);
         gaps.push(Gap { first, last, set: SetId(parent) });
     }
     gaps
+}
+
+/// Of each member of a chain the one set that stands for it: one that was salvaged, unless that lacks something and the one that
+/// it was salvaged from has all of its volumes.
+#[must_use]
+pub fn standing<'a>(sets: Vec<&'a SetReader<'a>>) -> Vec<&'a SetReader<'a>> {
+    let rank = |set: &SetReader<'_>| {
+        let label = set.label();
+        (set.is_complete(), !label.has_losses(), label.salvaged.is_some(), set.set_id())
+    };
+    let beaten = |set: &&SetReader<'a>| {
+        let same = |other: &&&SetReader<'a>| other.label().member() == set.label().member();
+        sets.iter().filter(same).any(|other| rank(other) > rank(set))
+    };
+    sets.iter().copied().filter(|set| !beaten(set)).collect()
 }
 
 /// Whether a backup ended before its set was finished, or proved if it was to be.
@@ -207,7 +229,7 @@ fn one<'a>(sets: &'a [SetReader<'a>], text: &str) -> Result<&'a SetReader<'a>, C
         !text.is_empty() && (set.set_id().to_string().starts_with(&wanted) || set.label().label == text)
     };
     let found: Vec<&SetReader<'_>> = sets.iter().filter(fits).collect();
-    match found.as_slice() {
+    match standing(found).as_slice() {
         [] => Err(ChainError::NoSuchSet(text.to_owned())),
         [set] => Ok(set),
         several => Err(ChainError::Several(several.iter().map(|set| named(set)).collect())),
@@ -224,7 +246,8 @@ fn newest<'a>(sets: &'a [SetReader<'a>]) -> Result<(&'a SetReader<'a>, Vec<&'a S
         chains.entry(chain).or_default().push(set);
     }
     let (mut tips, mut passed_over) = (Vec::new(), Vec::new());
-    for members in chains.values() {
+    for members in chains.values_mut() {
+        *members = standing(std::mem::take(members));
         let (replaced, own): (Vec<_>, Vec<_>) = ends(members).into_iter().partition(|tip| is_replaced(tip, members));
         tips.extend(own);
         passed_over.extend(replaced.into_iter().filter(|set| set.is_complete()));
@@ -249,8 +272,10 @@ fn ends<'a>(members: &[&'a SetReader<'a>]) -> Vec<&'a SetReader<'a>> {
     let last = members.iter().map(|set| set.label().sequence).max();
     let is_end = |set: &&SetReader<'_>| {
         let label = set.label();
-        let twin = |other: &&SetReader<'_>| other.set_id() != set.set_id() && other.label().sequence == label.sequence;
-        !parents.contains(&label.set_id) && (Some(label.sequence) == last || members.iter().any(twin))
+        let twin = |other: &&SetReader<'_>| {
+            other.label().member() != label.member() && other.label().sequence == label.sequence
+        };
+        !parents.contains(&label.member().0) && (Some(label.sequence) == last || members.iter().any(twin))
     };
     members.iter().copied().filter(is_end).collect()
 }
@@ -276,11 +301,11 @@ fn ancestors<'a>(sets: &'a [SetReader<'a>], newest: &'a SetReader<'a>) -> Result
         let other = set.label();
         other.joins_chains() && other.chain == label.chain && same_source(label, other)
     };
-    let relatives: Vec<&SetReader<'_>> = sets.iter().filter(relative).collect();
+    let relatives: Vec<&SetReader<'_>> = standing(sets.iter().filter(relative).collect());
     let mut at = label;
     while let Some(parent) = at.parent_set {
         let below = |set: &&&SetReader<'_>| set.label().sequence < at.sequence;
-        let next = match relatives.iter().filter(below).find(|set| set.label().set_id == parent) {
+        let next = match relatives.iter().filter(below).find(|set| set.label().member().0 == parent) {
             Some(parent) => *parent,
             // It is not here: the chain goes on before the gap, if that is certain.
             None => {

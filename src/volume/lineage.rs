@@ -48,7 +48,7 @@ pub fn families<'a>(sets: &'a [SetReader<'a>]) -> Vec<Family<'a>> {
 
 /// Ranges of numbers before a member whose parent is not here.
 fn missing(labels: &[&LabelRecord]) -> Vec<(u32, u32)> {
-    let here: BTreeSet<[u8; 16]> = labels.iter().map(|label| label.set_id).collect();
+    let here: BTreeSet<[u8; 16]> = labels.iter().map(|label| label.member().0).collect();
     let mut ranges = BTreeSet::new();
     for label in labels {
         let (Some(parent), Some(last)) = (label.parent_set, label.sequence.checked_sub(1)) else { continue };

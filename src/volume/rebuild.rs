@@ -107,7 +107,7 @@ impl Rebuild {
     }
 
     /// A block whose checksums are right but whose records are not is damage like any other.
-    fn block(&mut self, block: ScannedBlock) -> Result<(), FormatError> {
+    pub(super) fn block(&mut self, block: ScannedBlock) -> Result<(), FormatError> {
         let ScannedBlock { offset, header, payload, .. } = block;
         let fail = |error: FormatError| error.within(header.position());
         let section = header.identity.section;

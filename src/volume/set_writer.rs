@@ -15,7 +15,7 @@ use crate::format::chunk::{ChunkRecord, ColumnBytesEntry, PieceEntry, encode_chu
 use crate::format::error::FormatError;
 use crate::format::label::{LabelRecord, Predecessor};
 use crate::format::record::encode_record;
-use crate::format::section::{HeldEntry, SectionEndRecord, SectionRecord};
+use crate::format::section::{HeldEntry, Losses, SectionEndRecord, SectionRecord};
 
 /// How a set is laid out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -202,6 +202,20 @@ impl<'d> SetWriter<'d> {
         envelope: Vec<HeldEntry>,
         unwritten: Vec<BucketEntry>,
     ) -> Result<SectionEndRecord, VolumeError> {
+        self.end_salvaged(held, envelope, unwritten, None)
+    }
+
+    /// Ends the open section of a set that was salvaged, which may lack something of what it had: `lost` says what.
+    ///
+    /// # Errors
+    /// As [`SetWriter::end_incremental`].
+    pub fn end_salvaged(
+        &mut self,
+        held: Vec<HeldEntry>,
+        envelope: Vec<HeldEntry>,
+        unwritten: Vec<BucketEntry>,
+        lost: Option<Losses>,
+    ) -> Result<SectionEndRecord, VolumeError> {
         self.guarded(|set| {
             let Some(open) = set.open.as_ref() else {
                 return Err(VolumeError::Order("no section is open: begin one before it can end"));
@@ -213,6 +227,7 @@ impl<'d> SetWriter<'d> {
                 digest: open.buckets.digest(),
                 held,
                 envelope,
+                lost,
             };
             let mut buckets: Vec<BucketEntry> = open.buckets.entries().collect();
             if unwritten.iter().any(|bucket| open.buckets.get(&(bucket.acd, bucket.day)).is_some()) {
@@ -425,6 +440,14 @@ pub struct EndedSet<'d> {
 }
 
 impl EndedSet<'_> {
+    /// What was written, its last volume included.
+    #[must_use]
+    pub fn summary(&self) -> SetSummary {
+        let mut summary = self.summary.clone();
+        summary.volumes.push(self.last.summary().clone());
+        summary
+    }
+
     /// Syncs what was written, and says whether the set can be read now.
     ///
     /// # Errors

@@ -272,7 +272,8 @@ impl VolumeWriter {
     pub fn end(mut self, ending: Ending) -> Result<EndedVolume, VolumeError> {
         let index_offset = self.bytes;
         let mut index_blocks = 0u32;
-        for payload in self.index_payloads(ending)? {
+        let made = index_payloads(&self.blocks, &self.entry(), ending == Ending::Continues);
+        for payload in made.map_err(|error| self.failed(error))? {
             self.append(BlockKind::VolumeIndex, 0, &payload)?;
             index_blocks = index_blocks.saturating_add(1);
         }
@@ -297,31 +298,33 @@ impl VolumeWriter {
         Ok(EndedVolume { sink: self.sink, summary })
     }
 
-    fn index_payloads(&self, ending: Ending) -> Result<Vec<Vec<u8>>, VolumeError> {
-        let head = VolumeIndexRecord {
-            blocks: self.blocks(),
-            bytes: self.bytes,
-            running_hash: self.running_hash,
-            continues: ending == Ending::Continues,
-        };
-        let mut payloads = Vec::new();
-        let mut payload = encode_record(&head).map_err(|error| self.failed(error))?;
-        let mut first_block = 0u64;
-        for (number, entries) in self.blocks.chunks(LIST_ENTRIES).enumerate() {
-            if number > 0 && number.is_multiple_of(LISTS_PER_BLOCK) {
-                payloads.push(std::mem::take(&mut payload));
-            }
-            let list = BlockListRecord { first_block, blocks: entries.to_vec() };
-            push_record(&mut payload, &list).map_err(|error| self.failed(error))?;
-            first_block = first_block.saturating_add(entries.len() as u64);
-        }
-        payloads.push(payload);
-        Ok(payloads)
-    }
-
     fn failed(&self, error: FormatError) -> VolumeError {
         VolumeError::format(&self.name, error.within(Position::volume(self.number).with_block(self.blocks())))
     }
+}
+
+/// The payloads of the index of a volume that stands as `entry` says and has these blocks.
+///
+/// # Errors
+/// A record fails its checks.
+pub(super) fn index_payloads(
+    blocks: &[BlockEntry],
+    entry: &VolumeEntry,
+    continues: bool,
+) -> Result<Vec<Vec<u8>>, FormatError> {
+    let VolumeEntry { blocks: count, bytes, running_hash } = *entry;
+    let mut payloads = Vec::new();
+    let mut payload = encode_record(&VolumeIndexRecord { blocks: count, bytes, running_hash, continues })?;
+    let mut first_block = 0u64;
+    for (number, entries) in blocks.chunks(LIST_ENTRIES).enumerate() {
+        if number > 0 && number.is_multiple_of(LISTS_PER_BLOCK) {
+            payloads.push(std::mem::take(&mut payload));
+        }
+        push_record(&mut payload, &BlockListRecord { first_block, blocks: entries.to_vec() })?;
+        first_block = first_block.saturating_add(entries.len() as u64);
+    }
+    payloads.push(payload);
+    Ok(payloads)
 }
 
 #[cfg(test)]

@@ -68,7 +68,9 @@ twins! {
         source_version: String, data_types: u32, acd: Option<i64>, incremental: bool, parent_set: Option<Id>,
         sequence: u32, capacity: u64, device_record: u32, predecessor: Option<Predecessor>,
         retain_until: Option<i32>, software: String, purpose: u8, chain: Id,
+        salvaged: Option<Salvaged>,
     }
+    Salvaged of theirs_label::Salvaged { set: Id, lost: u8 }
     Predecessor of theirs_label::Predecessor { last_block: u64, running_hash: Hash }
     Section of theirs_section::SectionRecord {
         table: String, data_type: u32, grain: u8, clock: Clock, acd_column: Option<u32>, columns: Vec<Column>,
@@ -86,8 +88,10 @@ twins! {
     Cutoff of theirs_section::CutoffEntry { acd: Option<i64>, cutoff: i64 }
     SectionEnd of theirs_section::SectionEndRecord {
         rows: u64, chunks: u64, buckets: u64, digest: Id, held: Vec<Held>, envelope: Vec<Held>,
+        lost: Option<Losses>,
     }
     Held of theirs_section::HeldEntry { acd: Option<i64>, start: i64, stop: i64 }
+    Losses of theirs_section::Losses { any_time: bool, time: Vec<Held>, undated: Vec<Option<i64>>, gaps: Vec<u64> }
     Chunk of theirs_chunk::ChunkRecord {
         chunk: u64, first_row: u64, rows: u32, columns: Vec<ColumnBytes>, pieces: Vec<Piece>,
     }
@@ -187,10 +191,16 @@ fn options_not_given_and_empty_lists_are_the_same_too() {
         predecessor: None,
         retain_until: None,
         chain: records::SET.0,
+        salvaged: None,
         ..records::label()
     };
     assert_eq!(wincode::serialize(&Label::of(&label)).unwrap(), body(&label));
-    let end = theirs_section::SectionEndRecord { held: Vec::new(), envelope: Vec::new(), ..records::section_end() };
+    let end = theirs_section::SectionEndRecord {
+        held: Vec::new(),
+        envelope: Vec::new(),
+        lost: None,
+        ..records::section_end()
+    };
     assert_eq!(wincode::serialize(&SectionEnd::of(&end)).unwrap(), body(&end));
 }
 

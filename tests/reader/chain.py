@@ -1,12 +1,12 @@
 """What the members of a chain say of each other (5.8): unwritten buckets and held ranges of incremental sets.
 
-It needs all members from the full set on; where one is missing nothing is said.
+It needs all members from the full set on; where one is missing, or was salvaged with losses, nothing is said.
 """
 
 from .catalog import in_ranges, merged
 from .chunks import bucket_name
 from .notation import DAY, Refused
-from .records import acd_key, bucket_key
+from .records import acd_key, bucket_key, member_id
 from .times import MONTHLY, WEEKLY, month_end
 
 FAR = 1 << 62  # beyond every instant
@@ -22,10 +22,12 @@ def check_chains(checks):
         members.sort(key=lambda check: check.group.label.sequence)
         if [check.group.label.sequence for check in members] != list(range(len(members))):
             continue
+        if any(check.group.label.salvaged and check.group.label.salvaged.lost for check in members):
+            continue  # what a salvaged member lacks nobody else need have (5.9)
         for at in range(1, len(members)):
             child, older = members[at], members[:at]
             name = f"set {child.group.set_id.hex()}"
-            if child.group.label.parent_set != older[-1].group.set_id:
+            if child.group.label.parent_set != member_id(older[-1].group.label):
                 problems.append(f"{name}: its parent is not the member before it")
             for section in child.sections.values():
                 try:

@@ -18,6 +18,7 @@ LABEL = fields(
     ("incremental", boolean), ("parent_set", option(fixed(16))), ("sequence", u32), ("capacity", u64),
     ("device_record", u32), ("predecessor", option(fields(("last_block", u64), ("running_hash", fixed(32))))),
     ("retain_until", option(i32)), ("software", name), ("purpose", u8), ("chain", fixed(16)),
+    ("salvaged", option(fields(("set", fixed(16)), ("lost", u8)))),
 )
 CLOCK = fields(
     ("kind", u8), ("date_column", u32), ("time_column", option(u32)), ("length_column", option(u32)),
@@ -37,6 +38,9 @@ HELD = fields(("acd", option(i64)), ("start", i64), ("stop", i64))
 SECTION_END = fields(
     ("rows", u64), ("chunks", u64), ("buckets", u64), ("digest", fixed(16)), ("held", several(HELD)),
     ("envelope", several(HELD)),
+    ("lost", option(fields(
+        ("any_time", boolean), ("time", several(HELD)), ("undated", several(option(i64))), ("gaps", several(u64)),
+    ))),
 )
 PIECE = fields(
     ("acd", option(i64)), ("day", option(i32)), ("piece", u32), ("last", u8), ("rows", u32), ("carried", u32),
@@ -97,6 +101,11 @@ def ascends(keys):
     return all(before < after for before, after in zip(keys, keys[1:]))
 
 
+def member_id(found):
+    """The set in whose place a set stands in its chain (5.9): itself unless it was salvaged."""
+    return found.set_id if found.salvaged is None else found.salvaged.set
+
+
 def label(cursor):
     found = LABEL(cursor)
     need(1 <= found.volume <= MAX_VOLUMES, f"volume number {found.volume}")
@@ -105,7 +114,9 @@ def label(cursor):
     need((found.volume > 1) == (found.predecessor is not None), "predecessor is given exactly from volume 2 on")
     need(found.purpose in (0, 1), f"purpose {found.purpose}")
     need(not (found.purpose == 1 and found.incremental), "an undo set that is incremental")
-    need((found.chain == found.set_id) != found.incremental, "chain is the set itself exactly for one that is no incremental")
+    need((found.chain == member_id(found)) != found.incremental, "chain is the set itself exactly for one that is no incremental")
+    need(found.salvaged is None or found.salvaged.lost <= 2, "salvaged: lost is 0 to 2")
+    need(found.salvaged is None or found.salvaged.set != found.set_id, "a set that was salvaged from itself")
     need(found.data_types < 64 and (found.data_types & 32 == 0 or found.data_types == 32), f"data_types {found.data_types}")
     return found
 
@@ -143,6 +154,12 @@ def section_end(cursor):
     found = SECTION_END(cursor)
     ranges(found.held, "held")
     ranges(found.envelope, "envelope")
+    if found.lost is not None:
+        ranges(found.lost.time, "lost time")
+        need(not (found.lost.any_time and found.lost.time), "lost time where any time may be lost")
+        need(ascends([acd_key(acd) for acd in found.lost.undated]), "the ACDs with all undated rows do not ascend")
+        need(ascends(found.lost.gaps), "the gaps do not ascend")
+        need(not found.lost.gaps or found.lost.gaps[-1] <= found.rows, "a gap behind the last row")
     return found
 
 

@@ -364,6 +364,8 @@ class SetCheck:
         undo = label is not None and label.purpose == 1
         for bucket in section.buckets.values():
             in_last = bucket.chunk == section.next_chunk - 1 and not undo
+            # Of a bucket with lost rows no piece is marked (5.9).
+            in_last = in_last and end.lost is None
             if bucket.last == 2 or (in_last and bucket.last != 1):
                 raise Refused(f"the last piece of {bucket_name(bucket)} is marked {bucket.last}")
         if label is None:
@@ -371,8 +373,10 @@ class SetCheck:
         if not label.incremental:
             if end.held != end.envelope:
                 raise Refused("the envelope of a full set is not its held ranges")
-            if not undo:
+            if not undo and end.lost is None:
                 held_of_full(section, end)
+        if end.lost is not None:
+            return
         for acd in sorted(section.held, key=acd_key):
             for start, stop in section.held[acd]:
                 if not in_ranges(end.held, acd, start, stop):

@@ -62,6 +62,10 @@ fn answers() -> Vec<Value> {
         json(&[&restore[..], &range, &["--dry-run"]].concat(), 9),
         json(&[&restore[..], &range, &["--uncovered", "delete", "--yes"]].concat(), 0),
         json(&[&restore[..], &["--uncovered", "keep", "--save-plan", &format!("{undo}.plan")]].concat(), 0),
+        json(&["check", &from, "--labels", "--sections", "--blocks", "--chunks", "--coverage", "--exact"], 0),
+        json(&["check", &from, "--against", &url], 4),
+        json(&["inspect", "block", "2", &from], 0),
+        json(&["inspect", "map", &from], 0),
         json(&["log", "--database", &url], 0),
         json(&["log", "--state-dir", &state], 0),
         json(&["prune", &from, "--keep-last", "1", "--dry-run", "--state-dir", &state], 0),
@@ -83,10 +87,25 @@ fn answers() -> Vec<Value> {
     ];
     answers.push(case.backup.clone());
     answers.extend(answers_of_files());
+    answers.extend(answers_of_salvage(&from, &state));
     let again = ["backup", "--database", &url, "--to", &from, "--data", "historical,acd", "--incremental"];
     answers.push(json(&[&again[..], &["--dry-run"]].concat(), 0));
     answers.push(json(&[&again[..], &["--changed-since", "last"]].concat(), 0));
     answers
+}
+
+/// Answers about a set of which something is lost.
+fn answers_of_salvage(from: &str, state: &str) -> Vec<Value> {
+    let folder = tempfile::tempdir().unwrap();
+    let volume = std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path());
+    let volume = volume.filter(|path| path.extension().is_some_and(|end| end == "ivv")).min().unwrap();
+    let mut bytes = std::fs::read(volume).unwrap();
+    let middle = bytes.len() / 3;
+    bytes[middle..middle + 64].fill(0);
+    let hurt = folder.path().join("found").display().to_string();
+    std::fs::write(&hurt, bytes).unwrap();
+    let to = folder.path().join("new").display().to_string();
+    vec![json(&["salvage", &hurt, "--to", &to], 4), json(&["rebuild", from, "--state-dir", state], 0)]
 }
 
 /// Answers that speak of files.

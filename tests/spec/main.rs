@@ -324,8 +324,15 @@ fn the_example_block_is_one() {
 fn the_example_record_is_one() {
     let bytes = hex_block(&specification(), "section end record").unwrap();
     let held = section::HeldEntry { acd: Some(1), start: 1_709_164_800, stop: 1_709_168_400 };
-    let record =
-        SectionEndRecord { rows: 3, chunks: 1, buckets: 1, digest: [0xD1; 16], held: vec![held], envelope: vec![held] };
+    let record = SectionEndRecord {
+        rows: 3,
+        chunks: 1,
+        buckets: 1,
+        digest: [0xD1; 16],
+        held: vec![held],
+        envelope: vec![held],
+        lost: None,
+    };
     assert_eq!(decode_record::<SectionEndRecord>(&bytes).unwrap(), record);
     assert_eq!(encode_record(&record).unwrap(), bytes);
 }

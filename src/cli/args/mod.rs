@@ -12,6 +12,7 @@ mod listing;
 mod prune;
 mod restore;
 mod roles;
+mod salvage;
 mod schedule;
 mod small;
 
@@ -26,6 +27,7 @@ pub use listing::{Against, ListArgs, ListOptions, Listing};
 pub use prune::{KeepArgs, PruneArgs, PruneOptions};
 pub use restore::{Carried, PartialPeriods, ProofLevel, RestoreArgs, RestoreOptions, Uncovered, Undo};
 pub use roles::{RolesArgs, RolesOptions};
+pub use salvage::{RebuildArgs, RebuildOptions, SalvageArgs, SalvageRequest};
 pub use schedule::{NightlyBackup, NightlyRestore, ScheduleArgs, ScheduleOptions};
 pub use small::{
     CatalogueArgs, CatalogueOptions, DemoArgs, DemoOptions, DevicesArgs, GenArgs, LabelArgs, LabelOptions,
@@ -117,6 +119,10 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Write rows of a set into files that other tools read
     Export(ExportArgs),
+    /// Make new sets of all that is intact of damaged ones
+    Salvage(SalvageArgs),
+    /// Make catalog, indexes and history anew from volumes, and compare
+    Rebuild(RebuildArgs),
     /// Remove old sets by rules of keeping
     Prune(PruneArgs),
     /// Write timers for systemd: backups of a week, nightly restores

@@ -1,22 +1,68 @@
-//! The history made up from volumes: sets on devices that it does not have get a line, in the place where they belong.
+//! `intervault rebuild`: catalog and indexes made anew from volumes, and the history: sets on devices that it does not have get a
+//! line, in the place where they belong.
 
+use super::open;
 use crate::base::time::Instant;
+use crate::check;
+use crate::cli::args::RebuildOptions;
+use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::job::{civil_stamp, data_words, database_of_label, label_into};
 use crate::cli::output::Output;
+use crate::cli::progress::Progress;
+use crate::cli::render::salvage as render;
 use crate::cli::render::text::counted;
 use crate::history::entry::{Entry, Event, Kind, Outcome};
 use crate::history::journal::Journal;
+use crate::rebuild::{Compared, rebuild};
 use crate::schema::grain::DataType;
 use crate::volume::set::SetReader;
 use std::collections::BTreeMap;
+
+/// Compares catalog and indexes of all sets with what their blocks say, and completes the history.
+///
+/// # Errors
+/// There is nothing to look at, a device fails, the history cannot be written. What differs is in the answer and in the exit
+/// status.
+pub fn run(options: &RebuildOptions, journal: Option<&Journal>, output: &Output) -> Result<Exit, Failure> {
+    let device = open::all_volumes(&options.devices)?;
+    let found = check::find(&device, options.set.as_deref())?;
+    let mut exit = found.unreadable.iter().map(|bad| Exit::from(bad.class)).fold(Exit::Done, Exit::worst);
+    let progress = Progress::new(output);
+    let mut rebuilt = Vec::new();
+    for set in &found.sets {
+        let one = rebuild(set, &progress)?;
+        exit = one.all().map(exit_of).fold(exit, Exit::worst);
+        rebuilt.push(one);
+    }
+    if let Some(journal) = journal {
+        history(journal, &found.sets, output)?;
+    }
+    if output.json() {
+        output.object("intervault/rebuild", exit, &render::rebuilt_json(&rebuilt));
+    } else {
+        output.line(render::rebuilt_text(&rebuilt).trim_end());
+    }
+    for bad in &found.unreadable {
+        output.warning(&format!("{}: {}", bad.name, bad.reason));
+    }
+    Ok(exit)
+}
+
+fn exit_of(compared: &Compared) -> Exit {
+    match compared {
+        Compared::Equal => Exit::Done,
+        Compared::Differs(_) | Compared::Missing(_) => Exit::Damage,
+        Compared::NotJudged(_) => Exit::Volume,
+    }
+}
 
 /// Writes the sets into the history that are not in it. A line that was made up while the end of a set was elsewhere is
 /// replaced when that is here.
 ///
 /// # Errors
 /// The history cannot be read or written; then it is as it was.
-pub(super) fn run(journal: &Journal, sets: &[SetReader<'_>], output: &Output) -> Result<(), Failure> {
+pub(super) fn history(journal: &Journal, sets: &[SetReader<'_>], output: &Output) -> Result<(), Failure> {
     let reading = journal.read()?;
     let found = sets.iter().filter(|set| !set.label().is_undo()).map(entry);
     let (mut entries, number) = completed(reading.entries, found.collect());

@@ -35,7 +35,7 @@ pub fn run(options: &StatusOptions, journal: &Journal, output: &Output) -> Resul
     let device = open::all_volumes(&options.devices)?;
     let found = found(&device, options)?;
     if let (true, Some(found)) = (options.rebuild, &found) {
-        rebuild::run(journal, &found.sets, output)?;
+        rebuild::history(journal, &found.sets, output)?;
     }
     let reading = journal.read()?;
     let mut runs = runs(&reading.entries, |run| journal.is_at_work(run));
@@ -175,7 +175,7 @@ fn chains(found: &Found<'_>, meant: &[&SetReader<'_>], devices: &[&dyn Device], 
     let view = |family: Family<'_>| {
         let alone = family.members.iter().all(|set| !set.label().joins_chains());
         let whole: BTreeSet<[u8; 16]> =
-            family.members.iter().filter(|set| set.is_complete()).map(|set| set.label().set_id).collect();
+            family.members.iter().filter(|set| set.is_complete()).map(|set| set.label().member().0).collect();
         let member = |set: &&SetReader<'_>| Member { size: size(set, devices), ..member(set, &whole, &proved) };
         ChainView {
             chain: family.chain.to_string(),

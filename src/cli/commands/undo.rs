@@ -19,7 +19,7 @@ use crate::format::block::SetId;
 use crate::restore::{self, UndoPlan, UndoReport};
 use crate::store::control::{Run, UnitStatus};
 use crate::store::traits::Store;
-use crate::volume::set::{SetReader, find_set};
+use crate::volume::set::{SetReader, find_set, list_sets};
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 
@@ -108,7 +108,12 @@ fn device(options: &UndoOptions, run: &Run) -> Result<JoinedDevice, Failure> {
 
 fn set_of<'d>(run: &Run, device: &'d dyn Device) -> Result<SetReader<'d>, Error> {
     let wanted = SetId(run.undo.as_ref().map(|undo| undo.set).unwrap_or_default());
-    find_set(device, wanted)?.ok_or_else(|| {
+    let salvaged = |set: &SetReader<'_>| set.label().member() == wanted;
+    let found = match find_set(device, wanted)? {
+        Some(set) => Some(set),
+        None => list_sets(device)?.sets.into_iter().find(salvaged),
+    };
+    found.ok_or_else(|| {
         let place = run.undo.as_ref().map(|undo| undo.place.clone()).unwrap_or_default();
         let what = format!("the undo set of restore {}, {wanted}, is not on {}", run.number, device.describe());
         Error::wanted(what, format!("it was written to {place}: say with --from where it is now"))

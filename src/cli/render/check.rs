@@ -82,6 +82,10 @@ pub fn outline_text(outline: &SetOutline) -> String {
 /// What a set is, unless it is a full backup.
 fn kind(label: &LabelRecord) -> Option<String> {
     let chain = short(label.chain());
+    if let Some(salvaged) = label.salvaged {
+        let lacks = if label.has_losses() { ", and does not have all of it" } else { ", and has all of it" };
+        return Some(format!("salvaged, stands in the place of set {}{lacks}", short(SetId(salvaged.set))));
+    }
     match label.parent_set {
         Some(parent) => {
             let (number, parent) = (label.sequence, short(SetId(parent)));

@@ -13,6 +13,7 @@ pub mod listing;
 pub mod prune;
 pub mod restore;
 pub mod run;
+pub mod salvage;
 pub mod status;
 pub mod sticker;
 pub mod streamed;

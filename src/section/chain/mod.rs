@@ -20,7 +20,9 @@
 //!    rows; it is the newest holder's.
 //! 6. Rows for which no member speaks (carried ones, those of unproven buckets) come from a member of which no newer one holds
 //!    or reaches the instant.
-//! 7. What is given outside the newest member's envelope was taken by age at the source since: only an **older** member
+//! 7. A member that was **salvaged** from a damaged one says for which time that one spoke and it does not. There it is a witness of
+//!    what it lists without having it, and otherwise one of something that nobody here has: what older members have is stale.
+//! 8. What is given outside the newest member's envelope was taken by age at the source since: only an **older** member
 //!    has it.
 
 #[cfg(test)]
@@ -87,6 +89,9 @@ struct Content {
 }
 
 impl Content {
+    /// What the source had nobody knows: it is like nothing that a member has.
+    const UNKNOWN: Content = Content { rows: 1, digest: [0; 16], shape: usize::MAX };
+
     fn of(entry: Option<&BucketEntry>, shape: usize) -> Content {
         match entry {
             Some(entry) if entry.rows > 0 => Content { rows: entry.rows, digest: entry.digest, shape },
@@ -120,6 +125,12 @@ struct Known<'a> {
     buckets: BTreeMap<Option<Day>, &'a BucketEntry>,
     undated_proven: bool,
     shape: usize,
+    /// The time for which the set that this one was salvaged from spoke, and this one does not.
+    lost: SpanSet,
+    /// Whether that may be any time that it does not hold.
+    any_lost: bool,
+    /// Whether not all undated rows that it had are there.
+    undated_lost: bool,
 }
 
 impl<'a> Known<'a> {
@@ -127,7 +138,13 @@ impl<'a> Known<'a> {
         let entries = member.end.iter().flat_map(|end| &end.envelope).filter(|entry| entry.acd == acd);
         let envelope = entries.map(|entry| Span { start: Instant(entry.start), stop: Instant(entry.stop) });
         let buckets = member.buckets.iter().filter(|bucket| bucket.acd == acd);
+        let lost = member.end.and_then(|end| end.lost.as_ref());
+        let time = lost.iter().flat_map(|lost| &lost.time).filter(|entry| entry.acd == acd);
+        let time = time.map(|entry| Span { start: Instant(entry.start), stop: Instant(entry.stop) });
         Known {
+            lost: SpanSet::from_spans(time),
+            any_lost: lost.is_some_and(|lost| lost.any_time),
+            undated_lost: lost.is_some_and(|lost| !lost.undated.contains(&acd)),
             held: SpanSet::from_spans(member.evidence.held.get(&acd).into_iter().flatten().copied()),
             envelope: SpanSet::from_spans(envelope),
             has_end: member.end.is_some(),
@@ -162,14 +179,33 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Rule 2: whether it is a witness.
-    fn reaches(&self, at: Instant) -> bool {
-        self.listed && self.envelope.meets(moment(at))
+    /// Rules 2 and 7.
+    fn is_witness(&self, at: Instant) -> bool {
+        self.listed && self.envelope.meets(moment(at)) || self.lacks(at)
+    }
+
+    /// Rule 7: whether the source had something there that this member should have and has not.
+    fn lacks(&self, at: Instant) -> bool {
+        self.lost.meets(moment(at)) || self.any_lost && !self.held.meets(moment(at))
+    }
+
+    /// What it says that the source had of a bucket at an instant.
+    fn content(&self, day: Day, at: Instant) -> Content {
+        match self.entry(Some(day)) {
+            Some(entry) if !entry.is_written() => Content::of(Some(entry), self.shape),
+            _ if self.lacks(at) => Content::UNKNOWN,
+            entry => Content::of(entry, self.shape),
+        }
+    }
+
+    /// The time for which it is a witness.
+    fn witnessed(&self) -> SpanSet {
+        if self.any_lost { SpanSet::from(Span::ALL) } else { self.envelope.union(&self.lost) }
     }
 
     /// The time of which it says that the source had it, as far as that is known.
     fn reach(&self) -> SpanSet {
-        self.envelope.union(&self.held)
+        if self.any_lost { SpanSet::from(Span::ALL) } else { self.envelope.union(&self.held).union(&self.lost) }
     }
 }
 
@@ -189,12 +225,12 @@ enum Giver {
     Nobody,
 }
 
-/// Rules 3 and 4.
+/// Rules 3, 4 and 7.
 fn giver(members: &[Known<'_>], day: Day, at: Instant) -> Giver {
-    let content = |member: &Known<'_>| Content::of(member.entry(Some(day)), member.shape);
+    let content = |member: &Known<'_>| member.content(day, at);
     let (mut witness, mut spoken) = (None, false);
     for (number, member) in members.iter().enumerate() {
-        witness = witness.or_else(|| member.reaches(at).then_some((number, member)));
+        witness = witness.or_else(|| member.is_witness(at).then_some((number, member)));
         if member.speaks(day, at) {
             if witness.is_none_or(|(_, witness)| content(witness) == content(member)) {
                 return Giver::Member(number);
@@ -202,7 +238,9 @@ fn giver(members: &[Known<'_>], day: Day, at: Instant) -> Giver {
             spoken = true;
         }
     }
-    let listed = |(_, witness): &(usize, &Known<'_>)| witness.rows_at(day, at).is_some_and(|entry| entry.rows > 0);
+    let listed = |(_, witness): &(usize, &Known<'_>)| {
+        content(witness) == Content::UNKNOWN || witness.rows_at(day, at).is_some_and(|entry| entry.rows > 0)
+    };
     let holder = || members.iter().position(|member| member.held.meets(moment(at)));
     match witness {
         Some((number, _)) if spoken => Giver::Stale(number),
@@ -239,13 +277,13 @@ fn edges(members: &[Known<'_>]) -> Vec<Instant> {
     };
     for member in members {
         member.buckets.keys().flatten().for_each(|at| day(*at));
-        for span in member.held.spans().iter().chain(member.envelope.spans()) {
+        for span in member.held.spans().iter().chain(member.envelope.spans()).chain(member.lost.spans()) {
             day(span.start.day());
             day(span.stop.day());
         }
     }
     for member in members {
-        let spans = member.held.spans().iter().chain(member.envelope.spans());
+        let spans = member.held.spans().iter().chain(member.envelope.spans()).chain(member.lost.spans());
         edges.extend(spans.flat_map(|span| [span.start, span.stop]));
         let rows = member.buckets.values().filter(|bucket| bucket.day.is_some());
         edges.extend(rows.flat_map(|bucket| [Instant(bucket.first), Instant(bucket.stop)]));
@@ -253,7 +291,7 @@ fn edges(members: &[Known<'_>]) -> Vec<Instant> {
     edges.into_iter().collect()
 }
 
-/// Rules 3 to 7, for the dated rows of one ACD.
+/// Rules 3 to 8, for the dated rows of one ACD.
 fn dated(grain: Grain, acd: Acd, members: &[Known<'_>], window: Option<Span>, combined: &mut Combined) -> CombinedAcd {
     let mut given: Vec<Vec<Span>> = vec![Vec::new(); members.len()];
     let (mut without, mut certain) = (Vec::new(), Vec::new());
@@ -266,13 +304,13 @@ fn dated(grain: Grain, acd: Acd, members: &[Known<'_>], window: Option<Span>, co
         match giver(members, day, *start) {
             Giver::Member(number) => {
                 given.get_mut(number).into_iter().for_each(|spans| spans.push(span));
-                let witness = members.iter().position(|member| member.reaches(*start));
+                let witness = members.iter().position(|member| member.is_witness(*start));
                 if witness == Some(number) && members.get(number).is_some_and(|member| member.speaks(day, *start)) {
                     certain.push(span);
                 }
             }
             found @ (Giver::Stale(witness) | Giver::Lost(witness)) => {
-                let reached = members.get(witness).map_or(SpanSet::EMPTY, |witness| witness.envelope.clone());
+                let reached = members.get(witness).map_or(SpanSet::EMPTY, Known::witnessed);
                 without.extend(reached.intersection(&SpanSet::from(whole)).spans());
                 if told {
                     let stale = matches!(found, Giver::Stale(_));
@@ -309,7 +347,7 @@ fn gives(members: &[Known<'_>], given: Vec<SpanSet>) -> Vec<SpanSet> {
     gives
 }
 
-/// Rule 7.
+/// Rule 8.
 fn older(members: &[Known<'_>], given: &[SpanSet]) -> Vec<(usize, Span)> {
     let Some(newest) = members.first() else { return Vec::new() };
     let reached = newest.reach();
@@ -330,7 +368,8 @@ fn undated(acd: Acd, members: &[Known<'_>], window: Option<Span>, one: &mut Comb
         if written && witness.is_none() {
             first = first.or(Some(number));
         }
-        witness = witness.or_else(|| member.listed.then(|| Content::of(entry, member.shape)));
+        let said = || if member.undated_lost { Content::UNKNOWN } else { Content::of(entry, member.shape) };
+        witness = witness.or_else(|| (member.listed || member.undated_lost).then(said));
         let same = witness.is_none_or(|witness| witness == Content::of(entry, member.shape));
         spoken |= written && member.undated_proven;
         if written && member.undated_proven && same {

@@ -87,6 +87,7 @@ impl Taken {
             digest: [0; 16],
             held: Vec::new(),
             envelope: Vec::new(),
+            lost: None,
         };
         let mut taken = Taken { cutoff, state: state.clone(), buckets: Vec::new(), end, shape: 0 };
         let days: BTreeSet<Day> = state.iter().map(Row::day).collect();
@@ -550,6 +551,7 @@ fn a_stale_week_is_not_held_at_all() {
         digest: [0; 16],
         held,
         envelope: vec![self::range(14, 35)],
+        lost: None,
     };
     let (newer, older) = ([week(14, 1, 0), week(21, 2, 0), week(28, 1, 0)], [14, 21, 28].map(|day| week(day, 1, 1)));
     let (newer_end, older_end) = (end(Vec::new()), end(vec![held(14, 35)]));

@@ -1,0 +1,116 @@
+//! `intervault salvage` and `intervault rebuild`.
+
+use super::jobs;
+use crate::cli::parse::{self, DevicePath};
+use clap::Args;
+
+/// Arguments of `salvage`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  What is still there, and what is lost?
+    intervault salvage /backup/monday --dry-run
+  A new set of all that is intact, from two copies and whatever else was found:
+    intervault salvage /backup/monday /mnt/copy rescued.img found.000 --to /backup/salvaged
+  One set of several:
+    intervault salvage /recovered --set 3f1c0a2b --to /backup/salvaged
+  Restore from it what is proven:
+    intervault restore --database sqlite:history.db --from /backup/salvaged --partial
+
+Files may have any name and hold anything: volumes without a head, several one behind the other, a dump of a tape, parts in any
+order, with anything between them. Nothing is written to them. The new set stands in its chain where the old one stood; it
+speaks for nothing of which rows are lost.
+
+Exit status 0: nothing is lost. 4: something is, and the answer says what; the rest is written. 10: no intact block was found.")]
+pub struct SalvageArgs {
+    /// Folders and files of any name, tapes (tape:PATH), or - for standard input
+    #[arg(value_name = "FROM", value_parser = parse::device, required = true)]
+    pub from: Vec<DevicePath>,
+    /// Where the new sets go: a folder or a tape (tape:PATH) that is none of FROM
+    #[arg(long, value_name = "DEVICE", value_parser = parse::device, required_unless_present = "dry_run")]
+    pub to: Option<DevicePath>,
+    /// One set only: its id or the beginning of it
+    #[arg(long, value_name = "ID", value_parser = parse::set_id)]
+    pub set: Option<String>,
+    /// Capacity of each new volume, such as 64MiB [default: one volume takes all]
+    #[arg(long, value_name = "SIZE", value_parser = parse::size)]
+    pub volume_size: Option<u64>,
+    /// Say what is there and what is lost, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not read the new sets back
+    #[arg(long)]
+    pub no_verify: bool,
+    /// Worker threads [default: as the machine has, at most 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: Option<u16>,
+}
+
+/// What a salvage is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SalvageRequest {
+    /// What is looked through.
+    pub from: Vec<DevicePath>,
+    /// Where the new sets go; none: nothing is written.
+    pub to: Option<DevicePath>,
+    /// 4 to 32 hexadecimal digits of a set's id, small letters.
+    pub set: Option<String>,
+    /// Capacity of each new volume in bytes.
+    pub volume_size: Option<u64>,
+    /// Whether the new sets are read back.
+    pub verify: bool,
+    /// Worker threads, from 1.
+    pub jobs: usize,
+}
+
+impl SalvageArgs {
+    /// The options.
+    #[must_use]
+    pub fn options(&self) -> SalvageRequest {
+        SalvageRequest {
+            from: self.from.clone(),
+            to: self.to.clone().filter(|_| !self.dry_run),
+            set: self.set.clone(),
+            volume_size: self.volume_size,
+            verify: !self.no_verify,
+            jobs: jobs(self.jobs),
+        }
+    }
+}
+
+/// Arguments of `rebuild`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  Are catalog and indexes what the blocks say? What was backed up goes into the history:
+    intervault rebuild /backup/nightly /backup/weekly
+
+Every volume is read from its first byte to its last. Nothing on it is changed: a set whose catalog is lost gets a new one by
+intervault salvage, as a new set.
+
+Exit status 4: a catalog or an index differs from what the blocks say, or is lost.")]
+pub struct RebuildArgs {
+    /// Folders of volumes, single volumes, tapes (tape:PATH), or - for standard input
+    #[arg(value_name = "DEVICE", value_parser = parse::device, required = true)]
+    pub devices: Vec<DevicePath>,
+    /// One set only: its id or the beginning of it
+    #[arg(long, value_name = "ID", value_parser = parse::set_id)]
+    pub set: Option<String>,
+}
+
+/// What a rebuild is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RebuildOptions {
+    /// Where the volumes are.
+    pub devices: Vec<DevicePath>,
+    /// 4 to 32 hexadecimal digits of a set's id, small letters.
+    pub set: Option<String>,
+}
+
+impl RebuildArgs {
+    /// The options.
+    #[must_use]
+    pub fn options(&self) -> RebuildOptions {
+        RebuildOptions { devices: self.devices.clone(), set: self.set.clone() }
+    }
+}

@@ -1,0 +1,104 @@
+//! `intervault salvage`: what is intact of damaged sets becomes new ones, and what is lost is told.
+
+use super::open;
+use crate::cli::args::SalvageRequest;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::parse::DevicePath;
+use crate::cli::progress::Progress;
+use crate::cli::render::salvage as render;
+use crate::cli::render::text::escape;
+use crate::device::heap::HeapDevice;
+use crate::device::traits::Device;
+use crate::error::Error;
+use crate::salvage::{Account, Salvage, SalvageOptions};
+use std::path::{Path, PathBuf};
+
+/// Runs it.
+///
+/// # Errors
+/// There is nothing to look at, or no intact block in it; the place where the new sets go is one of those that are looked through,
+/// or cannot be written. What is lost is in the answer and in the exit status.
+pub fn run(options: &SalvageRequest, output: &Output) -> Result<Exit, Failure> {
+    if let Some(to) = &options.to {
+        apart(to, &options.from)?;
+    }
+    let devices = options.from.iter().map(source).collect::<Result<Vec<_>, Failure>>()?;
+    let from: Vec<&dyn Device> = devices.iter().map(AsRef::as_ref).collect();
+    let how = SalvageOptions {
+        set: options.set.clone(),
+        volume_size: options.volume_size,
+        verify: options.verify,
+        jobs: options.jobs,
+    };
+    let progress = Progress::new(output);
+    let salvage = Salvage::new(&from, how).watched(&progress);
+    let account = match &options.to {
+        None => salvage.account()?,
+        Some(to) => {
+            let target = open::target(to, None)?;
+            let mut new_id = || open::new_set().map_err(|failure| Error::refused(failure.message, failure.hint));
+            salvage.write(target.as_ref(), &mut new_id)?
+        }
+    };
+    answer(&account, options, output)
+}
+
+fn answer(account: &Account, options: &SalvageRequest, output: &Output) -> Result<Exit, Failure> {
+    if account.is_empty() {
+        let what = match &options.set {
+            Some(set) => format!("nothing intact of a set {set} was found"),
+            None => "no set was found: no block there is intact and says of which table it is".to_owned(),
+        };
+        return Err(Failure::new(Exit::Nothing, what).hint("look through other copies, or a dump of the whole medium"));
+    }
+    let exit = if account.has_losses() { Exit::Damage } else { Exit::Done };
+    if output.json() {
+        output.object("intervault/salvage", exit, &render::account_json(account, options.to.is_none()));
+    } else {
+        output.line(render::account_text(account).trim_end());
+    }
+    Ok(exit)
+}
+
+/// Opens what is looked through: whatever lies there.
+fn source(from: &DevicePath) -> Result<Box<dyn Device>, Failure> {
+    Ok(match from {
+        DevicePath::Path(path) => Box::new(HeapDevice::open(path)?),
+        // The image of a tape is a file; what is on a drive has the names that its labels give it.
+        DevicePath::Tape(path) if path.is_file() => Box::new(HeapDevice::open(path)?),
+        other => open::volumes(other)?,
+    })
+}
+
+/// Refuses to write where something is looked through.
+fn apart(to: &DevicePath, from: &[DevicePath]) -> Result<(), Failure> {
+    let Some(place) = to.path() else {
+        return Err(Failure::usage("a salvaged set goes into a folder or onto a tape, where it can be read back"));
+    };
+    let place = whole(place);
+    for other in from.iter().filter_map(DevicePath::path) {
+        if place.starts_with(whole(other)) {
+            let what = format!("{to} lies in what is looked through, {}", escape(&other.display().to_string()));
+            return Err(Failure::usage(what).hint("give another folder: nothing is ever written to a source"));
+        }
+    }
+    Ok(())
+}
+
+/// A path without links, as far as it exists.
+fn whole(path: &Path) -> PathBuf {
+    let (mut at, mut rest) = (path.to_owned(), PathBuf::new());
+    loop {
+        let here = if at.as_os_str().is_empty() { Path::new(".") } else { at.as_path() };
+        if let Ok(found) = here.canonicalize() {
+            return if rest.as_os_str().is_empty() { found } else { found.join(rest) };
+        }
+        let Some(name) = at.file_name().map(PathBuf::from) else { return path.to_owned() };
+        rest = if rest.as_os_str().is_empty() { name } else { name.join(rest) };
+        if !at.pop() {
+            return path.to_owned();
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! What a salvage found, wrote and missed, and what a rebuild compared, for people and for programs.
+
+use super::text::{bytes, count, counted, escape, table};
+use crate::base::time::Instant;
+use crate::rebuild::{Compared, SetRebuilt};
+use crate::salvage::{Account, AcdLoss, Count, Gap, SectionAccount, SetAccount};
+use crate::schema::range::date_text;
+use crate::volume::name::short_id;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// Runs of days, gaps and paths that a person is shown of one section.
+const SHOWN: usize = 8;
+
+/// The account as text.
+#[must_use]
+pub fn account_text(account: &Account) -> String {
+    let mut out = String::new();
+    for set in &account.sets {
+        set_text(&mut out, set);
+    }
+    for (name, why) in &account.unopened {
+        let _written = writeln!(out, "Not looked through: {}: {}", escape(name), escape(why));
+    }
+    let sifted = account.sources.iter().map(|source| source.sifted);
+    let (intact, other, unread) = sifted.fold((0u64, 0u64, 0u64), |(intact, other, unread), one| {
+        (intact.saturating_add(one.intact), other.saturating_add(one.other), unread.saturating_add(one.unread))
+    });
+    let sources = counted(account.sources.len() as u64, "source", "sources");
+    let _written = writeln!(out, "Of {sources}: {} in intact blocks, {} in none.", bytes(intact), bytes(other));
+    if unread > 0 {
+        let _written = writeln!(out, "{} could not be read.", bytes(unread));
+    }
+    out
+}
+
+fn set_text(out: &mut String, set: &SetAccount) {
+    let label = set.label.as_deref().unwrap_or("label lost");
+    let blocks = counted(set.blocks, "intact block", "intact blocks");
+    let _written = writeln!(out, "Set {} ({}): {blocks}, {}", escape(label), set.set, bytes(set.bytes));
+    let line = |section: &SectionAccount| {
+        vec![
+            section.number.to_string(),
+            section.table.clone(),
+            count(section.rows),
+            count(section.chunks),
+            lost(section.lost_rows, section.whole),
+            lost(section.lost_chunks, section.whole),
+        ]
+    };
+    let lines: Vec<Vec<String>> = set.sections.iter().map(line).collect();
+    if !lines.is_empty() {
+        out.push_str(&table(&[">section", "table", ">rows", ">chunks", ">rows lost", ">chunks lost"], &lines));
+    }
+    set.sections.iter().filter(|section| !section.whole).for_each(|section| section_text(out, section));
+    for (first, last, chunks) in &set.nameless {
+        let which = if first == last { format!("Section {first}") } else { format!("Sections {first} to {last}") };
+        let _written =
+            writeln!(out, "{which}, name unknown: lost, with {} of no use", counted(*chunks, "chunk", "chunks"));
+    }
+    if !set.all_known {
+        out.push_str("Whether there were more sections nobody knows: neither the catalog nor all indexes are left.\n");
+    }
+    for conflict in &set.conflicts {
+        let _written = writeln!(out, "Contradiction: {}", escape(conflict));
+    }
+    if let Some(written) = &set.written {
+        let volumes = counted(written.volumes.len() as u64, "volume", "volumes");
+        let rows = counted(written.rows, "row", "rows");
+        let _written = writeln!(out, "Written as set {}: {rows}, {volumes}, {}", written.set, bytes(written.bytes));
+    }
+    out.push('\n');
+}
+
+fn lost(lost: Count, whole: bool) -> String {
+    match lost {
+        Count::Exactly(0) if whole => String::new(),
+        Count::Exactly(number) => count(number),
+        Count::AtLeast(0) => "unknown".to_owned(),
+        Count::AtLeast(number) => format!("{} at least", count(number)),
+    }
+}
+
+fn section_text(out: &mut String, section: &SectionAccount) {
+    let name = escape(&section.table);
+    for loss in &section.acds {
+        let rows = loss.rows.map_or_else(|| "rows".to_owned(), |rows| counted(rows, "row", "rows"));
+        let _written = writeln!(out, "{name}, {}: {rows} lost{}", acd(loss), days(loss));
+    }
+    for gap in section.gaps.iter().take(SHOWN) {
+        let rows = gap.rows.map_or_else(|| "rows".to_owned(), |rows| counted(rows, "row", "rows"));
+        let _written = writeln!(out, "{name}: {rows} missing from row {} on{}", count(gap.first_row), between(gap));
+    }
+    if section.gaps.len() > SHOWN {
+        let _written = writeln!(out, "{name}: and {} more places", section.gaps.len().saturating_sub(SHOWN));
+    }
+    if section.header_from_catalog {
+        let _written = writeln!(out, "{name}: its header is lost, and was taken from the catalog");
+    }
+    if let Some(files) = &section.files {
+        let of = files.of.map_or_else(|| "an unknown number".to_owned(), count);
+        let _written = writeln!(out, "{name}: {} of {of} files are whole", count(files.whole));
+        for path in files.paths.iter().take(SHOWN) {
+            let _written = writeln!(out, "{name}: not all there: {}", escape(path));
+        }
+        if files.torn > SHOWN as u64 {
+            let _written =
+                writeln!(out, "{name}: not all there: {} more", count(files.torn.saturating_sub(SHOWN as u64)));
+        }
+        if let Some(odd) = &files.odd {
+            let _written = writeln!(out, "{name}: {}", escape(odd));
+        }
+    }
+}
+
+fn acd(loss: &AcdLoss) -> String {
+    loss.acd.map_or_else(|| "no ACD".to_owned(), |acd| format!("ACD {acd}"))
+}
+
+fn days(loss: &AcdLoss) -> String {
+    let run = |(first, last): &(i32, i32)| match first == last {
+        true => date_text(*first),
+        false => format!("{} to {}", date_text(*first), date_text(*last)),
+    };
+    let mut runs: Vec<String> = loss.days.iter().take(SHOWN).map(run).collect();
+    if loss.days.len() > SHOWN {
+        runs.push(format!("and {} more", loss.days.len().saturating_sub(SHOWN)));
+    }
+    if loss.undated {
+        runs.push("rows without a usable time".to_owned());
+    }
+    if runs.is_empty() { String::new() } else { format!(": {}", runs.join(", ")) }
+}
+
+fn between(gap: &Gap) -> String {
+    match (gap.after, gap.before) {
+        (Some(after), Some(before)) => format!(", between {after} and {before}"),
+        (Some(after), None) => format!(", after {after}"),
+        (None, Some(before)) => format!(", before {before}"),
+        (None, None) => String::new(),
+    }
+}
+
+/// The account as JSON.
+#[must_use]
+pub fn account_json(account: &Account, dry_run: bool) -> Value {
+    let source = |source: &crate::salvage::SourceAccount| {
+        let sifted = source.sifted;
+        json!({
+            "name": source.name, "bytes": source.bytes, "intact": sifted.intact, "other": sifted.other,
+            "zeros": sifted.zeros, "unread": sifted.unread,
+        })
+    };
+    json!({
+        "dry_run": dry_run,
+        "nothing_lost": !account.has_losses(),
+        "sources": account.sources.iter().map(source).collect::<Vec<_>>(),
+        "unopened": account.unopened.iter().map(|(name, why)| json!({"name": name, "reason": why})).collect::<Vec<_>>(),
+        "sets": account.sets.iter().map(set_json).collect::<Vec<_>>(),
+    })
+}
+
+fn set_json(set: &SetAccount) -> Value {
+    let written = set.written.as_ref().map(|written| {
+        json!({
+            "set": written.set.to_string(), "label": written.label, "rows": written.rows, "bytes": written.bytes,
+            "volumes": written.volumes.iter().map(|volume| volume.name.clone()).collect::<Vec<_>>(),
+        })
+    });
+    let nameless = |(first, last, chunks): &(u32, u32, u64)| json!({"first": first, "last": last, "chunks": chunks});
+    json!({
+        "set": set.set.to_string(),
+        "label": set.label,
+        "blocks": set.blocks,
+        "bytes": set.bytes,
+        "copies": set.copies,
+        "from_catalog": set.catalog,
+        "nothing_lost": !set.has_losses(),
+        "all_known": set.all_known,
+        "sections": set.sections.iter().map(section_json).collect::<Vec<_>>(),
+        "nameless": set.nameless.iter().map(nameless).collect::<Vec<_>>(),
+        "conflicts": set.conflicts,
+        "written": written,
+    })
+}
+
+fn count_json(lost: Count) -> Value {
+    json!({"known": lost.known(), "exact": matches!(lost, Count::Exactly(_))})
+}
+
+fn section_json(section: &SectionAccount) -> Value {
+    let time = |at: Option<Instant>| at.map(|at| at.to_string());
+    let gap = |gap: &Gap| json!({"first_row": gap.first_row, "rows": gap.rows, "after": time(gap.after), "before": time(gap.before)});
+    let loss = |loss: &AcdLoss| {
+        let days = loss.days.iter().map(|(first, last)| json!({"first": date_text(*first), "last": date_text(*last)}));
+        json!({"acd": loss.acd, "rows": loss.rows, "days": days.collect::<Vec<_>>(), "undated": loss.undated})
+    };
+    let files = section.files.as_ref().map(|files| {
+        json!({"whole": files.whole, "of": files.of, "torn": files.torn, "paths": files.paths, "odd": files.odd})
+    });
+    json!({
+        "section": section.number,
+        "table": section.table,
+        "whole": section.whole,
+        "header_from_catalog": section.header_from_catalog,
+        "ended": section.ended,
+        "rows": section.rows,
+        "chunks": section.chunks,
+        "lost_rows": count_json(section.lost_rows),
+        "lost_chunks": count_json(section.lost_chunks),
+        "acds": section.acds.iter().map(loss).collect::<Vec<_>>(),
+        "gaps": section.gaps.iter().map(gap).collect::<Vec<_>>(),
+        "files": files,
+    })
+}
+
+/// What a rebuild compared, as text.
+#[must_use]
+pub fn rebuilt_text(sets: &[SetRebuilt]) -> String {
+    let mut lines = Vec::new();
+    for set in sets {
+        let name = format!("{} ({})", set.label, short_id(set.set));
+        lines.push(vec![name.clone(), "catalog".to_owned(), compared(&set.catalog)]);
+        for (volume, index) in &set.indexes {
+            lines.push(vec![name.clone(), format!("index of volume {volume}"), compared(index)]);
+        }
+    }
+    table(&["set", "what", "compared with the blocks"], &lines)
+}
+
+fn compared(compared: &Compared) -> String {
+    match compared {
+        Compared::Equal => "equal".to_owned(),
+        Compared::Differs(places) => format!("differs: {}", places.join("; ")),
+        Compared::Missing(why) => format!("lost: {why}"),
+        Compared::NotJudged(why) => format!("not judged: {why}"),
+    }
+}
+
+/// The same as JSON.
+#[must_use]
+pub fn rebuilt_json(sets: &[SetRebuilt]) -> Value {
+    let one = |compared: &Compared| match compared {
+        Compared::Equal => json!({"state": "equal", "details": []}),
+        Compared::Differs(places) => json!({"state": "differs", "details": places}),
+        Compared::Missing(why) => json!({"state": "missing", "details": [why]}),
+        Compared::NotJudged(why) => json!({"state": "not judged", "details": [why]}),
+    };
+    let set = |set: &SetRebuilt| {
+        let indexes = set.indexes.iter().map(|(volume, index)| json!({"volume": volume, "compared": one(index)}));
+        json!({
+            "set": set.set.to_string(), "label": set.label, "catalog": one(&set.catalog),
+            "indexes": indexes.collect::<Vec<_>>(),
+        })
+    };
+    json!({"sets": sets.iter().map(set).collect::<Vec<_>>()})
+}
