@@ -278,7 +278,7 @@ fn a_chain_says_which_members_are_not_here_and_what_they_had() {
     let all = judged(&device);
     assert_eq!((all.len(), all[0].members.len(), &all[0].missing[..], &all[0].lacks[..]), (1, 2, &[][..], &[][..]));
     let alone = device.copy();
-    before.iter().for_each(|name| alone.remove(name).unwrap());
+    before.iter().for_each(|name| drop(alone.remove(name).unwrap()));
     let [chain] = &judged(&alone)[..] else { panic!("one chain") };
     assert_eq!((&chain.missing[..], chain.findings.len()), (&[(0, 0)][..], 0));
     let [cost] = &chain.lacks[..] else { panic!("{chain:?}") };
