@@ -205,11 +205,7 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
             let proves = options.work != CheckWork::List;
             job.run(journal(proves), output, |job| commands::check::run(&options, config, job, output))
         }
-        Command::Inspect(args) => {
-            let mut options = args.options()?;
-            options.device = config.device(&options.device);
-            commands::inspect::run(&options, output)
-        }
+        Command::Inspect(args) => commands::inspect::run(&args.options()?, config, output),
         Command::Export(args) => {
             let mut options = args.options()?;
             config.devices(&mut options.devices);

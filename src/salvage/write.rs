@@ -9,7 +9,9 @@ use crate::error::Error;
 use crate::format::block::{BlockKind, SetId};
 use crate::format::chunk::{ChunkView, PieceEntry, parse_chunk};
 use crate::format::label::LabelRecord;
-use crate::verify::media::prove_volume;
+use crate::verify::Depth;
+use crate::verify::finding::Level;
+use crate::verify::set::{Asked, verify};
 use crate::volume::set::find_set;
 use crate::volume::set_writer::{ChunkContent, SetOptions, SetSummary, SetWriter};
 
@@ -94,20 +96,18 @@ impl Writing<'_> {
         let failed = |what: String| Error::damage(what, UNRELIABLE);
         let found = find_set(self.to, id)?.filter(|set| set.catalog().is_some() && set.missing_volumes().is_empty());
         let set = found.ok_or_else(|| failed("the set just written cannot be read back whole".to_owned()))?;
+        let asked = Asked { depth: Depth::Blocks, ..Asked::default() };
+        let verified = verify(&set, &asked, self.options.jobs, self.monitor);
+        unless_cancelled(self.monitor)?;
+        if let Some(finding) = verified.findings.iter().find(|finding| finding.level == Level::Damage) {
+            return Err(failed(format!("reading back found: {finding}")));
+        }
         for volume in &summary.volumes {
-            self.monitor.begin(Task::Verify, &format!("reading back volume {}", volume.number), 0);
-            let names = set.copies(volume.number);
-            let name = names.first().ok_or_else(|| failed(format!("volume {} is not there", volume.number)))?;
-            let proof = prove_volume(&set.blocks(volume.number, name)?);
-            if let Some(finding) = proof.findings.first() {
-                return Err(failed(format!("reading back found: {finding}")));
-            }
-            let ending = proof.ending.map(|ending| (ending.last_block, ending.running_hash));
+            let proof = verified.volumes.iter().find(|proof| proof.number == volume.number);
+            let ending = proof.and_then(|proof| proof.ending).map(|ending| (ending.last_block, ending.running_hash));
             if ending != Some((volume.blocks.saturating_sub(1), volume.running_hash)) {
                 return Err(failed(format!("volume {} reads back as other bytes than were written", volume.number)));
             }
-            self.monitor.end(Task::Verify);
-            unless_cancelled(self.monitor)?;
         }
         let chunks = set.sections().iter().map(|section| section.chunks.len());
         if !chunks.eq(judged.sections.iter().map(|section| section.chunks.len())) {

@@ -46,8 +46,12 @@ mod images;
 mod incremental;
 mod incremental_since;
 #[cfg(target_os = "linux")]
+mod inspected;
+#[cfg(target_os = "linux")]
 mod json;
 mod left_alone;
+#[cfg(target_os = "linux")]
+mod listed;
 #[cfg(target_os = "linux")]
 mod media;
 #[cfg(target_os = "linux")]

@@ -24,6 +24,12 @@ Examples:
     intervault check /backup/monday/CMS-031024-01-LSAC-00-F-02.3f1c0a2b.ivv --verify
   Two copies of a set, each judged, and what they hold together:
     intervault check /backup/monday /mnt/copy/monday --verify
+  Every night another part, all of it in a month of thirty nights:
+    intervault check /backup/monday --verify --subset today/30
+  A random twentieth:
+    intervault check /backup/monday --verify --sample 5%
+  Two hours now; the next time it goes on where it was, and begins again with what is older than four weeks:
+    intervault check /backup/monday --verify --max-duration 2h --since-last=4w
   Of which days is there anything of ACD 1, and which are missing? A calendar:
     intervault check /backup/monday --coverage --acd 1
   Chunks of a table: rows, times, ACDs, encodings and sizes:
@@ -32,15 +38,10 @@ Examples:
     intervault check /backup/monday --against sqlite:history.db
   What changed between two sets?
     intervault check /backup/monday --against /backup/tuesday
-  Every night another part, all of it in a month of thirty nights:
-    intervault check /backup/monday --verify --subset today/30
-  A random twentieth:
-    intervault check /backup/monday --verify --sample 5%
-  Two hours now; the next time it goes on where it was, and begins again with what is older than four weeks:
-    intervault check /backup/monday --verify --max-duration 2h --since-last=4w
 
 Exit status 4: damage was found, or a difference; the findings name volume, block, table and range, what was expected and what
-was found. Whoever asks for a part is told how much was read of how much there is; status 0 then says that nothing is wrong with that.")]
+was found. Whoever asks for a part is told how much was read of how much there is; status 0 then says that nothing is wrong with
+that.")]
 pub struct CheckArgs {
     /// Folders of volumes, single volumes, tapes (tape:PATH), or - for standard input; several are looked at together
     #[arg(value_name = "DEVICE", value_parser = parse::device, required = true)]
