@@ -10,7 +10,6 @@ use crate::format::block::{BlockKind, SetId};
 use crate::format::chunk::{ChunkView, PieceEntry, parse_chunk};
 use crate::format::label::LabelRecord;
 use crate::verify::Depth;
-use crate::verify::finding::Level;
 use crate::verify::set::{Asked, verify};
 use crate::volume::set::find_set;
 use crate::volume::set_writer::{ChunkContent, SetOptions, SetSummary, SetWriter};
@@ -96,15 +95,15 @@ impl Writing<'_> {
         let failed = |what: String| Error::damage(what, UNRELIABLE);
         let found = find_set(self.to, id)?.filter(|set| set.catalog().is_some() && set.missing_volumes().is_empty());
         let set = found.ok_or_else(|| failed("the set just written cannot be read back whole".to_owned()))?;
-        let asked = Asked { depth: Depth::Blocks, ..Asked::default() };
-        let verified = verify(&set, &asked, self.options.jobs, self.monitor);
+        let asked = Asked { depth: Depth::Blocks, choice: None };
+        let proof = verify(&set, &asked, self.options.jobs, self.monitor);
         unless_cancelled(self.monitor)?;
-        if let Some(finding) = verified.findings.iter().find(|finding| finding.level == Level::Damage) {
+        if let Some(finding) = proof.findings.first() {
             return Err(failed(format!("reading back found: {finding}")));
         }
         for volume in &summary.volumes {
-            let proof = verified.volumes.iter().find(|proof| proof.number == volume.number);
-            let ending = proof.and_then(|proof| proof.ending).map(|ending| (ending.last_block, ending.running_hash));
+            let read = proof.volumes.iter().find(|read| read.number == volume.number);
+            let ending = read.and_then(|read| read.ending).map(|ending| (ending.last_block, ending.running_hash));
             if ending != Some((volume.blocks.saturating_sub(1), volume.running_hash)) {
                 return Err(failed(format!("volume {} reads back as other bytes than were written", volume.number)));
             }

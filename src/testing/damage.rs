@@ -13,9 +13,6 @@ use crate::format::layout::block as at;
 use crate::format::marks::VolumeEndRecord;
 use crate::format::record::{Record, decode_record, encode_record, next_record, push_record};
 
-/// Bytes of a sector.
-pub const SECTOR: usize = 512;
-
 /// One thing that happens to the bytes of a volume. Places beyond its end are passed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Damage {
@@ -54,13 +51,6 @@ pub enum Damage {
     },
     /// Bytes that are of nothing stand behind the volume.
     Behind {
-        /// How many.
-        len: usize,
-    },
-    /// Bytes that are of nothing stand between, what follows has moved down.
-    Inserted {
-        /// Before which byte.
-        at: usize,
         /// How many.
         len: usize,
     },
@@ -129,10 +119,6 @@ impl Damage {
             Damage::Cut { len } => bytes.truncate(*len),
             Damage::Before { len } => drop(bytes.splice(..0, noise(&mut Rng::new(*len as u64), *len))),
             Damage::Behind { len } => bytes.extend(noise(&mut Rng::new(*len as u64), *len)),
-            Damage::Inserted { at, len } => {
-                let at = (*at).min(bytes.len());
-                drop(bytes.splice(at..at, noise(&mut Rng::new(*len as u64), *len)));
-            }
             Damage::Swap { a, b, len } => {
                 let (one, other) = (stretch(bytes, *a, *len).to_vec(), stretch(bytes, *b, *len).to_vec());
                 put(bytes, *a, &other);
@@ -153,34 +139,6 @@ impl Damage {
                 bytes.splice(behind..behind, twice);
             }
         }
-    }
-
-    /// One of every kind near a byte of a volume of so many bytes.
-    #[must_use]
-    pub fn each(at: usize, len: usize) -> Vec<Damage> {
-        let sector = at / SECTOR * SECTOR;
-        let other = (sector + len / 2) / SECTOR % (len / SECTOR).max(1) * SECTOR;
-        vec![
-            Damage::Flip { at, mask: 1 },
-            Damage::Flip { at, mask: 0xFF },
-            Damage::Zero { at, len: SECTOR },
-            Damage::Burst { at, len: 3 * SECTOR, seed: len as u64 },
-            Damage::Cut { len: at },
-            Damage::Lost { at: 0, len: at },
-            Damage::Swap { a: sector, b: other, len: SECTOR },
-            Damage::Misdirected { from: sector, to: other, len: SECTOR },
-            Damage::Lost { at, len: 77 },
-            Damage::Inserted { at, len: 77 },
-            Damage::Doubled { at, len: 3 * SECTOR },
-        ]
-    }
-
-    /// One at random for a volume of so many bytes.
-    pub fn random(random: &mut Rng, len: usize) -> Damage {
-        let at = random.below(len.max(1));
-        let kinds = Damage::each(at, len);
-        let kind = random.below(kinds.len());
-        kinds.into_iter().nth(kind).unwrap_or(Damage::Cut { len: at })
     }
 
     /// The bytes with this damage.
@@ -358,17 +316,6 @@ fn rewrite_index(volume: &mut [u8], place: &Place, running: Hash, hashes: &[Hash
 mod tests {
     use super::*;
     use crate::testing::fixtures::{Fixture, small};
-
-    #[test]
-    fn every_kind_changes_something_and_none_panics_beyond_the_end() {
-        let whole: Vec<u8> = (0..10 * SECTOR).map(|at| (at % 251) as u8).collect();
-        for at in [0, 700, 5_000] {
-            for damage in Damage::each(at, whole.len()) {
-                assert!(damage.of(&whole) != whole || damage == Damage::Lost { at: 0, len: 0 }, "{damage:?}");
-                damage.apply(&mut vec![1; 3]);
-            }
-        }
-    }
 
     #[test]
     fn each_damage_does_what_it_says_and_nothing_beyond_the_end() {

@@ -1,10 +1,9 @@
 //! Fuzz body: a set of real rows is hurt as the bytes say, now and then with its checksums made right again, and salvaged. What
 //! comes of it is a valid set, and without checksums made right it has no row that was not there.
 
-use super::damage::Damage;
 use super::damage::mend;
 use super::golden::{write_example, write_v1};
-use super::shuffle::Shuffle;
+use super::parts::{Shuffle, every_damage};
 use super::tables::lines;
 use crate::base::monitor::Silent;
 use crate::base::position::Position;
@@ -86,7 +85,7 @@ pub fn fuzz_salvage(data: &[u8]) {
         let (kind, part, at) = (bytes.byte(), bytes.byte(), bytes.number());
         let number = part % parts.len().max(1);
         let Some(part) = parts.values_mut().nth(number).filter(|part| !part.is_empty()) else { continue };
-        let kinds = Damage::each(at % part.len(), part.len());
+        let kinds = every_damage(at % part.len(), part.len());
         kinds.get(kind % kinds.len()).into_iter().for_each(|hurt| hurt.apply(part));
         if part.len() > 4 << 20 {
             return;

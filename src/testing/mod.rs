@@ -18,12 +18,12 @@ pub mod fuzz_text;
 pub mod fuzz_volume;
 pub mod golden;
 pub mod mutate;
+pub mod parts;
 pub mod range_world;
 pub mod records;
 pub mod seeds;
 pub mod sets;
 pub mod shape;
-pub mod shuffle;
 pub mod tables;
 pub mod tape;
 #[cfg(feature = "sqlite")]

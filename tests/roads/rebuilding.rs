@@ -12,8 +12,8 @@ use intervault::device::directory::DirectoryDevice;
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
 use intervault::rebuild::{Compared, SetRebuilt, rebuild};
-use intervault::testing::damage::Damage;
-use intervault::testing::shuffle::Shuffle;
+use intervault::testing::damage::{Damage, mend};
+use intervault::testing::parts::Shuffle;
 use intervault::volume::set::list_sets;
 use std::path::Path;
 
@@ -66,7 +66,7 @@ fn what_differs_is_told() {
     for (at, what) in [(end.index_offset as usize - 70, "catalog"), (end.bytes as usize - 100, "index")] {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
-        repair(&mut bytes);
+        mend(&mut bytes);
         device.insert(&name, bytes);
         let rebuilt = rebuilt(&device);
         let found = if what == "catalog" { &rebuilt[0].catalog } else { &rebuilt[0].indexes[0].1 };
@@ -78,21 +78,6 @@ fn what_differs_is_told() {
     let rebuilt = rebuilt(&device);
     let Compared::Missing(why) = &rebuilt[0].catalog else { panic!("{rebuilt:?}") };
     assert!(why.contains("intervault salvage"), "{why}");
-}
-
-/// Makes the checksums of all blocks right.
-fn repair(bytes: &mut [u8]) {
-    use intervault::base::checksum::crc32;
-    let mut at = 0;
-    while at + 80 <= bytes.len() {
-        let len = u32::from_le_bytes(bytes[at + 48..at + 52].try_into().unwrap()) as usize;
-        let end = at + (80 + len).next_multiple_of(64);
-        let crc = crc32(&bytes[at + 80..end]).to_le_bytes();
-        bytes[at + 72..at + 76].copy_from_slice(&crc);
-        let crc = crc32(&bytes[at..at + 76]).to_le_bytes();
-        bytes[at + 76..at + 80].copy_from_slice(&crc);
-        at = end;
-    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ use intervault::section::rows::SectionTable;
 use intervault::testing::damage::Damage;
 use intervault::testing::fault::{Fault, FaultDevice};
 use intervault::testing::mutate::Rng;
-use intervault::testing::shuffle::Shuffle;
+use intervault::testing::parts::{Shuffle, any_damage, every_damage};
 use intervault::testing::tables::lines;
 use intervault::verify::set::verify_set;
 use intervault::volume::chain::{Chain, Wanted};
@@ -297,7 +297,7 @@ fn each_damage_in_each_place_costs_what_it_hits_and_nothing_is_restored_wrong() 
     let (centre, _device, known) = written(Some(24 << 10));
     let mut cases = 0;
     for (at, (part, byte, place)) in known.places.iter().enumerate() {
-        for (number, hurt) in Damage::each(*byte, known.parts[part].len()).into_iter().enumerate() {
+        for (number, hurt) in every_damage(*byte, known.parts[part].len()).into_iter().enumerate() {
             let mut parts = known.parts.clone();
             hurt.apply(parts.get_mut(part).unwrap());
             let what = format!("{hurt:?} at {place}");
@@ -324,7 +324,7 @@ fn random_damage_of_several_places_is_survived_by_what_it_does_not_hit() {
             for _ in 0..=random.below(4) {
                 let part = parts.get_mut(&names[random.below(names.len())]).unwrap();
                 if !part.is_empty() {
-                    let hurt = Damage::random(&mut random, part.len());
+                    let hurt = any_damage(&mut random, part.len());
                     hurt.apply(part);
                     done.push(hurt);
                 }
@@ -413,7 +413,7 @@ fn a_chain_with_a_salvaged_member_gives_no_older_state() {
             let hurt = if round == 0 {
                 Damage::Flip { at: part.len() / 2, mask: 1 }
             } else {
-                Damage::random(&mut random, part.len().max(1))
+                any_damage(&mut random, part.len().max(1))
             };
             hurt.apply(part);
             done.push((name.clone(), hurt));

@@ -1,12 +1,46 @@
-//! What can happen to the parts of something among each other, as data: gone, doubled, renamed, joined.
+//! What can happen to the volumes of a set as a whole: parts that are missing, doubled, renamed or in one file; and what of
+//! [`Damage`] a test tries near a byte.
 
+use super::damage::Damage;
 use super::mutate::Rng;
+use super::sets::bytes;
 use std::collections::BTreeMap;
+
+/// Bytes of a sector.
+const SECTOR: usize = 512;
+
+/// One of every kind of damage near a byte of a part of so many bytes.
+#[must_use]
+pub fn every_damage(at: usize, len: usize) -> Vec<Damage> {
+    let sector = at / SECTOR * SECTOR;
+    let other = (at / SECTOR + len / SECTOR / 2) % (len / SECTOR).max(1) * SECTOR;
+    vec![
+        Damage::Flip { at, mask: 1 },
+        Damage::Flip { at, mask: 0xFF },
+        Damage::Zero { at, len: SECTOR },
+        Damage::Burst { at, len: 3 * SECTOR, seed: at as u64 },
+        Damage::Cut { len: at },
+        Damage::Lost { at: 0, len: at },
+        Damage::Swap { a: sector, b: other, len: SECTOR },
+        Damage::Misdirected { from: sector, to: other, len: SECTOR },
+        Damage::Lost { at, len: 77 },
+        Damage::Before { len: 77 },
+        Damage::Behind { len: 501 },
+        Damage::Doubled { at, len: 3 * SECTOR },
+    ]
+}
+
+/// One at random for a part of so many bytes.
+pub fn any_damage(random: &mut Rng, len: usize) -> Damage {
+    let at = random.below(len);
+    let kinds = every_damage(at, len);
+    let kind = random.below(kinds.len());
+    kinds.into_iter().nth(kind).unwrap_or(Damage::Cut { len: at })
+}
 
 /// Noise that is the same every time.
 fn noise(len: usize) -> Vec<u8> {
-    let mut random = Rng::new(len as u64 ^ 0xD1A5);
-    (0..len).map(|_| random.next() as u8).collect()
+    bytes(&mut Rng::new(len as u64 ^ 0xD1A5), len)
 }
 
 /// What happens to the parts of something among each other.
