@@ -1,5 +1,5 @@
-//! The first pass: every intact block of every source, sorted by set and section. What is kept of a block is where it lies and what
-//! its records say; rows are decoded and proved while they pass, and let go.
+//! The first pass: every intact block of every source, sorted by set and section. What is kept of a block is where it lies
+//! and what its records say; rows are decoded and proved while they pass, and let go.
 
 use super::sources::{Place, Sources};
 use crate::base::limits::SECTIONS_MAX;

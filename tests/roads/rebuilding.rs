@@ -1,5 +1,5 @@
-//! Rebuild by the library and the program: catalog and indexes made anew are those that were written, byte for byte; what was changed is
-//! told. And salvage as a process: its exit statuses, what it refuses, what it leaves alone.
+//! Rebuild by the library and the program: catalog and indexes made anew are those that were written, byte for byte; what was
+//! changed is told. And salvage as a process: its exit statuses, what it refuses, what it leaves alone.
 
 use super::chains::incremental;
 use super::commands::{Case, json};
