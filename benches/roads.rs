@@ -311,7 +311,7 @@ fn roads(criterion: &mut Criterion) {
         let device = backed_up(data, ReadBack::Skip);
         let set = list_sets(&device).unwrap().sets.remove(0);
         group.bench_function(id("list"), |bench| bench.iter(|| list_sets(&device).unwrap().sets.len()));
-        group.bench_function(id("verify"), |bench| bench.iter(|| check::verify(&set, 2, &Silent)));
+        group.bench_function(id("verify"), |bench| bench.iter(|| check::verify(&set, &Asked::default(), 2, &Silent)));
 
         group.bench_function(id("decode, two threads"), |bench| bench.iter(|| decoded(&set)));
     }

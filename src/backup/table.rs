@@ -130,7 +130,9 @@ impl TableJob<'_> {
         let mut sink = SectionSink::new(set, &table.schema.name, Marks::Look { ordered_by_day });
         let parts: Vec<Vec<Stretch<'_>>> = self.planned.parts.iter().map(|part| vec![Stretch::Part(part)]).collect();
         self.write_parts(&parts, None, Bounds { cutoffs, room }, |chunk| take(&mut sink, chunk, true, monitor))?;
-        sink.finish()
+        let report = sink.finish()?;
+        let undated = if dated(table) { report.undated } else { 0 };
+        Ok(TableReport { undated, ..report })
     }
 
     /// Reads and encodes groups of parts, each group by one thread; `take` gets the chunks in order. With `wanted` only the

@@ -8,6 +8,8 @@ pub enum Task {
     Backup,
     /// Blocks are read back and compared.
     Verify,
+    /// Volumes are verified, and nothing else is done: work that stops between blocks when it is asked.
+    Check,
     /// Volumes and target are compared and the plan is made.
     Plan,
     /// Rows are deleted and inserted.

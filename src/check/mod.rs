@@ -13,7 +13,7 @@ use crate::base::monitor::Monitor;
 use crate::device::traits::Device;
 use crate::error::{Class, Error};
 use crate::format::block::SetId;
-use crate::verify::set::{Verified, verify_set};
+use crate::verify::set::{self, Asked, Verified};
 use crate::volume::error::VolumeError;
 use crate::volume::set::{SetReader, list_sets};
 
@@ -95,7 +95,7 @@ pub fn short(set: SetId) -> String {
     set.to_string().chars().take(8).collect()
 }
 
-/// Verifies a set: every byte of its volumes, every row of its chunks, every total.
-pub fn verify(set: &SetReader<'_>, jobs: usize, monitor: &dyn Monitor) -> Verified {
-    verify_set(set, jobs, monitor)
+/// Verifies a set as deep as is asked: every byte of its volumes, every row of its chunks, every total.
+pub fn verify(set: &SetReader<'_>, asked: &Asked<'_>, jobs: usize, monitor: &dyn Monitor) -> Verified {
+    set::verify(set, asked, jobs, monitor)
 }

@@ -2,8 +2,9 @@
 //! was not given. Reads standard input, so that a script can drive it too.
 
 use super::args::{BrCheckArgs, BrDevice, CheckWork};
-use super::commands::check::judge;
+use super::commands::check::{Judging, judge};
 use super::commands::open;
+use super::commands::proving::Proving;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::job::Job;
@@ -17,6 +18,7 @@ use crate::check::{self, SetOutline};
 use crate::device::directory::DirectoryDevice;
 use crate::device::traits::Device;
 use crate::history::entry::Kind;
+use crate::verify::Depth;
 use clap::ValueEnum as _;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -38,7 +40,7 @@ pub struct Given {
 impl From<&BrCheckArgs> for Given {
     fn from(args: &BrCheckArgs) -> Given {
         let work = match (args.list, args.verify) {
-            (_, true) => Some(CheckWork::Verify),
+            (_, true) => Some(CheckWork::Verify(Depth::Rows)),
             (true, false) => Some(CheckWork::List),
             (false, false) => None,
         };
@@ -99,10 +101,13 @@ impl Volumes {
             .map_or_else(|_| Vec::new(), |found| found.sets.iter().map(check::outline).collect())
     }
 
-    fn judge(&self, work: CheckWork, output: &Output) -> Result<Exit, Failure> {
+    fn judge(&self, proves: bool, output: &Output) -> Result<Exit, Failure> {
         let found = check::find(self.device.as_ref(), None)?;
         let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(16);
-        judge(&found, work, jobs, &Progress::new(output), &Job::new(Kind::Check), output, None)
+        let proving = proves.then(|| Proving::whole(Depth::Rows, jobs));
+        let place = self.device.place();
+        let judging = Judging { proving: proving.as_ref(), place: &place, chains: true, turns: None };
+        judge(&found, &judging, &Progress::new(output), &Job::new(Kind::Check), output)
     }
 }
 
@@ -119,11 +124,11 @@ impl Inspected for Volumes {
     }
 
     fn list(&mut self, output: &Output) -> Result<Exit, Failure> {
-        self.judge(CheckWork::List, output)
+        self.judge(false, output)
     }
 
     fn verify(&mut self, output: &Output) -> Result<Exit, Failure> {
-        self.judge(CheckWork::Verify, output)
+        self.judge(true, output)
     }
 }
 
@@ -152,14 +157,14 @@ pub fn dialogue(given: &Given, input: &mut dyn BufRead, output: &Output, open: &
         None => {
             choose(input, output, "Enter l to list the tables or v to also verify the volume:", |said| match said {
                 "l" => Some(CheckWork::List),
-                "v" => Some(CheckWork::Verify),
+                "v" => Some(CheckWork::Verify(Depth::Rows)),
                 _ => None,
             })?
         }
     };
     match work {
         CheckWork::List => volumes.list(output),
-        CheckWork::Verify => volumes.verify(output),
+        CheckWork::Verify(_) => volumes.verify(output),
     }
 }
 

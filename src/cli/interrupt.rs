@@ -58,7 +58,7 @@ impl Now {
 
     fn begin(&mut self, task: Task) {
         self.changed |= self.left.changes == Some(task);
-        self.stops = matches!(task, Task::Backup | Task::Restore | Task::Undo);
+        self.stops = matches!(task, Task::Backup | Task::Restore | Task::Undo | Task::Check);
     }
 
     /// The answer to a signal: work that stops by itself is asked once.

@@ -88,6 +88,12 @@ impl Job {
         &self.system
     }
 
+    /// The folder of its history, where one is kept.
+    #[must_use]
+    pub fn state(&self) -> Option<std::path::PathBuf> {
+        self.journal.as_ref().and_then(|journal| journal.path().parent().map(std::path::Path::to_owned))
+    }
+
     /// Puts something into the line.
     pub fn note(&self, note: impl FnOnce(&mut Entry)) {
         note(&mut locked(&self.entry));

@@ -23,8 +23,8 @@ use crate::history::entry::Kind;
 use crate::history::journal::Journal;
 use crate::volume::medium::Overwrite;
 use args::{
-    Against, BackupOptions, BrCheckArgs, CheckWork, Cli, Command, ExportArgs, InspectArgs, LogOptions, RebuildArgs,
-    RestoreArgs, SalvageArgs, Undo,
+    Against, BackupOptions, BrCheckArgs, CheckWork, Cli, Command, ExportArgs, LogOptions, RebuildArgs, RestoreArgs,
+    SalvageArgs, Undo,
 };
 use clap::{CommandFactory as _, Parser};
 use commands::media::Round;
@@ -111,8 +111,8 @@ const fn left_behind(command: &Command) -> Left {
         Command::State(_) => Left::always("the state is as it was, unless the answer says otherwise"),
         Command::Salvage(_) => Left::always("the sources are as they were; what was written so far is no whole set"),
         Command::Check(_)
-        | Command::Rebuild(_)
         | Command::Inspect(_)
+        | Command::Rebuild(_)
         | Command::Status(_)
         | Command::Devices(_)
         | Command::Label(_)
@@ -205,12 +205,12 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
                 *device = config.device(device);
             }
             let job = Job::new(Kind::Check).devices(&options.devices);
-            let proves = options.work == CheckWork::Verify;
+            let proves = options.work != CheckWork::List;
             job.run(journal(proves), output, |job| commands::check::run(&options, config, job, output))
         }
         Command::Salvage(args) => salvage(args, config, output),
         Command::Rebuild(args) => rebuild(args, around, output),
-        Command::Inspect(args) => inspect(args, config, output),
+        Command::Inspect(args) => commands::inspect::run(&args.options()?, config, output),
         Command::Export(args) => export(args, config, output),
         Command::Prune(args) => {
             let mut options = args.options()?;
@@ -248,12 +248,6 @@ fn rebuild(args: &RebuildArgs, around: &Around, output: &Output) -> Result<Exit,
     let mut options = args.options();
     around.config.devices(&mut options.devices);
     commands::rebuild::run(&options, around.journal(output), output)
-}
-
-fn inspect(args: &InspectArgs, config: &Config, output: &Output) -> Result<Exit, Failure> {
-    let mut options = args.options()?;
-    options.device = config.device(&options.device);
-    commands::inspect::run(&options, output)
 }
 
 fn export(args: &ExportArgs, config: &Config, output: &Output) -> Result<Exit, Failure> {

@@ -20,6 +20,8 @@ pub struct Progress<'a> {
 struct Shown {
     bar: ProgressBar,
     bytes: u64,
+    /// Whether the bar counts bytes, not rows.
+    by_bytes: bool,
 }
 
 impl<'a> Progress<'a> {
@@ -40,7 +42,7 @@ impl<'a> Progress<'a> {
 pub const fn task_name(task: Task) -> &'static str {
     match task {
         Task::Backup => "backing up",
-        Task::Verify => "verifying",
+        Task::Verify | Task::Check => "verifying",
         Task::Plan => "planning",
         Task::Undo => "keeping what goes",
         Task::Restore => "restoring",
@@ -49,30 +51,41 @@ pub const fn task_name(task: Task) -> &'static str {
     }
 }
 
-fn style(rows_known: bool) -> ProgressStyle {
-    let template = if rows_known {
-        "{prefix} {wide_msg} {human_pos}/{human_len} rows {percent:>3}% {per_sec} {eta} left"
-    } else {
-        "{prefix} {wide_msg} {human_pos} rows {per_sec} {elapsed}"
+fn style(by_bytes: bool, known: bool) -> ProgressStyle {
+    let template = match (by_bytes, known) {
+        (false, true) => "{prefix} {wide_msg} {human_pos}/{human_len} rows {percent:>3}% {per_sec} {eta} left",
+        (false, false) => "{prefix} {wide_msg} {human_pos} rows {per_sec} {elapsed}",
+        (true, true) => "{prefix} {wide_msg} {bytes}/{total_bytes} {percent:>3}% {bytes_per_sec} {eta} left",
+        (true, false) => "{prefix} {wide_msg} {bytes} {bytes_per_sec} {elapsed}",
     };
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
-impl Monitor for Progress<'_> {
-    fn begin(&self, task: Task, what: &str, total_rows: u64) {
+impl Progress<'_> {
+    fn show(&self, task: Task, what: &str, total: u64, by_bytes: bool) {
         interrupt::halt();
         interrupt::begin(task);
-        let total = (total_rows > 0).then_some(total_rows);
+        let total = (total > 0).then_some(total);
         let bar = ProgressBar::with_draw_target(total, (self.target)());
-        bar.set_style(style(total.is_some()));
+        bar.set_style(style(by_bytes, total.is_some()));
         bar.set_prefix(task_name(task));
         bar.set_message(escape(what).into_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
         self.with(|shown| {
-            if let Some(before) = shown.replace(Shown { bar, bytes: 0 }) {
+            if let Some(before) = shown.replace(Shown { bar, bytes: 0, by_bytes }) {
                 before.bar.finish_and_clear();
             }
         });
+    }
+}
+
+impl Monitor for Progress<'_> {
+    fn begin(&self, task: Task, what: &str, total_rows: u64) {
+        self.show(task, what, total_rows, false);
+    }
+
+    fn begin_bytes(&self, task: Task, what: &str, total_bytes: u64) {
+        self.show(task, what, total_bytes, true);
     }
 
     fn advance(&self, _task: Task, rows: u64, bytes: u64) {
@@ -80,7 +93,7 @@ impl Monitor for Progress<'_> {
         self.with(|shown| {
             if let Some(shown) = shown {
                 shown.bytes = shown.bytes.saturating_add(bytes);
-                shown.bar.inc(rows);
+                shown.bar.inc(if shown.by_bytes { bytes } else { rows });
             }
         });
     }
@@ -145,6 +158,9 @@ mod tests {
         });
         progress.begin(Task::Proof, "hagent", 0);
         progress.with(|shown| assert_eq!(shown.as_ref().unwrap().bar.length(), None));
+        progress.begin_bytes(Task::Check, "reading", 1_000);
+        progress.advance(Task::Check, 7, 400);
+        progress.with(|shown| assert_eq!(shown.as_ref().unwrap().bar.position(), 400));
         progress.end(Task::Proof);
         progress.with(|shown| assert!(shown.is_none()));
     }

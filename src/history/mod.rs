@@ -4,5 +4,6 @@
 
 pub mod entry;
 pub mod journal;
+pub mod proofs;
 pub mod runs;
 pub mod status_line;

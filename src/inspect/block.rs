@@ -77,7 +77,7 @@ impl Block {
         }
         let covered = self.bytes.get(HEADER_LEN..).unwrap_or_default();
         let (header, _) = self.bytes.split_at(self.bytes.len().min(HEADER_LEN));
-        if !self.header(header, covered, emit) {
+        if !self.header(header, covered, emit) || header.len() < HEADER_LEN {
             return;
         }
         let len = usize::try_from(unsigned(header.get(at::PAYLOAD_LEN..at::KEY_ID).unwrap_or_default()));

@@ -95,8 +95,8 @@ pub struct TableCoverage {
     pub unread: Vec<String>,
 }
 
-/// Of which time there are rows, by the sections that the members of a chain have of a table, the newest first. `None` for a table
-/// without time. Only periods that meet the `window` are told of; `exact` reads the times of all rows of an interval table.
+/// Of which time there are rows, by the sections that the members of a chain have of a table, the newest first. `None` for a
+/// table without time. Only periods that meet the `window` are told of; `exact` reads the times of all rows of an interval table.
 #[must_use]
 pub fn coverage(sections: &[SetSection<'_>], window: Option<Span>, exact: bool) -> Option<TableCoverage> {
     let (_, newest) = sections.first()?;

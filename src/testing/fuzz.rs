@@ -155,12 +155,13 @@ pub fn canary(data: &[u8]) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "postgres"))]
 mod tests {
     use super::*;
     use crate::testing::fuzz_column::column;
     use crate::testing::mutate::{Rng, mutate};
     use crate::testing::seeds::{TARGETS, seeds};
+    use crate::testing::{fuzz_postgres, fuzz_set, fuzz_text};
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::path::Path;
 
@@ -168,14 +169,14 @@ mod tests {
 
     const MUTATIONS: usize = 20_000;
 
-    /// Runs a body over its seeds and mutations of them; how many inputs failed.
-    fn run(target: &str, body: Body) -> usize {
+    /// Runs a body over its seeds and so many mutations of them; how many inputs failed.
+    fn run(target: &str, body: Body, mutations: usize) -> usize {
         let mut rng = Rng::new(0x1D);
         let seeds = seeds(target);
         assert!(!seeds.is_empty(), "{target} has no seed");
         let failed = |bytes: &[u8]| usize::from(catch_unwind(AssertUnwindSafe(|| body(bytes))).is_err());
         let mut failures: usize = seeds.iter().map(|(_, bytes)| failed(bytes)).sum();
-        for _ in 0..MUTATIONS {
+        for _ in 0..mutations {
             let mut bytes = seeds[rng.below(seeds.len())].1.clone();
             mutate(&mut bytes, &mut rng);
             failures += failed(&bytes);
@@ -185,7 +186,7 @@ mod tests {
 
     #[test]
     fn bodies_hold_over_seeds_and_mutations() {
-        let bodies: [(&str, Body); 7] = [
+        let bodies: [(&str, Body); 9] = [
             ("block", block),
             ("label", label),
             ("section", section),
@@ -193,9 +194,25 @@ mod tests {
             ("catalog", catalog),
             ("column", column),
             ("keys", keys),
+            ("copy_text", fuzz_postgres::copy_text),
+            ("url", fuzz_postgres::url),
         ];
         for (target, body) in bodies {
-            assert_eq!(run(target, body), 0, "{target}");
+            assert_eq!(run(target, body, MUTATIONS), 0, "{target}");
+        }
+    }
+
+    #[test]
+    fn slower_bodies_hold_over_seeds_and_fewer_mutations() {
+        let bodies: [(&str, Body, usize); 5] = [
+            ("set", fuzz_set::set, 150),
+            ("stream", fuzz_set::stream, 1_500),
+            ("tape", fuzz_set::tape, 400),
+            ("catalogue", fuzz_text::catalogue, 400),
+            ("files", fuzz_text::files, MUTATIONS),
+        ];
+        for (target, body, mutations) in bodies {
+            assert_eq!(run(target, body, mutations), 0, "{target}");
         }
     }
 
@@ -203,7 +220,7 @@ mod tests {
     fn the_canary_dies() {
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(|_| {}));
-        let failures = run("canary", canary);
+        let failures = run("canary", canary, MUTATIONS);
         std::panic::set_hook(hook);
         assert!(failures > 10, "only {failures} of {MUTATIONS} mutations found the planted fault");
     }

@@ -9,8 +9,12 @@ pub mod fields;
 pub mod fixtures;
 pub mod fuzz;
 pub mod fuzz_column;
+#[cfg(feature = "postgres")]
+pub mod fuzz_postgres;
 pub mod fuzz_range;
 pub mod fuzz_salvage;
+pub mod fuzz_set;
+pub mod fuzz_text;
 pub mod fuzz_volume;
 pub mod golden;
 pub mod mutate;
@@ -24,3 +28,4 @@ pub mod tables;
 pub mod tape;
 #[cfg(feature = "sqlite")]
 pub mod target;
+pub mod whole;

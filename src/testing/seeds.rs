@@ -1,14 +1,31 @@
 //! The seeds of the fuzz targets: small, made from the samples of every record, the same on every machine.
 
-use super::{fuzz_column, fuzz_salvage, fuzz_volume, records};
+use super::{fuzz_column, fuzz_salvage, fuzz_set, fuzz_text, fuzz_volume, records};
 use crate::format::block::{BlockKind, encode_block};
 use crate::format::chunk::encode_chunk;
 use crate::format::record::{FRAME_LEN, Record, encode_record};
 use crate::store::control::KeyRuns;
 
 /// The targets whose seeds are made here.
-pub const TARGETS: [&str; 10] =
-    ["block", "label", "section", "chunk", "catalog", "column", "keys", "volume", "salvage", "canary"];
+pub const TARGETS: [&str; 17] = [
+    "block",
+    "label",
+    "section",
+    "chunk",
+    "catalog",
+    "column",
+    "keys",
+    "volume",
+    "canary",
+    "set",
+    "stream",
+    "tape",
+    "catalogue",
+    "files",
+    "copy_text",
+    "url",
+    "salvage",
+];
 
 fn payload<R: Record>(record: &R) -> Vec<u8> {
     encode_record(record).unwrap_or_default()
@@ -43,6 +60,15 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
             ("every_other", KeyRuns::of_keys(&(0..100).map(|key| key * 2).collect::<Vec<_>>()).to_bytes()),
         ],
         "volume" => fuzz_volume::seeds(),
+        "set" => fuzz_set::set_seeds(),
+        "stream" => fuzz_set::stream_seeds(),
+        "tape" => fuzz_set::tape_seeds(),
+        "catalogue" => fuzz_text::catalogue_seeds(),
+        "files" => fuzz_text::files_seeds(),
+        #[cfg(feature = "postgres")]
+        "copy_text" => super::fuzz_postgres::copy_text_seeds(),
+        #[cfg(feature = "postgres")]
+        "url" => super::fuzz_postgres::url_seeds(),
         "salvage" => fuzz_salvage::seeds(),
         "label" => vec![("incremental", body(&records::label()))],
         "section" => {

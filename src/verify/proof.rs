@@ -293,7 +293,7 @@ impl Gathered {
         Ok(())
     }
 
-    /// The blocks that were proved: all of a volume that was read whole and where nothing is wrong, those that were read of a part.
+    /// The blocks that were proved: all of a volume that was read whole and where nothing is wrong, those read of a part.
     fn proven(&mut self) -> Vec<Proven> {
         let bad: BTreeSet<u32> = self.sections.values().flat_map(SectionProof::bad_volumes).collect();
         let mut proven = std::mem::take(&mut self.proven);
@@ -307,7 +307,7 @@ impl Gathered {
                 running_hash: ending.running_hash,
             };
             proven.retain(|other| other.volume != volume);
-            proven.push(Proven { volume, blocks: vec![0..ending.last_block.saturating_add(1)] });
+            proven.push(Proven { volume, blocks: std::iter::once(0..ending.last_block.saturating_add(1)).collect() });
         }
         proven.retain(|proven| !bad.contains(&proven.volume.number));
         proven

@@ -21,9 +21,9 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes that are read at a time, unless a block is larger.
-const SPAN: u64 = 2 << 20;
+const SPAN: u64 = if cfg!(test) { 4 << 10 } else { 2 << 20 };
 /// More threads than these gain nothing and need memory.
-const WORKERS: usize = 32;
+const WORKERS: usize = 16;
 
 /// Who takes what was met, in order.
 pub(super) trait Taker {

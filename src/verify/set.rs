@@ -23,13 +23,39 @@ pub struct Asked<'c> {
     pub choice: Option<Choice<'c>>,
 }
 
-/// Verifies all volumes of a set that are there and all rows on them, with `jobs` threads. Stops between blocks if somebody asks
-/// for it, and says so.
+/// Verifies all volumes of a set that are there and all rows on them, with `jobs` threads. Does not stop when somebody asks for
+/// it: who relies on the answer must have it.
 pub fn verify_set(set: &SetReader<'_>, jobs: usize, monitor: &dyn Monitor) -> Verified {
-    verify(set, &Asked::default(), jobs, monitor)
+    verify(set, &Asked::default(), jobs, &Unstopped(monitor))
 }
 
-/// Verifies as much as is asked of the volumes of a set that are there. Memory: at most some 200 MiB, whatever `jobs` is, and what
+/// Passes on what is told, and not that somebody asks to stop.
+struct Unstopped<'m>(&'m dyn Monitor);
+
+impl Monitor for Unstopped<'_> {
+    fn begin(&self, task: Task, what: &str, total_rows: u64) {
+        self.0.begin(task, what, total_rows);
+    }
+
+    fn begin_bytes(&self, task: Task, what: &str, total_bytes: u64) {
+        self.0.begin_bytes(task, what, total_bytes);
+    }
+
+    fn advance(&self, task: Task, rows: u64, bytes: u64) {
+        self.0.advance(task, rows, bytes);
+    }
+
+    fn end(&self, task: Task) {
+        self.0.end(task);
+    }
+
+    fn notice(&self, text: &str) {
+        self.0.notice(text);
+    }
+}
+
+/// Verifies as much as is asked of the volumes of a set that are there. Stops between blocks if somebody asks for it, and says so:
+/// [`Verified::stopped`]. Memory: at most some 200 MiB, whatever `jobs` is, and what
 /// index and catalog list.
 pub fn verify(set: &SetReader<'_>, asked: &Asked<'_>, jobs: usize, monitor: &dyn Monitor) -> Verified {
     let copies = copies(set);
@@ -37,6 +63,7 @@ pub fn verify(set: &SetReader<'_>, asked: &Asked<'_>, jobs: usize, monitor: &dyn
     let mut proof = SetProof::new(asked.depth, several);
     proof.know(set.sections());
     let bytes = copies.iter().map(|(_, _, name)| set.size(name)).fold(0, u64::saturating_add);
+    let count = copies.len();
     let order = copies.into_iter().map(|(_, number, name)| (number, name)).collect();
     let open = |number: u32, name: &str| set.blocks(number, name);
     let part = asked.depth == Depth::Index || asked.choice.is_some();
@@ -51,7 +78,9 @@ pub fn verify(set: &SetReader<'_>, asked: &Asked<'_>, jobs: usize, monitor: &dyn
     let missing = set.missing_volumes();
     let around = Around { all_here: missing.is_empty(), interrupted: set.is_interrupted(), part };
     let SetProved { mut verified, .. } = proof.finish_with(set.sections(), around);
-    verified.stopped = monitor.cancelled();
+    let unread = verified.chosen.is_some_and(|chosen| chosen.read < chosen.blocks);
+    let all = verified.volumes.len().saturating_add(verified.not_judged.len()) >= count;
+    verified.stopped = monitor.cancelled() && (unread || !all || !part && !verified.is_whole());
     against_catalog(set, &mut verified);
     verified.findings = [of_set(set, &missing), std::mem::take(&mut verified.findings)].concat();
     verified

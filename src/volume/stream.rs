@@ -10,7 +10,7 @@ use crate::device::traits::{Device, VolumeSink, VolumeSource};
 use crate::format::block::{ALIGNMENT, BlockHeader, BlockKind, HEADER_LEN, MAGIC};
 use crate::format::error::FormatErrorKind;
 use crate::format::label::LabelRecord;
-use crate::format::marks::VOLUME_END_BLOCK_LEN;
+use crate::format::marks::{VOLUME_END_BLOCK_LEN, VolumeEndRecord};
 use crate::format::record::decode_record;
 use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
@@ -257,8 +257,8 @@ pub fn extents(source: &dyn VolumeSource) -> Result<Vec<Extent>, VolumeError> {
     let whole = || Ok(vec![Extent { name: None, from: 0, len: source.len() }]);
     let Some(first) = header_at(0)? else { return whole() };
     let of = |header: &BlockHeader| (header.identity.set, header.identity.volume);
-    let last = header_at(source.len().saturating_sub(VOLUME_END_BLOCK_LEN as u64))?;
-    if last.is_some_and(|last| last.kind == BlockKind::VolumeEnd && of(&last) == of(&first)) {
+    // The last may be another copy of the first: only what says that it is as long as the file is one volume.
+    if end_of(source)?.is_some_and(|(last, bytes)| of(&last) == of(&first) && bytes == source.len()) {
         return whole();
     }
     let (mut found, mut open, mut at) = (Vec::new(), None, 0);
@@ -295,6 +295,18 @@ pub fn extents(source: &dyn VolumeSource) -> Result<Vec<Extent>, VolumeError> {
         });
     }
     Ok(extents)
+}
+
+/// The end mark that a file ends with, and how long its volume is.
+fn end_of(source: &dyn VolumeSource) -> Result<Option<(BlockHeader, u64)>, VolumeError> {
+    let mut block = [0; VOLUME_END_BLOCK_LEN];
+    let Some(at) = source.len().checked_sub(block.len() as u64) else { return Ok(None) };
+    source.read_at(at, &mut block)?;
+    let Ok(header) = BlockHeader::parse(&block) else { return Ok(None) };
+    let end = header.payload(&block).ok().and_then(|payload| decode_record::<VolumeEndRecord>(payload).ok());
+    Ok(end
+        .filter(|_| header.kind == BlockKind::VolumeEnd)
+        .map(|end| (header, end.bytes.saturating_add(block.len() as u64))))
 }
 
 /// Bytes that are searched at a time for the beginning of a block.

@@ -1,11 +1,12 @@
 //! Every bit: as the medium flips it, with the checksums made right again, and with every hash of the set made right.
 
-use super::verdict::{Verdict, Whole, apart};
+use super::tiers::apart;
 use intervault::base::checksum::crc32;
 use intervault::format::block::{BlockHeader, BlockKind};
 use intervault::testing::damage::{Damage, Place, forge, mend_block, places};
 use intervault::testing::fields::{FieldAt, fields};
 use intervault::testing::fixtures::small;
+use intervault::testing::whole::{Verdict, Whole};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Byte and mask of each flip that is tried, and the block that it is in: every byte so far apart, each with the next of its
@@ -66,8 +67,7 @@ type Unnoticed = BTreeMap<String, BTreeSet<String>>;
 fn note(unnoticed: &mut Unnoticed, volume: &[u8], place: &Place, at: usize, verdict: &Verdict) {
     if !verdict.is_noticed() {
         let name = field(volume, place, at).name;
-        let kinds = verdict.changed.iter().map(|what| what.split(" of section").next().unwrap().to_owned());
-        let kinds = kinds.map(|what| if what.starts_with("rows") { "rows".to_owned() } else { what });
+        let kinds = verdict.changed.iter().map(|what| what.split([' ']).take(2).collect::<Vec<_>>().join(" "));
         unnoticed.entry(name).or_default().extend(kinds);
     }
 }
@@ -85,7 +85,7 @@ fn a_flip_behind_right_checksums_is_found_by_the_hashes() {
             continue;
         }
         let verdict = whole.judge(&whole.with(0, bytes));
-        let rows = verdict.changed.iter().filter(|what| what.starts_with("rows")).count();
+        let rows = verdict.changed.iter().filter(|what| what.starts_with("rows ")).count();
         assert_eq!(rows, 0, "byte {at}: rows that were never written pass: {place:?}");
         note(&mut unnoticed, volume, &place, at, &verdict);
     }
@@ -104,7 +104,7 @@ fn a_flip_behind_right_checksums_and_hashes_changes_no_row_unnoticed() {
             continue;
         }
         let verdict = whole.judge(&whole.with(0, volumes.remove(0)));
-        let rows = verdict.changed.iter().filter(|what| what.starts_with("rows")).count();
+        let rows = verdict.changed.iter().filter(|what| what.starts_with("rows ")).count();
         assert_eq!(rows, 0, "byte {at}: rows that were never written pass: {place:?}");
         note(&mut unnoticed, volume, &place, at, &verdict);
     }

@@ -3,7 +3,7 @@
 
 use super::confined::confined;
 use super::restores::Target;
-use super::verdict::long;
+use super::tiers::long;
 use intervault::base::monitor::Silent;
 use intervault::base::time::{Instant, day_of_civil};
 use intervault::check::outline;

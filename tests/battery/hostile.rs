@@ -2,10 +2,11 @@
 //! of 256 MiB. Whatever is refused, nothing that was not written is given as rows.
 
 use super::confined::confined;
-use super::verdict::{Whole, long};
+use super::tiers::long;
 use intervault::testing::damage::{Damage, forge, mend_block, places};
 use intervault::testing::fields::{Role, fields};
 use intervault::testing::fixtures::small;
+use intervault::testing::whole::Whole;
 use std::collections::BTreeMap;
 
 /// Bounds of the format: each of them and the number after it.
@@ -71,7 +72,7 @@ fn a_lie_in_any_field_costs_no_memory_and_gives_no_wrong_row() {
                             mend_block(&mut hurt[place.at..]);
                         }
                         let verdict = whole.judge(&whole.with(0, hurt));
-                        let rows = verdict.changed.iter().find(|what| what.starts_with("rows"));
+                        let rows = verdict.changed.iter().find(|what| what.starts_with("rows "));
                         assert_eq!(rows, None, "{} is {lie}, was {was}: {place:?}", field.name);
                         assert!(verdict.is_noticed(), "{} is {lie}, was {was}: {place:?}", field.name);
                         tried += 1;
@@ -103,7 +104,7 @@ fn a_lie_in_the_stored_bytes_of_a_column_costs_no_memory_and_gives_no_wrong_row(
                 mend_block(&mut volumes[0][place.at..place.end()]);
                 forge(&mut volumes).unwrap();
                 let verdict = whole.judge(&whole.with(0, volumes.remove(0)));
-                let rows = verdict.changed.iter().find(|what| what.starts_with("rows"));
+                let rows = verdict.changed.iter().find(|what| what.starts_with("rows "));
                 assert_eq!(rows, None, "byte {at}: {place:?}");
                 tried += 1;
             }

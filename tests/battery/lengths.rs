@@ -1,10 +1,11 @@
 //! Every length: volumes that end early, bytes in front and behind, bytes that are lost or there twice.
 
-use super::verdict::{Whole, apart};
+use super::tiers::apart;
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
 use intervault::testing::damage::{Damage, places};
 use intervault::testing::fixtures::small;
+use intervault::testing::whole::Whole;
 use intervault::verify::finding::Level;
 use intervault::volume::scanner::{ScanItem, Scanner};
 

@@ -10,4 +10,4 @@ mod lengths;
 mod orders;
 mod restores;
 mod sectors;
-mod verdict;
+mod tiers;

@@ -1,9 +1,9 @@
 //! Volumes of a set that are missing, renamed, doubled, of another set, or all in one file: in every order.
 
-use super::verdict::{Verdict, Whole};
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
 use intervault::testing::fixtures::{other, small};
+use intervault::testing::whole::{Verdict, Whole};
 use intervault::volume::stream::extents;
 
 /// All orders of so many things.

@@ -1,6 +1,6 @@
 //! Restores from damaged volumes: whatever is damaged, no row gets into the database that was not backed up.
 
-use super::verdict::{Whole, apart};
+use super::tiers::apart;
 use intervault::base::time::Instant;
 use intervault::device::memory::MemoryDevice;
 use intervault::format::block::BlockKind;
@@ -12,6 +12,7 @@ use intervault::testing::damage::{Damage, mend_block, places};
 use intervault::testing::fixtures::{Fixture, small};
 use intervault::testing::tables::{batch, lines};
 use intervault::testing::target;
+use intervault::testing::whole::Whole;
 use intervault::volume::set::list_sets;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,12 +1,13 @@
 //! Sectors: zeroed, swapped, written in the wrong place, or still as they were before; bursts of damage anywhere.
 
-use super::verdict::{Whole, apart};
+use super::tiers::apart;
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
 use intervault::testing::damage::{Damage, Place, places};
 use intervault::testing::fixtures::{other, small};
 use intervault::testing::mutate::Rng;
 use intervault::testing::sets::{Sample, write_sample};
+use intervault::testing::whole::Whole;
 use intervault::volume::scanner::{ScanItem, Scanner};
 
 /// What a scan takes for blocks is what was written, where it was written; the blocks that the damage did not touch are all
@@ -140,14 +141,14 @@ fn every_block_of_an_older_set_in_the_same_place_is_told_from_ours() {
 
 #[test]
 fn bursts_cost_no_more_than_the_blocks_that_they_touch() {
-    let chunks = if super::verdict::long() { 20_000 } else { 400 };
+    let chunks = if super::tiers::long() { 20_000 } else { 400 };
     let sample = Sample { seed: 5, sections: 2, chunks, column_bytes: 1_500, pieces: 2 };
     let device = MemoryDevice::new();
     let name = write_sample(&device, &sample, None).unwrap().volumes.remove(0).name;
     let whole = device.bytes(&name).unwrap();
     let (blocks, mut random) = (places(&whole), Rng::new(17));
     let mut burst = |len: usize| Damage::Burst { at: random.below(whole.len()), len, seed: len as u64 };
-    let rounds = if super::verdict::long() { 10_000 } else { 60 };
+    let rounds = if super::tiers::long() { 10_000 } else { 60 };
     for round in 0..rounds {
         let damage = burst((2 << 10) << (round % 6));
         assert!(scan(&device, &name, &whole, &blocks, &damage) > 0, "{damage:?}");

@@ -389,6 +389,29 @@ fn a_server_that_is_started_again_ends_a_backup_with_words() {
     assert!(back_up(3).unwrap().verified);
 }
 
+/// A server that follows another one, which is not there any more.
+#[test]
+fn what_a_standby_does_not_have_is_left_out_of_its_backup_with_words() {
+    let Some(cluster) = Cluster::with(ClusterOptions::default().set("wal_level", "replica")) else { return };
+    let cluster: &'static Cluster = Box::leak(Box::new(cluster));
+    let parts = "CREATE TABLE odd (id integer) PARTITION BY LIST (id); CREATE TABLE odd_a PARTITION OF odd FOR VALUES IN (1); \
+                 CREATE UNLOGGED TABLE odd_b PARTITION OF odd DEFAULT; INSERT INTO odd VALUES (1), (2)";
+    let quick = "CREATE UNLOGGED TABLE quick (id integer); INSERT INTO quick VALUES (1)";
+    let centre = Centre::new_in(cluster, &[HSPLIT, parts, quick]);
+    centre.intervals("2024-03-01", 1);
+    let (_, report) = backup(&centre.store());
+    assert_eq!((report.tables.len(), report.gaps.left_out.len()), (3, 0));
+    cluster.run(&centre.name, "CHECKPOINT");
+    let _signal = cluster.file("data/standby.signal", b"");
+    cluster.restart_immediate();
+    let (_, report) = backup(&centre.store());
+    let tables: Vec<(&str, u64)> = report.tables.iter().map(|table| (table.table.as_str(), table.rows)).collect();
+    assert_eq!(tables, [("hsplit", 8)]);
+    let left_out = &report.gaps.left_out;
+    assert_eq!(left_out.iter().map(|gap| gap.name.as_str()).collect::<Vec<_>>(), ["odd", "quick"]);
+    assert!(left_out.iter().all(|gap| gap.reason.contains("unlogged") && gap.warns), "{left_out:?}");
+}
+
 /// A disk of three megabytes under the table.
 #[test]
 fn a_server_whose_disk_is_full_leaves_the_table_as_it_was() {

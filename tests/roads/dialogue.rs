@@ -3,6 +3,7 @@
 use super::support::{Centre, HSPLIT};
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -28,22 +29,12 @@ pub struct Terminal {
 impl Terminal {
     /// Starts a program. `setsid --ctty` gives it the terminal to which Ctrl-C belongs.
     pub fn start(program: &str, arguments: &[&str]) -> Terminal {
-        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&keyboard).unwrap();
-        unlockpt(&keyboard).unwrap();
-        let name = ptsname(&keyboard, Vec::new()).unwrap();
-        let end = || File::options().read(true).write(true).open(OsStr::from_bytes(name.to_bytes())).unwrap();
-        // Tests may themselves run in the background, with Ctrl-C ignored; a program in front of a person has it.
-        let child = Command::new("env")
-            .args(["--default-signal=INT", "setsid", "--ctty", "--wait", program])
-            .args(arguments)
-            .env("TERM", "dumb")
-            .stdin(end())
-            .stdout(end())
-            .stderr(end())
-            .spawn()
-            .unwrap();
-        let keyboard = File::from(keyboard);
+        Terminal::of_width(program, arguments, 0)
+    }
+
+    /// The same, with lines of so many characters; 0 says nothing of it.
+    pub fn of_width(program: &str, arguments: &[&str], columns: u16) -> Terminal {
+        let (keyboard, child) = on_terminal(program, arguments, columns);
         let mut from = keyboard.try_clone().unwrap();
         let (send, screen) = channel();
         std::thread::spawn(move || {
@@ -110,6 +101,29 @@ impl Terminal {
         }
         (std::mem::take(&mut self.shown), status)
     }
+}
+
+/// A program on a terminal of its own, and the other end of that.
+fn on_terminal(program: &str, arguments: &[&str], columns: u16) -> (File, Child) {
+    // Nobody else has this end, so that the terminal is closed when it is.
+    let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&keyboard).unwrap();
+    unlockpt(&keyboard).unwrap();
+    let name = ptsname(&keyboard, Vec::new()).unwrap();
+    let end = || File::options().read(true).write(true).open(OsStr::from_bytes(name.to_bytes())).unwrap();
+    let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(end(), size).unwrap();
+    // Tests may themselves run in the background, with Ctrl-C ignored; a program in front of a person has it.
+    let child = Command::new("env")
+        .args(["--default-signal=INT,HUP", "setsid", "--ctty", "--wait", program])
+        .args(arguments)
+        .env("TERM", "dumb")
+        .stdin(end())
+        .stdout(end())
+        .stderr(end())
+        .spawn()
+        .unwrap();
+    (File::from(keyboard), child)
 }
 
 /// A folder with a backup of two ACDs in it.
@@ -200,6 +214,72 @@ fn br_check_gives_the_status_of_what_it_found() {
         assert_eq!(status.code(), Some(code), "{rest}");
     }
     drop(centre);
+}
+
+/// What a person asks first is said before the last question: what it is, of when, from where, whether it is all there.
+#[test]
+fn br_check_says_whose_the_volumes_are() {
+    let (_centre, folder) = volumes();
+    let mut terminal = Terminal::of_width(env!("CARGO_BIN_EXE_br_check"), &[], 40);
+    terminal.shows(TYPE);
+    terminal.types("d\n");
+    terminal.shows(PATH);
+    terminal.types(&format!("{}\n", folder.display()));
+    let before = terminal.shows(WORK);
+    for said in ["CMS-", "(set ", "from sqlite ", "centre", "1 volume here, complete", "ACD(s) on the volume: 1, 3"] {
+        assert!(before.contains(said), "{said}: {before}");
+    }
+    terminal.types("l\n");
+    assert_eq!(terminal.ends().1.code(), Some(0));
+}
+
+/// A tape, by the letter that its users know.
+#[test]
+fn br_check_looks_at_a_tape() {
+    let (centre, _folder) = volumes();
+    let tape = centre.folder.path().join("a.tap");
+    let url = format!("sqlite:{}", centre.path().display());
+    let backup = Command::new(env!("CARGO_BIN_EXE_intervault"))
+        .args(["backup", "--database", &url, "--data", "historical", "--to", &format!("tape:{}", tape.display())])
+        .output()
+        .unwrap();
+    assert_eq!(backup.status.code(), Some(0), "{}", String::from_utf8_lossy(&backup.stderr));
+    let mut terminal = br_check();
+    terminal.shows(TYPE);
+    terminal.types("q\n");
+    terminal.shows(PATH);
+    terminal.types(&format!("{}\n", tape.display()));
+    assert!(terminal.shows(WORK).contains("ACD(s) on the volume: 1, 3"));
+    terminal.types("v\n");
+    let (rest, status) = terminal.ends();
+    assert!(rest.contains("hsplit") && rest.contains("nothing is wrong"), "{rest}");
+    assert_eq!(status.code(), Some(0), "{rest}");
+    // The same without a question.
+    let path = tape.display().to_string();
+    let terminal = Terminal::start(env!("CARGO_BIN_EXE_br_check"), &["-t", "q", "-p", &path, "--list"]);
+    let (said, status) = terminal.ends();
+    assert!(said.contains("hsplit") && !said.contains("Enter"), "{said}");
+    assert_eq!(status.code(), Some(0), "{said}");
+}
+
+/// A terminal that goes away takes the program with it: nothing waits for an answer that nobody can give.
+#[test]
+fn a_closed_terminal_ends_br_check() {
+    let (mut keyboard, mut child) = on_terminal(env!("CARGO_BIN_EXE_br_check"), &[], 0);
+    let mut asked = [0; TYPE.len()];
+    keyboard.read_exact(&mut asked).unwrap();
+    assert_eq!(std::str::from_utf8(&asked), Ok(TYPE));
+    drop(keyboard);
+    let until = Instant::now() + PATIENCE;
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
+            None => panic!("it still waits"),
+        }
+    };
+    // By the signal that a closed terminal sends, or because there is nothing to read any more.
+    assert!(status.signal() == Some(1) || [Some(2), Some(129)].contains(&status.code()), "{status}");
 }
 
 /// Ctrl-D is no answer: what should have been given instead is said, and the status is that of a wrong command line.

@@ -46,8 +46,12 @@ mod images;
 mod incremental;
 mod incremental_since;
 #[cfg(target_os = "linux")]
+mod inspected;
+#[cfg(target_os = "linux")]
 mod json;
 mod left_alone;
+#[cfg(target_os = "linux")]
+mod listed;
 #[cfg(target_os = "linux")]
 mod media;
 #[cfg(target_os = "linux")]
@@ -81,4 +85,6 @@ mod support;
 #[cfg(target_os = "linux")]
 mod torn;
 mod undo;
+#[cfg(target_os = "linux")]
+mod verification;
 mod windows;

@@ -249,6 +249,24 @@ fn the_time_of_a_backup_is_said_with_its_zone() {
     assert!(text.contains("Now is taken as ") && text.contains("(UTC)"), "{text}");
 }
 
+/// No range of time brings back a table of history whose dates nobody can read: the backup says so. One such row is nothing odd,
+/// nor are rows of tables without a time.
+#[test]
+fn a_table_of_history_without_one_readable_date_is_warned_about() {
+    let table = "CREATE TABLE dsplit (row_date DATE, acd SMALLINT, split SMALLINT, acdcalls INTEGER); \
+                 INSERT INTO dsplit VALUES ('first of May', 1, 1, 1), ('n.a.', 1, 2, 3); \
+                 CREATE TABLE own (a INTEGER); INSERT INTO own VALUES (1)";
+    let site = Site::new(&[table]);
+    let answer = site.answer(&["--tables", "dsplit,own"], 3);
+    assert_eq!((&answer["tables"][0]["undated"], &answer["tables"][1]["undated"]), (&Value::from(2), &Value::from(0)));
+    std::fs::remove_dir_all(&site.to).unwrap();
+    let text = said(&site.backup(&["--tables", "dsplit,own"]));
+    assert!(text.contains("warning: table dsplit: none of its 2 rows has a date"), "{text}");
+    site.centre.run("INSERT INTO dsplit VALUES ('2024-05-01', 1, 3, 1)");
+    std::fs::remove_dir_all(&site.to).unwrap();
+    site.answer(&["--tables", "dsplit,own"], 0);
+}
+
 /// Tables that this release writes onto volumes but could not restore are named when they are backed up, and refused by
 /// name in the plan of a restore.
 #[test]

@@ -17,7 +17,7 @@ mod schedule;
 mod small;
 
 pub use backup::{BackupArgs, BackupOptions, Selection};
-pub use check::{BrCheckArgs, BrDevice, CheckArgs, CheckOptions, CheckWork};
+pub use check::{BrCheckArgs, BrDevice, CheckArgs, CheckOptions, CheckWork, Part, PartOptions, Since};
 pub use export::{ExportArgs, ExportFormat, ExportOptions, ExportTo};
 pub use files::{FilesToArgs, FilesToOptions, TreeArgs, trees};
 pub use history::{HistoryOptions, LogArgs, LogOptions, RestoresOptions, StatusArgs, StatusOptions, age};
@@ -115,14 +115,14 @@ pub enum Command {
     Log(LogArgs),
     /// List what is on volumes, or prove that they can be read
     Check(CheckArgs),
-    /// Make new sets of all that is intact of damaged ones
-    Salvage(SalvageArgs),
-    /// Make catalog, indexes and history anew from volumes, and compare
-    Rebuild(RebuildArgs),
     /// Look at blocks byte by byte, or see what lies where on a volume
     Inspect(InspectArgs),
     /// Write rows of a set into files that other tools read
     Export(ExportArgs),
+    /// Make new sets of all that is intact of damaged ones
+    Salvage(SalvageArgs),
+    /// Make catalog, indexes and history anew from volumes, and compare
+    Rebuild(RebuildArgs),
     /// Remove old sets by rules of keeping
     Prune(PruneArgs),
     /// Write timers for systemd: backups of a week, nightly restores

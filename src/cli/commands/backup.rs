@@ -3,7 +3,8 @@
 use super::media::{Round, Shelf};
 use super::open::{self, Now};
 use crate::backup::{
-    Backup, BackupReport, ChangedMedia, Gap, Incremental, Kind, Options, Parent, ReadBack, Select, TreeReport,
+    Backup, BackupReport, ChangedMedia, Gap, Incremental, Kind, Options, Parent, ReadBack, Select, TableReport,
+    TreeReport,
 };
 use crate::cli::args::{BackupOptions, Selection};
 use crate::cli::exit::Exit;
@@ -154,8 +155,11 @@ pub fn run(options: &BackupOptions, round: &Round<'_>, job: &Job, output: &Outpu
     })?;
     job.written(&report.set, report.parent.as_ref(), report.verified);
     let unproved = options.verify && !report.verified;
-    let warns =
-        unproved || warned(report.parent.as_ref()) || report.gaps.warn() || report.trees.iter().any(TreeReport::warns);
+    let warns = unproved
+        || warned(report.parent.as_ref())
+        || report.gaps.warn()
+        || report.trees.iter().any(TreeReport::warns)
+        || report.tables.iter().any(is_timeless);
     let exit = if warns { Exit::Warnings } else { Exit::Done };
     let (json, text) = (render::report_json(&report, &now), render::report_text(&report, &now));
     Ok(Answer {
@@ -191,8 +195,22 @@ fn warnings(report: &BackupReport, unproved: bool, piped: bool) -> Vec<String> {
         warned(&report.gaps.left_out, "left out: "),
         warned(&report.gaps.not_restorable, "backed up, but this release cannot restore it: "),
         warned(&files, ""),
+        report.tables.iter().filter(|done| is_timeless(done)).map(timeless).collect(),
     ]
     .concat()
+}
+
+/// Whether none of the rows of a table says when it was, though they should: of an incremental the others may be as before.
+fn is_timeless(done: &TableReport) -> bool {
+    done.undated > 0 && done.undated == done.rows && done.held.is_empty()
+}
+
+fn timeless(done: &TableReport) -> String {
+    format!(
+        "table {}: none of its {} rows has a date that can be read: no range of time brings them back, only a restore of all \
+         of it; look at its date column, and at the catalogue's entry for the table",
+        done.table, done.rows
+    )
 }
 
 /// What the engine is asked to do.

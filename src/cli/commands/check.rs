@@ -1,19 +1,25 @@
 //! `intervault check`: lists or verifies volumes.
 
+use super::proving::Proving;
 use super::turns::{Of, Turns};
 use crate::base::monitor::Monitor;
 use crate::check::{self, Found, SetOutline};
-use crate::cli::args::{CheckOptions, CheckWork};
+use crate::cli::args::CheckOptions;
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::interrupt;
 use crate::cli::job::Job;
 use crate::cli::output::Output;
 use crate::cli::progress::Progress;
 use crate::cli::render::check as render;
+use crate::device::traits::Device;
+use crate::verify::Depth;
+use crate::verify::chain::judge_chains;
 use crate::verify::finding::Level;
 use crate::verify::set::Verified;
-use serde_json::{Value, json};
+use crate::volume::set::SetReader;
+use serde_json::json;
 
 /// Runs it. What a verification needs of a set that is on several tapes is asked for; a list is of what is there.
 ///
@@ -23,8 +29,9 @@ pub fn run(options: &CheckOptions, config: &Config, job: &Job, output: &Output) 
     if !options.listing.is_plain() {
         return super::listing::run(options, config, output);
     }
+    let proving = Proving::new(options, job.state().as_deref())?;
     let turns = Turns::open(&options.devices, true, config, output)?;
-    let proves = options.work == CheckWork::Verify;
+    let proves = proving.is_some();
     if proves {
         turns.gather(Of::Set(options.set.as_deref()))?;
     }
@@ -32,7 +39,10 @@ pub fn run(options: &CheckOptions, config: &Config, job: &Job, output: &Output) 
     if proves && turns.expect(&found.sets) {
         found = check::find(turns.device(), options.set.as_deref())?;
     }
-    let exit = judge(&found, options.work, options.jobs, &Progress::new(output), job, output, Some(&turns))?;
+    let place = turns.device().place();
+    let judging =
+        Judging { proving: proving.as_ref(), place: &place, chains: options.set.is_none(), turns: Some(&turns) };
+    let exit = judge(&found, &judging, &Progress::new(output), job, output)?;
     if !proves || !turns.may_change() {
         return Ok(exit);
     }
@@ -42,15 +52,25 @@ pub fn run(options: &CheckOptions, config: &Config, job: &Job, output: &Output) 
     Ok(passed.iter().map(|(_, exit)| *exit).fold(exit, Exit::worst))
 }
 
+/// How what was found is judged.
+pub(in crate::cli) struct Judging<'j> {
+    /// The verification, if one was asked for.
+    pub(in crate::cli) proving: Option<&'j Proving>,
+    /// Where the volumes lie.
+    pub(in crate::cli) place: &'j str,
+    /// Whether all sets are there that were found, so that chains can be judged.
+    pub(in crate::cli) chains: bool,
+    /// Tapes that take their turn.
+    pub(in crate::cli) turns: Option<&'j Turns<'j>>,
+}
+
 /// Lists or verifies what was found.
 pub(in crate::cli) fn judge(
     found: &Found<'_>,
-    work: CheckWork,
-    jobs: usize,
+    judging: &Judging<'_>,
     monitor: &dyn Monitor,
     job: &Job,
     output: &Output,
-    turns: Option<&Turns<'_>>,
 ) -> Result<Exit, Failure> {
     let mut exit = found.unreadable.iter().map(|bad| Exit::from(bad.class)).fold(Exit::Done, Exit::worst);
     let mut sets = Vec::new();
@@ -61,37 +81,75 @@ pub(in crate::cli) fn judge(
             output.line(render::outline_text(&outline).trim_end());
         }
         exit = exit.worst(outline_exit(&outline));
-        if work == CheckWork::Verify {
-            let in_turn =
-                turns.and_then(|turns| turns.verify(set, crate::verify::Depth::Rows, jobs, monitor)).transpose()?;
-            let verified = in_turn.unwrap_or_else(|| check::verify(set, jobs, monitor));
+        if let Some(proving) = judging.proving {
+            let verified = prove(set, proving, judging, monitor, output)?;
             exit = exit.worst(exit_of(&verified));
-            let id = set.set_id().to_string();
-            match exit_of(&verified) {
-                Exit::Done | Exit::Warnings if outline.complete => job.note(|entry| entry.proved.push(id)),
-                Exit::Damage => job.note(|entry| entry.faulty.push(id)),
-                // What is not here may be elsewhere, and shows by itself where it is looked for.
-                _ => {}
-            }
+            note(set, outline.complete, &verified, job);
+            let asked = proving.words();
             if !output.json() {
-                output.line(render::verified_text(&verified).trim_end());
+                output.line(render::verified_text(&verified, &asked).trim_end());
             }
             if let Some(object) = value.as_object_mut() {
-                object.insert("verified".to_owned(), render::verified_json(&verified));
+                let part = (asked, proving.seed(), proving.subset());
+                object.insert("verified".to_owned(), render::verified_json(&verified, &part));
             }
         }
         sets.push(value);
     }
+    let chained = judging.chains && judging.proving.is_some();
+    let chains = if chained { judge_chains(&found.sets) } else { Vec::new() };
+    if chains.iter().any(|chain| !chain.findings.is_empty()) {
+        exit = exit.worst(Exit::Damage);
+    }
     if output.json() {
-        let body: Value = json!({"sets": sets, "unreadable": render::unreadable_json(&found.unreadable)});
+        let mut body = json!({"sets": sets, "unreadable": render::unreadable_json(&found.unreadable)});
+        if let Some(object) = body.as_object_mut().filter(|_| chained) {
+            object.insert("chains".to_owned(), chains.iter().map(render::chain_json).collect());
+        }
         output.object("intervault/check", exit, &body);
     } else if !found.unreadable.is_empty() {
         output.line(render::unreadable_text(&found.unreadable).trim_end());
     }
+    if !output.json() {
+        chains.iter().for_each(|chain| output.line(render::chain_text(chain).trim_end()));
+    }
     for bad in &found.unreadable {
         output.warning(&format!("{}: {}", bad.name, bad.reason));
     }
-    Ok(exit)
+    // The process ends by the signal; for the history it was interrupted.
+    Ok(if judging.proving.is_some() && interrupt::asked() { exit.worst(Exit::Failed) } else { exit })
+}
+
+/// Verifies a set, of which media may have to be brought one after the other.
+fn prove(
+    set: &SetReader<'_>,
+    proving: &Proving,
+    judging: &Judging<'_>,
+    monitor: &dyn Monitor,
+    output: &Output,
+) -> Result<Verified, Failure> {
+    if let Some(turns) = judging.turns.filter(|turns| turns.spans(set)) {
+        if proving.is_part() {
+            return Err(Failure::usage("a part of a set can be verified only where all of its volumes are at hand")
+                .hint("verify it whole, or one tape at a time"));
+        }
+        if let Some(verified) = turns.verify(set, proving.depth, proving.jobs, monitor) {
+            return verified;
+        }
+    }
+    Ok(proving.verify(set, judging.place, monitor, output))
+}
+
+/// Writes into the history what was proved or found damaged.
+fn note(set: &SetReader<'_>, complete: bool, verified: &Verified, job: &Job) {
+    let id = set.set_id().to_string();
+    let proved = complete && verified.depth == Depth::Rows && verified.is_whole();
+    match exit_of(verified) {
+        Exit::Done | Exit::Warnings if proved => job.note(|entry| entry.proved.push(id)),
+        Exit::Damage => job.note(|entry| entry.faulty.push(id)),
+        // What is not here may be elsewhere, and shows by itself where it is looked for. What was read in part is not proved.
+        _ => {}
+    }
 }
 
 /// What a list of a set says of it.

@@ -58,7 +58,7 @@ mod tests {
     fn every_shell_and_every_command_has_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let files = write(folder.path()).unwrap();
-        assert_eq!(files, 2 * Shell::value_variants().len() + 1 + 18 + 1);
+        assert_eq!(files, 2 * Shell::value_variants().len() + 1 + 20 + 1);
         let page = std::fs::read_to_string(folder.path().join("man/intervault-restore.1")).unwrap();
         assert!(page.contains("uncovered") && page.contains("Examples"), "{page}");
         assert!(page.contains("resume") && !page.contains("stop-at"), "options of a later release are not shown");

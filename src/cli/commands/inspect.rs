@@ -2,6 +2,7 @@
 
 use super::open;
 use crate::cli::args::{InspectOptions, InspectWork};
+use crate::cli::config::Config;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -24,14 +25,15 @@ const SETS_NAMED: usize = 8;
 ///
 /// # Errors
 /// There is nothing of what was asked for, or the device cannot be read at all. What is wrong with what is shown is shown.
-pub fn run(options: &InspectOptions, output: &Output) -> Result<Exit, Failure> {
-    if let DevicePath::Path(path) = &options.device
+pub fn run(options: &InspectOptions, config: &Config, output: &Output) -> Result<Exit, Failure> {
+    let named = config.device(&options.device);
+    if let DevicePath::Path(path) = &named
         && path.is_file()
         && let Some(medium) = single(path, options)?
     {
         return look(options, vec![medium], output);
     }
-    let device = match &options.device {
+    let device = match &named {
         DevicePath::Path(path) if path.is_file() => open::file(path)?,
         other => open::volumes(other)?,
     };
@@ -167,14 +169,21 @@ fn maps(media: &[Medium<'_>], output: &Output) -> Result<Exit, Failure> {
                 None => output.line(&render::run_text(&run, output.paints())),
             }
             !output.is_closed()
-        })?;
-        if let Some(answer) = &mut answer {
-            answer.close();
-            answer.field("intact", &coverage.intact);
-            answer.field("damaged", &coverage.damaged);
-            answer.close();
-        } else {
-            output.line(&render::map_end(coverage));
+        });
+        if let Err(error) = &coverage {
+            let failure = Failure::of(Exit::from(&error.kind), error);
+            exit = exit.worst(failure.exit);
+            output.error(&failure);
+        }
+        match (&mut answer, coverage.ok()) {
+            (Some(answer), coverage) => {
+                answer.close();
+                answer.field("intact", &coverage.map(|coverage| coverage.intact));
+                answer.field("damaged", &coverage.map(|coverage| coverage.damaged));
+                answer.close();
+            }
+            (None, Some(coverage)) => output.line(&render::map_end(coverage)),
+            (None, None) => {}
         }
         if output.is_closed() {
             break;

@@ -304,21 +304,23 @@ fn compare(options: &CheckOptions, found: &Found<'_>, config: &Config, output: &
     let (here, mut warnings) = state_of(&found.sets, options.set.as_deref())?;
     let scope = Scope { acd: listing.acd, window: listing.window };
     let tables: Vec<Vec<SetSection<'_>>> = meant(listing, &here);
-    let mut shown = Shown::begin(&here, output);
     let exit = match &listing.against {
         Some(Against::Database(url)) => {
             let store: Box<dyn Store> = open::database(url)?;
-            shown.against(&url.to_string(), None);
-            let (snapshot, progress) = (store.snapshot(options.jobs)?, Progress::new(output));
-            for sections in &tables {
-                let tree = sections.first().is_some_and(|(_, view)| is_tree(&view.header));
-                if tree && listing.tables.is_empty() {
-                    continue;
+            let snapshot = store.snapshot(options.jobs)?;
+            let mut shown = Shown::begin(&here, (&url.to_string(), None), output);
+            for sections in tables.iter().filter(|sections| !is_passed_by(listing, sections)) {
+                let progress = Progress::new(output);
+                let compared = check::against_database(sections, snapshot.as_ref(), scope, options.jobs, &progress);
+                match compared {
+                    Ok(compared) => shown.table(&compared),
+                    Err(error) => {
+                        shown.failed(&Failure::from(error));
+                        break;
+                    }
                 }
-                let compared = check::against_database(sections, snapshot.as_ref(), scope, options.jobs, &progress)?;
-                shown.table(&compared);
             }
-            shown.end(Vec::new())
+            shown.end(&[])
         }
         other => {
             let turns = match other {
@@ -329,8 +331,8 @@ fn compare(options: &CheckOptions, found: &Found<'_>, config: &Config, output: &
             let sets = elsewhere.as_ref().map_or(&found.sets, |found| &found.sets);
             let (there, further) = state_of(sets, listing.against_set.as_deref())?;
             warnings.extend(further);
-            let newest = there.first().map(|set| set.set_id());
-            shown.against(&there.first().map_or_else(String::new, |set| set.label().label.clone()), newest);
+            let label = there.first().map_or_else(String::new, |set| set.label().label.clone());
+            let mut shown = Shown::begin(&here, (&label, there.first().map(|set| set.set_id())), output);
             let other_tables = meant(listing, &there);
             for sections in &tables {
                 let same = other_tables.iter().find(|other| name_of(other) == name_of(sections));
@@ -338,11 +340,16 @@ fn compare(options: &CheckOptions, found: &Found<'_>, config: &Config, output: &
             }
             let alone = other_tables.iter().filter(|other| tables.iter().all(|mine| name_of(mine) != name_of(other)));
             let alone: Vec<Compared> = alone.map(|other| check::against_set(&[], other, scope)).collect();
-            shown.end(alone)
+            shown.end(&alone)
         }
     };
     warnings.iter().for_each(|warning| output.warning(warning));
     Ok(exit)
+}
+
+/// A file tree is compared with a database only if it is asked for by name: to say that it cannot be.
+fn is_passed_by(listing: &ListOptions, sections: &[SetSection<'_>]) -> bool {
+    listing.tables.is_empty() && sections.first().is_some_and(|(_, view)| is_tree(&view.header))
 }
 
 fn name_of<'a>(sections: &[SetSection<'a>]) -> Option<&'a str> {
@@ -378,26 +385,30 @@ struct Shown<'o> {
 }
 
 impl<'o> Shown<'o> {
-    fn begin(here: &[&SetReader<'_>], output: &'o Output) -> Shown<'o> {
+    /// Says what is compared: the newest of some sets with `name`, which is a set too if one is given.
+    fn begin(here: &[&SetReader<'_>], (name, set): (&str, Option<SetId>), output: &'o Output) -> Shown<'o> {
         let mut answer = output.json().then(|| Streamed::begin("intervault/check-against", output));
-        if let (Some(answer), Some(set)) = (&mut answer, here.first()) {
-            answer.field("set", &set.set_id().to_string());
-            answer.field("label", &set.label().label);
-        }
-        if let (None, Some(set)) = (&answer, here.first()) {
-            output.line(&render::against_head(&set.label().label, &short(set.set_id())));
+        let newest = here.first().map(|set| (set.set_id(), set.label().label.as_str()));
+        let (id, label) = newest.map_or_else(|| (None, ""), |(id, label)| (Some(id), label));
+        match &mut answer {
+            Some(answer) => {
+                answer.field("set", &id.map(|id| id.to_string()));
+                answer.field("label", &label);
+                answer.field("against", &json!({"name": name, "set": set.map(|set| set.to_string())}));
+                answer.list("tables");
+            }
+            None => {
+                output.line(&render::against_head(label, &id.map(short).unwrap_or_default()));
+                output.line(&render::against_other(name, set.map(short).as_deref()));
+            }
         }
         Shown { output, answer, exit: Exit::Done, same: 0, different: 0 }
     }
 
-    fn against(&mut self, name: &str, set: Option<SetId>) {
-        match &mut self.answer {
-            Some(answer) => {
-                answer.field("against", &json!({"name": name, "set": set.map(|set| set.to_string())}));
-                answer.list("tables");
-            }
-            None => self.output.line(&render::against_other(name, set.map(short).as_deref())),
-        }
+    /// What was compared so far stands; the rest is not known.
+    fn failed(&mut self, failure: &Failure) {
+        self.output.error(failure);
+        self.exit = self.exit.worst(failure.exit);
     }
 
     fn table(&mut self, compared: &Compared) {
@@ -422,7 +433,7 @@ impl<'o> Shown<'o> {
         }
     }
 
-    fn end(mut self, further: Vec<Compared>) -> Exit {
+    fn end(mut self, further: &[Compared]) -> Exit {
         further.iter().for_each(|compared| self.table(compared));
         let (exit, same, different) = (self.exit, self.same, self.different);
         match self.answer {

@@ -16,6 +16,7 @@ pub mod listing;
 pub mod log;
 pub(super) mod media;
 pub mod open;
+pub(super) mod proving;
 pub mod prune;
 pub mod rebuild;
 pub mod restore;

@@ -16,13 +16,14 @@ pub fn calendar(grain: Grain, periods: &[Period], paints: bool) -> String {
     let mut left = periods.iter().peekable();
     while at < stop {
         let (year, month, _) = civil_of_day(at);
-        let line_stop = match grain {
+        let whole_stop = match grain {
             Grain::Monthly => day_of_civil(year.saturating_add(1), 1, 1),
             _ => next_month(year, month),
         };
-        let line_stop = line_stop.unwrap_or(stop).min(stop);
+        let line_stop = whole_stop.unwrap_or(stop).min(stop);
         while left.next_if(|period| period.span.stop.day() <= at).is_some() {}
-        let long = left.peek().filter(|period| at < line_stop && period.span.stop.day() >= line_stop);
+        let fills = |period: &&&Period| whole_stop.is_some_and(|stop| period.span.stop.day() >= stop);
+        let long = left.peek().filter(fills);
         let whole_line = civil_of_day(at).2 == 1 && (grain != Grain::Monthly || month == 1);
         match long.filter(|period| whole_line && period.span.start.day() <= at && alike(period.mark)) {
             // All of it is one: so may be very many that follow.

@@ -8,8 +8,11 @@ use crate::cli::exit::Exit;
 use crate::format::block::SetId;
 use crate::format::label::LabelRecord;
 use crate::schema::grain::{DataType, Grain};
+use crate::verify::Depth;
+use crate::verify::chain::ChainJudged;
 use crate::verify::cost::Cost;
 use crate::verify::finding::Finding;
+use crate::verify::media::MediaProof;
 use crate::verify::set::Verified;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -200,9 +203,9 @@ fn table_json(outline: &TableOutline) -> Value {
     })
 }
 
-/// What a verification did and found.
+/// What a verification did and found; `asked` says which part was asked for, if not the whole.
 #[must_use]
-pub fn verified_text(verified: &Verified) -> String {
+pub fn verified_text(verified: &Verified, asked: &str) -> String {
     let mut out = String::new();
     for finding in &verified.findings {
         let volume = finding.volume.as_ref().map_or_else(String::new, |name| format!("{name}: "));
@@ -210,36 +213,132 @@ pub fn verified_text(verified: &Verified) -> String {
     }
     let _written = writeln!(
         out,
-        "Verified {} ({}, {}) and {} in {} and {}: {}.",
+        "Verified {} ({}, {}){}: {}.",
         counted(verified.blocks(), "block", "blocks"),
         bytes(verified.bytes()),
-        match verified.not_judged.len() as u64 {
-            0 => "all of them".to_owned(),
-            some => format!("{} not judged", counted(some, "volume", "volumes")),
-        },
-        counted(verified.rows, "row", "rows"),
-        counted(verified.chunks, "chunk", "chunks"),
-        counted(verified.buckets, "bucket", "buckets"),
+        extent(verified),
+        depth_words(verified),
         match verified.findings.len() as u64 {
             0 => "nothing is wrong".to_owned(),
             findings => counted(findings, "finding", "findings"),
         }
     );
+    if let Some(chosen) = verified.chosen.filter(|_| !asked.is_empty()) {
+        let _written = write!(
+            out,
+            "Asked for {asked}: {} of {} read",
+            count(chosen.read),
+            counted(chosen.of, "block beside those of indexes", "blocks beside those of indexes"),
+        );
+        let _written = match chosen.proven {
+            0 => writeln!(out, "."),
+            proven => writeln!(out, ", {} left out that were proved before.", count(proven)),
+        };
+    }
+    if verified.stopped {
+        let _written = writeln!(out, "Stopped before all was read; the same with --since-last goes on from here.");
+    }
     out
 }
 
+/// How much of the volumes was judged.
+fn extent(verified: &Verified) -> String {
+    match verified.not_judged.len() as u64 {
+        0 if verified.is_whole() => "all of them".to_owned(),
+        0 => format!("of {}", bytes(verified.exists())),
+        some => format!("{} not judged", counted(some, "volume", "volumes")),
+    }
+}
+
+/// What was proved of the blocks.
+fn depth_words(verified: &Verified) -> String {
+    match verified.depth {
+        Depth::Index => ", what the volumes say of themselves; no row was read".to_owned(),
+        Depth::Blocks => ", their checksums; no row was decoded".to_owned(),
+        Depth::Rows => format!(
+            " and {} in {} and {}",
+            counted(verified.rows, "row", "rows"),
+            counted(verified.chunks, "chunk", "chunks"),
+            counted(verified.buckets, "bucket", "buckets"),
+        ),
+    }
+}
+
+/// What was asked for: in words, the seed of a sample, the number of a part and of parts.
+pub type AskedPart = (String, Option<u64>, Option<(u32, u32)>);
+
 /// What a verification did and found, as JSON.
 #[must_use]
-pub fn verified_json(verified: &Verified) -> Value {
+pub fn verified_json(verified: &Verified, (asked, seed, subset): &AskedPart) -> Value {
     json!({
+        "depth": verified.depth.name(),
+        "whole": verified.is_whole(),
+        "stopped": verified.stopped,
+        "part": verified.chosen.filter(|_| !asked.is_empty()).map(|chosen| json!({
+            "asked": asked, "seed": seed, "number": subset.map(|(number, _)| number), "parts": subset.map(|(_, of)| of),
+            "blocks": chosen.blocks, "read": chosen.read, "of": chosen.of, "proved_before": chosen.proven,
+        })),
         "blocks": verified.blocks(),
         "bytes": verified.bytes(),
+        "exists": verified.exists(),
+        "volumes": verified.volumes.iter().map(media_json).collect::<Vec<_>>(),
         "not_judged": verified.not_judged,
         "sections": verified.sections,
         "chunks": verified.chunks,
         "rows": verified.rows,
         "buckets": verified.buckets,
         "findings": verified.findings.iter().map(finding_json).collect::<Vec<_>>(),
+    })
+}
+
+/// A chain of which members were verified.
+#[must_use]
+pub fn chain_text(chain: &ChainJudged) -> String {
+    let mut out = format!(
+        "Chain of set {}: {} here",
+        short(chain.chain),
+        counted(chain.members.len() as u64, "member is", "members are")
+    );
+    for (first, last) in &chain.missing {
+        let _written = match first == last {
+            true => write!(out, ", number {first} is not"),
+            false => write!(out, ", numbers {first} to {last} are not"),
+        };
+    }
+    let _written = match chain.lacks.is_empty() {
+        true => writeln!(out, "; what its newest catalog lists is held by them."),
+        false => writeln!(out, "; of what its newest catalog lists they lack {}.", costs_text(&chain.lacks)),
+    };
+    for finding in &chain.findings {
+        let _written = writeln!(out, "{}", escape(&finding.to_string()));
+    }
+    out
+}
+
+/// The same as JSON.
+#[must_use]
+pub fn chain_json(chain: &ChainJudged) -> Value {
+    json!({
+        "chain": chain.chain.to_string(),
+        "members": chain.members.iter().map(SetId::to_string).collect::<Vec<_>>(),
+        "missing": chain.missing.iter().map(|(first, last)| json!({"first": first, "last": last})).collect::<Vec<_>>(),
+        "lacks": chain.lacks.iter().map(cost_json).collect::<Vec<_>>(),
+        "findings": chain.findings.iter().map(finding_json).collect::<Vec<_>>(),
+    })
+}
+
+fn costs_text(costs: &[Cost]) -> String {
+    escape(&costs.iter().map(Cost::to_string).collect::<Vec<_>>().join(" and ")).into_owned()
+}
+
+fn media_json(media: &MediaProof) -> Value {
+    json!({
+        "name": media.name,
+        "volume": media.number,
+        "blocks": media.blocks,
+        "bytes": media.bytes,
+        "exists": media.exists,
+        "whole": media.is_whole(),
     })
 }
 

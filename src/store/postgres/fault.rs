@@ -123,6 +123,13 @@ fn kind_of_code(code: &str, words: &str) -> StoreErrorKind {
         )),
         "53100" => StoreErrorKind::Full,
         "53300" => StoreErrorKind::Crowded(words),
+        "42883" => StoreErrorKind::Other {
+            code: code.to_owned(),
+            message: format!(
+                "{words}; where a function of the database calls it without naming its schema, give that function a path of its \
+                 own (ALTER FUNCTION ... SET search_path = ...): sessions here have none, as those of pg_restore"
+            ),
+        },
         // Each table that is read or changed takes a place in the server's list of locks.
         "53200" => StoreErrorKind::Other {
             code: code.to_owned(),
@@ -162,6 +169,7 @@ mod tests {
         assert!(matches!((kind("57P01"), kind("08006")), (Lost(_), Lost(_))));
         assert!(matches!((kind("23505"), kind("XX001")), (Refused(_), Damaged(_))));
         assert!(matches!(kind("22021"), Unsupported(text) if text.contains("--tables")));
+        assert!(matches!(kind("42883"), Other { message, .. } if message.contains("SET search_path")));
         assert!(matches!(kind("42P01"), Other { code, .. } if code == "42P01"));
     }
 }

@@ -138,15 +138,7 @@ fn changed_text(text: &[u8], kind: Kind) -> Option<&'static str> {
             b"NaN" | b"Infinity" | b"-Infinity" => None,
             _ => rounded(text, scale),
         },
-        Kind::Date => temporal(text, 0, Zone::Any),
-        Kind::Time(digits, zone) | Kind::Timestamp(digits, zone) => {
-            let zone = match (kind, zone) {
-                (_, false) => Zone::None,
-                (Kind::Timestamp(..), true) => Zone::Utc,
-                (_, true) => Zone::Any,
-            };
-            temporal(text, digits, zone)
-        }
+        Kind::Date | Kind::Time(..) | Kind::Timestamp(..) => temporal(text, kind),
         Kind::Integer(..) | Kind::Single | Kind::Double => Some("text would become a number"),
         Kind::Boolean => Some("text would become true or false"),
         Kind::Bytes => Some("text would become bytes"),
@@ -184,38 +176,65 @@ fn rounded(text: &[u8], scale: Option<i32>) -> Option<&'static str> {
     lost.then_some("the column keeps fewer digits after the point, and would round it")
 }
 
-/// What may stand behind a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Zone {
-    None,
-    Utc,
-    Any,
-}
-
-/// Why a date or time would be changed, as far as that is plain: words (`now`, `today`) mean something else each time,
-/// digits beyond those that are kept are rounded, a time of another zone is given back in UTC. What is no date at all is
-/// refused by the server.
-fn temporal(text: &[u8], digits: u32, zone: Zone) -> Option<&'static str> {
+/// Why a date or time would be changed: the server takes many spellings and gives back one, drops what a column does not keep,
+/// and reads some words (`now`, `today`) anew each time. Zeros at the end of a fraction are none. What looks like a date and is
+/// none is refused by the server.
+fn temporal(text: &[u8], kind: Kind) -> Option<&'static str> {
+    const OTHER: Option<&str> = Some("it is not a date or time as the server writes it");
     if matches!(text, b"infinity" | b"-infinity") {
         return None;
     }
-    let own = text.strip_suffix(b" BC").unwrap_or(text);
-    let signs = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'-' | b':' | b'.' | b' ' | b'+');
-    if !own.first().is_some_and(u8::is_ascii_digit) || !own.iter().all(signs) {
-        return Some("it is not a date or time as the server writes it");
+    let dated = text.strip_suffix(b" BC").unwrap_or(text);
+    let (clock, digits, zoned) = match kind {
+        Kind::Time(digits, zoned) => (Some(text), digits, zoned),
+        Kind::Timestamp(digits, zoned) => (behind_date(dated).and_then(|rest| rest.strip_prefix(b" ")), digits, zoned),
+        _ => return if behind_date(dated).is_some_and(<[u8]>::is_empty) { None } else { OTHER },
+    };
+    let Some((fraction, offset)) = clock.and_then(behind_time) else { return OTHER };
+    let of_day = matches!(kind, Kind::Time(..));
+    if !of_day && clock.is_some_and(|clock| clock.starts_with(b"24")) {
+        return Some("the server would make the next day of it");
     }
-    let clock = own.iter().position(|byte| *byte == b':').unwrap_or(own.len());
-    let behind = own.get(clock..).unwrap_or_default();
-    let offset = behind.iter().position(|byte| matches!(byte, b'+' | b'-'));
-    let (time, offset) = behind.split_at_checked(offset.unwrap_or(behind.len())).unwrap_or((behind, b""));
-    match zone {
-        Zone::None if !offset.is_empty() => return Some("the column has no zone, and would drop that of this time"),
-        Zone::Utc if offset != b"+00" => return Some("the server would give it back in UTC"),
-        _ => {}
+    let signed = matches!(offset, [b'+' | b'-', ..]);
+    match (zoned, offset) {
+        (false, []) => {}
+        (false, _) if signed => return Some("the column has no zone, and would drop that of this time"),
+        (true, _) if of_day && is_offset(offset) => {}
+        (true, _) if !of_day && offset == b"+00" => {}
+        (true, _) if !of_day && (signed || offset.is_empty()) => return Some("the server would give it back in UTC"),
+        _ => return OTHER,
     }
-    let fraction = time.split(|byte| *byte == b'.').nth(1).unwrap_or_default();
     let last = fraction.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last.saturating_add(1));
     (last > digits as usize).then_some("the column keeps fewer digits of a second, and would round it")
+}
+
+/// What is behind a text that is written like this: `0` stands for a digit, all else for itself.
+fn behind<'t>(text: &'t [u8], like: &[u8]) -> Option<&'t [u8]> {
+    let (front, rest) = text.split_at_checked(like.len())?;
+    let same = |(byte, like): (&u8, &u8)| if *like == b'0' { byte.is_ascii_digit() } else { byte == like };
+    front.iter().zip(like).all(same).then_some(rest)
+}
+
+/// What is behind a date; a year has four digits or more.
+fn behind_date(text: &[u8]) -> Option<&[u8]> {
+    let year = text.iter().position(|byte| !byte.is_ascii_digit())?;
+    let (digits, rest) = text.split_at_checked(year)?;
+    (year == 4 || year > 4 && !digits.starts_with(b"0")).then(|| behind(rest, b"-00-00")).flatten()
+}
+
+/// The digits of a fraction of a second, and what is behind a time; a minute has no 61st second.
+fn behind_time(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let rest = behind(text, b"00:00:00").filter(|_| text.get(6).is_some_and(|tens| *tens < b'6'))?;
+    let Some(fraction) = rest.strip_prefix(b".") else { return Some((&[], rest)) };
+    let end = fraction.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(fraction.len());
+    fraction.split_at_checked(end).filter(|_| (1..=6).contains(&end))
+}
+
+/// Whether this is the distance of a zone from UTC as the server writes it: hours, and minutes and seconds where there are some.
+fn is_offset(text: &[u8]) -> bool {
+    let Some((b'+' | b'-', rest)) = text.split_first() else { return false };
+    let shortest = !rest.ends_with(b":00") && text != b"-00";
+    shortest && [&b"00"[..], b"00:00", b"00:00:00"].iter().any(|like| behind(rest, like).is_some_and(<[u8]>::is_empty))
 }
 
 #[cfg(test)]
@@ -260,6 +279,8 @@ mod tests {
             ("2024-02-29 07:00:00+00", zoned),
             ("2024-02-29 07:00:00.5+00 BC", zoned),
             ("07:00:00-03", zoned_time),
+            ("07:00:00.5+05:30", zoned_time),
+            ("24:00:00+00:00:01", zoned_time),
         ] {
             assert!(kept(text, kind), "{text} {kind:?}");
         }
@@ -274,6 +295,31 @@ mod tests {
             ("2024-02-29 07:00:00+00", stamp),
             ("2024-02-29 07:00:00", zoned),
             ("2024-02-29 07:00:00+02", zoned),
+            ("2024-02-29 10:11:12", date),
+            ("2024-2-29", date),
+            ("24-02-29", date),
+            ("02024-02-29", date),
+            ("2024-060", date),
+            ("2024-02-29 ", date),
+            ("2024-02-29 07:00:00", time),
+            ("7:00:00", time),
+            ("07:00", time),
+            ("07:00:", time),
+            ("07:00:00.", time),
+            ("07:00:00 BC", time),
+            ("07:00:00.0000000", time),
+            ("23:59:60", time),
+            ("07:00:00+05:00", zoned_time),
+            ("07:00:00-00", zoned_time),
+            ("07:00:00", zoned_time),
+            ("07:00:00+5", zoned_time),
+            ("2024-02-29", stamp),
+            ("2024-02-29 07:00", stamp),
+            ("2024-02-29  07:00:00", stamp),
+            ("2024-02-29 24:00:00", stamp),
+            ("2024-02-29 07:00:00 PM", stamp),
+            ("20240229 070000", stamp),
+            ("2024-02-29 07:00:00+00 ", zoned),
         ] {
             assert!(!kept(text, kind), "{text} {kind:?}");
         }

@@ -8,12 +8,15 @@
 use postgres::Error;
 use postgres::error::SqlState;
 
+use super::fault::kind_of;
 use super::session::Session;
 use super::shape::Shape;
+use crate::store::error::StoreErrorKind;
 use crate::store::name::quoted;
 
 /// What is being done, for errors.
 pub(super) const TAKE: &str = "put off the indexes of the table";
+pub(super) const MAKE: &str = "make the indexes anew";
 
 /// An index that can be put off.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +84,17 @@ pub(super) fn take_away(session: &mut Session, shape: &Shape) -> Result<Vec<Stri
             Ok(Vec::new())
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Why an index cannot be made anew. It was there before the rows came: they are what it does not take.
+pub(super) fn not_made(error: &Error) -> StoreErrorKind {
+    let code = error.code().map_or("", SqlState::code);
+    match kind_of(error) {
+        StoreErrorKind::Other { message, .. } if ["22", "42", "54"].iter().any(|class| code.starts_with(class)) => {
+            StoreErrorKind::Refused(message)
+        }
+        kind => kind,
     }
 }
 

@@ -14,10 +14,10 @@
 //!
 //! # Changes
 //! A change locks each table that it looks at against others who write to it (SHARE ROW EXCLUSIVE), for as long as its
-//! transaction takes; readers go on. Changes of one store wait for each other, however long that takes; nobody else is waited
-//! for longer than the address says. Tables with triggers, rules, or foreign keys onto them that would change other tables are
-//! refused. Sequences are left alone: where rows with higher numbers have come in than a sequence has given, it has to be set
-//! (`setval`) before the application goes on.
+//! transaction takes; readers go on, but of an empty table whose indexes are put off while it is filled. Changes of one store
+//! wait for each other, however long that takes; nobody else is waited for longer than the address says. Tables with triggers,
+//! rules, or foreign keys onto them that would change other tables are refused. Sequences are left alone: where rows with
+//! higher numbers have come in than a sequence has given, it has to be set (`setval`) before the application goes on.
 //!
 //! # Control tables
 //! They are the tables `state`, `restore`, `unit` and `range` of the schema `intervault`, which is made by the first change that
@@ -40,6 +40,8 @@ mod keys;
 mod lock;
 mod parts;
 mod passfile;
+#[cfg(feature = "testing")]
+pub mod probe;
 mod reader;
 mod replace;
 pub mod roles;

@@ -39,6 +39,9 @@ const COMMIT: &str = "commit the change";
 /// as long as it takes.
 pub(super) type Colleagues = Arc<Mutex<BTreeSet<i32>>>;
 
+/// Who has a table: the number of the session, what it calls itself, its user.
+type Holder = (i32, String, String);
+
 /// A session for several changes, one after the other.
 pub(super) struct PostgresWriter {
     place: String,
@@ -305,16 +308,18 @@ fn lock(client: &mut Session, site: Site<'_>, shape: &Shape, colleagues: &Collea
                    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
                    AND l.mode NOT IN ('AccessShareLock', 'RowShareLock') ORDER BY l.pid";
         let oids: Vec<u32> = std::iter::once(shape.oid).chain(shape.leaf_oids()).collect();
+        // Whoever has the lock now may have ended when the answer is here, and is a colleague all the same.
+        let before = colleagues.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let holders = client
             .batch_execute("ROLLBACK TO locked; RELEASE locked")
             .and_then(|()| client.query(sql, &[&oids]))
             .and_then(|rows| {
                 let holder = |row: &postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
-                rows.iter().map(holder).collect::<Result<Vec<(i32, String, String)>, postgres::Error>>()
+                rows.iter().map(holder).collect::<Result<Vec<Holder>, postgres::Error>>()
             })
             .map_err(site.during(op))?;
         let colleagues = colleagues.lock().unwrap_or_else(PoisonError::into_inner);
-        let op = match holders.iter().find(|(pid, ..)| !colleagues.contains(pid)) {
+        let op = match stranger(&holders, &[&before, &colleagues]) {
             Some((-1, name, user)) => {
                 format!("lock the table, which the prepared transaction {name:?} of user {user} holds")
             }
@@ -328,6 +333,11 @@ fn lock(client: &mut Session, site: Site<'_>, shape: &Shape, colleagues: &Collea
         };
         return Err(site.fail(&op, StoreErrorKind::Busy));
     }
+}
+
+/// Who has a table and was no colleague, neither before that was asked nor afterwards.
+fn stranger<'h>(holders: &'h [Holder], colleagues: &[&BTreeSet<i32>]) -> Option<&'h Holder> {
+    holders.iter().find(|(pid, ..)| !colleagues.iter().any(|some| some.contains(pid)))
 }
 
 impl Replacement for PostgresReplacement<'_> {
@@ -453,7 +463,8 @@ impl Replacement for PostgresReplacement<'_> {
             checked.map_err(|error| with_order(site.fail(COMMIT, kind_of(&error)), &error, &this.shapes))?;
             // No index is made of a table of which something is still to be looked at.
             for index in &this.put_off {
-                client.batch_execute(index).map_err(site.during("make the indexes anew"))?;
+                let made = client.batch_execute(index);
+                made.map_err(|error| site.fail(indexes::MAKE, indexes::not_made(&error)))?;
             }
             client.batch_execute("COMMIT").map_err(site.during(COMMIT))?;
             this.committed = true;
@@ -468,5 +479,18 @@ impl Drop for PostgresReplacement<'_> {
             // An error changes nothing: the server rolls back when the session ends as well.
             let _ = self.session.client.batch_execute("ROLLBACK");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_ended_while_it_was_asked_who_has_a_table_was_a_colleague_all_the_same() {
+        let holder = |pid: i32| (pid, String::new(), String::new());
+        let (before, now) = (BTreeSet::from([1, 2]), BTreeSet::from([2, 3]));
+        assert_eq!(stranger(&[holder(1), holder(2), holder(3)], &[&before, &now]), None);
+        assert_eq!(stranger(&[holder(1), holder(4), holder(5)], &[&before, &now]), Some(&holder(4)));
     }
 }

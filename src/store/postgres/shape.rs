@@ -169,6 +169,10 @@ fn odd(kind: &str, columns: &[RawColumn], leaves: &[(Leaf, String)]) -> Option<&
     names.sort();
     if kind == "f" {
         Some("it is a foreign table, whose rows are kept elsewhere: back them up there")
+    } else if kind == "u" || leaves.iter().any(|(_, kind)| kind == "u") {
+        Some(
+            "it is unlogged, and this server follows another (a standby), which its rows never reach: back it up there",
+        )
     } else if columns.is_empty() {
         Some("it has no columns that can be filled: none at all, or generated ones only")
     } else if names.windows(2).any(|pair| pair.first() == pair.last()) {
@@ -185,11 +189,18 @@ fn odd(kind: &str, columns: &[RawColumn], leaves: &[(Leaf, String)]) -> Option<&
 const WHICH: &str = "n.nspname = $1 AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition AND c.relpersistence <> 't' \
                      AND ($2::text IS NULL OR lower(c.relname::text COLLATE \"C\") = lower($2 COLLATE \"C\"))";
 
+/// For SQL, what kind of table this is: `u` for one whose rows a server that follows another does not have.
+fn kind(of: &str) -> String {
+    let unseen = format!("{of}.relkind = 'r' AND {of}.relpersistence = 'u' AND pg_is_in_recovery()");
+    format!("CASE WHEN {unseen} THEN 'u' ELSE {of}.relkind::text END")
+}
+
 fn raw_tables(client: &mut Session, schema: &str, only: Option<&str>) -> Result<Vec<Raw>, postgres::Error> {
     let sql = format!(
-        "SELECT c.oid, c.relname::text, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+        "SELECT c.oid, c.relname::text, {} FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE {WHICH} AND NOT EXISTS (SELECT FROM pg_depend d \
-         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') ORDER BY c.oid"
+         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') ORDER BY c.oid",
+        kind("c")
     );
     let rows = client.query(&sql, &[&schema, &only])?;
     rows.iter().map(|row| Ok(Raw { oid: row.try_get(0)?, name: row.try_get(1)?, kind: row.try_get(2)? })).collect()
@@ -262,9 +273,10 @@ fn partitions(
         "WITH RECURSIVE tree(root, part) AS (SELECT c.oid, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE {WHICH} AND c.relkind = 'p' UNION ALL SELECT tree.root, i.inhrelid FROM tree \
          JOIN pg_inherits i ON i.inhparent = tree.part WHERE NOT i.inhdetachpending) \
-         SELECT tree.root, l.oid, m.nspname::text, l.relname::text, l.relkind::text FROM tree \
+         SELECT tree.root, l.oid, m.nspname::text, l.relname::text, {} FROM tree \
          JOIN pg_class l ON l.oid = tree.part JOIN pg_namespace m ON m.oid = l.relnamespace \
-         WHERE l.relkind <> 'p' ORDER BY tree.root, l.oid"
+         WHERE l.relkind <> 'p' ORDER BY tree.root, l.oid",
+        kind("l")
     );
     let mut leaves: HashMap<u32, Vec<(Leaf, String)>> = HashMap::new();
     for row in client.query(&sql, &[&schema, &only])? {

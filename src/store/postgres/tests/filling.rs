@@ -92,3 +92,20 @@ fn what_is_in_use_or_fails_keeps_its_indexes() {
     assert_eq!(indexes(cluster, name), before);
     assert_eq!(cluster.query(name, "SELECT a FROM t"), [[Some("1".to_owned())]]);
 }
+
+/// That is known for certain: nothing of it was made permanent.
+#[test]
+fn rows_that_an_index_does_not_take_are_refused() {
+    let name = "fill refused";
+    let Some((cluster, store)) = made(name, "CREATE TABLE t (a int, b int); CREATE INDEX ON t ((1 / a))") else {
+        return;
+    };
+    let before = indexes(cluster, name);
+    let (mut replacement, schema) = begin(&store);
+    replacement.fill(&schema).unwrap();
+    replacement.insert(&schema, &[0], &numbers(&[1, 0])).unwrap();
+    let error = replacement.commit().unwrap_err();
+    assert!(matches!(&error.kind, StoreErrorKind::Refused(words) if words.contains("division by zero")), "{error}");
+    assert_eq!(indexes(cluster, name), before);
+    assert!(cluster.query(name, "SELECT FROM t").is_empty());
+}

@@ -1,5 +1,6 @@
 //! Databases, roles and tables that are set up in an odd way: each is understood or refused with words.
 
+use super::super::fault::Site;
 use super::reading::{keyed, made, read};
 use super::writing::{batch, begin, kind, numbers};
 use super::*;
@@ -192,6 +193,36 @@ fn a_sequence_that_rows_have_overtaken_is_named() {
     assert_eq!(behind(&store), Vec::<String>::new());
 }
 
+/// What is not asked of is not what ends the transaction in which all tables are asked about.
+#[test]
+fn sequences_of_other_columns_than_numbers_keep_nothing_from_being_told() {
+    let sql = "CREATE SEQUENCE s; CREATE SEQUENCE w; \
+               CREATE TABLE t(flag boolean, word text DEFAULT 'T' || nextval('w'), n numeric DEFAULT nextval('s'), big numeric); \
+               ALTER SEQUENCE s OWNED BY t.flag; CREATE SEQUENCE huge OWNED BY t.big; \
+               INSERT INTO t VALUES (true, 'T9', 7, 1e40); CREATE TABLE u(id serial, many int); INSERT INTO u VALUES (3, 1)";
+    let Some((_, store)) = made("owned otherwise", sql) else { return };
+    let snapshot = store.snapshot(1).unwrap();
+    let behind = |table: &str| snapshot.behind(&snapshot.schema(table).unwrap().unwrap()).unwrap();
+    let said = behind("t");
+    assert!(said.len() == 1 && said[0].contains("column n: the sequence public.s has given no number"), "{said:?}");
+    assert_eq!(behind("u").len(), 1);
+}
+
+#[test]
+fn a_large_table_is_not_read_for_a_sequence() {
+    let sql = "CREATE TABLE t(id serial, x text); ALTER TABLE t ALTER x SET STORAGE PLAIN; \
+               INSERT INTO t SELECT n, repeat('x', 7000) FROM generate_series(1, 8300) n";
+    let Some((cluster, store)) = made("large for a sequence", sql) else { return };
+    let behind = || {
+        let snapshot = store.snapshot(1).unwrap();
+        snapshot.behind(&snapshot.schema("t").unwrap().unwrap()).unwrap()
+    };
+    let said = behind();
+    assert!(said.len() == 1 && said[0].contains("public.t_id_seq is behind the rows was not looked at"), "{said:?}");
+    cluster.run("large for a sequence", "CREATE INDEX ON t (id)");
+    assert!(behind()[0].ends_with("SELECT setval('public.t_id_seq', 8300)"));
+}
+
 #[test]
 fn a_journal_with_a_rule_on_it_is_not_written_to() {
     let Some((cluster, store)) = made("ruled journal", "CREATE TABLE t(n int)") else { return };
@@ -218,4 +249,20 @@ fn a_row_that_no_chunk_holds_is_not_gathered() {
     let error = snapshot.scan_keyed(0, &schema, None, (None, None), &[0, 1], &mut |_, _| Ok(())).unwrap_err();
     assert!(error.to_string().contains("the row at ctid (0,2)"), "{error}");
     assert_eq!(keyed(&*snapshot, &schema, &[0]).len(), 2, "what is short of it can be read");
+}
+
+/// A row that fails comes behind those before it, which have been taken by then.
+#[test]
+fn long_rows_are_taken_one_by_one() {
+    let Some((_, store)) = made("long rows", "CREATE TABLE t(n int)") else { return };
+    let mut session = connect::open(store.address(), Purpose::Reading).unwrap();
+    let sql = "COPY (SELECT n / (20 - n), repeat('x', 1048576) FROM generate_series(1, 40) n) TO STDOUT";
+    let mut taken = 0;
+    let mut take = |_: &[u8]| {
+        taken += 1;
+        Ok(())
+    };
+    let error = session.copy_out(Site::database("here"), "read", sql, &mut take).unwrap_err();
+    assert!(error.to_string().contains("division by zero"), "{error}");
+    assert_eq!(taken, 19);
 }

@@ -1,31 +1,23 @@
-//! What the readers make of damaged volumes: what they find, what they still give, and whether any of it is not what was written.
+//! What the readers make of damaged volumes: what they find, what they still give, and whether any of it is not what was
+//! written. The judge of the battery and of fuzzing alike.
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "helpers of tests stop at a surprise, as tests do")]
 
-use intervault::base::monitor::Silent;
-use intervault::base::position::Position;
-use intervault::column::digest::RowHasher;
-use intervault::device::memory::MemoryDevice;
-use intervault::format::block::SetId;
-use intervault::format::catalog::{BucketEntry, CatalogRecord};
-use intervault::format::label::LabelRecord;
-use intervault::format::section::{SectionEndRecord, SectionRecord};
-use intervault::section::rows::SectionTable;
-use intervault::testing::fixtures::Fixture;
-use intervault::testing::tables::lines;
-use intervault::verify::finding::{Finding, Level};
-use intervault::verify::set::verify_set;
-use intervault::volume::section::SectionView;
-use intervault::volume::set::{SetReader, list_sets};
+use super::fixtures::Fixture;
+use super::tables::lines;
+use crate::base::monitor::Silent;
+use crate::base::position::Position;
+use crate::column::digest::RowHasher;
+use crate::device::memory::MemoryDevice;
+use crate::format::block::SetId;
+use crate::format::catalog::{BucketEntry, CatalogRecord};
+use crate::format::label::LabelRecord;
+use crate::format::section::{SectionEndRecord, SectionRecord};
+use crate::section::rows::SectionTable;
+use crate::verify::finding::{Finding, Level};
+use crate::verify::set::verify_set;
+use crate::volume::section::SectionView;
+use crate::volume::set::{SetReader, list_sets};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Whether everything is tried at every place.
-pub fn long() -> bool {
-    std::env::var("INTERVAULT_T1").is_ok_and(|wanted| !wanted.is_empty() && wanted != "0")
-}
-
-/// How far apart places are tried: so many in the short tier, every one in the long.
-pub fn apart(short: usize) -> usize {
-    if long() { 1 } else { short }
-}
 
 /// Section and number of a chunk.
 pub type ChunkId = (u32, u64);
@@ -34,16 +26,23 @@ pub type ChunkId = (u32, u64);
 type Told = (SectionRecord, Option<SectionEndRecord>, Vec<BucketEntry>);
 
 /// A fixture and everything that its readers give while it is whole.
+#[derive(Debug)]
 pub struct Whole {
+    /// The volumes.
     pub fixture: Fixture,
+    /// Its id.
     pub set: SetId,
+    /// The payload of each chunk.
     pub chunks: BTreeMap<ChunkId, Vec<u8>>,
     /// Volume and block of each chunk.
     pub places: BTreeMap<ChunkId, (u32, u64)>,
+    /// Rows in all.
     pub rows: u64,
     label: LabelRecord,
     catalog: CatalogRecord,
     told: Vec<Told>,
+    /// The rows of each chunk.
+    lines: BTreeMap<ChunkId, Vec<String>>,
 }
 
 /// What the readers make of it.
@@ -53,8 +52,11 @@ pub struct Verdict {
     pub sets: usize,
     /// Files that cannot be used, and why.
     pub unreadable: Vec<String>,
+    /// What the verification finds.
     pub findings: Vec<Finding>,
+    /// Whether the set is complete.
     pub complete: bool,
+    /// Volumes that are wanted.
     pub missing: Vec<u32>,
     /// Chunks that are read and are what was written.
     pub chunks: BTreeSet<ChunkId>,
@@ -66,15 +68,19 @@ pub struct Verdict {
 
 impl Verdict {
     /// Whether anything at all is said against it.
+    #[must_use]
     pub fn is_noticed(&self) -> bool {
         self.sets != 1 || !self.unreadable.is_empty() || !self.findings.is_empty()
     }
 
+    /// The worst finding's level.
+    #[must_use]
     pub fn worst(&self) -> Option<Level> {
         self.findings.iter().map(|finding| finding.level).max()
     }
 
     /// Whether a finding of damage names this block.
+    #[must_use]
     pub fn names(&self, volume: u32, block: u64) -> bool {
         let here = |finding: &&Finding| {
             finding.level == Level::Damage && finding.at.volume == Some(volume) && finding.at.block == Some(block)
@@ -88,19 +94,30 @@ fn told(section: &SectionView) -> Told {
 }
 
 impl Whole {
+    /// Reads a fixture, which must be sound.
+    #[must_use]
     pub fn new(fixture: Fixture) -> Whole {
         let device = fixture.device();
         let listing = list_sets(&device).unwrap();
         let set = listing.into_set(&device, None).unwrap();
         let verified = verify_set(&set, 1, &Silent);
         assert_eq!(verified.findings, []);
-        let all = || set.sections().iter().flat_map(|section| &section.chunks);
-        let chunks = all().map(|chunk| ((chunk.section, chunk.number), set.read_chunk(chunk).unwrap())).collect();
-        let places = all().map(|chunk| ((chunk.section, chunk.number), (chunk.entry.volume, chunk.entry.block)));
+        let all = || set.sections().iter().flat_map(|section| section.chunks.iter().map(move |chunk| (section, chunk)));
+        let (mut chunks, mut places, mut written) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for (section, chunk) in all() {
+            let id = (chunk.section, chunk.number);
+            let payload = set.read_chunk(chunk).unwrap();
+            let table = SectionTable::new(section.number, &section.header).unwrap();
+            let rows = table.prove(&mut RowHasher::default(), &payload, Position::UNKNOWN).unwrap();
+            written.insert(id, lines(&rows.batch));
+            places.insert(id, (chunk.entry.volume, chunk.entry.block));
+            chunks.insert(id, payload);
+        }
         Whole {
             set: set.set_id(),
             chunks,
-            places: places.collect(),
+            places,
+            lines: written,
             rows: verified.rows,
             label: set.label().clone(),
             catalog: set.catalog().unwrap().clone(),
@@ -110,13 +127,17 @@ impl Whole {
     }
 
     /// A device with the fixture's volumes, one of them (from 0) in other bytes.
+    #[must_use]
     pub fn with(&self, volume: usize, bytes: Vec<u8>) -> MemoryDevice {
         let device = self.fixture.device();
-        device.insert(&self.fixture.volumes[volume].0, bytes);
+        if let Some((name, _)) = self.fixture.volumes.get(volume) {
+            device.insert(name, bytes);
+        }
         device
     }
 
     /// Lists, verifies and reads everything.
+    #[must_use]
     pub fn judge(&self, device: &MemoryDevice) -> Verdict {
         let listing = list_sets(device).unwrap();
         let mut verdict = Verdict { sets: listing.sets.len(), ..Verdict::default() };
@@ -147,7 +168,7 @@ impl Whole {
             verdict.changed.push("catalog".to_owned());
         }
         for section in set.sections() {
-            let written = self.told.get(section.number as usize - 1);
+            let written = self.told.get((section.number as usize).wrapping_sub(1));
             let (header, end, buckets) = told(section);
             let same =
                 written.is_some_and(|(whole, _, _)| SectionRecord { first_row: 0, first_chunk: 0, ..header } == *whole);
@@ -178,15 +199,56 @@ impl Whole {
         }
     }
 
-    /// Whether a payload that is not what was written gives other rows and passes all the same.
+    /// What a payload that is not what was written gives, if it passes: `rows` that nobody wrote, `carried rows`, which no
+    /// digest covers, or the rows of another chunk.
     fn other_rows(&self, section: &SectionView, id: ChunkId, payload: &[u8]) -> Option<String> {
-        let Ok(table) = SectionTable::new(section.number, &section.header) else { return None };
-        let rows = |payload: &[u8]| {
-            let proved = table.prove(&mut RowHasher::default(), payload, Position::UNKNOWN);
-            proved.map(|rows| lines(&rows.batch))
+        let table = SectionTable::new(section.number, &section.header).ok()?;
+        let proved = table.prove(&mut RowHasher::default(), payload, Position::UNKNOWN).ok()?;
+        let rows = lines(&proved.batch);
+        if self.lines.get(&id) == Some(&rows) {
+            return None;
+        }
+        let carried = proved.directory.pieces.iter().any(|piece| piece.carried > 0);
+        let known = self.lines.values().any(|lines| *lines == rows);
+        let what = match (known, carried) {
+            (true, _) => "another chunk's rows",
+            (false, true) => "carried rows",
+            (false, false) => "rows",
         };
-        let found = rows(payload).ok()?;
-        let written = self.chunks.get(&id).and_then(|payload| rows(payload).ok());
-        (Some(found) != written).then(|| format!("rows of chunk {} of section {}", id.1, id.0))
+        Some(format!("{what} in chunk {} of section {}", id.1, id.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::damage::{Damage, places};
+    use crate::testing::fixtures::{other, small};
+
+    #[test]
+    fn what_differs_is_told() {
+        let (own, stranger) = (Whole::new(small(None)), Whole::new(other(0x77, None)));
+        let verdict = own.judge(&own.fixture.device());
+        assert!(!verdict.is_noticed() && verdict.changed.is_empty() && verdict.complete);
+        assert!(verdict.chunks.iter().eq(own.chunks.keys()));
+        // The judge of one set, asked of another.
+        let judge = Whole { set: stranger.set, ..own };
+        let verdict = judge.judge(&stranger.fixture.device());
+        assert!(verdict.changed.contains(&"label".to_owned()), "{verdict:?}");
+        let volume = &stranger.fixture.volumes[0].1;
+        let place = places(volume)[4];
+        let verdict = stranger.judge(&stranger.with(0, Damage::Flip { at: place.at + 90, mask: 1 }.of(volume)));
+        assert!(verdict.names(1, 4) && !verdict.names(1, 5), "{:?}", verdict.findings);
+        assert!(verdict.chunks.len() < stranger.chunks.len() || verdict.rows == stranger.rows);
+    }
+
+    #[test]
+    fn rows_that_nobody_wrote_are_told() {
+        let mut judge = Whole::new(small(None));
+        let device = judge.fixture.device();
+        let id = *judge.chunks.keys().next().unwrap();
+        judge.chunks.get_mut(&id).unwrap().push(0);
+        judge.lines.get_mut(&id).unwrap()[0].push('x');
+        assert_eq!(judge.judge(&device).changed, [format!("rows in chunk {} of section {}", id.1, id.0)]);
     }
 }

@@ -1,0 +1,218 @@
+//! What `check --verify` brings to a verification: which part is read, until when, what was proved before, and that what is proved
+//! now is remembered. A memory that cannot be written is a warning, and the check stands.
+
+use crate::base::monitor::{Monitor, Task};
+use crate::check;
+use crate::cli::args::{CheckOptions, CheckWork, PartOptions, Since};
+use crate::cli::failure::Failure;
+use crate::cli::job;
+use crate::cli::output::Output;
+use crate::cli::render::text::counted;
+use crate::history::proofs::{ProofKey, ProofLine, Proofs, proven};
+use crate::verify::Depth;
+use crate::verify::part::{Choice, Sample, Subset, VolumeId};
+use crate::verify::set::{Asked, Verified};
+use crate::volume::set::SetReader;
+use std::path::Path;
+use std::time::{Duration, Instant as Clock};
+
+/// A verification as it was asked for.
+#[derive(Debug, Clone)]
+pub(in crate::cli) struct Proving {
+    pub(in crate::cli) depth: Depth,
+    pub(in crate::cli) jobs: usize,
+    part: PartOptions,
+    sample: Option<Sample>,
+    subset: Option<Subset>,
+    until: Option<Clock>,
+    memory: Option<Proofs>,
+    now: i64,
+}
+
+impl Proving {
+    /// All of it, so deep; nothing is remembered.
+    pub(in crate::cli) fn whole(depth: Depth, jobs: usize) -> Proving {
+        Proving {
+            depth,
+            jobs,
+            part: PartOptions::default(),
+            sample: None,
+            subset: None,
+            until: None,
+            memory: None,
+            now: 0,
+        }
+    }
+
+    /// What the options ask for; `None` if nothing is to be verified. The time begins to run now.
+    ///
+    /// # Errors
+    /// No random number can be had for a sample.
+    pub(in crate::cli) fn new(options: &CheckOptions, state: Option<&Path>) -> Result<Option<Proving>, Failure> {
+        let CheckWork::Verify(depth) = options.work else { return Ok(None) };
+        let now = jiff::Timestamp::now().as_second();
+        let part = options.part;
+        let sample = part.sample.map(|millionths| {
+            let seed = part.seed.map_or_else(random, Ok)?;
+            Ok::<_, Failure>(Sample { millionths, seed })
+        });
+        let subset = part.subset.map(|subset| Subset {
+            part: subset.part.unwrap_or_else(|| part_of_day(job::civil(now).day(), subset.of)),
+            of: subset.of,
+        });
+        Ok(Some(Proving {
+            sample: sample.transpose()?,
+            subset,
+            until: part.max_duration.and_then(|seconds| Clock::now().checked_add(Duration::from_secs(seconds))),
+            memory: state.map(Proofs::new),
+            part,
+            now,
+            ..Proving::whole(depth, options.jobs)
+        }))
+    }
+
+    /// Whether anything but the whole may be read.
+    pub(in crate::cli) fn is_part(&self) -> bool {
+        self.part.is_asked()
+    }
+
+    /// What was asked for beside the depth, in words; empty for the whole.
+    pub(in crate::cli) fn words(&self) -> String {
+        let percent = |millionths: u32| {
+            let text = format!("{}.{:04}", millionths / 10_000, millionths % 10_000);
+            format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+        };
+        let sample = self.sample.map(|sample| format!("sample {}, seed {}", percent(sample.millionths), sample.seed));
+        let subset = self.subset.map(|subset| format!("part {} of {}", subset.part, subset.of));
+        let time = self.part.max_duration.map(|seconds| format!("at most {}", counted(seconds, "second", "seconds")));
+        let since = self.part.since_last.map(|_| "what was not proved before".to_owned());
+        sample.into_iter().chain(subset).chain(since).chain(time).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The seed of the sample.
+    pub(in crate::cli) fn seed(&self) -> Option<u64> {
+        self.sample.map(|sample| sample.seed)
+    }
+
+    /// The part and the number of parts.
+    pub(in crate::cli) fn subset(&self) -> Option<(u32, u32)> {
+        self.subset.map(|subset| (subset.part, subset.of))
+    }
+
+    /// Verifies a set on a device at this place, and remembers what was proved.
+    pub(in crate::cli) fn verify(
+        &self,
+        set: &SetReader<'_>,
+        place: &str,
+        monitor: &dyn Monitor,
+        output: &Output,
+    ) -> Verified {
+        let id = set.set_id().to_string();
+        let known = self.memory.iter().filter(|_| self.part.since_last.is_some());
+        let known: Vec<ProofLine> = known.flat_map(|memory| memory.read(&id)).collect();
+        let since = match self.part.since_last {
+            Some(Since::Seconds(age)) => self.now.saturating_sub(i64::try_from(age).unwrap_or(i64::MAX)),
+            Some(Since::Ever) | None => i64::MIN,
+        };
+        let before = |volume: &VolumeId| proven(&known, &key(volume, place), self.depth.name(), since);
+        let choice = Choice { sample: self.sample, subset: self.subset, proven: &before };
+        let asked = Asked { depth: self.depth, choice: self.is_part().then_some(choice) };
+        let watched = Watched { monitor, until: self.until };
+        let verified = check::verify(set, &asked, self.jobs, &watched);
+        self.remember(&id, place, &verified, output);
+        verified
+    }
+
+    fn remember(&self, id: &str, place: &str, verified: &Verified, output: &Output) {
+        let Some(memory) = &self.memory else { return };
+        let line = |proven: &crate::verify::part::Proven| ProofLine {
+            key: key(&proven.volume, place),
+            depth: verified.depth.name().to_owned(),
+            at: self.now,
+            blocks: proven.blocks.iter().map(|blocks| (blocks.start, blocks.end)).collect(),
+        };
+        let lines: Vec<ProofLine> =
+            verified.proven.iter().filter(|proven| !proven.blocks.is_empty()).map(line).collect();
+        if lines.is_empty() {
+            return;
+        }
+        if let Err(error) = memory.remember(id, &lines) {
+            output.warning(&format!(
+                "what was proved cannot be remembered for --since-last: {error}; the check itself stands (--state-dir says \
+                 where it is kept)"
+            ));
+        }
+    }
+}
+
+fn key(volume: &VolumeId, place: &str) -> ProofKey {
+    ProofKey {
+        place: place.to_owned(),
+        name: volume.name.clone(),
+        volume: volume.number,
+        bytes: volume.bytes,
+        hash: volume.running_hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
+}
+
+/// The part of a day: the next day's is the next one.
+fn part_of_day(day: i32, of: u32) -> u32 {
+    u32::try_from(day.rem_euclid(i32::try_from(of).unwrap_or(i32::MAX).max(1))).unwrap_or(0).saturating_add(1)
+}
+
+fn random() -> Result<u64, Failure> {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Failure::new(crate::cli::exit::Exit::Failed, format!("no random number for the sample: {error}"))
+            .hint("give one with --seed")
+    })?;
+    Ok(u64::from(u32::from_le_bytes(bytes)))
+}
+
+/// Stops when the time is over, and lets a signal ask it to stop between two blocks.
+struct Watched<'m> {
+    monitor: &'m dyn Monitor,
+    until: Option<Clock>,
+}
+
+impl Monitor for Watched<'_> {
+    fn begin(&self, _task: Task, what: &str, total_rows: u64) {
+        self.monitor.begin(Task::Check, what, total_rows);
+    }
+
+    fn begin_bytes(&self, _task: Task, what: &str, total_bytes: u64) {
+        self.monitor.begin_bytes(Task::Check, what, total_bytes);
+    }
+
+    fn advance(&self, _task: Task, rows: u64, bytes: u64) {
+        self.monitor.advance(Task::Check, rows, bytes);
+    }
+
+    fn end(&self, _task: Task) {
+        self.monitor.end(Task::Check);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.until.is_some_and(|until| Clock::now() >= until) || self.monitor.cancelled()
+    }
+
+    fn notice(&self, text: &str) {
+        self.monitor.notice(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::part_of_day;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn as_many_days_as_there_are_parts_have_them_all() {
+        for of in [1u32, 2, 30, 31] {
+            for first in [-40, 0, 20_413] {
+                let parts: BTreeSet<u32> = (first..first + of as i32).map(|day| part_of_day(day, of)).collect();
+                assert_eq!(parts, (1..=of).collect(), "{of} parts from day {first}");
+            }
+        }
+    }
+}

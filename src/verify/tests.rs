@@ -1,0 +1,194 @@
+//! Reading in spans against reading from the first byte to the last, over volumes that are hurt in all ways.
+
+use super::finding::Level;
+use super::judge::Depth;
+use super::media::MediaProof;
+use super::part::{Choice, Subset};
+use super::proof::SetProof;
+use super::set::{Asked, verify};
+use crate::base::monitor::{Monitor, Silent, Task};
+use crate::device::memory::MemoryDevice;
+use crate::device::traits::Device;
+use crate::format::block::ALIGNMENT;
+use crate::testing::mutate::Rng;
+use crate::testing::sets::{Sample, write_sample};
+use crate::volume::set::{SetReader, list_sets};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Two volumes of many small blocks.
+fn sample() -> MemoryDevice {
+    let device = MemoryDevice::new();
+    let sample = Sample { seed: 5, sections: 3, chunks: 40, column_bytes: 300, pieces: 3 };
+    write_sample(&device, &sample, Some(60_000)).unwrap();
+    assert!(device.list().unwrap().len() >= 2);
+    device
+}
+
+fn asked(depth: Depth) -> Asked<'static> {
+    Asked { depth, choice: None }
+}
+
+fn only(device: &MemoryDevice) -> SetReader<'_> {
+    list_sets(device).unwrap().into_set(device, None).unwrap()
+}
+
+/// What a scan of each volume gives, one after the other.
+fn scanned(set: &SetReader<'_>) -> Vec<MediaProof> {
+    let mut proof = SetProof::new(Depth::Blocks, false);
+    proof.know(set.sections());
+    for volume in set.volumes() {
+        let Some(name) = &volume.name else { continue };
+        proof.volume(&set.blocks(volume.number, name).unwrap(), 1, &Silent);
+    }
+    let around = super::proof::Around { all_here: true, ..Default::default() };
+    proof.finish_with(set.sections(), around).verified.volumes
+}
+
+/// Hurts some bytes in one of the ways in which media do.
+fn hurt(random: &mut Rng, bytes: &mut Vec<u8>) {
+    let at = random.below(bytes.len() - 1);
+    let len = 1 + random.below(9_000);
+    let stop = (at + len).min(bytes.len());
+    let (sector, end) = (at / ALIGNMENT * ALIGNMENT, (stop / ALIGNMENT * ALIGNMENT).max(at / ALIGNMENT * ALIGNMENT));
+    match random.below(7) {
+        0 => bytes[at] ^= 1 << random.below(8),
+        1 => bytes[at..stop].fill(0),
+        2 => bytes.truncate(at),
+        3 => drop(bytes.drain(sector.min(end)..end)),
+        4 => {
+            let again = bytes[sector.min(end)..end].to_vec();
+            let place = random.below(bytes.len()) / ALIGNMENT * ALIGNMENT;
+            bytes.splice(place..place, again);
+        }
+        5 => bytes.extend(vec![7; len]),
+        _ => {
+            let again = bytes[sector.min(end)..end].to_vec();
+            let place = random.below(bytes.len() - again.len() + 1) / ALIGNMENT * ALIGNMENT;
+            let stop = (place + again.len()).min(bytes.len());
+            bytes[place..stop].copy_from_slice(&again[..stop - place]);
+        }
+    }
+}
+
+#[test]
+fn spans_find_what_a_scan_finds_and_judge_every_byte() {
+    let device = sample();
+    let mut random = Rng::new(11);
+    let mut damaged = 0;
+    for round in 0..400 {
+        let torn = device.copy();
+        for _ in 0..1 + random.below(3) {
+            let names = torn.list().unwrap();
+            let name = &names[random.below(names.len())];
+            let mut bytes = torn.bytes(name).unwrap();
+            if bytes.len() > 2 {
+                hurt(&mut random, &mut bytes);
+                torn.insert(name, bytes);
+            }
+        }
+        let Ok(set) = list_sets(&torn).unwrap().into_set(&torn, None) else { continue };
+        let whole = scanned(&set);
+        for jobs in [1, 3] {
+            let spans = verify(&set, &asked(Depth::Blocks), jobs, &Silent);
+            let same = |a: &MediaProof, b: &MediaProof| {
+                let words =
+                    |media: &MediaProof| media.findings.iter().map(|finding| finding.what.clone()).collect::<Vec<_>>();
+                (&a.name, a.blocks, a.bytes, a.exists, a.ending, words(a))
+                    == (&b.name, b.blocks, b.bytes, b.exists, b.ending, words(b))
+            };
+            assert_eq!(whole.len(), spans.volumes.len(), "round {round}");
+            for (scan, span) in whole.iter().zip(&spans.volumes) {
+                assert!(same(scan, span), "round {round}, {jobs} jobs: {scan:#?}\n{span:#?}");
+                assert!(span.is_whole(), "round {round}");
+            }
+        }
+        damaged += usize::from(whole.iter().any(|media| !media.findings.is_empty()));
+    }
+    assert!(damaged > 250, "{damaged}");
+}
+
+#[test]
+fn every_part_together_reads_every_block_once_and_finds_the_hurt_one_once() {
+    let device = sample();
+    let set = only(&device);
+    let whole = verify(&set, &asked(Depth::Blocks), 2, &Silent);
+    assert_eq!((whole.findings.clone(), whole.is_whole()), (Vec::new(), true));
+    let never = |_: &_| Vec::new();
+    let part = |set: &SetReader<'_>, part, of| {
+        let choice = Choice { sample: None, subset: Some(Subset { part, of }), proven: &never };
+        verify(set, &Asked { depth: Depth::Blocks, choice: Some(choice) }, 2, &Silent)
+    };
+    for of in [1, 3, 30] {
+        let (mut read, mut blocks) = (0, 0);
+        for number in 1..=of {
+            let verified = part(&set, number, of);
+            assert_eq!(verified.findings, [], "{number} of {of}");
+            let chosen = verified.chosen.unwrap();
+            read += chosen.read;
+            blocks = chosen.of;
+            assert_eq!((chosen.read, verified.is_whole()), (chosen.blocks, of == 1));
+        }
+        assert_eq!(read, blocks, "{of} parts");
+    }
+    let section = &set.sections()[1];
+    let chunk = section.chunks[7].entry;
+    let name = set.volumes()[chunk.volume as usize - 1].name.clone().unwrap();
+    let torn = device.copy();
+    let mut bytes = torn.bytes(&name).unwrap();
+    bytes[chunk.offset as usize + 100] ^= 4;
+    torn.insert(&name, bytes);
+    let set = only(&torn);
+    let found: Vec<_> = (1..=5).flat_map(|number| part(&set, number, 5).findings).collect();
+    let [finding] = &found[..] else { panic!("{found:#?}") };
+    assert_eq!((finding.level, finding.at.block), (Level::Damage, Some(chunk.block)));
+    assert_eq!(finding.costs.iter().map(|cost| cost.rows).sum::<u64>(), u64::from(chunk.rows));
+    assert!(finding.expected.is_some() && finding.found.is_some(), "{finding:?}");
+}
+
+/// Asks to stop after so many bytes.
+struct Until(AtomicU64, u64);
+
+impl Monitor for Until {
+    fn advance(&self, _task: Task, _rows: u64, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= self.1
+    }
+}
+
+#[test]
+fn what_is_stopped_goes_on_with_the_rest() {
+    let device = sample();
+    let set = only(&device);
+    let mut known: Vec<super::part::Proven> = Vec::new();
+    let (mut read, mut runs) = (0, 0);
+    loop {
+        let before = known.clone();
+        let proven = |volume: &super::part::VolumeId| {
+            let of_volume = before.iter().filter(|proven| proven.volume == *volume);
+            let mut blocks: Vec<_> = of_volume.flat_map(|proven| proven.blocks.clone()).collect();
+            blocks.sort_by_key(|range| range.start);
+            blocks
+        };
+        let choice = Choice { sample: None, subset: None, proven: &proven };
+        let asked = Asked { depth: Depth::Blocks, choice: Some(choice) };
+        let verified = verify(&set, &asked, 2, &Until(AtomicU64::new(0), 9_000));
+        assert_eq!(verified.findings, []);
+        read += verified.chosen.unwrap().read;
+        runs += 1;
+        known.extend(verified.proven);
+        if !verified.stopped {
+            assert_eq!(verified.chosen.map(|chosen| chosen.blocks == chosen.read), Some(true));
+            break;
+        }
+        assert!(!verified.is_whole() && runs < 100);
+    }
+    let all = verify(&set, &Asked { depth: Depth::Blocks, choice: None }, 1, &Silent);
+    let listed: u64 = all.blocks();
+    assert!(runs > 3 && read < listed && read + 40 > listed, "{runs} runs, {read} of {listed}");
+    let stopped = verify(&set, &Asked { depth: Depth::Blocks, choice: None }, 1, &Until(AtomicU64::new(0), 9_000));
+    assert!(stopped.stopped && !stopped.is_whole() && stopped.bytes() >= 9_000);
+    assert_eq!(stopped.findings, [], "what was not read is not damaged");
+}

@@ -1,0 +1,286 @@
+//! Verification by depth and in parts, of media that fail, and what is remembered of it.
+
+use super::commands::{json, run};
+use super::support::{Centre, HSPLIT, backup_options, backup_with, only_set};
+use intervault::backup;
+use intervault::base::monitor::Silent;
+use intervault::device::error::{DeviceError, DeviceErrorKind};
+use intervault::device::memory::MemoryDevice;
+use intervault::device::traits::{Device, VolumeSink, VolumeSource};
+use intervault::testing::fault::{FaultDevice, Op};
+use intervault::verify::Depth;
+use intervault::verify::finding::Level;
+use intervault::verify::set::{Asked, Verified, verify};
+use intervault::volume::set::{SetReader, list_sets};
+use std::path::PathBuf;
+
+/// A backup over several volumes.
+fn spanning() -> (Centre, MemoryDevice) {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.run(
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 16127) INSERT INTO hsplit \
+         SELECT '2024-02-' || printf('%02d', 1 + i / 576), i / 24 % 24 * 100 + i / 12 % 2 * 30, 30, 1, i % 12, \
+         (i * 7919) % 99991, hex((i * 104729) % 65521) FROM n",
+    );
+    let device = MemoryDevice::new();
+    let report = backup_with(&centre, &device, &backup::Options { volume_size: Some(24 << 10), ..backup_options(1) });
+    assert!(report.set.volumes.len() >= 3, "{} volumes", report.set.volumes.len());
+    (centre, device)
+}
+
+fn proved(set: &SetReader<'_>, depth: Depth) -> Verified {
+    verify(set, &Asked { depth, choice: None }, 2, &Silent)
+}
+
+fn hurt(device: &MemoryDevice, name: &str, change: impl Fn(&mut Vec<u8>)) -> MemoryDevice {
+    let torn = device.copy();
+    let mut bytes = torn.bytes(name).unwrap();
+    change(&mut bytes);
+    torn.insert(name, bytes);
+    torn
+}
+
+#[test]
+fn the_index_alone_reads_no_row_and_tells_what_does_not_agree() {
+    let (_, memory) = spanning();
+    let device = FaultDevice::new(memory.clone(), 1);
+    let set = list_sets(&device).unwrap().sets.remove(0);
+    let chunks: Vec<_> = set.sections().iter().flat_map(|section| &section.chunks).map(|chunk| chunk.entry).collect();
+    let name = |number: u32| set.volumes()[number as usize - 1].name.clone().unwrap();
+    device.clear_log();
+    let sound = proved(&set, Depth::Index);
+    assert_eq!(sound.findings, []);
+    assert!(!sound.is_whole() && sound.bytes() > 0 && sound.bytes() < sound.exists() / 2, "{sound:?}");
+    let log = device.log();
+    let reads: Vec<_> = log.iter().filter(|entry| entry.op == Op::Read).collect();
+    assert!(reads.len() < 30 * set.volumes().len(), "{} reads", reads.len());
+    for chunk in &chunks {
+        let (from, until) = (chunk.offset, chunk.offset + u64::from(chunk.bytes));
+        // A label is read with a few bytes behind it.
+        let into = |read: &&&intervault::testing::fault::LogEntry| {
+            read.name == name(chunk.volume) && read.at > 0 && read.at < until && from < read.at + read.bytes
+        };
+        assert!(reads.iter().find(into).is_none(), "{chunk:?}");
+    }
+    let names = memory.list().unwrap();
+    let len = memory.bytes(&names[1]).unwrap().len();
+    let index = |device: &MemoryDevice| proved(&only_set(device), Depth::Index);
+    // A block with rows is not looked at; everything that a volume says of itself is.
+    let chunk = chunks.iter().find(|chunk| name(chunk.volume) == names[1]).unwrap();
+    let at = chunk.offset as usize + 200;
+    assert_eq!(index(&hurt(&memory, &names[1], |bytes| bytes[at] ^= 1)).findings, []);
+    for (what, place) in [("label", 100), ("index", len - 250), ("end mark", len - 100)] {
+        let found = index(&hurt(&memory, &names[1], |bytes| bytes[place] ^= 1));
+        assert!(found.worst() >= Some(Level::Incomplete), "{what}: {found:?}");
+        assert!(found.findings.iter().any(|finding| finding.volume.as_deref() == Some(&names[1])), "{what}: {found:?}");
+    }
+    let cut = index(&hurt(&memory, &names[0], |bytes| bytes.truncate(bytes.len() - 64)));
+    assert!(cut.worst() >= Some(Level::Incomplete));
+    let gone = memory.copy();
+    gone.remove(&names[1]).unwrap();
+    let found = index(&gone).findings;
+    assert!(found.iter().any(|finding| finding.what.starts_with("volume 2 of set ")), "{found:?}");
+}
+
+#[test]
+fn every_hurt_block_is_found_by_its_bytes_alone_and_says_what_it_costs() {
+    let (_, memory) = spanning();
+    let set = only_set(&memory);
+    for depth in [Depth::Blocks, Depth::Rows] {
+        let whole = proved(&set, depth);
+        assert_eq!((whole.findings.clone(), whole.is_whole(), whole.bytes()), (Vec::new(), true, whole.exists()));
+        let bytes: u64 = memory.list().unwrap().iter().map(|name| memory.bytes(name).unwrap().len() as u64).sum();
+        assert_eq!((whole.exists(), whole.rows > 0), (bytes, depth == Depth::Rows));
+        for section in set.sections() {
+            for chunk in section.chunks.iter().step_by(3) {
+                let name = set.volumes()[chunk.entry.volume as usize - 1].name.clone().unwrap();
+                let torn = hurt(&memory, &name, |bytes| bytes[chunk.entry.offset as usize + 150] ^= 0x20);
+                let found = proved(&only_set(&torn), depth);
+                let [finding] = &found.findings[..] else { panic!("{:#?}", found.findings) };
+                assert_eq!((finding.level, finding.volume.as_deref()), (Level::Damage, Some(&*name)));
+                assert_eq!((finding.at.block, finding.at.section), (Some(chunk.entry.block), Some(section.number)));
+                let [cost] = &finding.costs[..] else { panic!("{finding:?}") };
+                assert_eq!((&*cost.table, cost.rows), ("hsplit", u64::from(chunk.entry.rows)));
+                let span = cost.span.unwrap();
+                assert_eq!(
+                    (span.start.0, span.stop.0, &cost.acds[..]),
+                    (chunk.entry.first, chunk.entry.stop, &[Some(1)][..])
+                );
+                assert!(finding.expected.is_some() && finding.found.is_some(), "{finding:?}");
+                assert!(found.is_whole(), "damaged bytes are judged too");
+            }
+        }
+    }
+}
+
+/// A device on which a part of each volume cannot be read, and which says that volumes are longer than they are.
+struct Failing {
+    inner: MemoryDevice,
+    bad: std::ops::Range<u64>,
+    longer: u64,
+}
+
+struct FailingSource {
+    inner: Box<dyn VolumeSource>,
+    bad: std::ops::Range<u64>,
+    longer: u64,
+}
+
+impl VolumeSource for FailingSource {
+    fn len(&self) -> u64 {
+        self.inner.len() + self.longer
+    }
+
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
+        if at < self.bad.end && self.bad.start < at + buffer.len() as u64 {
+            let kind = DeviceErrorKind::Io(std::io::Error::from_raw_os_error(5));
+            return Err(DeviceError { op: "read", place: PathBuf::from("x"), kind });
+        }
+        self.inner.read_at(at, buffer)
+    }
+}
+
+impl Device for Failing {
+    fn describe(&self) -> String {
+        "a failing disk".to_owned()
+    }
+
+    fn list(&self) -> Result<Vec<String>, DeviceError> {
+        self.inner.list()
+    }
+
+    fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {
+        let inner = self.inner.open(name)?;
+        Ok(Box::new(FailingSource { inner, bad: self.bad.clone(), longer: self.longer }))
+    }
+
+    fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
+        self.inner.create(name)
+    }
+}
+
+#[test]
+fn sectors_that_cannot_be_read_cost_what_stands_on_them_and_no_more() {
+    let (_, memory) = spanning();
+    let whole = proved(&only_set(&memory), Depth::Rows);
+    let device = Failing { inner: memory, bad: 9_000..9_512, longer: 0 };
+    let set = list_sets(&device).unwrap().sets.remove(0);
+    let found = proved(&set, Depth::Rows);
+    assert_eq!((found.is_whole(), found.bytes()), (true, whole.bytes()), "{found:#?}");
+    assert!(!found.findings.is_empty() && found.findings.iter().all(|finding| finding.level == Level::Damage));
+    let lost: u64 = found.findings.iter().flat_map(|finding| &finding.costs).map(|cost| cost.rows).sum();
+    assert_eq!(found.rows + lost, whole.rows, "{found:#?}");
+    assert!(lost > 0 && found.rows > whole.rows / 2, "{lost}");
+}
+
+#[test]
+fn a_volume_that_shrank_meanwhile_is_damaged_at_its_end() {
+    let (_, memory) = spanning();
+    let device = Failing { inner: memory, bad: 0..0, longer: 4_096 };
+    let set = list_sets(&device).unwrap().sets.remove(0);
+    for depth in [Depth::Blocks, Depth::Rows] {
+        let found = proved(&set, depth);
+        assert!(found.worst() == Some(Level::Damage) && found.is_whole(), "{found:#?}");
+    }
+}
+
+/// A folder with a set of several volumes.
+fn folder() -> (Centre, String, String) {
+    let (centre, memory) = spanning();
+    let at = |name: &str| centre.folder.path().join(name).to_str().unwrap().to_owned();
+    let (place, state) = (at("volumes"), at("state"));
+    std::fs::create_dir(&place).unwrap();
+    for name in memory.list().unwrap() {
+        std::fs::write(PathBuf::from(&place).join(&name), memory.bytes(&name).unwrap()).unwrap();
+    }
+    (centre, place, state)
+}
+
+#[test]
+fn a_check_remembers_what_it_proved_and_leaves_it_out() {
+    let (_centre, place, state) = folder();
+    let check = |more: &[&str], status| {
+        let words = [&["check", &place, "--state-dir", &state][..], more].concat();
+        json(&words, status)["sets"][0]["verified"].clone()
+    };
+    let part = |verified: &serde_json::Value, name: &str| verified["part"][name].as_u64().unwrap();
+    let first = check(&["--verify", "--sample", "30%", "--seed", "3"], 0);
+    let (chosen, of) = (part(&first, "blocks"), part(&first, "of"));
+    assert!(chosen > 0 && chosen < of && part(&first, "read") == chosen && first["whole"] == false, "{first}");
+    assert_eq!((first["part"]["seed"].clone(), first["depth"].clone()), (3.into(), "rows".into()));
+    let rest = check(&["--verify", "--since-last"], 0);
+    assert_eq!((part(&rest, "read"), part(&rest, "proved_before")), (of - chosen, chosen));
+    let none = check(&["--verify", "--since-last=1h"], 0);
+    assert_eq!((part(&none, "read"), part(&none, "proved_before")), (0, of));
+    // What was read less deep says nothing of rows, and what is deeper counts for both.
+    let blocks = check(&["--verify=blocks", "--since-last"], 0);
+    assert_eq!(part(&blocks, "read"), 0);
+    // A volume that was written again is another one.
+    let name = std::fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path()).min().unwrap();
+    let copy = std::fs::read(&name).unwrap();
+    std::fs::write(&name, [&copy[..], &[0; 64]].concat()).unwrap();
+    let changed = check(&["--verify", "--since-last"], 4);
+    assert!(changed["findings"].as_array().unwrap().len() > 0 && changed["blocks"].as_u64().unwrap() > 3, "{changed}");
+    std::fs::write(&name, &copy).unwrap();
+    // Nothing can be remembered where the folder is a file: the check stands.
+    let file = format!("{place}.file");
+    std::fs::write(&file, "x").unwrap();
+    let (said, warned) = run(&["check", &place, "--verify", "--sample", "50%", "--state-dir", &file], 0);
+    assert!(said.contains("Asked for sample 50%, seed ") && warned.contains("cannot be remembered"), "{said}{warned}");
+}
+
+#[test]
+fn a_check_that_is_out_of_time_says_how_far_it_came() {
+    let (_centre, place, state) = folder();
+    let (said, _) = run(&["check", &place, "--state-dir", &state, "--verify", "--max-duration", "0s"], 0);
+    assert!(said.contains("Stopped before all was read") && said.contains(" of "), "{said}");
+    let answer = json(&["check", &place, "--state-dir", &state, "--verify", "--max-duration", "1h"], 0);
+    let verified = &answer["sets"][0]["verified"];
+    assert_eq!((verified["stopped"].clone(), verified["whole"].clone()), (false.into(), true.into()));
+    assert_eq!(verified["bytes"], verified["exists"]);
+}
+
+#[test]
+fn odd_files_beside_a_set_are_told_and_stop_nothing() {
+    let (_centre, place, state) = folder();
+    let at = |name: &str| PathBuf::from(&place).join(name);
+    std::fs::write(at("CMS-260101-09-LSAC-00-F-01.00000000.ivv"), b"").unwrap();
+    let first = std::fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    let bytes = std::fs::read(&first).unwrap();
+    std::fs::write(at("CMS-260101-08-LSAC-00-F-01.11111111.ivv.partial"), &bytes[..bytes.len() / 2]).unwrap();
+    let words = ["check", &place, "--state-dir", &state, "--verify"];
+    let output =
+        std::process::Command::new(env!("CARGO_BIN_EXE_intervault")).args(words).arg("--json").output().unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let sets = answer["sets"].as_array().unwrap();
+    assert!(sets.iter().any(|set| set["verified"]["rows"] == 16_128), "{answer}");
+    assert!(
+        answer["unreadable"].as_array().unwrap().iter().any(|bad| bad["name"].as_str().unwrap().contains("00000000"))
+    );
+}
+
+#[test]
+fn a_chain_says_which_members_are_not_here_and_what_they_had() {
+    let centre = Centre::new(&[HSPLIT]);
+    for day in 10..15 {
+        centre.intervals(&format!("2024-03-{day}"), 800, 1000, 30, 1);
+    }
+    let device = MemoryDevice::new();
+    backup_with(&centre, &device, &backup_options(1));
+    centre.run("UPDATE hsplit SET acdcalls = 7 WHERE row_date = '2024-03-12'");
+    let before = device.list().unwrap();
+    let kind = backup::Kind::Incremental(backup::Incremental::default());
+    backup_with(&centre, &device, &backup::Options { kind, ..backup_options(2) });
+    let judged = |device: &MemoryDevice| {
+        let sets = list_sets(device).unwrap().sets;
+        intervault::verify::chain::judge_chains(&sets)
+    };
+    let all = judged(&device);
+    assert_eq!((all.len(), all[0].members.len(), &all[0].missing[..], &all[0].lacks[..]), (1, 2, &[][..], &[][..]));
+    let alone = device.copy();
+    before.iter().for_each(|name| alone.remove(name).unwrap());
+    let [chain] = &judged(&alone)[..] else { panic!("one chain") };
+    assert_eq!((&chain.missing[..], chain.findings.len()), (&[(0, 0)][..], 0));
+    let [cost] = &chain.lacks[..] else { panic!("{chain:?}") };
+    assert_eq!((&*cost.table, &cost.acds[..], cost.rows), ("hsplit", &[Some(1)][..], 4 * 4));
+}
