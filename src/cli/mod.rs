@@ -22,7 +22,10 @@ use crate::base::monitor::Task;
 use crate::history::entry::Kind;
 use crate::history::journal::Journal;
 use crate::volume::medium::Overwrite;
-use args::{Against, BackupOptions, BrCheckArgs, CheckWork, Cli, Command, LogOptions, RestoreArgs, Undo};
+use args::{
+    Against, BackupOptions, BrCheckArgs, CheckWork, Cli, Command, ExportArgs, LogOptions, RebuildArgs, RestoreArgs,
+    SalvageArgs, Undo,
+};
 use clap::{CommandFactory as _, Parser};
 use commands::media::Round;
 use config::Config;
@@ -205,23 +208,10 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
             let proves = options.work != CheckWork::List;
             job.run(journal(proves), output, |job| commands::check::run(&options, config, job, output))
         }
+        Command::Salvage(args) => salvage(args, config, output),
+        Command::Rebuild(args) => rebuild(args, around, output),
         Command::Inspect(args) => commands::inspect::run(&args.options()?, config, output),
-        Command::Export(args) => {
-            let mut options = args.options()?;
-            config.devices(&mut options.devices);
-            commands::export::run(&options, config, output)
-        }
-        Command::Salvage(args) => {
-            let mut options = args.options();
-            config.devices(&mut options.from);
-            options.to = options.to.as_ref().map(|to| config.device(to));
-            commands::salvage::run(&options, output)
-        }
-        Command::Rebuild(args) => {
-            let mut options = args.options();
-            config.devices(&mut options.devices);
-            commands::rebuild::run(&options, around.journal(output), output)
-        }
+        Command::Export(args) => export(args, config, output),
         Command::Prune(args) => {
             let mut options = args.options()?;
             config.devices(&mut options.devices);
@@ -245,6 +235,25 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
         Command::Demo(args) => commands::demo::run(&args.options(), output),
         Command::Gen(args) => commands::generate::run(&args.dir, output),
     }
+}
+
+fn salvage(args: &SalvageArgs, config: &Config, output: &Output) -> Result<Exit, Failure> {
+    let mut options = args.options();
+    config.devices(&mut options.from);
+    options.to = options.to.as_ref().map(|to| config.device(to));
+    commands::salvage::run(&options, output)
+}
+
+fn rebuild(args: &RebuildArgs, around: &Around, output: &Output) -> Result<Exit, Failure> {
+    let mut options = args.options();
+    around.config.devices(&mut options.devices);
+    commands::rebuild::run(&options, around.journal(output), output)
+}
+
+fn export(args: &ExportArgs, config: &Config, output: &Output) -> Result<Exit, Failure> {
+    let mut options = args.options()?;
+    config.devices(&mut options.devices);
+    commands::export::run(&options, config, output)
 }
 
 /// A restore of tables, or of files.

@@ -1,5 +1,5 @@
-//! Files of any name and any content, for reading: what is left of volumes. Knows no blocks; the records of tape images are put one
-//! behind the other, so that what lies across two of them is in one piece.
+//! Files of any name and any content, for reading: what is left of volumes. Knows no blocks; the records of tape images are
+//! put one behind the other, so that what lies across two of them is in one piece.
 
 use super::directory::FileSource;
 use super::error::{DeviceError, DeviceErrorKind};

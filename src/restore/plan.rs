@@ -22,6 +22,7 @@ use crate::base::position::Position;
 use crate::base::side_by_side::side_by_side;
 use crate::base::time::{Day, Span};
 use crate::error::{Class, Error, ErrorKind};
+use crate::format::label::lost;
 use crate::schema::clock::RowTimes;
 use crate::schema::grain::{DataType, Grain};
 use crate::schema::range::{Carried, Decision, Question, Request, Side, Uncovered, Undated, decide, reach_days};
@@ -272,6 +273,7 @@ impl<'a> Planner<'a> {
             Select::All | Select::Data(_) => None,
         };
         let mut tables: Vec<Vec<MemberSection<'a>>> = Vec::new();
+        let mut doubtful = false;
         for (member, set) in self.chain.members().iter().enumerate() {
             for view in set.sections().iter().filter(|view| self.is_asked_for(view)) {
                 let same = |table: &&mut Vec<MemberSection<'_>>| {
@@ -282,9 +284,12 @@ impl<'a> Planner<'a> {
                 let section = MemberSection { member, set, payloads: self.sources.payloads, view, table };
                 match tables.iter_mut().find(same) {
                     Some(sections) => sections.push(section),
+                    // A newer member may have had it, and lost it without a trace.
+                    None if doubtful => {}
                     None => tables.push(vec![section]),
                 }
             }
+            doubtful |= set.label().salvaged.is_some_and(|salvaged| salvaged.lost == lost::SECTIONS);
         }
         if let Some(names) = named {
             return self.in_order(tables, &names);

@@ -1,5 +1,5 @@
-//! The first pass: every intact block of every source, sorted by set and section. What is kept of a block is where it lies and what
-//! its records say; rows are decoded and proved while they pass, and let go.
+//! The first pass: every intact block of every source, sorted by set and section. What is kept of a block is where it lies
+//! and what its records say; rows are decoded and proved while they pass, and let go.
 
 use super::sources::{Place, Sources};
 use crate::base::limits::SECTIONS_MAX;
@@ -65,6 +65,8 @@ pub(super) struct SectionParts {
 pub(super) struct SetParts {
     /// Different labels, as volume 1 has them.
     pub(super) labels: Vec<LabelRecord>,
+    /// Labels and section headers that were met, by volume and block.
+    heads: BTreeSet<(u32, u64)>,
     pub(super) sections: BTreeMap<u32, SectionParts>,
     /// Catalog blocks by volume and block: different ones.
     pub(super) catalog: BTreeMap<(u32, u64), Vec<Place>>,
@@ -348,10 +350,14 @@ impl SetParts {
     /// Takes a block in: whether it is new; nothing if it cannot be used.
     fn take(&mut self, volume: u32, section: u32, block: u64, place: Place, told: Told) -> Option<bool> {
         Some(match told {
-            Told::Label(label) => add(&mut self.labels, of_set(*label)) | (volume > 1),
+            Told::Label(label) => {
+                add(&mut self.labels, of_set(*label));
+                self.heads.insert((volume, block))
+            }
             Told::Header(header) => {
                 let parts = self.sections.entry(section).or_default();
-                add(&mut parts.headers, *header) | (volume > 1)
+                add(&mut parts.headers, *header);
+                self.heads.insert((volume, block))
             }
             Told::SectionEnd(end) => add(&mut self.sections.entry(section).or_default().ends, *end),
             Told::Chunk { directory, proof } => {

@@ -1,5 +1,5 @@
-//! What the parts of a set make together: which header and end a section has, which of its chunks are taken, what they prove, what is
-//! lost. What contradicts itself is not taken.
+//! What the parts of a set make together: which header and end a section has, which of its chunks are taken, what they prove,
+//! what is lost. What contradicts itself is not taken.
 
 use super::account::{SectionAccount, SetAccount};
 use super::collect::{ChunkAt, Proof, SectionParts, SetParts};

@@ -71,8 +71,8 @@ impl KnownCatalog {
         }
     }
 
-    /// Takes what single blocks say. A section is listed wholly if the record behind its lists was found too, with no block missing
-    /// between.
+    /// Takes what single blocks say. A section is listed wholly if the record behind its lists was found too, with no block
+    /// missing between.
     fn piece_together(&mut self, blocks: &[((u32, u64), Vec<u8>)]) {
         let (mut open, mut before) = (None, None);
         for (at, payload) in blocks {

@@ -28,8 +28,8 @@ pub(super) struct Judgement {
     pub(super) account: SectionAccount,
 }
 
-/// Judges a section: its header, its end mark if there is one, what the catalog lists of its buckets and chunks, and the chunks that
-/// are taken.
+/// Judges a section: its header, its end mark if there is one, what the catalog lists of its buckets and chunks, and the
+/// chunks that are taken.
 pub(super) fn judge(
     header: &SectionRecord,
     table: &SectionTable,

@@ -1,6 +1,6 @@
-//! Salvage: all intact blocks of damaged sets, wherever they lie and whatever lies between them, become new valid sets. Two passes:
-//! the first finds blocks and proves rows, the second copies chunks as they are. What is lost is told, and a new set speaks for
-//! nothing of which it has not all; see chapter 5.9 of the format.
+//! Salvage: all intact blocks of damaged sets, wherever they lie and whatever lies between them, become new valid sets. Two
+//! passes: the first finds blocks and proves rows, the second copies chunks as they are. What is lost is told, and a new set
+//! speaks for nothing of which it has not all; see chapter 5.9 of the format.
 
 mod account;
 mod collect;
@@ -88,7 +88,8 @@ impl<'a> Salvage<'a> {
         self.work(&mut |_, _, account, _| Ok(account))
     }
 
-    /// Writes a new set for each set of which a section was found, one after the other, and says what there is and what is lost.
+    /// Writes a new set for each set of which a section was found, one after the other, and says what there is and what is
+    /// lost.
     /// `new_id` gives the id of each.
     ///
     /// # Errors

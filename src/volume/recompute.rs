@@ -1,6 +1,6 @@
 //! Index and catalog of a set made anew from its blocks, by the code that scans and the code that writes. Where everything is
-//! there they are equal to what was written, byte for byte; one thing stands in the catalog alone, and is taken from there: what an
-//! incremental set left unwritten, and what was absent or left out.
+//! there they are equal to what was written, byte for byte; one thing stands in the catalog alone, and is taken from there:
+//! what an incremental set left unwritten, and what was absent or left out.
 
 use super::catalog::{Catalog, CatalogSection};
 use super::error::VolumeError;
@@ -113,7 +113,8 @@ fn volume(set: &SetReader<'_>, number: u32, name: &str, rebuild: &mut Rebuild) -
 }
 
 impl SetBlocks {
-    /// The payloads of the catalog's blocks as the other blocks say; `said` is the catalog that is there, for what it alone says.
+    /// The payloads of the catalog's blocks as the other blocks say; `said` is the catalog that is there, for what it alone
+    /// says.
     ///
     /// # Errors
     /// A record fails its checks: blocks that contradict each other were found.

@@ -1,5 +1,5 @@
-//! Rebuild by the library and the program: catalog and indexes made anew are those that were written, byte for byte; what was changed is
-//! told. And salvage as a process: its exit statuses, what it refuses, what it leaves alone.
+//! Rebuild by the library and the program: catalog and indexes made anew are those that were written, byte for byte; what was
+//! changed is told. And salvage as a process: its exit statuses, what it refuses, what it leaves alone.
 
 use super::chains::incremental;
 use super::commands::{Case, json};
@@ -99,7 +99,7 @@ fn salvage_as_a_process() {
     }
     // A damaged volume under a name that says nothing, with junk before it.
     let mut bytes = before[0].clone();
-    Damage::Burst { at: bytes.len() / 3, len: 40, seed: 1 }.apply(&mut bytes);
+    Damage::Burst { at: bytes.len() / 8, len: bytes.len() / 4, seed: 1 }.apply(&mut bytes);
     let hurt = path("found.000");
     std::fs::write(&hurt, [&[1; 99][..], &bytes].concat()).unwrap();
     let lossy = call(&["salvage", &hurt, "--to", &path("lossy")], 4);

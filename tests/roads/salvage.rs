@@ -1,5 +1,5 @@
-//! Salvage by the library: damage of every kind in every place, and what comes of it. What survives is exactly the intact chunks; what is
-//! restored is equal to what was backed up, or is left alone.
+//! Salvage by the library: damage of every kind in every place, and what comes of it. What survives is exactly the intact
+//! chunks; what is restored is equal to what was backed up, or is left alone.
 
 use super::chains::{all, incremental};
 use super::files::{backup_trees, below, noise, tree};
@@ -431,7 +431,8 @@ fn a_chain_with_a_salvaged_member_gives_no_older_state() {
         let salvaged_there = chosen.members().iter().any(|set| set.label().salvaged.is_some());
         let newest = if with_newer { &full } else { &centre };
         let restore = Restore::new(chosen, &store, partial());
-        let plan = restore.plan().unwrap();
+        // Where nobody can tell what the salvaged member had, nothing is left to restore.
+        let Ok(plan) = restore.plan() else { continue };
         if plan.refusals.is_empty() {
             restore.apply(&plan, None).unwrap();
         }

@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 /// Runs it.
 ///
 /// # Errors
-/// There is nothing to look at, or no intact block in it; the place where the new sets go is one of those that are looked through,
-/// or cannot be written. What is lost is in the answer and in the exit status.
+/// There is nothing to look at, or no intact block in it; the place where the new sets go is one of those that are looked
+/// through, or cannot be written. What is lost is in the answer and in the exit status.
 pub fn run(options: &SalvageRequest, output: &Output) -> Result<Exit, Failure> {
     if let Some(to) = &options.to {
         apart(to, &options.from)?;

@@ -190,7 +190,10 @@ fn count_json(lost: Count) -> Value {
 
 fn section_json(section: &SectionAccount) -> Value {
     let time = |at: Option<Instant>| at.map(|at| at.to_string());
-    let gap = |gap: &Gap| json!({"first_row": gap.first_row, "rows": gap.rows, "after": time(gap.after), "before": time(gap.before)});
+    let gap = |gap: &Gap| {
+        let (after, before) = (time(gap.after), time(gap.before));
+        json!({"first_row": gap.first_row, "rows": gap.rows, "after": after, "before": before})
+    };
     let loss = |loss: &AcdLoss| {
         let days = loss.days.iter().map(|(first, last)| json!({"first": date_text(*first), "last": date_text(*last)}));
         json!({"acd": loss.acd, "rows": loss.rows, "days": days.collect::<Vec<_>>(), "undated": loss.undated})

@@ -20,8 +20,8 @@
 //!    rows; it is the newest holder's.
 //! 6. Rows for which no member speaks (carried ones, those of unproven buckets) come from a member of which no newer one holds
 //!    or reaches the instant.
-//! 7. A member that was **salvaged** from a damaged one says for which time that one spoke and it does not. There it is a witness of
-//!    what it lists without having it, and otherwise one of something that nobody here has: what older members have is stale.
+//! 7. A member that was **salvaged** from a damaged one says for which time that one spoke and it does not. There it is a witness
+//!    of what it lists without having it, and otherwise one of something that nobody here has: what older members have is stale.
 //! 8. What is given outside the newest member's envelope was taken by age at the source since: only an **older** member
 //!    has it.
 
