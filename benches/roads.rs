@@ -27,6 +27,7 @@ use intervault::schema::catalogue::Catalogue;
 use intervault::schema::grain::DataType;
 use intervault::schema::range::Request;
 use intervault::store::sqlite::SqliteStore;
+use intervault::verify::set::Asked;
 use intervault::volume::set::{SetReader, list_sets};
 use intervault::volume::stream::ON_TAPE;
 use rusqlite::ffi;

@@ -4,12 +4,15 @@
 #![expect(clippy::unwrap_used, reason = "a bench stops at a surprise")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use intervault::base::checksum::crc32;
+use intervault::base::checksum::{blake3, crc32};
+use intervault::base::monitor::Silent;
 use intervault::device::directory::DirectoryDevice;
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
 use intervault::testing::mutate::Rng;
 use intervault::testing::sets::{Sample, sample_chunk, sample_header, sample_label};
+use intervault::verify::Depth;
+use intervault::verify::set::{Asked, verify};
 use intervault::volume::scanner::{ScanItem, Scanner};
 use intervault::volume::set::list_sets;
 use intervault::volume::set_writer::{ChunkContent, SetOptions, SetWriter};
@@ -130,5 +133,32 @@ fn listing(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, streams, files, listing);
+/// Verification of all bytes, beside CRC-32 and BLAKE3 of the same bytes in the same run.
+fn verification(criterion: &mut Criterion) {
+    let sample = Sample { seed: 4, sections: 2, chunks: 0, column_bytes: 1 << 19, pieces: 8 };
+    let mut random = Rng::new(4);
+    let chunks: Vec<_> =
+        (0..if large() { 256 } else { 16 }).map(|number| sample_chunk(&mut random, number, &sample)).collect();
+    let device = MemoryDevice::new();
+    write(&device, &chunks, Some(64 << 20));
+    let volumes: Vec<Vec<u8>> = device.list().unwrap().iter().map(|name| device.bytes(name).unwrap()).collect();
+    let set = list_sets(&device).unwrap().into_set(&device, None).unwrap();
+    let bytes: usize = volumes.iter().map(Vec::len).sum();
+    let mut group = criterion.benchmark_group("verify");
+    group.sample_size(10).throughput(Throughput::Bytes(bytes as u64));
+    group.bench_function("limit: crc32", |bench| {
+        bench.iter(|| volumes.iter().fold(0, |sum, volume| sum ^ crc32(black_box(volume))));
+    });
+    group.bench_function("limit: BLAKE3", |bench| {
+        bench.iter(|| volumes.iter().map(|volume| blake3(black_box(volume))[0]).fold(0, u8::wrapping_add));
+    });
+    for (depth, jobs) in [(Depth::Blocks, 1), (Depth::Blocks, 2), (Depth::Index, 1)] {
+        group.bench_function(format!("{}, {jobs} jobs", depth.name()), |bench| {
+            bench.iter(|| verify(&set, &Asked { depth, choice: None }, jobs, &Silent).blocks());
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, streams, files, listing, verification);
 criterion_main!(benches);

@@ -79,8 +79,8 @@ impl Proofs {
         lines.filter_map(|line| serde_json::from_slice(line).ok()).filter(ProofLine::is_sound).collect()
     }
 
-    /// Adds what was proved to what is remembered of a set. What it stands for is forgotten: the same blocks, proved earlier and no
-    /// deeper, and what was known of other bytes under the same name.
+    /// Adds what was proved to what is remembered of a set. What it stands for is forgotten: the same blocks, proved earlier
+    /// and no deeper, and what was known of other bytes under the same name.
     ///
     /// # Errors
     /// The folder cannot be made or the file not be written; what was remembered is still there then.

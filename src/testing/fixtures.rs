@@ -61,7 +61,6 @@ fn tree() -> Content {
 /// # Panics
 /// If the writer refuses it, which would be a fault of the project.
 #[must_use]
-#[expect(clippy::expect_used, reason = "a fixture that cannot be written ends the test")]
 pub fn small(volume_size: Option<u64>) -> Fixture {
     other(0x51, volume_size)
 }

@@ -142,9 +142,12 @@ impl Whole {
         let listing = list_sets(device).unwrap();
         let mut verdict = Verdict { sets: listing.sets.len(), ..Verdict::default() };
         verdict.unreadable = listing.unreadable.iter().map(|(name, error)| format!("{name}: {error}")).collect();
-        for set in listing.sets.iter().filter(|set| set.set_id() == self.set) {
+        for set in &listing.sets {
             let verified = verify_set(set, 1, &Silent);
             verdict.findings.extend(verified.findings);
+            if set.set_id() != self.set {
+                continue;
+            }
             verdict.rows = verified.rows;
             verdict.complete = set.is_complete();
             verdict.missing = set.missing_volumes();

@@ -105,7 +105,7 @@ impl Subset {
 /// A number that is random for each block, and always the same.
 fn draw(seed: u64, set: SetId, volume: u32, block: u64) -> u64 {
     let bytes = [&seed.to_le_bytes()[..], &set.0, &volume.to_le_bytes(), &block.to_le_bytes()].concat();
-    blake3(&bytes).iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+    blake3(&bytes).first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 /// The blocks of a volume that are chosen of these; how many were left out since they were proved before.

@@ -54,8 +54,8 @@ impl Monitor for Unstopped<'_> {
     }
 }
 
-/// Verifies as much as is asked of the volumes of a set that are there. Stops between blocks if somebody asks for it, and says so:
-/// [`Verified::stopped`]. Memory: at most some 200 MiB, whatever `jobs` is, and what
+/// Verifies as much as is asked of the volumes of a set that are there. Stops between blocks if somebody asks for it, and
+/// says so: [`Verified::stopped`]. Memory: at most some 200 MiB, whatever `jobs` is, and what
 /// index and catalog list.
 pub fn verify(set: &SetReader<'_>, asked: &Asked<'_>, jobs: usize, monitor: &dyn Monitor) -> Verified {
     let copies = copies(set);

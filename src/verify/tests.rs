@@ -178,7 +178,7 @@ fn what_is_stopped_goes_on_with_the_rest() {
         assert_eq!(verified.findings, []);
         read += verified.chosen.unwrap().read;
         runs += 1;
-        known.extend(verified.proven);
+        known.extend(verified.proven.iter().cloned());
         if !verified.stopped {
             assert_eq!(verified.chosen.map(|chosen| chosen.blocks == chosen.read), Some(true));
             break;

@@ -114,7 +114,9 @@ impl Blocks {
         let offset = self.len().checked_sub(VOLUME_END_BLOCK_LEN as u64)?;
         let (header, payload) = self.read(offset, VOLUME_END_BLOCK_LEN as u32, None).ok()?;
         let end: VolumeEndRecord = (header.kind == BlockKind::VolumeEnd).then(|| decode_record(&payload))?.ok()?;
-        (end.bytes == offset && end.blocks == header.identity.block).then_some(end)
+        // A catalog goes on to later volumes, never to earlier ones.
+        let catalog = end.catalog_volume <= self.number;
+        (end.bytes == offset && end.blocks == header.identity.block && catalog).then_some(end)
     }
 
     /// The payloads of the catalog blocks on this volume.

@@ -46,6 +46,11 @@ fn a_flipped_bit_is_found_in_its_block_and_costs_no_row_of_another() {
     for (at, mask, place) in flips(volume, 61) {
         let verdict = whole.judge(&whole.with(0, Damage::Flip { at, mask }.of(volume)));
         let (block, what) = (place.header.identity.block, format!("byte {at}, bits {mask:08b}: {place:?}"));
+        // Without the label of its one volume nobody knows what the set is: salvage brings back the rest.
+        if block == 0 {
+            assert!(verdict.sets == 0 && verdict.unreadable.len() == 1, "{what}: {verdict:?}");
+            continue;
+        }
         assert!(verdict.names(1, block), "{what}: {:?}", verdict.findings);
         assert_eq!(verdict.changed, [""; 0], "{what}");
         let lost: Vec<_> = whole.chunks.keys().filter(|chunk| !verdict.chunks.contains(*chunk)).collect();
@@ -55,11 +60,29 @@ fn a_flipped_bit_is_found_in_its_block_and_costs_no_row_of_another() {
     }
 }
 
+#[test]
+fn a_flip_in_the_label_of_one_of_several_volumes_costs_nothing_else() {
+    let whole = Whole::new(small(Some(16 << 10)));
+    for (number, (_, volume)) in whole.fixture.volumes.iter().enumerate() {
+        let label = places(volume)[0];
+        for at in (0..label.end()).step_by(apart(17)) {
+            let verdict = whole.judge(&whole.with(number, Damage::Flip { at, mask: 1 << (at % 8) }.of(volume)));
+            let what = format!("byte {at} of volume {}: {:?}", number + 1, verdict.findings);
+            assert!(verdict.names(number as u32 + 1, 0) || !verdict.unreadable.is_empty(), "{what}");
+            assert!(verdict.chunks.iter().eq(whole.chunks.keys()) && verdict.changed.is_empty(), "{what}");
+        }
+    }
+}
+
 /// The field that a byte of a volume is in.
 fn field(volume: &[u8], place: &Place, at: usize) -> FieldAt {
     let fields = fields(&volume[place.at..place.end()]).unwrap();
     fields.into_iter().rfind(|field| place.at + field.at <= at).unwrap()
 }
+
+/// Fields that nothing but the checksum of their block covers: the end mark of the last volume is in no hash, and may be of a
+/// later version.
+const CHECKSUM_ALONE: &[&str] = &["volume end.(frame) version"];
 
 /// By the name of the field: what was not noticed, and what reads differently then.
 type Unnoticed = BTreeMap<String, BTreeSet<String>>;
@@ -89,7 +112,11 @@ fn a_flip_behind_right_checksums_is_found_by_the_hashes() {
         assert_eq!(rows, 0, "byte {at}: rows that were never written pass: {place:?}");
         note(&mut unnoticed, volume, &place, at, &verdict);
     }
-    assert_eq!(unnoticed, Unnoticed::new(), "nothing but its checksum covers these fields");
+    let found: Vec<&str> = unnoticed.keys().map(String::as_str).collect();
+    assert!(
+        found.iter().all(|name| CHECKSUM_ALONE.contains(name)),
+        "nothing but its checksum covers these: {unnoticed:?}"
+    );
 }
 
 #[test]
@@ -108,9 +135,14 @@ fn a_flip_behind_right_checksums_and_hashes_changes_no_row_unnoticed() {
         assert_eq!(rows, 0, "byte {at}: rows that were never written pass: {place:?}");
         note(&mut unnoticed, volume, &place, at, &verdict);
     }
-    let found: BTreeSet<&str> = unnoticed.keys().map(String::as_str).collect();
-    eprintln!("{unnoticed:#?}");
-    assert!(found.len() < 100, "what somebody can change who makes everything right");
+    let changed: BTreeSet<&str> = unnoticed.values().flatten().map(String::as_str).collect();
+    let told = ["carried rows", "end of", "header of", "label"];
+    assert!(
+        changed.iter().all(|what| told.contains(what)),
+        "what a forger can change is more than is told: {unnoticed:?}"
+    );
+    eprintln!("what a forger can change: {changed:?} in {:?}", unnoticed.keys());
+    assert!(!changed.is_empty(), "the flips reach nothing that no digest covers");
 }
 
 #[test]

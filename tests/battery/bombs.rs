@@ -133,10 +133,10 @@ fn end_mark(name: &str, value: u64) -> Vec<Vec<u8>> {
 fn only_volume(number: u32) -> Vec<Vec<u8>> {
     let mut volumes = small(Some(16 << 10)).volumes;
     let (_, mut volume) = volumes.remove(1);
+    let label = fields(&volume[..places(&volume)[0].len]).unwrap();
     for place in places(&volume) {
         volume[place.at + at::VOLUME..place.at + at::SECTION].copy_from_slice(&number.to_le_bytes());
     }
-    let label = fields(&volume[..places(&volume)[0].len]).unwrap();
     let field = label.into_iter().find(|field| field.name == "label.volume").unwrap();
     volume[field.at..field.at + 4].copy_from_slice(&number.to_le_bytes());
     mend(&mut volume);

@@ -7,7 +7,7 @@ use intervault::testing::damage::{Damage, forge, mend_block, places};
 use intervault::testing::fields::{Role, fields};
 use intervault::testing::fixtures::small;
 use intervault::testing::whole::Whole;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bounds of the format: each of them and the number after it.
 const CAPS: [u64; 10] = [1_024, 1_440, 4_096, 65_535, 65_536, 1_000_000, 8 << 20, 16 << 20, 64 << 20, 253_402_300_800];
@@ -45,7 +45,7 @@ fn a_lie_in_any_field_costs_no_memory_and_gives_no_wrong_row() {
             let whole = Whole::new(small(None));
             let volume = &whole.fixture.volumes[0].1;
             let mut names: BTreeMap<String, usize> = BTreeMap::new();
-            let mut tried = 0;
+            let (mut tried, mut unnoticed) = (0, BTreeSet::new());
             for place in places(volume) {
                 let block = &volume[place.at..place.end()];
                 for field in fields(block).unwrap() {
@@ -74,11 +74,15 @@ fn a_lie_in_any_field_costs_no_memory_and_gives_no_wrong_row() {
                         let verdict = whole.judge(&whole.with(0, hurt));
                         let rows = verdict.changed.iter().find(|what| what.starts_with("rows "));
                         assert_eq!(rows, None, "{} is {lie}, was {was}: {place:?}", field.name);
-                        assert!(verdict.is_noticed(), "{} is {lie}, was {was}: {place:?}", field.name);
+                        if !verdict.is_noticed() {
+                            unnoticed.insert(field.name.clone());
+                        }
                         tried += 1;
                     }
                 }
             }
+            // A later version only adds fields; the end mark of the last volume is in no hash.
+            assert!(unnoticed.iter().eq(["volume end.(frame) version"]), "lies that nobody notices: {unnoticed:?}");
             assert!(names.len() > 150 && tried > 1_000, "{tried} lies in {} fields", names.len());
         },
     );

@@ -3,25 +3,30 @@
 use super::tiers::apart;
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
-use intervault::testing::damage::{Damage, Place, places};
+use intervault::testing::damage::{Damage, Place, payload, places};
 use intervault::testing::fixtures::{other, small};
 use intervault::testing::mutate::Rng;
 use intervault::testing::sets::{Sample, write_sample};
 use intervault::testing::whole::Whole;
 use intervault::volume::scanner::{ScanItem, Scanner};
 
-/// What a scan takes for blocks is what was written, where it was written; the blocks that the damage did not touch are all
-/// there.
+/// What a scan takes for blocks is what was written, and with damage that moves nothing all that is not touched, where it was
+/// written. How many blocks are lost.
 fn scan(device: &MemoryDevice, name: &str, whole: &[u8], blocks: &[Place], damage: &Damage) -> usize {
     let hurt = damage.of(whole);
     device.insert(name, hurt.clone());
     let source = device.open(name).unwrap();
-    let found: Vec<usize> = Scanner::new(source.as_ref(), name, None)
-        .filter_map(|item| match item {
-            ScanItem::Block(block) => Some(block.offset as usize),
-            ScanItem::Damaged(_) => None,
-        })
-        .collect();
+    let mut found = Vec::new();
+    for item in Scanner::new(source.as_ref(), name, None) {
+        if let ScanItem::Block(block) = item {
+            let place = blocks.get(block.header.identity.block as usize).unwrap();
+            assert!(payload(whole, place) == block.payload, "{damage:?}: another block is believed");
+            found.push(block.offset as usize);
+        }
+    }
+    if matches!(damage, Damage::Swap { .. } | Damage::Misdirected { .. }) {
+        return blocks.len() - found.len();
+    }
     let sound = |place: &&Place| whole[place.at..place.end()] == hurt[place.at..place.end()];
     let expected: Vec<usize> = blocks.iter().filter(sound).map(|place| place.at).collect();
     assert_eq!(found, expected, "{damage:?}");
@@ -44,6 +49,11 @@ fn zeroed_sectors_cost_the_blocks_that_they_touch() {
             let verdict = whole.judge(&whole.with(0, hurt));
             assert!(verdict.is_noticed(), "{damage:?}");
             assert_eq!(verdict.changed, [""; 0], "{damage:?}");
+            // Without the label of its one volume nobody knows what the set is.
+            if at < places(volume)[0].end() {
+                assert_eq!(verdict.sets, 0, "{damage:?}");
+                continue;
+            }
             let end = at + len;
             let touched: Vec<u64> = places(volume)
                 .iter()

@@ -165,6 +165,28 @@ fn a_list_that_claims_to_be_endless_ends_with_its_block() {
     );
 }
 
+/// What of a record makes no sense ends with the record: the next one is named as if nothing were before it.
+#[test]
+fn a_record_that_breaks_off_does_not_hide_the_next_one() {
+    let identity = BlockIdentity { set: SetId([7; 16]), volume: 1, block: 3, section: 0 };
+    let (mut first, second) =
+        (encode_record(&records::label()).unwrap(), encode_record(&records::volume_end()).unwrap());
+    // The length of the label's text.
+    first[8 + 36..8 + 44].fill(0xFF);
+    let payload = [first.clone(), second].concat();
+    let block = read(&encode_block(BlockKind::VolumeIndex, identity, &payload).unwrap(), 0);
+    let mut told = Vec::new();
+    block.parts(ENTRIES_SHOWN, &[], &mut |part| {
+        told.push((part.at, part.name, part.fault.is_some()));
+        true
+    });
+    let second = told.iter().find(|(at, ..)| *at == 80 + first.len() as u64).unwrap();
+    assert_eq!((second.1.as_str(), second.2), ("record kind", false), "{told:?}");
+    let rest: Vec<_> = told.iter().filter(|(_, name, _)| name == "further bytes").collect();
+    assert_eq!((rest.len(), rest[0].2, rest[0].0), (1, true, 80 + 8 + 44), "{told:?}");
+    assert!(told.iter().any(|(_, name, fault)| name == "index_offset" && !fault), "{told:?}");
+}
+
 /// Damage, what is cut off and what was put before a block: the map accounts for every byte, runs lie side by side.
 #[test]
 fn a_map_leaves_out_no_byte() {

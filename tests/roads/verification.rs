@@ -57,10 +57,10 @@ fn the_index_alone_reads_no_row_and_tells_what_does_not_agree() {
     for chunk in &chunks {
         let (from, until) = (chunk.offset, chunk.offset + u64::from(chunk.bytes));
         // A label is read with a few bytes behind it.
-        let into = |read: &&&intervault::testing::fault::LogEntry| {
+        let into = |read: &intervault::testing::fault::LogEntry| {
             read.name == name(chunk.volume) && read.at > 0 && read.at < until && from < read.at + read.bytes
         };
-        assert!(reads.iter().find(into).is_none(), "{chunk:?}");
+        assert!(!reads.iter().copied().any(into), "{chunk:?}");
     }
     let names = memory.list().unwrap();
     let len = memory.bytes(&names[1]).unwrap().len();
@@ -220,7 +220,10 @@ fn a_check_remembers_what_it_proved_and_leaves_it_out() {
     let copy = std::fs::read(&name).unwrap();
     std::fs::write(&name, [&copy[..], &[0; 64]].concat()).unwrap();
     let changed = check(&["--verify", "--since-last"], 4);
-    assert!(changed["findings"].as_array().unwrap().len() > 0 && changed["blocks"].as_u64().unwrap() > 3, "{changed}");
+    assert!(
+        !changed["findings"].as_array().unwrap().is_empty() && changed["blocks"].as_u64().unwrap() > 3,
+        "{changed}"
+    );
     std::fs::write(&name, &copy).unwrap();
     // Nothing can be remembered where the folder is a file: the check stands.
     let file = format!("{place}.file");
@@ -278,7 +281,7 @@ fn a_chain_says_which_members_are_not_here_and_what_they_had() {
     let all = judged(&device);
     assert_eq!((all.len(), all[0].members.len(), &all[0].missing[..], &all[0].lacks[..]), (1, 2, &[][..], &[][..]));
     let alone = device.copy();
-    before.iter().for_each(|name| alone.remove(name).unwrap());
+    before.iter().for_each(|name| drop(alone.remove(name)));
     let [chain] = &judged(&alone)[..] else { panic!("one chain") };
     assert_eq!((&chain.missing[..], chain.findings.len()), (&[(0, 0)][..], 0));
     let [cost] = &chain.lacks[..] else { panic!("{chain:?}") };

@@ -1,5 +1,5 @@
-//! What `check --verify` brings to a verification: which part is read, until when, what was proved before, and that what is proved
-//! now is remembered. A memory that cannot be written is a warning, and the check stands.
+//! What `check --verify` brings to a verification: which part is read, until when, what was proved before, and that what is
+//! proved now is remembered. A memory that cannot be written is a warning, and the check stands.
 
 use crate::base::monitor::{Monitor, Task};
 use crate::check;
