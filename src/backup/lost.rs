@@ -180,7 +180,7 @@ fn reason(holding: &Holding<'_>, told: &SetReader<'_>) -> Option<Why> {
         holding.sets.iter().any(named)
     };
     let missing: Vec<u32> = (1..=told.total_volumes().unwrap_or(0)).filter(|number| !here(*number)).collect();
-    let names = missing.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+    let names = crate::base::numbers::told(&missing);
     match missing.as_slice() {
         [] => None,
         [_] => Some(Why::Volumes(format!("its volume {names} is not here"))),

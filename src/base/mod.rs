@@ -7,6 +7,7 @@ pub mod checksum;
 pub mod cursor;
 pub mod limits;
 pub mod monitor;
+pub mod numbers;
 pub mod ordered;
 pub mod position;
 pub mod side_by_side;

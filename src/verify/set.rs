@@ -7,6 +7,7 @@ use super::proof::{Around, SetProof, SetProved, end_words};
 use super::verified::{UNFINISHED, WRONG};
 use crate::base::checksum::Hash;
 use crate::base::monitor::{Monitor, Task};
+use crate::base::numbers::told;
 use crate::base::position::Position;
 use crate::format::label::Predecessor;
 use crate::volume::set::SetReader;
@@ -125,8 +126,7 @@ pub(super) fn of_set(set: &SetReader<'_>, missing: &[u32]) -> Vec<Finding> {
         findings.push(Finding::incomplete(at, format!("set {label} was never finished"), UNFINISHED));
     }
     if !missing.is_empty() {
-        let numbers: Vec<String> = missing.iter().map(u32::to_string).collect();
-        let what = format!("volume {} of set {label} is not here", numbers.join(", "));
+        let what = format!("volume {} of set {label} is not here", told(missing));
         findings.push(Finding::incomplete(at, what, "bring it to this device"));
     }
     for error in set.wrong_volumes() {

@@ -81,8 +81,13 @@ fn a_lie_in_any_field_costs_no_memory_and_gives_no_wrong_row() {
                     }
                 }
             }
-            // A later version only adds fields; the end mark of the last volume is in no hash.
-            assert!(unnoticed.iter().eq(["volume end.(frame) version"]), "lies that nobody notices: {unnoticed:?}");
+            // The end mark of the last volume is in no hash: it may be of a later version, and where its catalog is not found
+            // the blocks tell the same.
+            let borne = ["volume end.(frame) version", "volume end.catalog_blocks", "volume end.catalog_offset"];
+            assert!(
+                unnoticed.iter().all(|name| borne.contains(&name.as_str())),
+                "lies that nobody notices: {unnoticed:?}"
+            );
             assert!(names.len() > 150 && tried > 1_000, "{tried} lies in {} fields", names.len());
         },
     );

@@ -39,7 +39,7 @@ fn zeroed_sectors_cost_the_blocks_that_they_touch() {
     let volume = &whole.fixture.volumes[0].1;
     let mut hit = 0;
     for len in [64, 512, 4_096] {
-        for at in (0..volume.len()).step_by(len) {
+        for at in (0..volume.len()).step_by(len).step_by(apart(8)) {
             let damage = Damage::Zero { at, len };
             let hurt = damage.of(volume);
             if hurt == *volume {
@@ -65,7 +65,7 @@ fn zeroed_sectors_cost_the_blocks_that_they_touch() {
             }
         }
     }
-    assert!(hit > 800, "{hit} places");
+    assert!(hit > 80, "{hit} places");
 }
 
 #[test]

@@ -97,7 +97,7 @@ fn kind(label: &LabelRecord) -> Option<String> {
 }
 
 fn numbers(volumes: &[u32]) -> String {
-    volumes.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+    crate::base::numbers::told(volumes)
 }
 
 fn table_line(outline: &TableOutline) -> Vec<String> {
