@@ -244,7 +244,7 @@ mod tests {
         let inner = block(3, 50);
         let identity = BlockIdentity { set: SetId([8; 16]), volume: 1, block: 1, section: 0 };
         let outer = encode_block(BlockKind::Optional(201), identity, &[vec![1; 30], inner].concat()).unwrap();
-        assert_eq!(found(&[outer.clone()]).0, [1]);
+        assert_eq!(found(std::slice::from_ref(&outer)).0, [1]);
         let mut hurt = outer;
         hurt[HEADER_LEN] ^= 1;
         assert_eq!(found(&[hurt]).0, [3]);

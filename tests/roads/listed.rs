@@ -317,7 +317,10 @@ fn a_calendar_of_centuries_is_short_and_narrow() {
     }
 }
 
-fn differences(value: &Value, table: &str) -> Vec<(Option<i64>, Option<String>, String, u64, u64)> {
+/// ACD, day, on which side, rows on one side, rows on the other.
+type Found = (Option<i64>, Option<String>, String, u64, u64);
+
+fn differences(value: &Value, table: &str) -> Vec<Found> {
     let tables = value["tables"].as_array().unwrap();
     let table = tables.iter().find(|found| found["table"] == table).unwrap();
     let text = |value: &Value| value.as_str().map(str::to_owned);

@@ -146,11 +146,14 @@ fn restored(after: &Centre, good: &Centre, before: &BTreeMap<String, Vec<String>
     (back, keys.len())
 }
 
+/// The bytes of a chunk, and its rows as text.
+type KnownChunk = (Vec<u8>, Vec<String>);
+
 /// A set with the bytes of its chunks and headers.
 struct Known {
     parts: Parts,
     /// Of each section: name, the bytes of each chunk, its rows as text.
-    chunks: Vec<(String, Vec<(Vec<u8>, Vec<String>)>)>,
+    chunks: Vec<(String, Vec<KnownChunk>)>,
     /// Where blocks of every kind begin: part and byte.
     places: Vec<(String, usize, String)>,
 }
