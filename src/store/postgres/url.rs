@@ -277,7 +277,8 @@ fn encoded(text: &str, also: &str) -> String {
 impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("postgresql://")?;
-        if let Some(user) = self.get("user") {
+        // An empty one is none, and stands for itself nowhere.
+        if let Some(user) = self.get("user").filter(|user| !user.is_empty()) {
             write!(f, "{}@", encoded(user, ""))?;
         }
         let hosts: Vec<&str> = self.get("host").map(|hosts| hosts.split(',').collect()).unwrap_or_default();
