@@ -412,7 +412,7 @@ impl<'a> FilesRestore<'a> {
                 if self.monitor.cancelled() { Err(cancelled()) } else { Ok(()) }
             },
         )?;
-        if gaps.contains(&next) && !chunks.last().is_some_and(|last| last.entry.first_row == next) {
+        if gaps.contains(&next) && chunks.last().is_none_or(|last| last.entry.first_row != next) {
             lost(Missing::Before(next), "its last rows were lost before the set was salvaged".to_owned())?;
         }
         let end = tree.view.end.as_ref();

@@ -63,6 +63,9 @@ pub struct Salvage<'a> {
     monitor: &'a dyn Monitor,
 }
 
+/// What is done with each set that was judged: given where its blocks lie, its account and its id.
+type Each<'e> = dyn FnMut(&Judged, &Sources<'_>, SetAccount, SetId) -> Result<SetAccount, Error> + 'e;
+
 /// Gives the id of a new set.
 pub type NewId<'i> = dyn FnMut() -> Result<SetId, Error> + 'i;
 
@@ -108,10 +111,7 @@ impl<'a> Salvage<'a> {
         })
     }
 
-    fn work(
-        &self,
-        each: &mut dyn FnMut(&Judged, &Sources<'_>, SetAccount, SetId) -> Result<SetAccount, Error>,
-    ) -> Result<Account, Error> {
+    fn work(&self, each: &mut Each<'_>) -> Result<Account, Error> {
         let sources = Sources::new(&self.from)?;
         self.monitor.begin(Task::Verify, "looking for blocks", 0);
         let heap = collect(&sources, self.options.set.as_deref(), self.options.jobs, self.monitor);

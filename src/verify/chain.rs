@@ -2,7 +2,7 @@
 //! Reads no volume: catalogs were read when the sets were listed.
 
 use super::cost::Cost;
-use super::finding::Finding;
+use super::finding::{Finding, Level};
 use crate::base::position::Position;
 use crate::base::time::{Instant, Span};
 use crate::format::block::SetId;
@@ -44,7 +44,9 @@ fn judged(family: &Family<'_>) -> ChainJudged {
             "the catalog of set {}, the newest of its chain, lists rows that no member of the chain holds",
             newest.label().label
         );
-        findings.push(Finding { costs: lacks.clone(), ..Finding::damage(Position::UNKNOWN, what) });
+        // Nothing that is here is damaged; what a restore makes of it, its plan says.
+        let found = Finding::damage(Position::UNKNOWN, what);
+        findings.push(Finding { level: Level::Warning, costs: lacks.clone(), ..found });
     }
     ChainJudged {
         chain: family.chain,

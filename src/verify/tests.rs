@@ -13,6 +13,7 @@ use crate::format::block::ALIGNMENT;
 use crate::testing::mutate::Rng;
 use crate::testing::sets::{Sample, write_sample};
 use crate::volume::set::{SetReader, list_sets};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Two volumes of many small blocks.
@@ -168,9 +169,8 @@ fn what_is_stopped_goes_on_with_the_rest() {
         let before = known.clone();
         let proven = |volume: &super::part::VolumeId| {
             let of_volume = before.iter().filter(|proven| proven.volume == *volume);
-            let mut blocks: Vec<_> = of_volume.flat_map(|proven| proven.blocks.clone()).collect();
-            blocks.sort_by_key(|range| range.start);
-            blocks
+            let blocks: BTreeSet<u64> = of_volume.flat_map(|proven| proven.blocks.clone()).flatten().collect();
+            blocks.into_iter().map(|block| block..block + 1).collect()
         };
         let choice = Choice { sample: None, subset: None, proven: &proven };
         let asked = Asked { depth: Depth::Blocks, choice: Some(choice) };

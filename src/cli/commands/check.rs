@@ -99,7 +99,7 @@ pub(in crate::cli) fn judge(
     let chained = judging.chains && judging.proving.is_some();
     let chains = if chained { judge_chains(&found.sets) } else { Vec::new() };
     if chains.iter().any(|chain| !chain.findings.is_empty()) {
-        exit = exit.worst(Exit::Damage);
+        exit = exit.worst(Exit::Warnings);
     }
     if output.json() {
         let mut body = json!({"sets": sets, "unreadable": render::unreadable_json(&found.unreadable)});
