@@ -205,9 +205,9 @@ mod tests {
     #[test]
     fn slower_bodies_hold_over_seeds_and_fewer_mutations() {
         let bodies: [(&str, Body, usize); 5] = [
-            ("set", fuzz_set::set, 150),
-            ("stream", fuzz_set::stream, 1_500),
-            ("tape", fuzz_set::tape, 400),
+            ("set", fuzz_set::set, 80),
+            ("stream", fuzz_set::stream, 300),
+            ("tape", fuzz_set::tape, 100),
             ("catalogue", fuzz_text::catalogue, 400),
             ("files", fuzz_text::files, MUTATIONS),
         ];

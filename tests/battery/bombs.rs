@@ -1,4 +1,4 @@
-//! Volumes made to harm: small ones that ask for much. Listed, verified, outlined and planned with in a process of 256 MiB and
+//! Volumes made to harm: small ones that ask for much. Listed, verified, outlined and planned with in a process of 320 MiB and
 //! little time; what they are told with stays short.
 
 use super::confined::confined;

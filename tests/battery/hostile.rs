@@ -1,5 +1,5 @@
 //! Fields that lie, in every place of every block, behind right checksums: read, listed, verified and planned with in a process
-//! of 256 MiB. Whatever is refused, nothing that was not written is given as rows.
+//! of 320 MiB. Whatever is refused, nothing that was not written is given as rows.
 
 use super::confined::confined;
 use super::tiers::long;

@@ -147,6 +147,9 @@ impl FromStr for ServerUrl {
         if rest.contains('#') || parameters.contains('#') {
             return Err(AddressError("a # in the address is written %23".to_owned()));
         }
+        if text.contains('\0') {
+            return Err(AddressError("a zero byte in the address stands for nothing".to_owned()));
+        }
         let mut url = ServerUrl { parameters: Vec::new() };
         // No part but the password may hold an @ that is not encoded, and there it is a mistake that libpq forgives no more.
         let (before, database) = rest.split_once('/').unwrap_or((rest, ""));
@@ -274,7 +277,8 @@ fn encoded(text: &str, also: &str) -> String {
 impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("postgresql://")?;
-        if let Some(user) = self.get("user") {
+        // An empty one is none, and stands for itself nowhere.
+        if let Some(user) = self.get("user").filter(|user| !user.is_empty()) {
             write!(f, "{}@", encoded(user, ""))?;
         }
         let hosts: Vec<&str> = self.get("host").map(|hosts| hosts.split(',').collect()).unwrap_or_default();
@@ -368,6 +372,7 @@ mod tests {
             ("mysql://u:secret@h/d", "postgresql://USER"),
             ("postgres://u:secret%@h/d", "the password is not written"),
             ("postgres://u:secret%00@h/d", "%00"),
+            ("postgres://u:secret\0@h/d", "a zero byte"),
             ("postgres://u:secret%ff@h/d", "no UTF-8"),
             ("postgres://u:secret@[::1/d", "not closed"),
             ("postgres://u:secret@h/d?sslmode", "no value"),
