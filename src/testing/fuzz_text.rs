@@ -117,7 +117,7 @@ pub fn catalogue_seeds() -> Vec<(&'static str, Vec<u8>)> {
 /// Seeds by name, for the target `files`.
 #[must_use]
 pub fn files_seeds() -> Vec<(&'static str, Vec<u8>)> {
-    let tree = [[0, 2, 0, 0], [1, 2, 0, 0], [2, 129, 0, 0], [2, 1, 1, 0], [5, 4, 0, 2], [0, 0, 0, 0]];
+    let tree = [[0, 2, 0, 0], [1, 2, 0, 0], [2, 131, 0, 0], [2, 1, 1, 0], [5, 4, 0, 2], [0, 0, 0, 0]];
     vec![("tree", tree.concat()), ("no_tree", vec![0, 2, 0, 0, 5, 1, 0, 0, 1, 1, 0, 0])]
 }
 
