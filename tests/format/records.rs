@@ -141,11 +141,21 @@ fn labels_that_contradict_themselves_are_refused() {
     assert_eq!(label(|label| label.sequence = 0), format!("sequence is 0, {chain}"));
     assert_eq!(label(|label| label.parent_set = None), format!("sequence is 4, {chain}"));
     assert_eq!(label(|label| label.incremental = false), format!("sequence is 4, {chain}"));
-    let begins = "allowed: another set for an incremental, the set itself otherwise";
-    assert_eq!(label(|label| label.chain = label.set_id), format!("chain is 1, {begins}"));
+    let begins = "allowed: another set for an incremental, the set itself, or that it was salvaged from, otherwise";
+    assert_eq!(label(|label| (label.chain, label.salvaged) = (label.set_id, None)), format!("chain is 1, {begins}"));
     let full = |label: &mut LabelRecord| {
-        (label.incremental, label.parent_set, label.sequence, label.chain) = (false, None, 0, label.set_id);
+        (label.incremental, label.parent_set, label.sequence) = (false, None, 0);
+        (label.chain, label.salvaged) = (label.set_id, None);
     };
+    // A salvaged full begins the chain of the set that it stands for.
+    assert_eq!(
+        label(|label| {
+            let salvaged = label.salvaged;
+            full(label);
+            label.salvaged = salvaged;
+        }),
+        format!("chain is 0, {begins}")
+    );
     assert_eq!(
         label(|label| {
             full(label);
