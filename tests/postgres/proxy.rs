@@ -240,6 +240,10 @@ fn copy(from: From, mut source: UnixStream, mut sink: UnixStream, shared: &Share
         let text = String::from_utf8_lossy(&text[..text.len().min(30)]).trim_end_matches('\0').to_owned();
         let number = *pid.lock().unwrap();
         let (passage, all) = shared.judge(Message { from, letter, text }, bytes.len(), number);
+        if from == From::Us && !passage.goes_on {
+            // No answer goes back, however quick the server is.
+            drop(source.shutdown(Shutdown::Write));
+        }
         let sent = sink.write_all(&bytes[..passage.bytes]);
         if all || sent.is_err() || !passage.goes_on {
             return all;

@@ -49,6 +49,7 @@ pub fn set_of(name: &str, given: &[Row<'_>]) -> MemoryDevice {
         volume: 1,
         chain: label.set_id,
         purpose: 0,
+        salvaged: None,
         ..label
     };
     let mut set = SetWriter::create(&device, label, &SetOptions::default()).unwrap();

@@ -95,17 +95,17 @@ fn answers() -> Vec<Value> {
 }
 
 /// Answers about a set of which something is lost.
-fn answers_of_salvage(from: &str, state: &str) -> Vec<Value> {
+fn answers_of_salvage(device: &str, state: &str) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
-    let volume = std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path());
+    let volume = std::fs::read_dir(device).unwrap().map(|entry| entry.unwrap().path());
     let volume = volume.filter(|path| path.extension().is_some_and(|end| end == "ivv")).min().unwrap();
     let mut bytes = std::fs::read(volume).unwrap();
-    let middle = bytes.len() / 3;
-    bytes[middle..middle + 64].fill(0);
+    let (from, len) = (bytes.len() / 8, bytes.len() / 4);
+    bytes[from..from + len].fill(0);
     let hurt = folder.path().join("found").display().to_string();
     std::fs::write(&hurt, bytes).unwrap();
     let to = folder.path().join("new").display().to_string();
-    vec![json(&["salvage", &hurt, "--to", &to], 4), json(&["rebuild", from, "--state-dir", state], 0)]
+    vec![json(&["salvage", &hurt, "--to", &to], 4), json(&["rebuild", device, "--state-dir", state], 0)]
 }
 
 /// Answers that speak of files.

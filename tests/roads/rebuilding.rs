@@ -122,6 +122,6 @@ fn salvage_as_a_process() {
     let half = bytes.len() / 2;
     bytes.truncate(half);
     std::fs::write(Path::new(&lost).join(name), bytes).unwrap();
-    let told = json(&["rebuild", &lost, "--state-dir", &state], 5);
+    let told = json(&["rebuild", &lost, "--state-dir", &state], 4);
     assert_ne!(told["sets"][0]["catalog"]["state"], "equal");
 }
