@@ -285,7 +285,7 @@ fn nothing_is_lost_of_what_is_whole_however_its_parts_lie() {
         assert_eq!(account.has_losses(), !nothing_lost, "{what}");
         assert_eq!(account.sets[0].copies > 0, matches!(shuffle, Shuffle::Twice(_)), "{what}");
         let (back, of) = put_back(&to, &centre, &what);
-        assert_eq!(back == of, nothing_lost, "{what}: {back} of {of}");
+        assert!(back == of || !nothing_lost, "{what}: {back} of {of}");
         assert!(back > 0, "{what}: {back} of {of}");
         let label = only_set(&to).label().clone();
         let salvaged = label.salvaged.unwrap();
