@@ -46,7 +46,8 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Bytes read and judged: all that the volumes have, but for those of [`field@Verified::not_judged`], unless it was stopped.
+    /// Bytes read and judged: all that the volumes have, but for those of [`field@Verified::not_judged`], unless it was
+    /// stopped.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.volumes.iter().map(|volume| volume.bytes).fold(0, u64::saturating_add)
