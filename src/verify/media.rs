@@ -57,6 +57,21 @@ pub(super) fn ending(volume: &Blocks) -> Ending {
     })
 }
 
+/// Where an end mark does not name the catalog blocks of its volume as they are: nothing else covers that of the last volume.
+pub(super) fn catalog_elsewhere<'e>(
+    end: &VolumeEndRecord,
+    blocks: impl Iterator<Item = &'e BlockEntry>,
+) -> Option<Finding> {
+    let mut catalog = blocks.filter(|entry| entry.kind == BlockKind::Catalog.id());
+    let first = catalog.next();
+    let count = first.map_or(0, |_| (catalog.count() as u64).saturating_add(1));
+    let offset = first.map_or(0, |first| first.offset);
+    let words = |count: u64, offset: u64| format!("{count} catalog blocks from byte {offset}");
+    let odds = (words(count, offset), words(u64::from(end.catalog_blocks), end.catalog_offset));
+    let what = "the end mark does not name the catalog where it is";
+    (odds.0 != odds.1).then(|| Finding::damage(Position::UNKNOWN, what).odds(odds.0, odds.1))
+}
+
 /// A pass over a volume, so far.
 pub(super) struct Pass {
     set: SetId,
@@ -167,6 +182,10 @@ impl Pass {
             Some((entry, before)) if entry.offset == end.bytes && before == end.running_hash => {}
             _ if sound => self.find(Finding::damage(at, "the end mark does not agree with the blocks before it")),
             _ => {}
+        }
+        if sound {
+            let blocks = self.entries.iter().map(|(entry, _)| entry);
+            catalog_elsewhere(&end, blocks).into_iter().for_each(|finding| self.find(finding));
         }
         let index = match index {
             Ok(index) => index,

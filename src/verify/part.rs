@@ -4,7 +4,7 @@
 
 use super::finding::Finding;
 use super::judge::{Fact, Held, Judge};
-use super::media::{MediaProof, Passed, UNFINISHED_VOLUME, ending};
+use super::media::{MediaProof, Passed, UNFINISHED_VOLUME, catalog_elsewhere, ending};
 use super::proof::Gathered;
 use super::read::{Open, Reader, Taker};
 use crate::base::checksum::{Hash, blake3, chain};
@@ -330,6 +330,7 @@ impl<'s> Survey<'s> {
             let what = "the index does not agree with its own running hash";
             self.find(Finding::damage(Position::UNKNOWN, what));
         }
+        catalog_elsewhere(end, index.blocks.iter()).into_iter().for_each(|finding| self.find(finding));
         self.blocks(ScanPoint::block(0, 0), 1, &index, None);
         let catalog = |entry: &BlockEntry| entry.kind == BlockKind::Catalog.id();
         let blocks = || (0u64..).zip(&index.blocks).filter(|(_, entry)| catalog(entry));

@@ -8,50 +8,76 @@ use crate::testing::cluster::ClusterOptions;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// What is sent to make a change permanent.
+const COMMIT: &[u8] = b"COMMIT\0";
 
 /// A place to connect to that hands on what comes to a server, and back, until so many bytes have gone one way.
 struct Proxy {
     port: u16,
-    /// Bytes that went to the server, and back.
-    gone: Arc<[AtomicU64; 2]>,
+    seen: Arc<Seen>,
 }
 
+/// What a proxy has seen.
+#[derive(Default)]
+struct Seen {
+    /// Bytes that went to the server, and back: counted before they go, so that who has an answer finds it counted.
+    gone: [AtomicU64; 2],
+    committed: AtomicBool,
+}
+
+/// Where a proxy breaks.
+#[derive(Clone, Copy)]
+struct Break {
+    /// After so many bytes to the server, and back.
+    most: [u64; 2],
+    /// When the server has answered a commit, before a byte of the answer is handed on.
+    answer: bool,
+}
+
+const NEVER: Break = Break { most: [u64::MAX; 2], answer: false };
+
 impl Proxy {
-    /// Takes one connection; each way breaks after its number of bytes, and the other with it.
-    fn start(server: u16, most: [u64; 2]) -> Proxy {
+    /// Takes one connection; where one way breaks, the other does too.
+    fn start(server: u16, breaks: Break) -> Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let gone = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
-        let counted = Arc::clone(&gone);
+        let seen = Arc::new(Seen::default());
+        let told = Arc::clone(&seen);
         std::thread::spawn(move || {
             let (client, _) = listener.accept().unwrap();
             let server = TcpStream::connect(("127.0.0.1", server)).unwrap();
             for (way, (from, to)) in [(&client, &server), (&server, &client)].into_iter().enumerate() {
                 let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                let gone = Arc::clone(&counted);
-                std::thread::spawn(move || pass_on(from, to, &gone[way], most[way]));
+                let seen = Arc::clone(&told);
+                std::thread::spawn(move || pass_on(from, to, &seen, way, breaks));
             }
         });
-        Proxy { port, gone }
+        Proxy { port, seen }
     }
 
     fn gone(&self) -> [u64; 2] {
-        [0, 1].map(|way| self.gone[way].load(Ordering::SeqCst))
+        [0, 1].map(|way| self.seen.gone[way].load(Ordering::SeqCst))
     }
 }
 
-fn pass_on(mut from: TcpStream, mut to: TcpStream, gone: &AtomicU64, most: u64) {
+fn pass_on(mut from: TcpStream, mut to: TcpStream, seen: &Seen, way: usize, breaks: Break) {
     let mut bytes = [0; 4_096];
     loop {
-        let left = most.saturating_sub(gone.load(Ordering::SeqCst));
+        let left = breaks.most[way].saturating_sub(seen.gone[way].load(Ordering::SeqCst));
         let take = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
         let length = if take == 0 { 0 } else { from.read(&mut bytes[..take]).unwrap_or(0) };
-        if length == 0 || to.write_all(&bytes[..length]).is_err() {
+        // A commit is sent when everything before it has been answered: what comes now is the answer to it.
+        let kept_back = breaks.answer && way == 1 && seen.committed.load(Ordering::SeqCst);
+        seen.gone[way].fetch_add(length as u64, Ordering::SeqCst);
+        if way == 0 && bytes[..length].windows(COMMIT.len()).any(|sent| sent == COMMIT) {
+            seen.committed.store(true, Ordering::SeqCst);
+        }
+        if length == 0 || kept_back || to.write_all(&bytes[..length]).is_err() {
             let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
             return;
         }
-        gone.fetch_add(length as u64, Ordering::SeqCst);
     }
 }
 
@@ -79,7 +105,7 @@ fn a_connection_that_breaks_anywhere_leaves_all_or_nothing() {
         cluster.run("cut", sql);
     };
     renew();
-    let whole = Proxy::start(cluster.port(), [u64::MAX; 2]);
+    let whole = Proxy::start(cluster.port(), NEVER);
     change(&whole).unwrap();
     let all = whole.gone();
     assert!(all[0] > 9_000 && all[1] > 20_000, "{all:?}");
@@ -91,31 +117,34 @@ fn a_connection_that_breaks_anywhere_leaves_all_or_nothing() {
         cluster.query("cut", &format!("SELECT count(*), {units} FROM t"))
     };
     assert_eq!(state(), after);
-    let mut unknown = 0;
+    let broken = |breaks: Break| {
+        renew();
+        let result = change(&Proxy::start(cluster.port(), breaks));
+        // The server may hear of the end a moment later; a lock of the table is had when it has.
+        cluster.run("cut", "BEGIN; LOCK TABLE t; COMMIT");
+        (result, state())
+    };
+    let lost = |error: &StoreError| matches!(error.kind, StoreErrorKind::Lost(_) | StoreErrorKind::Unreachable(_));
     for way in [0, 1] {
-        // The answer to the commit among them: the last bytes that come back, though never just as many as before.
-        let back = [(1..=40).step_by(8), (1..=240).step_by(5)][way].clone();
+        let back = [(1..=40).step_by(8), (1..=240).step_by(20)][way].clone();
         let cuts = (1..12u64).map(|part| all[way] * part / 12).chain(back.map(|back| all[way] - back));
         for cut in cuts {
-            renew();
-            let mut most = [u64::MAX; 2];
-            most[way] = cut;
-            let result = change(&Proxy::start(cluster.port(), most));
-            // The server may hear of the end a moment later; a lock of the table is had when it has.
-            cluster.run("cut", "BEGIN; LOCK TABLE t; COMMIT");
-            let is = state();
+            let mut breaks = NEVER;
+            breaks.most[way] = cut;
+            let (result, is) = broken(breaks);
             match result {
                 Ok(()) => assert_eq!(is, after, "{way} {cut}"),
                 Err(error) => {
-                    let lost = matches!(error.kind, StoreErrorKind::Lost(_) | StoreErrorKind::Unreachable(_));
-                    assert!(lost, "{way} {cut}: {error}");
+                    assert!(lost(&error), "{way} {cut}: {error}");
                     assert!(is == before || is == after, "{way} {cut}: {is:?}");
-                    unknown += usize::from(is == after);
                 }
             }
         }
     }
-    assert!(unknown > 0, "the answer to a commit was never lost");
+    let (result, is) = broken(Break { answer: true, ..NEVER });
+    let error = result.unwrap_err();
+    assert!(lost(&error), "the answer to a commit: {error}");
+    assert_eq!(is, after, "the answer to a commit is lost, not the commit");
 }
 
 /// The rest of the session is of no use after that, and says so.
