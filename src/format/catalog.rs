@@ -234,6 +234,8 @@ pub struct BucketEntry {
     /// Digest of the rows that the set speaks for.
     #[serde(deserialize_with = "super::record::sixteen")]
     pub digest: [u8; 16],
+    /// The same of the carried rows; zeros if there are none.
+    pub carried_digest: [u8; 16],
 }
 
 impl BucketEntry {
@@ -244,7 +246,7 @@ impl BucketEntry {
     }
 
     fn validate(&self) -> Result<(), FormatErrorKind> {
-        if !self.is_written() && (self.rows == 0 || self.carried > 0) {
+        if !self.is_written() && (self.rows == 0 || self.carried > 0 || self.carried_digest != [0; 16]) {
             let (found, allowed) = (self.rows, "1 or more, and none carried, in a bucket without pieces");
             return Err(FormatErrorKind::Field { field: "rows", found, allowed });
         }

@@ -56,6 +56,8 @@ pub struct PieceEntry {
     /// Sum (modulo 2^128, little-endian) of the row hashes of the rows that the set speaks for.
     #[serde(deserialize_with = "super::record::sixteen")]
     pub digest: [u8; 16],
+    /// The same of the carried rows; zeros if there are none.
+    pub carried_digest: [u8; 16],
 }
 
 impl Record for ChunkRecord {

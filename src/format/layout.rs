@@ -210,6 +210,7 @@ pub mod records {
                 ("first", "i64"),
                 ("stop", "i64"),
                 ("digest", "bytes 16"),
+                ("carried_digest", "bytes 16"),
             ],
         ),
         record::<VolumeIndexRecord>(&[
@@ -265,6 +266,7 @@ pub mod records {
                 ("first", "i64"),
                 ("stop", "i64"),
                 ("digest", "bytes 16"),
+                ("carried_digest", "bytes 16"),
             ],
         ),
         record::<VolumeEndRecord>(&[

@@ -208,7 +208,11 @@ fn lost(end: Option<&SectionEndRecord>, held: &[HeldEntry], cut: bool, evidence:
 /// nothing is left.
 fn unwritten(buckets: &[BucketEntry], found: &BucketTable) -> Vec<BucketEntry> {
     let gone = |bucket: &&BucketEntry| bucket.rows > 0 && found.get(&(bucket.acd, bucket.day)).is_none();
-    buckets.iter().filter(gone).map(|bucket| BucketEntry { pieces: 0, carried: 0, ..*bucket }).collect()
+    buckets
+        .iter()
+        .filter(gone)
+        .map(|bucket| BucketEntry { pieces: 0, carried: 0, carried_digest: [0; 16], ..*bucket })
+        .collect()
 }
 
 /// What is lost of each ACD: by the catalog with rows, else the buckets that are begun and not whole.
@@ -233,12 +237,11 @@ fn acds(buckets: Option<&[BucketEntry]>, found: &BucketTable, evidence: &Evidenc
         Some(buckets) => {
             for bucket in buckets.iter().filter(|bucket| bucket.is_written()) {
                 let had = bucket.rows.saturating_add(bucket.carried);
-                let has = found
-                    .get(&(bucket.acd, bucket.day))
-                    .map_or((0, [0; 16]), |found| (found.rows.saturating_add(found.carried), found.digest));
-                let same = has.0 == had && add_digests(has.1, [0; 16]) == bucket.digest;
-                if !same {
-                    add(bucket.acd, bucket.day, Some(had.saturating_sub(has.0)));
+                let found = found.get(&(bucket.acd, bucket.day));
+                let has = found.map_or(0, |found| found.rows.saturating_add(found.carried));
+                let digests = |bucket: &BucketEntry| (bucket.digest, bucket.carried_digest);
+                if has != had || found.is_some_and(|found| digests(found) != digests(bucket)) {
+                    add(bucket.acd, bucket.day, Some(had.saturating_sub(has)));
                 }
             }
         }

@@ -164,7 +164,17 @@ mod tests {
     fn bucket(day: i32, state: u8, late: i64) -> BucketEntry {
         let first = i64::from(day) * DAY;
         let (rows, digest) = (5, [state; 16]);
-        BucketEntry { acd: ACD, day: Some(day), pieces: 1, rows, carried: 0, first, stop: first + DAY + late, digest }
+        BucketEntry {
+            acd: ACD,
+            day: Some(day),
+            pieces: 1,
+            rows,
+            carried: 0,
+            first,
+            stop: first + DAY + late,
+            digest,
+            carried_digest: [0; 16],
+        }
     }
 
     fn days(range: std::ops::Range<i32>) -> Vec<BucketEntry> {

@@ -166,6 +166,7 @@ mod tests {
             first: 3 * 86_400,
             stop: 4 * 86_400,
             digest: [0; 16],
+            carried_digest: [0; 16],
         };
         for (columns, pieces) in [(1, 1), (50, 1), (2_000, 7), (3, 900)] {
             let rows = pieces as u32;

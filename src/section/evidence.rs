@@ -49,6 +49,7 @@ struct Sum {
     rows: u64,
     carried: u64,
     digest: u128,
+    carried_digest: u128,
     pieces: u64,
     begun: bool,
     first: i64,
@@ -64,6 +65,7 @@ impl Sum {
         self.rows = self.rows.saturating_add(u64::from(piece.rows));
         self.carried = self.carried.saturating_add(u64::from(piece.carried));
         self.digest = self.digest.wrapping_add(u128::from_le_bytes(piece.digest));
+        self.carried_digest = self.carried_digest.wrapping_add(u128::from_le_bytes(piece.carried_digest));
         self.pieces = self.pieces.saturating_add(1);
         self.begun |= piece.piece == 0;
     }
@@ -98,7 +100,8 @@ pub fn weigh(claims: Claims<'_>, pieces: &[PieceEntry], whole: bool) -> Evidence
             let buckets: Vec<&BucketEntry> = buckets.iter().filter(judged).collect();
             let proven = |entry: &BucketEntry| {
                 let sum = sums.get(&(entry.acd, entry.day)).copied().unwrap_or_default();
-                (sum.rows, sum.carried, sum.digest) == (entry.rows, entry.carried, u128::from_le_bytes(entry.digest))
+                let digests = [entry.digest, entry.carried_digest].map(u128::from_le_bytes);
+                (sum.rows, sum.carried) == (entry.rows, entry.carried) && [sum.digest, sum.carried_digest] == digests
             };
             let holes = buckets.iter().filter(|entry| !proven(entry));
             let unproven = holes.map(|entry| ((entry.acd, entry.day), Instant(entry.stop))).collect();
@@ -215,7 +218,18 @@ mod tests {
     fn piece(day: i32, piece: u32, last: u8, rows: u32) -> PieceEntry {
         let first = i64::from(day) * DAY;
         let digest = u128::from(rows).wrapping_mul(0x9E37_79B9).to_le_bytes();
-        PieceEntry { acd: Some(1), day: Some(day), piece, last, rows, carried: 0, first, stop: first + DAY, digest }
+        PieceEntry {
+            acd: Some(1),
+            day: Some(day),
+            piece,
+            last,
+            rows,
+            carried: 0,
+            first,
+            stop: first + DAY,
+            digest,
+            carried_digest: [0; 16],
+        }
     }
 
     /// Three days: one in one piece, one in two, one in one.
@@ -242,6 +256,7 @@ mod tests {
                     first: piece.first,
                     stop: piece.stop,
                     digest: piece.digest,
+                    carried_digest: [0; 16],
                 }),
             }
         }

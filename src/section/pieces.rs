@@ -80,7 +80,8 @@ pub fn pieces(when: &[RowWhen], hashes: &[u128], cutoffs: &Cutoffs) -> Pieces {
             let covered = out.complete.entry(piece.entry.acd).or_insert(span);
             *covered = covered.hull(span);
         }
-        out.entries.push(PieceEntry { digest: piece.digest.to_bytes(), ..piece.entry });
+        let (digest, carried_digest) = (piece.digest.to_bytes(), piece.carried.to_bytes());
+        out.entries.push(PieceEntry { digest, carried_digest, ..piece.entry });
     }
     out
 }
@@ -93,6 +94,7 @@ struct Piece {
     /// From the start of the earliest to the end of the latest complete row.
     covered: Option<Span>,
     digest: Digest,
+    carried: Digest,
 }
 
 impl Piece {
@@ -113,6 +115,7 @@ impl Piece {
             self.digest.add(hash);
         } else {
             self.entry.carried = self.entry.carried.saturating_add(1);
+            self.carried.add(hash);
         }
     }
 }
@@ -122,7 +125,19 @@ fn complete(cutoff: Option<Instant>, span: Span) -> bool {
 }
 
 fn blank((acd, day): (Acd, Option<Day>)) -> PieceEntry {
-    PieceEntry { acd, day, piece: 0, last: 0, rows: 0, carried: 0, first: 0, stop: 0, digest: [0; 16] }
+    let none = [0; 16];
+    PieceEntry {
+        acd,
+        day,
+        piece: 0,
+        last: 0,
+        rows: 0,
+        carried: 0,
+        first: 0,
+        stop: 0,
+        digest: none,
+        carried_digest: none,
+    }
 }
 
 fn widen(entry: &mut PieceEntry, span: Span) {

@@ -117,6 +117,7 @@ pub fn sample_chunk(random: &mut Rng, number: u32, sample: &Sample) -> ChunkCont
         let start = day.map_or(0, |day| i64::from(day) * 86_400 + random.below(40_000) as i64);
         let mut digest = [0; 16];
         digest.copy_from_slice(&bytes(random, 16));
+        let carried = random.below(3) as u32;
         let piece = PieceEntry {
             acd: (place % 2 == 1).then_some(1),
             day,
@@ -128,10 +129,11 @@ pub fn sample_chunk(random: &mut Rng, number: u32, sample: &Sample) -> ChunkCont
                 Some(_) => 2,
             },
             rows: 1 + random.below(50) as u32,
-            carried: random.below(3) as u32,
+            carried,
             first: start,
             stop: if day.is_some() { start + 1_800 } else { 0 },
             digest,
+            carried_digest: if carried == 0 { [0; 16] } else { digest.map(|byte| !byte) },
         };
         pieces.push(piece);
     }

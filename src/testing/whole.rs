@@ -202,8 +202,7 @@ impl Whole {
         }
     }
 
-    /// What a payload that is not what was written gives, if it passes: `rows` that nobody wrote, `carried rows`, which no
-    /// digest covers, or the rows of another chunk.
+    /// What a payload that is not what was written gives, if it passes: `rows` that nobody wrote, or the rows of another chunk.
     fn other_rows(&self, section: &SectionView, id: ChunkId, payload: &[u8]) -> Option<String> {
         let table = SectionTable::new(section.number, &section.header).ok()?;
         let proved = table.prove(&mut RowHasher::default(), payload, Position::UNKNOWN).ok()?;
@@ -211,13 +210,7 @@ impl Whole {
         if self.lines.get(&id) == Some(&rows) {
             return None;
         }
-        let carried = proved.directory.pieces.iter().any(|piece| piece.carried > 0);
-        let known = self.lines.values().any(|lines| *lines == rows);
-        let what = match (known, carried) {
-            (true, _) => "another chunk's rows",
-            (false, true) => "carried rows",
-            (false, false) => "rows",
-        };
+        let what = if self.lines.values().any(|lines| *lines == rows) { "another chunk's rows" } else { "rows" };
         Some(format!("{what} in chunk {} of section {}", id.1, id.0))
     }
 }

@@ -71,6 +71,7 @@ impl BucketTable {
                 first,
                 stop,
                 digest: [0; 16],
+                carried_digest: [0; 16],
             },
             piece_end: 0,
             last_piece: None,
@@ -82,6 +83,7 @@ impl BucketTable {
         entry.first = entry.first.min(first);
         entry.stop = entry.stop.max(stop);
         entry.digest = add_digests(entry.digest, piece.digest);
+        entry.carried_digest = add_digests(entry.carried_digest, piece.carried_digest);
         bucket.piece_end = bucket.piece_end.max(piece.piece.saturating_add(1));
         if piece.last == 1 {
             bucket.last_piece = Some(piece.piece);
@@ -141,7 +143,18 @@ mod tests {
     fn piece(acd: Option<i64>, day: Option<i32>, rows: u32, last: u8) -> PieceEntry {
         let mut digest = [0xFF; 16];
         digest[0] = rows as u8;
-        PieceEntry { acd, day, piece: 0, last, rows, carried: 1, first: 10, stop: 20 + i64::from(rows), digest }
+        PieceEntry {
+            acd,
+            day,
+            piece: 0,
+            last,
+            rows,
+            carried: 1,
+            first: 10,
+            stop: 20 + i64::from(rows),
+            digest,
+            carried_digest: digest,
+        }
     }
 
     #[test]

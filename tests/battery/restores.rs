@@ -53,7 +53,7 @@ impl Target {
 
     /// Restores all that can be from what is on a device into the empty tables: how many rows are there then, and how many
     /// of them were never backed up.
-    fn restored(&self, whole: &Whole, device: &MemoryDevice, carried: Carried) -> (usize, Vec<String>) {
+    fn restored(&self, whole: &Whole, device: &MemoryDevice) -> (usize, Vec<String>) {
         for suffix in ["-journal", "-wal", "-shm"] {
             let _ = std::fs::remove_file(format!("{}{suffix}", self.path.display()));
         }
@@ -66,7 +66,7 @@ impl Target {
             let options = Options {
                 select: Select::Data(data),
                 missing: Missing::Partial,
-                policies: Policies { carried, ..Policies::default() },
+                policies: Policies { carried: Carried::Insert, ..Policies::default() },
                 ..Options::new(Instant(0), 0)
             };
             let restore = Restore::new(set, &store, options);
@@ -105,12 +105,12 @@ fn a_byte_turned_over_restores_no_row_that_was_not_written() {
     let whole = Whole::new(small(None));
     let target = Target::new(&whole.fixture);
     let volume = &whole.fixture.volumes[0].1;
-    let (all, wrong) = target.restored(&whole, &whole.fixture.device(), Carried::Insert);
+    let (all, wrong) = target.restored(&whole, &whole.fixture.device());
     assert_eq!(wrong, [""; 0]);
     let (mut least, mut tried) = (all, 0);
     for at in (0..volume.len()).step_by(apart(151)) {
         let (count, wrong) =
-            target.restored(&whole, &whole.with(0, Damage::Flip { at, mask: 0xFF }.of(volume)), Carried::Insert);
+            target.restored(&whole, &whole.with(0, Damage::Flip { at, mask: 0xFF }.of(volume)));
         assert_eq!(wrong, [""; 0], "byte {at}");
         least = least.min(count);
         tried += 1;
@@ -124,14 +124,12 @@ fn a_byte_of_a_chunk_turned_over_behind_right_checksums_restores_no_row_that_was
     let target = Target::new(&whole.fixture);
     let volume = &whole.fixture.volumes[0].1;
     let (mut tried, mut fewer) = (0, 0);
-    // Carried rows count in no digest: nothing but the checksum covers them. They go in only where that is asked for.
-    let carried = Carried::default();
-    let (all, _) = target.restored(&whole, &whole.fixture.device(), carried);
+    let (all, _) = target.restored(&whole, &whole.fixture.device());
     for place in places(volume).into_iter().filter(|place| place.header.kind == BlockKind::Chunk) {
         for at in (place.at..place.end()).step_by(apart(199)) {
             let mut hurt = Damage::Flip { at, mask: 0xFF }.of(volume);
             mend_block(&mut hurt[place.at..place.end()]);
-            let (count, wrong) = target.restored(&whole, &whole.with(0, hurt), carried);
+            let (count, wrong) = target.restored(&whole, &whole.with(0, hurt));
             assert_eq!(wrong, [""; 0], "byte {at}: {place:?}");
             tried += 1;
             fewer += usize::from(count < all);

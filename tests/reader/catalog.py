@@ -107,6 +107,7 @@ def check_section(check, number, listed, chunks, buckets):
         written = bucket.pieces > 0
         need(written or (label is None or label.incremental), f"{bucket_name(bucket)} has no pieces in a full set")
         need(written or (bucket.rows > 0 and bucket.carried == 0), f"{bucket_name(bucket)} has no pieces and no rows")
+        need(written or not any(bucket.carried_digest), f"{bucket_name(bucket)} has no pieces, but a digest of carried rows")
     section = check.sections.get(number)
     if section is None:
         need(not all(volume.end and not volume.lost for volume in check.volumes.values()), "it is not on the volumes")
@@ -128,5 +129,7 @@ def check_section(check, number, listed, chunks, buckets):
         for name in ("pieces", "rows", "carried", "first", "stop"):
             said, due = getattr(entry, name), getattr(bucket, name)
             need(said == due, f"{bucket_name(entry)}: {name} {said}, read were {due}")
-        need(int.from_bytes(entry.digest, "little") == bucket.digest, f"{bucket_name(entry)}: the digest is another")
+        for name in ("digest", "carried_digest"):
+            same = int.from_bytes(getattr(entry, name), "little") == getattr(bucket, name)
+            need(same, f"{bucket_name(entry)}: the {name} is another")
     section.listed = dict(zip(keys, buckets))

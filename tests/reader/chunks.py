@@ -50,7 +50,8 @@ class Reader:
             if piece is None:
                 start, stop = span or (0, 0)
                 piece = SimpleNamespace(
-                    acd=acd, day=day, rows=0, carried=0, first=start, stop=stop, digest=0, held_start=None, held_stop=None
+                    acd=acd, day=day, rows=0, carried=0, first=start, stop=stop, digest=0, carried_digest=0,
+                    held_start=None, held_stop=None,
                 )
                 pieces[acd, day] = piece
             if span is None:
@@ -65,6 +66,7 @@ class Reader:
             cutoff = self.cutoffs.get(acd)
             if cutoff is not None and stop > cutoff:
                 piece.carried += 1
+                piece.carried_digest += number
                 continue
             piece.rows += 1
             piece.digest += number
@@ -74,6 +76,7 @@ class Reader:
                 piece.held_stop = stop
         for piece in pieces.values():
             piece.digest %= DIGEST
+            piece.carried_digest %= DIGEST
         return list(pieces.values())
 
 
@@ -90,8 +93,9 @@ def compare_pieces(said, computed):
         for name in ("rows", "carried", "first", "stop"):
             if getattr(one, name) != getattr(other, name):
                 return f"piece of {bucket_name(one)}: {name} {getattr(one, name)}, by the rows {getattr(other, name)}"
-        if int.from_bytes(one.digest, "little") != other.digest:
-            return f"piece of {bucket_name(one)}: the digest is not that of its rows"
+        for name in ("digest", "carried_digest"):
+            if int.from_bytes(getattr(one, name), "little") != getattr(other, name):
+                return f"piece of {bucket_name(one)}: the {name} is not that of its rows"
     if len(said) != len(computed):
         return f"{len(said)} pieces, {len(computed)} by the rows"
     return None

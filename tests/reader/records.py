@@ -44,7 +44,7 @@ SECTION_END = fields(
 )
 PIECE = fields(
     ("acd", option(i64)), ("day", option(i32)), ("piece", u32), ("last", u8), ("rows", u32), ("carried", u32),
-    ("first", i64), ("stop", i64), ("digest", fixed(16)),
+    ("first", i64), ("stop", i64), ("digest", fixed(16)), ("carried_digest", fixed(16)),
 )
 CHUNK_DIRECTORY = fields(
     ("chunk", u64), ("first_row", u64), ("rows", u32),
@@ -74,7 +74,7 @@ BUCKET_LIST = fields(
     ("section", u32), ("first_bucket", u64),
     ("buckets", several(fields(
         ("acd", option(i64)), ("day", option(i32)), ("pieces", u32), ("rows", u64), ("carried", u64), ("first", i64),
-        ("stop", i64), ("digest", fixed(16)),
+        ("stop", i64), ("digest", fixed(16)), ("carried_digest", fixed(16)),
     ))),
 )
 VOLUME_END = fields(

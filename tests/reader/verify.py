@@ -333,7 +333,7 @@ class SetCheck:
             if bucket is None:
                 bucket = SimpleNamespace(
                     acd=piece.acd, day=piece.day, pieces=0, rows=0, carried=0, first=piece.first, stop=piece.stop,
-                    digest=0, last=0, chunk=0,
+                    digest=0, carried_digest=0, last=0, chunk=0,
                 )
                 section.buckets[bucket_key(piece)] = bucket
             if section.whole and said.piece != bucket.pieces:
@@ -345,6 +345,7 @@ class SetCheck:
             bucket.carried += piece.carried
             bucket.first, bucket.stop = min(bucket.first, piece.first), max(bucket.stop, piece.stop)
             bucket.digest = (bucket.digest + piece.digest) % DIGEST
+            bucket.carried_digest = (bucket.carried_digest + piece.carried_digest) % DIGEST
             bucket.last, bucket.chunk = said.last, found.chunk
             if piece.held_start is not None:
                 section.held.setdefault(piece.acd, []).append((piece.held_start, piece.held_stop))

@@ -108,6 +108,7 @@ impl Taken {
                 first: all.iter().map(|row| row.span.start.0).min().unwrap(),
                 stop: all.iter().map(|row| row.span.stop.0).max().unwrap(),
                 digest: digest(&rows),
+                carried_digest: [0; 16],
             });
         }
         let lost = BTreeSet::new();
@@ -135,6 +136,7 @@ impl Taken {
                 first: bucket.first,
                 stop: bucket.stop,
                 digest: bucket.digest,
+                carried_digest: bucket.carried_digest,
             })
             .collect();
         let cutoffs = Cutoffs::new(self.cutoff.map(|cutoff| (ACD, cutoff)));
@@ -473,7 +475,17 @@ fn two() -> [(Vec<BucketEntry>, SectionEndRecord); 2] {
 }
 
 fn undated_bucket(pieces: u32, state: u8) -> BucketEntry {
-    BucketEntry { acd: ACD, day: None, pieces, rows: 3, carried: 0, first: 0, stop: 0, digest: [state; 16] }
+    BucketEntry {
+        acd: ACD,
+        day: None,
+        pieces,
+        rows: 3,
+        carried: 0,
+        first: 0,
+        stop: 0,
+        digest: [state; 16],
+        carried_digest: [0; 16],
+    }
 }
 
 #[test]
@@ -542,6 +554,7 @@ fn a_stale_week_is_not_held_at_all() {
         first: i64::from(day) * DAY,
         stop: i64::from(day + 7) * DAY,
         digest: [state; 16],
+        carried_digest: [0; 16],
     };
     let held = |start: i64, stop: i64| HeldEntry { acd: ACD, start: start * DAY, stop: stop * DAY };
     let end = |held: Vec<HeldEntry>| SectionEndRecord {
