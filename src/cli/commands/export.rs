@@ -6,6 +6,7 @@ use crate::cli::args::{ExportFormat, ExportOptions, ExportTo};
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::interrupt;
 use crate::cli::output::Output;
 use crate::cli::parse::NEWEST;
 use crate::cli::progress::Progress;
@@ -163,7 +164,22 @@ fn in_folder(folder: &Path, table: &TablePlan, options: &ExportOptions) -> Resul
 }
 
 fn to_file(export: &Export<'_>, table: &TablePlan, options: &ExportOptions, path: &Path) -> Result<Written, Failure> {
-    let mut target = Target::create(path, options.overwrite)?;
+    let target = Target::create(path, options.overwrite)?;
+    let unfinished = target.until_then().to_owned();
+    // There is nothing to be done about a file that cannot be removed.
+    let armed = interrupt::at_end(move || drop(std::fs::remove_file(unfinished)));
+    let written = fill(export, table, options, path, target);
+    armed.off();
+    written
+}
+
+fn fill(
+    export: &Export<'_>,
+    table: &TablePlan,
+    options: &ExportOptions,
+    path: &Path,
+    mut target: Target,
+) -> Result<Written, Failure> {
     let report = {
         let mut to = io::BufWriter::with_capacity(1 << 20, target.writer());
         let report = export.table(table, format(options), &mut to);
