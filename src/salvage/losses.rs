@@ -12,7 +12,7 @@ use crate::section::evidence::{Bucket, Claims, Evidence, weigh};
 use crate::section::pieces::Acd;
 use crate::section::rows::SectionTable;
 use crate::section::table::is_tree;
-use crate::volume::summary::{BucketTable, add_digests};
+use crate::volume::summary::BucketTable;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Gaps and runs of days that an account lists of one section, at most.
