@@ -193,7 +193,8 @@ mod tests {
         let values = [Value::Text(&quotes), Value::Blob(&blob), Value::Integer(7)];
         let all = pieces(&values, &[0, 1, 2], LogicalType::Any, false);
         assert!(all.len() > 9 && all.iter().all(|piece| piece.len() <= 2 * PIECE));
-        let wanted = [vec![b'"'; 6 * PIECE + 2], b"\n\\x".to_vec(), b"a5".repeat(2 * PIECE), b"\n7\n".to_vec()].concat();
+        let wanted =
+            [vec![b'"'; 6 * PIECE + 2], b"\n\\x".to_vec(), b"a5".repeat(2 * PIECE), b"\n7\n".to_vec()].concat();
         assert!(all.concat() == wanted);
         let mut taken = 0;
         lines(&batch(&values), &[0, 1, 2], &[LogicalType::Any], false, &mut |_| {

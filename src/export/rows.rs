@@ -15,6 +15,9 @@ use crate::volume::set::SetReader;
 /// Bytes that are needed for each row of a chunk beside its columns: its time, its hash, its number.
 const ROW_BYTES: u64 = 128;
 
+/// Most bytes of a value, in the mean of a column, that is not reckoned to be long.
+const SHORT: u64 = 16;
+
 /// A chunk as it was read, and the memory that its rows will take.
 pub(super) struct Payload<'b> {
     bytes: Vec<u8>,
@@ -34,6 +37,13 @@ fn lost(chunk: &ChunkRef, absent: bool, reason: String) -> Box<Lost> {
     Box::new(Lost { at: chunk.position(), rows, span, absent, reason })
 }
 
+/// Bytes that a column takes while its chunk is decoded, proved and written. Long values are in memory three times then: as
+/// they were decompressed or decoded, as what is hashed of them, and in their row. Of short ones only a few rows are.
+fn column_bytes(rows: u64, decoded: u64, copies: u64) -> u64 {
+    let is_long = decoded > rows.saturating_mul(SHORT);
+    decoded.saturating_mul(if is_long { copies.max(3) } else { copies })
+}
+
 /// Reads a chunk, and waits until there is room for its rows: `copies` times as many bytes as they take when they are decoded,
 /// and `beside` more.
 pub(super) fn read<'b>(
@@ -48,9 +58,9 @@ pub(super) fn read<'b>(
     })?;
     // What is no chunk takes nothing: it is refused before it is decoded.
     let needed = parse_chunk(&bytes).map_or(0, |view| {
-        let decoded = view.directory.columns.iter().map(|column| u64::from(column.decoded));
-        let rows = u64::from(view.directory.rows).saturating_mul(ROW_BYTES);
-        decoded.fold(0, u64::saturating_add).saturating_mul(copies).saturating_add(rows)
+        let rows = u64::from(view.directory.rows);
+        let columns = view.directory.columns.iter().map(|column| column_bytes(rows, u64::from(column.decoded), copies));
+        columns.fold(rows.saturating_mul(ROW_BYTES), u64::saturating_add)
     });
     let room = budget.take(needed.saturating_add(bytes.len() as u64).saturating_add(beside));
     Ok(Payload { bytes, room })

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 /// Pieces of lines that a worker may be ahead of what is written.
 const AHEAD: usize = 8;
 /// Bytes of all chunks that are decoded at a time and of what is made of them. One chunk may take more, alone.
-const HELD: u64 = 96 << 20;
+const HELD: u64 = 128 << 20;
 
 /// What a worker hands on of a chunk.
 enum Part<'b, T> {
@@ -62,7 +62,7 @@ impl<'a> Export<'a> {
         plan(self.set, &self.options)
     }
 
-    /// Writes a table. Memory: 96 MiB for all chunks that are decoded at a time, however many threads there are, and one more chunk
+    /// Writes a table. Memory: 128 MiB for all chunks that are decoded at a time, however many threads there are, and one more chunk
     /// that was read; alone a chunk may take more, up to what the format allows for one.
     ///
     /// # Errors
@@ -197,7 +197,10 @@ impl<'a> Export<'a> {
                 }
                 match part {
                     Part::Made(made) => return take(made),
-                    Part::End(wanted, _) => rows = rows.saturating_add(wanted),
+                    Part::End(wanted, room) => {
+                        drop(room);
+                        rows = rows.saturating_add(wanted);
+                    }
                     Part::Lost(chunk) if self.options.partial => lost.push(*chunk),
                     Part::Lost(chunk) => return Err(Failed::Set(refusal(table, &chunk))),
                 }

@@ -5,6 +5,7 @@
 mod bits;
 mod bombs;
 mod confined;
+mod exports;
 mod hostile;
 mod lengths;
 mod orders;
