@@ -24,6 +24,7 @@ use crate::verify::listed::{SetSection, member_sections};
 use crate::volume::chain::{Chain, Wanted};
 use crate::volume::section::SectionView;
 use crate::volume::set::SetReader;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 /// Lists or compares.
@@ -247,9 +248,12 @@ impl Lister<'_> {
             if self.output.is_closed() {
                 break;
             }
+            if !self.options.has_time(chunk.span()) {
+                continue;
+            }
             let line = ChunkLine::read(set, chunk);
             let acd = |line: &ChunkLine| self.options.acd.is_none_or(|acd| line.acds().contains(&Some(acd)));
-            if !self.options.has_time(line.time()) || (line.directory.is_ok() && !acd(&line)) {
+            if line.directory.is_ok() && !acd(&line) {
                 continue;
             }
             if line.directory.is_err() {
@@ -272,18 +276,20 @@ impl Lister<'_> {
     fn coverage(&mut self, set: &SetReader<'_>, all: &[SetReader<'_>]) {
         let members = chain_of(set, all);
         self.begin("coverage", &render::coverage_head(&members));
+        let zone = self.options.exact.then(|| TimeZone::try_system().unwrap_or(TimeZone::UTC));
         for sections in member_sections(&members) {
             let named = sections.first().is_some_and(|(_, view)| self.options.has_table(&view.header.table));
             if !named || self.output.is_closed() {
                 continue;
             }
-            let Some(mut table) = inspect::coverage(&sections, self.options.window, self.options.exact) else {
+            let Some(mut table) = inspect::coverage(&sections, self.options.window, zone.as_ref()) else {
                 continue;
             };
             table.acds.retain(|acd| self.options.has_acd(acd.acd));
             if !table.unread.is_empty() {
                 self.exit = self.exit.worst(Exit::Damage);
-                table.unread.iter().for_each(|reason| self.output.warning(reason));
+                let warn = |reason: &String| self.output.warning(&format!("table {}: {reason}", table.table));
+                table.unread.iter().for_each(warn);
             }
             let (width, paints) = (self.output.width(), self.output.paints());
             self.item(|| render::coverage_json(&table), || render::coverage_text(&table, width, paints));
