@@ -11,6 +11,7 @@ use crate::cli::output::Output;
 use crate::cli::parse::NEWEST;
 use crate::cli::progress::Progress;
 use crate::cli::render::export as render;
+use crate::cli::render::harmless::Harmless;
 use crate::cli::render::text::escape;
 use crate::error::Error;
 use crate::export::{self, Export, Failed, Format, Options, Plan, Short, TablePlan, TableReport, Target, file_name};
@@ -24,6 +25,8 @@ pub struct Written {
     pub report: TableReport,
     /// Its file.
     pub file: Option<(PathBuf, u64)>,
+    /// Whether who read it went away before its end, so that nobody knows how many rows went out.
+    pub cut: bool,
 }
 
 /// Runs it.
@@ -193,24 +196,29 @@ fn fill(
         }
     };
     let bytes = target.finish()?;
-    Ok(Written { report, file: Some((path.to_owned(), bytes)) })
+    Ok(Written { report, file: Some((path.to_owned(), bytes)), cut: false })
 }
 
 /// A reader that goes away, as `head` does, has seen enough.
 fn to_output(export: &Export<'_>, table: &TablePlan, options: &ExportOptions) -> Result<Written, Failure> {
     let output = io::stdout();
-    if output.is_terminal() && !matches!(format(options), Format::Csv { .. }) {
+    let seen = output.is_terminal();
+    if seen && !matches!(format(options), Format::Csv { .. }) {
         return Err(Failure::usage("Parquet is not written to a terminal").hint("name a file with --to"));
     }
     let mut to = io::BufWriter::with_capacity(1 << 18, output);
-    match export.table(table, format(options), &mut to) {
-        Ok(report) => Ok(Written { report, file: None }),
+    let exported = match seen {
+        true => export.table(table, format(options), &mut Harmless::new(&mut to)),
+        false => export.table(table, format(options), &mut to),
+    };
+    match exported {
+        Ok(report) => Ok(Written { report, file: None, cut: false }),
         Err(Failed::Set(error)) => Err(error.into()),
         Err(Failed::File(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             // What is left in the buffer has nowhere to go.
             drop(to.into_parts());
             let report = TableReport { table: table.name().to_owned(), rows: 0, columns: Vec::new(), lost: Vec::new() };
-            Ok(Written { report, file: None })
+            Ok(Written { report, file: None, cut: true })
         }
         Err(Failed::File(error)) => Err(export::failed("write to", Path::new("standard output"), &error).into()),
     }

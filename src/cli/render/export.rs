@@ -79,7 +79,7 @@ fn table_json(one: &Written) -> Value {
     });
     json!({
         "table": report.table,
-        "rows": report.rows,
+        "rows": Some(report.rows).filter(|_| !one.cut),
         "file": one.file.as_ref().map(|(path, _)| path.display().to_string()),
         "bytes": one.file.as_ref().map(|(_, bytes)| bytes),
         "columns": columns.collect::<Vec<_>>(),
