@@ -7,6 +7,7 @@
 //! with its [`ChunkListRecord`]s and then its [`BucketListRecord`]s. An index or catalog that does not fit one block
 //! continues in the next, a record is never cut; a catalog may go on over further volumes, an index may not.
 
+use super::block::BLOCK_BYTES_MAX;
 use super::chunk::check_instants;
 use super::error::FormatErrorKind;
 use super::record::{Record, at_most};
@@ -68,7 +69,8 @@ impl Record for BlockListRecord {
     const NAME: &'static str = "block list";
 
     fn validate(&self) -> Result<(), FormatErrorKind> {
-        at_most("blocks listed", self.blocks.len() as u64, u64::from(RECORD_ENTRIES_MAX))
+        at_most("blocks listed", self.blocks.len() as u64, u64::from(RECORD_ENTRIES_MAX))?;
+        self.blocks.iter().try_for_each(|block| block_bytes(block.bytes))
     }
 }
 
@@ -161,6 +163,11 @@ impl Record for CatalogSectionRecord {
     }
 }
 
+/// Whoever reads a block takes so much memory for it before anything of it is known.
+fn block_bytes(bytes: u32) -> Result<(), FormatErrorKind> {
+    at_most("bytes of a block", u64::from(bytes), u64::from(BLOCK_BYTES_MAX))
+}
+
 /// Some of the chunks of a section, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChunkListRecord {
@@ -201,7 +208,8 @@ impl Record for ChunkListRecord {
     const NAME: &'static str = "chunk list";
 
     fn validate(&self) -> Result<(), FormatErrorKind> {
-        at_most("chunks listed", self.chunks.len() as u64, u64::from(RECORD_ENTRIES_MAX))
+        at_most("chunks listed", self.chunks.len() as u64, u64::from(RECORD_ENTRIES_MAX))?;
+        self.chunks.iter().try_for_each(|chunk| block_bytes(chunk.bytes))
     }
 }
 
