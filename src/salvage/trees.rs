@@ -10,7 +10,6 @@ use crate::files::entry::Kind;
 use crate::files::name::shown;
 use crate::files::order::{Order, Place};
 use crate::files::rows::Row;
-use crate::format::block::{BlockKind, SetId};
 use std::collections::BTreeSet;
 
 /// Paths of torn files that are listed.
@@ -21,7 +20,6 @@ const PATHS_MAX: usize = 1_000;
 /// # Errors
 /// A source fails.
 pub(super) fn account(
-    set: SetId,
     judged: &Judged,
     of_set: &mut SetAccount,
     again: &mut Again<'_, '_>,
@@ -30,14 +28,13 @@ pub(super) fn account(
         if account.whole {
             account.files = None;
         } else if account.files.is_some() {
-            account.files = Some(files(set, section, account, again)?);
+            account.files = Some(files(section, account, again)?);
         }
     }
     Ok(())
 }
 
 fn files(
-    set: SetId,
     section: &JudgedSection,
     account: &SectionAccount,
     again: &mut Again<'_, '_>,
@@ -49,8 +46,8 @@ fn files(
         if gaps.contains(&row) {
             look.gap();
         }
-        let Some(payload) = again.payload(place, set, BlockKind::Chunk, section.number)? else { continue };
-        let Ok(rows) = section.table.prove(&mut RowHasher::default(), &payload, Position::UNKNOWN) else { continue };
+        let Some(block) = again.block(place)? else { continue };
+        let Ok(rows) = section.table.prove(&mut RowHasher::default(), block.payload(), Position::UNKNOWN) else { continue };
         for at in 0..rows.batch.rows {
             match Row::of(&rows.batch, at) {
                 Ok(row) => look.row(&row),

@@ -65,7 +65,13 @@ pub fn pieces(when: &[RowWhen], hashes: &[u128], cutoffs: &Cutoffs) -> Pieces {
             Some((same, at)) if same == key => at,
             _ => *index.entry(key).or_insert_with(|| {
                 let cutoff = cutoffs.of(row.acd);
-                pieces.push(Piece { entry: blank(key), cutoff, covered: None, digest: Digest::default() });
+                pieces.push(Piece {
+                    entry: blank(key),
+                    cutoff,
+                    covered: None,
+                    digest: Digest::default(),
+                    carried: Digest::default(),
+                });
                 pieces.len().saturating_sub(1)
             }),
         };

@@ -46,18 +46,25 @@ pub fn run(options: &SalvageRequest, output: &Output) -> Result<Exit, Failure> {
 }
 
 fn answer(account: &Account, options: &SalvageRequest, output: &Output) -> Result<Exit, Failure> {
-    if account.is_empty() {
+    if account.sets.is_empty() {
         let what = match &options.set {
             Some(set) => format!("nothing intact of a set {set} was found"),
-            None => "no set was found: no block there is intact and says of which table it is".to_owned(),
+            None => "no intact block of a set was found".to_owned(),
         };
         return Err(Failure::new(Exit::Nothing, what).hint("look through other copies, or a dump of the whole medium"));
     }
-    let exit = if account.has_losses() { Exit::Damage } else { Exit::Done };
+    let exit = match () {
+        () if account.is_empty() => Exit::Nothing,
+        () if account.has_losses() => Exit::Damage,
+        () => Exit::Done,
+    };
     if output.json() {
         output.object("intervault/salvage", exit, &render::account_json(account, options.to.is_none()));
     } else {
         output.line(render::account_text(account).trim_end());
+    }
+    if account.is_empty() {
+        output.warning("of no section that was found it is known of which table it is: nothing can be made of these blocks");
     }
     Ok(exit)
 }
