@@ -155,7 +155,7 @@ impl<'a> Known<'a> {
         Known {
             lost: SpanSet::from_spans(time).union(&reached),
             any_lost: any_lost || lost.is_some_and(|lost| lost.any_time),
-            undated_lost: unlisted || lost.is_some_and(|lost| !lost.undated.contains(&acd)),
+            undated_lost: unlisted || lost.is_some_and(|lost| lost.has_rows() && !lost.undated.contains(&acd)),
             held,
             envelope,
             has_end: member.end.is_some(),
