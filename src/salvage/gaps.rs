@@ -215,6 +215,7 @@ fn by_gaps(
     }
     let mut acds: BTreeSet<Acd> = found.entries().map(|bucket| bucket.acd).collect();
     acds.extend(known.end.into_iter().flat_map(spoke).map(|entry| entry.acd));
+    acds.extend(known.header.acd_column.is_none().then_some(None));
     acds.extend(known.header.cutoffs.iter().map(|cutoff| cutoff.acd));
     let proven = |acd: Acd, day: Day| {
         found.get(&(acd, Some(day))).is_some() && !evidence.unproven.contains(&(acd, Some(day)))

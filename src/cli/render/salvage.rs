@@ -274,6 +274,9 @@ pub fn rebuilt_text(sets: &[SetRebuilt]) -> String {
         for (volume, index) in &set.indexes {
             lines.push(vec![name.clone(), format!("index of volume {volume}"), compared(index)]);
         }
+        for (volume, file, whole) in set.volumes.iter().filter(|(_, _, whole)| *whole != Compared::Equal) {
+            lines.push(vec![name.clone(), format!("volume {volume}, {file}"), compared(whole)]);
+        }
     }
     table(&["set", "what", "compared with the blocks"], &lines)
 }
@@ -298,9 +301,12 @@ pub fn rebuilt_json(sets: &[SetRebuilt]) -> Value {
     };
     let set = |set: &SetRebuilt| {
         let indexes = set.indexes.iter().map(|(volume, index)| json!({"volume": volume, "compared": one(index)}));
+        let volume = |(number, name, whole): &(u32, String, Compared)| {
+            json!({"volume": number, "name": name, "compared": one(whole)})
+        };
         json!({
             "set": set.set.to_string(), "label": set.label, "catalog": one(&set.catalog),
-            "indexes": indexes.collect::<Vec<_>>(),
+            "indexes": indexes.collect::<Vec<_>>(), "volumes": set.volumes.iter().map(volume).collect::<Vec<_>>(),
         })
     };
     json!({"sets": sets.iter().map(set).collect::<Vec<_>>()})

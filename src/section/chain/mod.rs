@@ -136,6 +136,8 @@ struct Known<'a> {
     any_lost: bool,
     /// Whether not all undated rows that it had are there.
     undated_lost: bool,
+    /// Whether its list of what it left unwritten is lost: then it says nothing of undated rows that it does not have.
+    silent: bool,
 }
 
 impl<'a> Known<'a> {
@@ -156,6 +158,7 @@ impl<'a> Known<'a> {
             lost: SpanSet::from_spans(time).union(&reached),
             any_lost: any_lost || lost.is_some_and(|lost| lost.any_time),
             undated_lost: unlisted || lost.is_some_and(|lost| lost.has_rows() && !lost.undated.contains(&acd)),
+            silent: lost.is_some_and(|lost| !lost.has_rows()),
             held,
             envelope,
             has_end: member.end.is_some(),
@@ -380,7 +383,8 @@ fn undated(acd: Acd, members: &[Known<'_>], window: Option<Span>, one: &mut Comb
             first = first.or(Some(number));
         }
         let said = || if member.undated_lost { Content::UNKNOWN } else { Content::of(entry, member.shape) };
-        witness = witness.or_else(|| (member.listed || member.undated_lost).then(said));
+        let says = member.undated_lost || member.listed && !(member.silent && entry.is_none());
+        witness = witness.or_else(|| says.then(said));
         let same = witness.is_none_or(|witness| witness == Content::of(entry, member.shape));
         spoken |= written && member.undated_proven;
         if written && member.undated_proven && same {
