@@ -109,8 +109,7 @@ fn a_byte_turned_over_restores_no_row_that_was_not_written() {
     assert_eq!(wrong, [""; 0]);
     let (mut least, mut tried) = (all, 0);
     for at in (0..volume.len()).step_by(apart(151)) {
-        let (count, wrong) =
-            target.restored(&whole, &whole.with(0, Damage::Flip { at, mask: 0xFF }.of(volume)));
+        let (count, wrong) = target.restored(&whole, &whole.with(0, Damage::Flip { at, mask: 0xFF }.of(volume)));
         assert_eq!(wrong, [""; 0], "byte {at}");
         least = least.min(count);
         tried += 1;
