@@ -38,7 +38,13 @@ impl HeapDevice {
     pub fn open(path: &Path) -> Result<HeapDevice, DeviceError> {
         let fail = |error: std::io::Error| DeviceError { op: "open", place: path.to_owned(), kind: error.into() };
         let about = std::fs::metadata(path).map_err(fail)?;
-        let mut heap = HeapDevice { path: path.to_owned(), names: Vec::new(), odd: BTreeMap::new(), folders: 0, plain: Vec::new() };
+        let mut heap = HeapDevice {
+            path: path.to_owned(),
+            names: Vec::new(),
+            odd: BTreeMap::new(),
+            folders: 0,
+            plain: Vec::new(),
+        };
         if about.is_file() {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
             heap.odd.insert(name.clone(), path.to_owned());
@@ -167,7 +173,8 @@ struct Image<'s> {
 fn runs(source: &dyn VolumeSource) -> Option<Image<'_>> {
     let mut image = Image { source, runs: Vec::new(), len: 0 };
     let end = source.len();
-    let (mut at, mut usual) = match image.record_at(0) {
+    let begins = image.number(0).filter(|len| (1..=RECORD_MAX).contains(len) && image.goes_on(0, *len));
+    let (mut at, mut usual) = match image.record_at(0).or(begins) {
         Some(len) => (0, len),
         None => image.first()?,
     };
@@ -225,16 +232,20 @@ impl Image<'_> {
     /// The length of the record at a byte, where one of its two lengths may be damaged, or both.
     fn length_at(&self, at: u64, usual: u64) -> Option<u64> {
         let leads = self.number(at).filter(|len| (1..=RECORD_MAX).contains(len));
-        let goes_on = |len: u64| {
-            let next = at.saturating_add(step(len));
-            self.record_at(next).is_some() || next == self.source.len() || self.number(next) == Some(0) && self.is_mark(next)
-        };
         match leads {
             Some(len) if self.behind(at, len) == Some(len) => Some(len),
-            Some(len) if len == usual || goes_on(len) => Some(len),
-            _ if self.behind(at, usual) == Some(usual) || goes_on(usual) => Some(usual),
+            Some(len) if len == usual || self.goes_on(at, len) => Some(len),
+            _ if self.behind(at, usual) == Some(usual) || self.goes_on(at, usual) => Some(usual),
             _ => None,
         }
+    }
+
+    /// Whether behind a record of some length stands what can stand there: a record, one of the same length of which one of its
+    /// lengths is damaged, a file mark, or nothing.
+    fn goes_on(&self, at: u64, len: u64) -> bool {
+        let next = at.saturating_add(step(len));
+        let record = self.record_at(next).is_some() || self.behind(next, len) == Some(len);
+        record || next == self.source.len() || self.number(next) == Some(0) && self.is_mark(next)
     }
 
     /// The next byte from `from` on where a record of this length begins.
@@ -258,13 +269,7 @@ impl Image<'_> {
     }
 
     /// The first byte of a stretch at which four bytes are likely, and which is right.
-    fn search(
-        &self,
-        from: u64,
-        to: u64,
-        likely: impl Fn([u8; 4]) -> bool,
-        right: impl Fn(u64) -> bool,
-    ) -> Option<u64> {
+    fn search(&self, from: u64, to: u64, likely: impl Fn([u8; 4]) -> bool, right: impl Fn(u64) -> bool) -> Option<u64> {
         let mut at = from;
         let mut bytes = Vec::new();
         while at < to {
@@ -416,7 +421,10 @@ mod tests {
             let behind = &data[5 * 640..];
             assert!(found.windows(behind.len()).any(|window| window == behind), "{name}: what follows is in one piece");
             let before = &data[512..3 * 640];
-            assert!(found.windows(before.len()).any(|window| window == before), "{name}: what is before is in one piece");
+            assert!(
+                found.windows(before.len()).any(|window| window == before),
+                "{name}: what is before is in one piece"
+            );
         }
         for (name, hurt) in [
             ("beheaded", whole[1_000..].to_vec()),

@@ -48,7 +48,8 @@ impl Prover {
     /// Whether the rows of a chunk are those of its directory, as rows of this table.
     pub(super) fn prove(&self, table: Option<&SectionTable>, payload: &[u8]) -> Proof {
         let (Some(table), Ok(view)) = (table, parse_chunk(payload)) else { return Proof::Wrong };
-        let decoded = view.directory.columns.iter().map(|column| u64::from(column.decoded)).fold(0, u64::saturating_add);
+        let decoded =
+            view.directory.columns.iter().map(|column| u64::from(column.decoded)).fold(0, u64::saturating_add);
         drop(view);
         let _lent = self.decoded.take(decoded);
         match table.prove(&mut RowHasher::default(), payload, Position::UNKNOWN) {
@@ -103,7 +104,8 @@ pub(super) fn collect(
 ) -> Result<Heap, Error> {
     let mut heap = Heap::default();
     let (budget, prover) = (Budget::new(ON_THE_WAY), Prover::new());
-    let mut walk = Walk { sources, next: 0, open: None, only, met: BTreeMap::new(), met_bytes: 0, done: Done::default() };
+    let mut walk =
+        Walk { sources, next: 0, open: None, only, met: BTreeMap::new(), met_bytes: 0, done: Done::default() };
     let result = {
         let (walk, heap) = (&mut walk, &mut heap);
         ordered_from(
@@ -235,10 +237,11 @@ impl Walk<'_> {
 /// What a block says.
 fn tell(prover: &Prover, item: &Item<'_>) -> Told {
     let (header, payload) = (&item.block.header, item.block.payload());
+    // Records may take several times as much when they are read.
+    let _lent =
+        (header.kind != BlockKind::Chunk).then(|| prover.decoded.take((payload.len() as u64).saturating_mul(4)));
     let usable = match header.kind {
-        BlockKind::Label => {
-            decode_record::<LabelRecord>(payload).is_ok_and(|label| label.check_block(header).is_ok())
-        }
+        BlockKind::Label => decode_record::<LabelRecord>(payload).is_ok_and(|label| label.check_block(header).is_ok()),
         BlockKind::SectionHeader => decode_record::<SectionRecord>(payload).is_ok(),
         BlockKind::Chunk => return chunk(prover, item.met.as_ref(), payload),
         BlockKind::SectionEnd => decode_record::<SectionEndRecord>(payload).is_ok(),

@@ -196,13 +196,7 @@ fn by_buckets(buckets: &[BucketEntry], found: &BucketTable, losses: &mut BTreeMa
 }
 
 /// Without it: every ACD that is known of, wherever rows are missing, and whatever is begun and not proven.
-fn by_gaps(
-    known: &Known<'_>,
-    found: &BucketTable,
-    evidence: &Evidence,
-    gaps: &Gaps,
-    losses: &mut BTreeMap<Acd, Loss>,
-) {
+fn by_gaps(known: &Known<'_>, found: &BucketTable, evidence: &Evidence, gaps: &Gaps, losses: &mut BTreeMap<Acd, Loss>) {
     for (acd, day) in &evidence.unproven {
         let loss = losses.entry(*acd).or_default();
         match day {
@@ -217,9 +211,8 @@ fn by_gaps(
     acds.extend(known.end.into_iter().flat_map(spoke).map(|entry| entry.acd));
     acds.extend(known.header.acd_column.is_none().then_some(None));
     acds.extend(known.header.cutoffs.iter().map(|cutoff| cutoff.acd));
-    let proven = |acd: Acd, day: Day| {
-        found.get(&(acd, Some(day))).is_some() && !evidence.unproven.contains(&(acd, Some(day)))
-    };
+    let proven =
+        |acd: Acd, day: Day| found.get(&(acd, Some(day))).is_some() && !evidence.unproven.contains(&(acd, Some(day)));
     for acd in acds {
         let loss = losses.entry(acd).or_default();
         // A row without a usable time may stand anywhere.

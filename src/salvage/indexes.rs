@@ -76,9 +76,8 @@ impl Volumes {
                     room = room.saturating_sub(listed.hashes.len());
                     volumes.listed.insert(volume, listed);
                 }
-                Best::Tie => conflicts.push(format!(
-                    "volume {volume}: indexes that contradict each other were found; none is believed"
-                )),
+                Best::Tie => conflicts
+                    .push(format!("volume {volume}: indexes that contradict each other were found; none is believed")),
                 Best::None => {}
             }
         }

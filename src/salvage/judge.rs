@@ -14,7 +14,7 @@ use crate::format::block::SetId;
 use crate::format::catalog::BucketEntry;
 use crate::format::label::{LabelRecord, Salvaged, data_types, lost, purpose};
 use crate::format::record::Record;
-use crate::format::section::{HeldEntry, Losses, SectionEndRecord, SectionRecord};
+use crate::format::section::{ColumnEntry, HeldEntry, Losses, SectionEndRecord, SectionRecord};
 use crate::section::evidence::Bucket;
 use crate::section::rows::SectionTable;
 use crate::volume::name::label_of_volume;
@@ -47,7 +47,10 @@ pub(super) struct JudgedSection {
 const CONFLICTS_MAX: usize = 1_000;
 
 /// Different records in one place that are compared, at most.
-const VARIANTS_MAX: usize = 8;
+const VARIANTS_MAX: usize = 3;
+
+/// Bytes that what is judged of a set may take until it is written.
+const JUDGED_BYTES_MAX: usize = 56 << 20;
 
 /// Judges a set.
 ///
@@ -67,7 +70,7 @@ pub(super) fn judge(
     let incremental = original.as_ref().is_none_or(|label| label.incremental);
     let catalog = KnownCatalog::read(&parts, &volumes, incremental, again, &mut conflicts)?;
     let (blocks, bytes, copies) = (parts.blocks, parts.bytes, parts.copies);
-    let mut judging = Judging { volumes, catalog, conflicts, incremental, again, prover };
+    let mut judging = Judging { volumes, catalog, conflicts, incremental, bytes: 0, again, prover };
     let (sections, accounts, nameless, all_known) = judging.sections(parts)?;
     let Judging { volumes, catalog, mut conflicts, .. } = judging;
     let lost = match () {
@@ -200,6 +203,8 @@ struct Judging<'j, 'a, 'd, 'p> {
     catalog: KnownCatalog,
     conflicts: Vec<String>,
     incremental: bool,
+    /// Bytes that what was judged takes.
+    bytes: usize,
     again: &'j mut Again<'a, 'd>,
     prover: &'j mut Prover<'p>,
 }
@@ -248,7 +253,8 @@ impl Judging<'_, '_, '_, '_> {
         number: u32,
         mut found: SectionParts,
     ) -> Result<Option<(JudgedSection, SectionAccount)>, Error> {
-        let mut headers = read::<SectionRecord>(&found.headers, &self.volumes, self.again, |header| first_header(&header))?;
+        let mut headers =
+            read::<SectionRecord>(&found.headers, &self.volumes, self.again, |header| first_header(&header))?;
         let mut ends = read::<SectionEndRecord>(&found.ends, &self.volumes, self.again, |end| end)?;
         let own = headers.iter().any(|found| found.strength > Strength::Stray);
         let lists = self.catalog.lists(number, self.again)?;
@@ -268,8 +274,12 @@ impl Judging<'_, '_, '_, '_> {
             self.conflicts.push(format!("section {number} (table {}): its header cannot be used", header.table));
             return Ok(None);
         };
-        if found.pieces > PIECES_MAX {
-            let what = format!("section {number} (table {}): more pieces of buckets than can be held in mind", header.table);
+        self.bytes = self.bytes.saturating_add(header_bytes(&header));
+        if found.pieces > PIECES_MAX || self.bytes > JUDGED_BYTES_MAX {
+            let what = format!(
+                "section {number} (table {}): it and those before it are more than can be held in mind",
+                header.table
+            );
             self.conflicts.push(what);
             return Ok(None);
         }
@@ -280,7 +290,13 @@ impl Judging<'_, '_, '_, '_> {
         let end = one(ends, &format!("section {number} (table {}): end marks", header.table), &mut self.conflicts);
         // Of another header or end than are believed the catalog lists nothing either.
         let lists = lists.filter(|lists| lists.record.header == header && Some(&lists.record.end) == end.as_ref());
-        let all = lists.and_then(|lists| lists.all);
+        let mut all = lists.and_then(|lists| lists.all);
+        let listed = all.as_ref().map_or(0, |(_, buckets)| buckets.len().saturating_mul(size_of::<BucketEntry>()));
+        if self.bytes.saturating_add(listed) > JUDGED_BYTES_MAX {
+            let what = "its catalog entries are more than can be held in mind, and not used";
+            self.conflicts.push(format!("section {number} (table {}): {what}", header.table));
+            all = None;
+        }
         let (entries, buckets) = (all.as_ref().map(|all| &all.0[..]), all.as_ref().map(|all| &all.1[..]));
         let known = chunks::Known { table: &table, end: end.as_ref(), entries, volumes: &self.volumes };
         let chunks = chunks::choose(&known, found.chunks, self.prover, &mut self.conflicts)?;
@@ -289,17 +305,39 @@ impl Judging<'_, '_, '_, '_> {
         let judgement = losses::judge(&claims, chunks, self.incremental);
         let Judgement { held, envelope, unwritten, lost, short, mut account } = judgement;
         account.header_from_catalog = !own;
-        Ok(Some((JudgedSection { header, table, chunks: places, short, held, envelope, unwritten, lost }, account)))
+        let section = JudgedSection { header, table, chunks: places, short, held, envelope, unwritten, lost };
+        self.bytes = self.bytes.saturating_add(section.list_bytes());
+        Ok(Some((section, account)))
+    }
+}
+
+/// Bytes that a header takes, with the table that is made of it, about.
+fn header_bytes(header: &SectionRecord) -> usize {
+    let texts = |column: &ColumnEntry| {
+        let ColumnEntry { name, declared, collation, .. } = column;
+        name.len().saturating_add(declared.len()).saturating_add(collation.len()).saturating_mul(2).saturating_add(500)
+    };
+    let columns = header.columns.iter().map(texts).fold(0, usize::saturating_add);
+    columns.saturating_add(header.cutoffs.len().saturating_mul(80))
+}
+
+impl JudgedSection {
+    /// Bytes that its lists take, about.
+    fn list_bytes(&self) -> usize {
+        let lost = self.lost.iter().map(|lost| {
+            let time = lost.time.len().saturating_mul(size_of::<HeldEntry>());
+            time.saturating_add(lost.undated.len().saturating_mul(16)).saturating_add(lost.gaps.len().saturating_mul(8))
+        });
+        let ranges = self.held.len().saturating_add(self.envelope.len()).saturating_mul(size_of::<HeldEntry>());
+        let short = self.short.len().saturating_mul(48);
+        let chunks = self.chunks.len().saturating_mul(size_of::<Place>());
+        let unwritten = self.unwritten.len().saturating_mul(size_of::<BucketEntry>());
+        [ranges, short, chunks, unwritten].into_iter().chain(lost).fold(0, usize::saturating_add)
     }
 }
 
 /// The label of the new set, but for its id, which is still that of the old one.
-fn label_of(
-    set: SetId,
-    original: Option<&LabelRecord>,
-    sections: &[JudgedSection],
-    lost: u8,
-) -> LabelRecord {
+fn label_of(set: SetId, original: Option<&LabelRecord>, sections: &[JudgedSection], lost: u8) -> LabelRecord {
     let software = concat!("intervault ", env!("CARGO_PKG_VERSION")).to_owned();
     match original {
         Some(label) => {

@@ -15,9 +15,7 @@ mod sources;
 mod trees;
 mod write;
 
-pub use account::{
-    Account, AcdLoss, Count, FilesLoss, Gap, OtherSources, SectionAccount, SetAccount, SourceAccount,
-};
+pub use account::{Account, AcdLoss, Count, FilesLoss, Gap, OtherSources, SectionAccount, SetAccount, SourceAccount};
 
 use crate::base::budget::Budget;
 use crate::base::monitor::{Monitor, Silent, Task};

@@ -110,7 +110,9 @@ impl SetParts {
         let claim = Claim { place, volume, block, copies: 1 };
         match told {
             Told::Record(BlockKind::Label) => add(&mut self.labels, claim),
-            Told::Record(BlockKind::SectionHeader) => add(&mut self.sections.entry(section).or_default().headers, claim),
+            Told::Record(BlockKind::SectionHeader) => {
+                add(&mut self.sections.entry(section).or_default().headers, claim)
+            }
             Told::Record(BlockKind::SectionEnd) => add(&mut self.sections.entry(section).or_default().ends, claim),
             Told::Record(BlockKind::Catalog) => add(&mut self.catalog, claim),
             Told::Record(BlockKind::VolumeEnd) => add(&mut self.ends, claim),

@@ -19,11 +19,7 @@ const PATHS_MAX: usize = 1_000;
 ///
 /// # Errors
 /// A source fails.
-pub(super) fn account(
-    judged: &Judged,
-    of_set: &mut SetAccount,
-    again: &mut Again<'_, '_>,
-) -> Result<(), Error> {
+pub(super) fn account(judged: &Judged, of_set: &mut SetAccount, again: &mut Again<'_, '_>) -> Result<(), Error> {
     for (section, account) in judged.sections.iter().zip(&mut of_set.sections) {
         if account.whole {
             account.files = None;
@@ -34,11 +30,7 @@ pub(super) fn account(
     Ok(())
 }
 
-fn files(
-    section: &JudgedSection,
-    account: &SectionAccount,
-    again: &mut Again<'_, '_>,
-) -> Result<FilesLoss, Error> {
+fn files(section: &JudgedSection, account: &SectionAccount, again: &mut Again<'_, '_>) -> Result<FilesLoss, Error> {
     let gaps: BTreeSet<u64> = section.lost.iter().flat_map(|lost| &lost.gaps).copied().collect();
     let mut look = Look { loss: FilesLoss::default(), order: Order::default() };
     let mut row = 0u64;
@@ -47,7 +39,9 @@ fn files(
             look.gap();
         }
         let Some(block) = again.block(place)? else { continue };
-        let Ok(rows) = section.table.prove(&mut RowHasher::default(), block.payload(), Position::UNKNOWN) else { continue };
+        let Ok(rows) = section.table.prove(&mut RowHasher::default(), block.payload(), Position::UNKNOWN) else {
+            continue;
+        };
         for at in 0..rows.batch.rows {
             match Row::of(&rows.batch, at) {
                 Ok(row) => look.row(&row),

@@ -154,11 +154,7 @@ impl Sifted {
 ///
 /// # Errors
 /// The medium fails.
-pub fn read_found(
-    source: &dyn VolumeSource,
-    offset: u64,
-    bytes: u32,
-) -> Result<Option<FoundBlock>, DeviceError> {
+pub fn read_found(source: &dyn VolumeSource, offset: u64, bytes: u32) -> Result<Option<FoundBlock>, DeviceError> {
     if source.len().saturating_sub(offset) < u64::from(bytes) {
         return Ok(None);
     }

@@ -65,7 +65,9 @@ fn answer(account: &Account, options: &SalvageRequest, output: &Output) -> Resul
         output.line(render::account_text(account).trim_end());
     }
     if account.is_empty() {
-        output.warning("of no section that was found it is known of which table it is: nothing can be made of these blocks");
+        output.warning(
+            "of no section that was found it is known of which table it is: nothing can be made of these blocks",
+        );
     }
     Ok(exit)
 }

@@ -90,7 +90,9 @@ fn of_set(out: &mut String, set: &SetAccount) {
         out.push_str("Its label is lost: nobody knows of what database it was; the new set is one of single tables, in no chain.\n");
     }
     if !set.catalog {
-        out.push_str("Its catalog is lost, or parts of it: what the source did not have or was left out nobody knows.\n");
+        out.push_str(
+            "Its catalog is lost, or parts of it: what the source did not have or was left out nobody knows.\n",
+        );
     }
     if set.sections.iter().any(|section| section.unlisted) {
         out.push_str(
@@ -301,9 +303,7 @@ pub fn rebuilt_json(sets: &[SetRebuilt]) -> Value {
     };
     let set = |set: &SetRebuilt| {
         let indexes = set.indexes.iter().map(|(volume, index)| json!({"volume": volume, "compared": one(index)}));
-        let volume = |(number, name, whole): &(u32, String, Compared)| {
-            json!({"volume": number, "name": name, "compared": one(whole)})
-        };
+        let volume = |(number, name, whole): &(u32, String, Compared)| json!({"volume": number, "name": name, "compared": one(whole)});
         json!({
             "set": set.set.to_string(), "label": set.label, "catalog": one(&set.catalog),
             "indexes": indexes.collect::<Vec<_>>(), "volumes": set.volumes.iter().map(volume).collect::<Vec<_>>(),
