@@ -6,6 +6,7 @@ mod bits;
 mod bombs;
 mod confined;
 mod exports;
+mod forged;
 mod hostile;
 mod lengths;
 mod orders;

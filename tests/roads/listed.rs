@@ -546,6 +546,57 @@ fn rows_after_the_cutoff_are_no_difference() {
     );
 }
 
+/// Rows that are only not here are no difference: nobody knows what the set has of them.
+#[test]
+fn what_is_not_here_is_no_difference() {
+    let centre = Centre::new(&[HSPLIT]);
+    for date in 1..=20 {
+        centre.intervals(&format!("2024-03-{date:02}"), 0, 2330, 30, 1);
+    }
+    let device = back_up(&centre, "volumes", &["--volume-size", "8KiB"]);
+    let url = format!("sqlite:{}", centre.path().display());
+    let mut volumes: Vec<_> = std::fs::read_dir(&device).unwrap().map(|entry| entry.unwrap().path()).collect();
+    volumes.sort();
+    assert!(volumes.len() > 4, "{volumes:?}");
+    let compared = |status| {
+        let answer = json(&["check", &device, "--against", &url], status);
+        let tables = answer["tables"].as_array().unwrap();
+        assert_eq!(tables.len(), 1, "{answer}");
+        (tables[0]["same"].as_bool(), tables[0]["buckets"].as_u64(), tables[0]["unknown"].as_u64())
+    };
+    assert_eq!(compared(0), (Some(true), Some(20), Some(0)));
+    // The catalog is on the last one.
+    std::fs::remove_file(volumes.last().unwrap()).unwrap();
+    std::fs::remove_file(&volumes[2]).unwrap();
+    let (same, buckets, unknown) = compared(5);
+    assert_eq!((same, buckets.unwrap() + unknown.unwrap()), (None, 20));
+    assert!(buckets > Some(3) && unknown > Some(1), "{buckets:?} {unknown:?}");
+    let (text, _) = run(&["check", &device, "--against", &url], 5);
+    assert!(text.contains("not compared: the set's catalog is not here") && !text.contains("the same,"), "{text}");
+    // A row that is another one all the same.
+    centre.run("UPDATE hsplit SET acdcalls = acdcalls + 1 WHERE row_date = '2024-03-01'");
+    assert_eq!(compared(4).0, Some(false));
+}
+
+/// Two sets that speak up to different times do not say that they are the same.
+#[test]
+fn buckets_after_a_cutoff_are_not_said_to_be_the_same() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-03-01", 800, 1000, 30, 1);
+    let first = back_up(&centre, "first", &["--now", "2024-03-01 10:10"]);
+    centre.run("UPDATE hsplit SET acdcalls = 999 WHERE starttime = 830");
+    centre.intervals("2024-03-01", 1000, 1030, 30, 1);
+    let second = back_up(&centre, "second", &["--now", "2024-03-01 10:40"]);
+    let answer = json(&["check", &first, "--against", &second], 3);
+    let table = &answer["tables"][0];
+    assert_eq!((table["same"].as_bool(), table["beyond_cutoff"].as_u64()), (None, Some(1)), "{answer}");
+    let (text, _) = run(&["check", &first, "--against", &second], 3);
+    assert!(
+        text.contains("hsplit: no difference in 0 buckets") && text.contains("0 tables are the same. 1 table"),
+        "{text}"
+    );
+}
+
 #[test]
 fn sets_are_compared_with_each_other_and_chains_by_their_newest_state() {
     let centre = Centre::new(&[HSPLIT, DSPLIT]);

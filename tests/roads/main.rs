@@ -69,6 +69,8 @@ mod rules;
 #[cfg(target_os = "linux")]
 mod salvage;
 #[cfg(target_os = "linux")]
+mod salvage_evidence;
+#[cfg(target_os = "linux")]
 mod saved;
 mod scenarios;
 #[cfg(target_os = "linux")]

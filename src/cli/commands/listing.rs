@@ -403,6 +403,8 @@ struct Shown<'o> {
     exit: Exit,
     same: u64,
     different: u64,
+    /// Tables without a difference of which not everything could be compared.
+    open: u64,
 }
 
 impl<'o> Shown<'o> {
@@ -424,7 +426,7 @@ impl<'o> Shown<'o> {
                 output.line(&render::against_other(name, set.map(short).as_deref()));
             }
         }
-        Shown { output, answer, exit, same: 0, different: 0 }
+        Shown { output, answer, exit, same: 0, different: 0, open: 0 }
     }
 
     /// What was compared so far stands; the rest is not known.
@@ -434,12 +436,14 @@ impl<'o> Shown<'o> {
     }
 
     fn table(&mut self, compared: &Compared) {
-        let count = if compared.is_same() { &mut self.same } else { &mut self.different };
+        let (count, exit) = match compared.same() {
+            Some(true) => (&mut self.same, Exit::Done),
+            Some(false) => (&mut self.different, Exit::Damage),
+            None => (&mut self.open, Exit::Warnings),
+        };
         *count = count.saturating_add(1);
-        if !compared.is_same() {
-            self.exit = self.exit.worst(Exit::Damage);
-        }
-        if compared.not_here > 0 {
+        self.exit = self.exit.worst(exit);
+        if compared.not_here > 0 || compared.unknown > 0 {
             self.exit = self.exit.worst(Exit::Volume);
         }
         match &mut self.answer {
@@ -457,13 +461,13 @@ impl<'o> Shown<'o> {
 
     fn end(mut self, further: &[Compared]) -> Exit {
         further.iter().for_each(|compared| self.table(compared));
-        let (exit, same, different) = (self.exit, self.same, self.different);
+        let exit = self.exit;
         match self.answer {
             Some(mut answer) => {
                 answer.close();
                 answer.end(exit);
             }
-            None => self.output.line(&render::against_end(same, different)),
+            None => self.output.line(&render::against_end(self.same, self.different, self.open)),
         }
         exit
     }

@@ -473,7 +473,10 @@ pub fn compared_text(compared: &Compared) -> String {
     let name = escape(&compared.table);
     let mut out = match (&compared.unlike, compared.differences.len() as u64) {
         (Some(why), _) => format!("{name}: cannot be compared: {}\n", escape(why)),
-        (None, 0) => format!("{name}: the same, {}\n", counted(compared.buckets, "bucket", "buckets")),
+        (None, 0) if compared.same() == Some(true) => {
+            format!("{name}: the same, {}\n", counted(compared.buckets, "bucket", "buckets"))
+        }
+        (None, 0) => format!("{name}: no difference in {}\n", counted(compared.buckets, "bucket", "buckets")),
         (None, some) => {
             format!("{name}: {} of {} differ\n", count(some), counted(compared.buckets, "bucket", "buckets"))
         }
@@ -492,6 +495,10 @@ pub fn compared_text(compared: &Compared) -> String {
     if compared.not_here > 0 {
         let buckets = counted(compared.not_here, "bucket", "buckets");
         let _written = writeln!(out, "  {buckets} cannot be had from the volumes that are here");
+    }
+    if compared.unknown > 0 {
+        let buckets = counted(compared.unknown, "bucket", "buckets");
+        let _written = writeln!(out, "  {buckets} not compared: the set's catalog is not here, nor all of their rows");
     }
     out.trim_end().to_owned()
 }
@@ -521,11 +528,12 @@ const fn what(difference: &Difference) -> (&'static str, &'static str) {
 pub fn compared_json(compared: &Compared) -> Value {
     json!({
         "table": compared.table,
-        "same": compared.is_same(),
+        "same": compared.same(),
         "buckets": compared.buckets,
         "unlike": compared.unlike,
         "beyond_cutoff": compared.beyond_cutoff,
         "not_here": compared.not_here,
+        "unknown": compared.unknown,
     })
 }
 
@@ -545,13 +553,17 @@ pub fn difference_json(difference: &Difference) -> Value {
     })
 }
 
-/// Under a comparison.
+/// Under a comparison: tables that are the same, that differ, and that could not be compared whole.
 #[must_use]
-pub fn against_end(same: u64, different: u64) -> String {
+pub fn against_end(same: u64, different: u64, open: u64) -> String {
+    let open = match open {
+        0 => String::new(),
+        _ => format!(" {} without a difference in what could be compared.", counted(open, "table is", "tables are")),
+    };
     match different {
-        0 => format!("\n{} the same.", counted(same, "table is", "tables are")),
+        0 => format!("\n{} the same.{open}", counted(same, "table is", "tables are")),
         _ => format!(
-            "\n{}, {} the same.",
+            "\n{}, {} the same.{open}",
             counted(different, "table differs", "tables differ"),
             counted(same, "is", "are")
         ),
