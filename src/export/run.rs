@@ -166,8 +166,8 @@ impl<'a> Export<'a> {
         Ok(report)
     }
 
-    /// How many workers there are for a table, and how their memory is reckoned. Of numbers a chunk has as many as it has rows and
-    /// columns; what texts decode to shows when it is read.
+    /// How many workers there are for a table, and how their memory is reckoned. Of numbers a chunk has as many as it has
+    /// rows and columns; what texts decode to shows when it is read.
     fn room(&self, table: &TablePlan, copies: u64, beside: u64) -> (usize, Room) {
         let columns = table.table.bound.schema.columns.len() as u64;
         let rows = table.chunks.iter().map(|chunk| u64::from(chunk.entry.rows)).max().unwrap_or(0);
@@ -178,7 +178,8 @@ impl<'a> Export<'a> {
     }
 
     /// Reads the chunks of a table: what `make` makes of each, bit by bit, goes to `take`, in order. Returns the rows that were
-    /// wanted, and the chunks that could not be read. `room` is how many workers there are and what memory for a chunk is reckoned by.
+    /// wanted, and the chunks that could not be read. `room` is how many workers there are and what memory for a chunk is
+    /// reckoned by.
     fn chunks<T: Send>(
         &self,
         table: &TablePlan,
@@ -226,12 +227,7 @@ impl<'a> Export<'a> {
                 match (part, of_part) {
                     (Part::Heavy(payload), Some(chunk)) => match chosen(table, chunk, payload, &self.options) {
                         Ok(mut chosen) => {
-                            let mut taken = Ok(());
-                            make(&mut chosen, &mut |made| {
-                                taken = take(made);
-                                taken.is_ok()
-                            });
-                            taken?;
+                            taken(&mut chosen, &make, &mut take)?;
                             wanted = wanted.saturating_add(chosen.numbers.len() as u64);
                         }
                         Err(chunk) => self.lose(table, *chunk, &mut lost)?,
@@ -262,6 +258,20 @@ impl Export<'_> {
         lost.push(chunk);
         Ok(())
     }
+}
+
+/// Hands what is made of a chunk on at once.
+fn taken<T>(
+    chosen: &mut Chosen<'_>,
+    make: impl Fn(&mut Chosen<'_>, &mut dyn FnMut(T) -> bool),
+    take: &mut impl FnMut(T) -> Result<(), Failed>,
+) -> Result<(), Failed> {
+    let mut done = Ok(());
+    make(chosen, &mut |made| {
+        done = take(made);
+        done.is_ok()
+    });
+    done
 }
 
 fn refusal(table: &TablePlan, lost: &Lost) -> Error {
