@@ -30,6 +30,7 @@ use crate::volume::error::VolumeError;
 use crate::volume::lineage::is_begun_by;
 use crate::volume::name::label_of_volume;
 use crate::volume::set::{SetReader, find_set, labels};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What to do where there is nothing to build on.
@@ -345,7 +346,7 @@ impl<'d> Shelf<'d> {
 
     /// The newest finished one of the members of a chain.
     fn newest(&mut self, mut members: Vec<&LabelRecord>) -> Result<Option<SetReader<'d>>, Error> {
-        members.sort_by_key(|label| std::cmp::Reverse((label.sequence, standing(label))));
+        members.sort_by_key(|label| Reverse((label.sequence, standing(label))));
         let mut found: Option<SetReader<'d>> = None;
         for label in members {
             if let Some(tip) = &found {
@@ -425,12 +426,14 @@ impl<'d> Shelf<'d> {
     }
 }
 
-/// Which of several sets that stand for one member of a chain goes before: one that was salvaged, unless it lacks something.
-const fn standing(label: &LabelRecord) -> (bool, bool) {
-    (
-        label.salvaged.is_none() || !matches!(label.salvaged, Some(Salvaged { lost, .. }) if lost > 0),
-        label.salvaged.is_some(),
-    )
+/// Which of several sets that stand for one member of a chain goes before: one that was salvaged, unless it lacks something; of
+/// those the one that lacks less.
+const fn standing(label: &LabelRecord) -> (bool, bool, Reverse<u8>) {
+    let lost = match label.salvaged {
+        Some(Salvaged { lost, .. }) => lost,
+        None => 0,
+    };
+    (lost == 0, label.salvaged.is_some(), Reverse(lost))
 }
 
 /// When a chain was begun. The greatest is that which was begun last; one that was begun later than now comes after none.

@@ -48,6 +48,10 @@ impl DirectoryDevice {
         let path = path.into();
         let fail = |kind| DeviceError { op: "open", place: path.clone(), kind };
         let found = fs::metadata(&path).map_err(|error| fail(error.into()))?;
+        if !found.is_dir() && !found.is_file() {
+            let reason = io::Error::new(io::ErrorKind::NotADirectory, "it is neither a folder nor a file");
+            return Err(fail(DeviceErrorKind::Io(reason)));
+        }
         if !found.is_dir() {
             return Err(fail(DeviceErrorKind::Io(io::Error::from(io::ErrorKind::NotADirectory))));
         }

@@ -147,6 +147,9 @@ pub struct CatalogSectionRecord {
     pub end: SectionEndRecord,
     /// Bytes of the section's blocks on all volumes.
     pub bytes: u64,
+    /// Buckets that the bucket lists of the section name, those without pieces included: a catalog that lacks its last lists is
+    /// not taken for whole.
+    pub listed: u64,
 }
 
 impl Record for CatalogSectionRecord {

@@ -231,6 +231,14 @@ pub struct Losses {
     pub gaps: Vec<u64>,
 }
 
+impl Losses {
+    /// Whether rows are among what is lost; else it is only the list of what an incremental set left unwritten.
+    #[must_use]
+    pub const fn has_rows(&self) -> bool {
+        self.any_time || !self.time.is_empty() || !self.gaps.is_empty()
+    }
+}
+
 /// A held range: the set speaks for all rows of this ACD whose span lies wholly in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldEntry {

@@ -32,14 +32,17 @@ pub struct SetRebuilt {
     pub label: String,
     /// Its catalog.
     pub catalog: Compared,
-    /// The index of each volume that is here, by its number.
+    /// The index of each copy of a volume that is here, by its number.
     pub indexes: Vec<(u32, Compared)>,
+    /// Each copy of a volume as a whole: its number, its name, and whether every byte of it is as blocks and end mark say.
+    pub volumes: Vec<(u32, String, Compared)>,
 }
 
 impl SetRebuilt {
     /// What was compared, the catalog first.
     pub fn all(&self) -> impl Iterator<Item = &Compared> {
-        std::iter::once(&self.catalog).chain(self.indexes.iter().map(|(_, index)| index))
+        let volumes = self.volumes.iter().map(|(_, _, volume)| volume);
+        std::iter::once(&self.catalog).chain(self.indexes.iter().map(|(_, index)| index)).chain(volumes)
     }
 }
 
@@ -56,8 +59,20 @@ pub fn rebuild(set: &SetReader<'_>, monitor: &dyn Monitor) -> Result<SetRebuilt,
     monitor.end(Task::Verify);
     let blocks = blocks?;
     let indexes = blocks.volumes.iter().map(|volume| (volume.number, index(volume))).collect();
+    let one = |volume: &VolumeBlocks| (volume.number, volume.name.clone(), whole(volume));
+    let volumes = blocks.volumes.iter().map(one).collect();
     let label = set.label().label.clone();
-    Ok(SetRebuilt { set: set.set_id(), label, catalog: catalog(set, &blocks), indexes })
+    Ok(SetRebuilt { set: set.set_id(), label, catalog: catalog(set, &blocks), indexes, volumes })
+}
+
+fn whole(volume: &VolumeBlocks) -> Compared {
+    if !volume.damage.is_empty() {
+        return Compared::Differs(volume.damage.iter().take(PLACES_MAX).cloned().collect());
+    }
+    match volume.ended {
+        true => Compared::Equal,
+        false => Compared::Missing("its end mark: it was cut off, or never finished".to_owned()),
+    }
 }
 
 fn index(volume: &VolumeBlocks) -> Compared {
@@ -89,7 +104,19 @@ fn index(volume: &VolumeBlocks) -> Compared {
 }
 
 fn catalog(set: &SetReader<'_>, blocks: &SetBlocks) -> Compared {
-    let missing = set.missing_volumes();
+    let said = Catalog::from_payloads(&blocks.catalog);
+    let mut missing = set.missing_volumes();
+    if let Ok(said) = &said {
+        // The catalog tells how many there are, though what ends the set be lost.
+        missing.retain(|number| *number <= said.head.volumes);
+    } else if set.total_volumes().is_none() && !set.is_interrupted() {
+        let numbers = set.volumes().iter().filter(|volume| volume.name.is_none()).map(|volume| volume.number);
+        missing = numbers.collect();
+        if missing.is_empty() {
+            let why = "what ends the set is not here: it is on further volumes, or was cut off, or never written";
+            return Compared::NotJudged(why.to_owned());
+        }
+    }
     if !missing.is_empty() {
         let numbers: Vec<String> = missing.iter().map(u32::to_string).collect();
         return Compared::NotJudged(format!("volume {} is not here", numbers.join(", ")));
@@ -98,7 +125,7 @@ fn catalog(set: &SetReader<'_>, blocks: &SetBlocks) -> Compared {
         let why = if set.is_interrupted() { "the set was never finished" } else { "its blocks are damaged" };
         return Compared::Missing(format!("{why}; {SALVAGE}"));
     }
-    let said = match Catalog::from_payloads(&blocks.catalog) {
+    let said = match said {
         Ok(said) => said,
         Err(error) => return Compared::Missing(format!("not all of it can be read ({error}); {SALVAGE}")),
     };

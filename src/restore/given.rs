@@ -301,11 +301,19 @@ fn by_itself(read: &Read) -> Combined {
 
 fn of_chain(fitted: Fitted<'_>, reads: &[Read], window: Option<Span>) -> Combined {
     let sections = fitted.sections;
-    let members = sections.iter().zip(reads).zip(fitted.shapes()).map(|((section, read), shape)| Member {
+    let older = sections.iter().skip(1).map(Some).chain([None]);
+    // More numbers of the chain lie between two sections than members are here.
+    let gap = |one: &MemberSection<'_>, older: &MemberSection<'_>| {
+        let numbers = one.sequence().saturating_sub(older.sequence());
+        numbers as usize > older.member.saturating_sub(one.member)
+    };
+    let both = sections.iter().zip(reads).zip(older);
+    let members = both.zip(fitted.shapes()).map(|(((section, read), older), shape)| Member {
         evidence: &read.evidence,
         buckets: &section.view.buckets,
         listed: section.is_listed(),
         end: section.view.end.as_ref(),
+        gap_behind: older.is_some_and(|older| gap(section, older)),
         shape,
     });
     let members: Vec<Member<'_>> = members.collect();

@@ -134,7 +134,11 @@ pub fn passed_over(chain: &Chain<'_>) -> Vec<String> {
     let words = |set: &&SetReader<'_>| {
         let (label, id, member) = (&set.label().label, set.set_id(), set.label().member());
         let instead = chain.members().iter().find(|other| other.label().member() == member);
-        let salvaged = |instead: &&SetReader<'_>| format!("set {} stands in its place", instead.set_id());
+        let salvaged = |instead: &&SetReader<'_>| {
+            let both = set.label().salvaged.is_some() && instead.label().salvaged.is_some();
+            let better = if both { ", which was salvaged too and lacks less" } else { "" };
+            format!("set {} stands in its place{better}", instead.set_id())
+        };
         if let Some(why) = instead.map(salvaged) {
             return format!("set {label} ({id}) is passed over: {why}; --set chooses it all the same");
         }

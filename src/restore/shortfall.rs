@@ -6,6 +6,7 @@ use super::report::{AcdPlan, RangesPlan, RestorePlan, TableAction, TablePlan};
 use super::rules::Rule;
 use crate::error::Class;
 use crate::format::label::lost;
+use crate::format::section::Losses;
 use crate::schema::grain::DataType;
 use crate::schema::range::{Request, date_text};
 use crate::section::evidence::Bucket;
@@ -157,7 +158,9 @@ impl Shortfall<'_> {
         for section in sections.iter().filter(|section| section.view.end.as_ref().is_some_and(|end| end.lost.is_some()))
         {
             let (name, label) = (&section.table.bound.schema.name, section.set.label());
-            let what = format!("table {name}: set {} was salvaged, and rows of it are lost", label.label);
+            let rows = section.view.end.as_ref().and_then(|end| end.lost.as_ref()).is_some_and(Losses::has_rows);
+            let lost = if rows { "rows of it are lost" } else { "its list of what it left unwritten is lost" };
+            let what = format!("table {name}: set {} was salvaged, and {lost}", label.label);
             if costs || sections.len() == 1 {
                 self.refuse_or_note(Rule::Damage, format!("{what}; their time is left alone"), plan);
             } else {

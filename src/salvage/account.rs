@@ -42,13 +42,30 @@ pub struct SourceAccount {
     pub sifted: Sifted,
 }
 
+/// Sources with no block in them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OtherSources {
+    /// How many there are.
+    pub count: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// What these were.
+    pub sifted: Sifted,
+}
+
 /// What was salvaged, of all sets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Account {
-    /// What was looked through, in order.
+    /// What was looked through and has blocks, or could not be read everywhere, in order.
     pub sources: Vec<SourceAccount>,
-    /// What could not be opened, and why.
+    /// What was looked through besides.
+    pub others: OtherSources,
+    /// What could not be opened, and why; at most 1,000.
     pub unopened: Vec<(String, String)>,
+    /// How many more could not be opened.
+    pub more_unopened: u64,
+    /// Intact blocks that were let go because there were more than can be held in mind.
+    pub let_go: u64,
     /// The sets of which blocks were found, by label, then by id.
     pub sets: Vec<SetAccount>,
 }
@@ -63,7 +80,7 @@ impl Account {
     /// Whether something is lost, as far as that can be seen.
     #[must_use]
     pub fn has_losses(&self) -> bool {
-        !self.unopened.is_empty() || self.sets.iter().any(SetAccount::has_losses)
+        !self.unopened.is_empty() || self.let_go > 0 || self.sets.iter().any(SetAccount::has_losses)
     }
 }
 
@@ -80,8 +97,12 @@ pub struct SetAccount {
     pub bytes: u64,
     /// Blocks that were there more than once.
     pub copies: u64,
-    /// Whether its catalog was found whole.
+    /// Whether its catalog was found whole. If not nobody knows what the source had not or was left out, nor, of an incremental
+    /// set, what was left unwritten.
     pub catalog: bool,
+    /// Whether what ends it was found: the end mark or the index of its last volume. If not nobody knows whether it was ever
+    /// finished.
+    pub ended: bool,
     /// Its sections of which the table is known, in order.
     pub sections: Vec<SectionAccount>,
     /// Numbers of sections of which nobody knows the table, from the first to the last, and how many intact chunks of them there
@@ -96,10 +117,11 @@ pub struct SetAccount {
 }
 
 impl SetAccount {
-    /// Whether something is lost, as far as that can be seen.
+    /// Whether something is lost, or may be: what cannot be shown to be there counts as lost, also label, catalog and end.
     #[must_use]
     pub fn has_losses(&self) -> bool {
-        !self.nameless.is_empty() || !self.all_known || self.sections.iter().any(SectionAccount::has_losses)
+        let of_set = self.label.is_none() || !self.catalog || !self.ended || !self.all_known;
+        of_set || !self.nameless.is_empty() || self.sections.iter().any(SectionAccount::has_losses)
     }
 
     /// Rows that were salvaged.
@@ -130,8 +152,12 @@ pub struct SectionAccount {
     pub lost_chunks: Count,
     /// Whether all that the section had is there, and proved.
     pub whole: bool,
-    /// What is lost of each ACD, as far as that is known: by the catalog, or by buckets that are there in part.
+    /// Whether it is of an incremental set, and the list of what that left unwritten is lost.
+    pub unlisted: bool,
+    /// What is lost of each ACD: by the catalog, or else what may be, as widely as what is known allows.
     pub acds: Vec<AcdLoss>,
+    /// Whether rows of ACDs may be lost that nothing is known of.
+    pub other_acds: bool,
     /// Where rows are missing between others.
     pub gaps: Vec<Gap>,
     /// Of a file tree: what is lost of its files.
@@ -151,11 +177,13 @@ impl SectionAccount {
 pub struct AcdLoss {
     /// The ACD.
     pub acd: Acd,
-    /// Rows that are lost; none if only the time is known.
+    /// Rows that are lost; none if only the time is known of which rows may be.
     pub rows: Option<u64>,
-    /// Days or first days of periods of which rows are lost: each run from its first to its last.
+    /// Days or first days of periods of which rows are lost, or may be: each run from its first to its last.
     pub days: Vec<(Day, Day)>,
-    /// Whether rows without a usable time are among them.
+    /// Whether rows of any other time may be lost too.
+    pub any_time: bool,
+    /// Whether rows without a usable time are among them, or may be.
     pub undated: bool,
 }
 
@@ -166,9 +194,9 @@ pub struct Gap {
     pub first_row: u64,
     /// How many; none if nobody knows.
     pub rows: Option<u64>,
-    /// The end of the last row before it that has a time.
+    /// None of those with a time starts before this; none if there is no bound.
     pub after: Option<Instant>,
-    /// The start of the first row behind it that has one.
+    /// None of those with a time ends behind this; none if there is no bound.
     pub before: Option<Instant>,
 }
 

@@ -1,103 +1,62 @@
-//! The first pass: every intact block of every source, sorted by set and section. What is kept of a block is where it lies
-//! and what its records say; rows are decoded and proved while they pass, and let go.
+//! The first pass: every intact block of every source, sorted by set and place. Rows are decoded and proved while they pass, and
+//! let go. What is kept is bounded: where it grows beyond that, sets of which there is nothing but a label or an end go first.
 
+use super::parts::{Proof, SetParts, Taken, Told};
 use super::sources::{Place, Sources};
-use crate::base::limits::SECTIONS_MAX;
+use crate::base::budget::{Budget, Lent};
+use crate::base::limits::CHUNK_DECODED_MAX;
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered_from;
 use crate::base::position::Position;
 use crate::column::digest::RowHasher;
 use crate::error::{Error, ErrorKind};
-use crate::format::block::{BlockKind, SetId};
-use crate::format::catalog::{BlockListRecord, VolumeIndexRecord};
-use crate::format::chunk::{ChunkRecord, PieceEntry, parse_chunk};
+use crate::format::block::{BlockIdentity, BlockKind, SetId};
+use crate::format::chunk::parse_chunk;
 use crate::format::label::LabelRecord;
 use crate::format::marks::VolumeEndRecord;
-use crate::format::record::{Record, decode_record, read_records};
+use crate::format::record::{decode_record, read_records};
 use crate::format::section::{SectionEndRecord, SectionRecord};
 use crate::section::rows::{RowsError, SectionTable};
 use crate::volume::finder::{Finder, FoundBlock, Sifted};
-use crate::volume::name::label_of_volume;
-use crate::volume::summary::first_header;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Most bytes that the places and records of blocks may take. Honest volumes of some hundred gigabytes stay far below.
-const INDEX_BYTES_MAX: u64 = 128 << 20;
+/// Most bytes that the places of blocks and the directories of chunks may take. Honest volumes of some hundred gigabytes stay
+/// far below.
+const KEPT_BYTES_MAX: u64 = 80 << 20;
 
-/// Different things in one place that are remembered: two are a contradiction, and it is told with two.
-const RIVALS_MAX: usize = 2;
+/// Bytes of a set of which one block was found.
+const SET_BYTES: u64 = 600;
 
-/// Whether the rows of a chunk are those of its directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Proof {
-    /// They are.
-    Sound,
-    /// They are not, although the checksums are right.
-    Wrong,
-    /// The section's header had not been met.
-    Later,
+/// Bytes of the blocks that are on their way at a time, and of rows decoded at a time: with what is kept less than what
+/// SECURITY.md promises.
+pub(super) const ON_THE_WAY: u64 = 40 << 20;
+
+/// Most bytes of the tables with which chunks are proved while they pass; those of other tables are proved later.
+const TABLES_BYTES_MAX: usize = 12 << 20;
+
+/// What proving takes: memory for decoded rows, lent to one chunk after the other.
+pub(super) struct Prover {
+    decoded: Budget,
 }
 
-/// A chunk that was found.
-#[derive(Debug, Clone)]
-pub(super) struct ChunkAt {
-    pub(super) place: Place,
-    pub(super) first_row: u64,
-    pub(super) rows: u32,
-    pub(super) pieces: Box<[PieceEntry]>,
-    pub(super) proof: Proof,
-}
+impl Prover {
+    pub(super) const fn new() -> Prover {
+        Prover { decoded: Budget::new(CHUNK_DECODED_MAX) }
+    }
 
-/// What was found of a section.
-#[derive(Debug, Default)]
-pub(super) struct SectionParts {
-    /// Different headers, as they stand where the section begins.
-    pub(super) headers: Vec<SectionRecord>,
-    /// Different end marks.
-    pub(super) ends: Vec<SectionEndRecord>,
-    /// Different chunks of each number.
-    pub(super) chunks: BTreeMap<u64, Vec<ChunkAt>>,
-}
-
-/// What was found of a set.
-#[derive(Debug, Default)]
-pub(super) struct SetParts {
-    /// Different labels, as volume 1 has them.
-    pub(super) labels: Vec<LabelRecord>,
-    /// Labels and section headers that were met, by volume and block.
-    heads: BTreeSet<(u32, u64)>,
-    pub(super) sections: BTreeMap<u32, SectionParts>,
-    /// Catalog blocks by volume and block: different ones.
-    pub(super) catalog: BTreeMap<(u32, u64), Vec<Place>>,
-    /// End marks by volume.
-    pub(super) ends: BTreeMap<u32, VolumeEndRecord>,
-    pub(super) indexes: BTreeMap<u32, IndexParts>,
-    /// Intact blocks that count, of each volume.
-    pub(super) volumes: BTreeMap<u32, u64>,
-    /// Bytes of them.
-    pub(super) bytes: u64,
-    /// Blocks that were there more than once.
-    pub(super) copies: u64,
-    /// Intact blocks with records that cannot be used.
-    pub(super) unusable: u64,
-}
-
-/// What was found of the index of a volume.
-#[derive(Debug, Default)]
-pub(super) struct IndexParts {
-    seen: BTreeSet<u64>,
-    /// Blocks that it lists in all, if its head was found.
-    blocks: Option<u64>,
-    listed: u64,
-    /// Chunks of each section.
-    pub(super) chunks: BTreeMap<u32, u64>,
-}
-
-impl IndexParts {
-    /// Whether all of it was found.
-    pub(super) fn is_whole(&self) -> bool {
-        self.blocks == Some(self.listed)
+    /// Whether the rows of a chunk are those of its directory, as rows of this table.
+    pub(super) fn prove(&self, table: Option<&SectionTable>, payload: &[u8]) -> Proof {
+        let (Some(table), Ok(view)) = (table, parse_chunk(payload)) else { return Proof::Wrong };
+        let decoded =
+            view.directory.columns.iter().map(|column| u64::from(column.decoded)).fold(0, u64::saturating_add);
+        drop(view);
+        let _lent = self.decoded.take(decoded);
+        match table.prove(&mut RowHasher::default(), payload, Position::UNKNOWN) {
+            // Where the rules of a time zone are not at hand nothing speaks against the rows.
+            Ok(_) | Err(RowsError::Clock(_)) => Proof::Sound,
+            Err(_) => Proof::Wrong,
+        }
     }
 }
 
@@ -105,46 +64,38 @@ impl IndexParts {
 #[derive(Debug, Default)]
 pub(super) struct Heap {
     pub(super) sets: BTreeMap<SetId, SetParts>,
-    /// Name, bytes, and what these were, of each source.
+    /// Name, bytes, and what these were, of each source with a block in it.
     pub(super) sources: Vec<(String, u64, Sifted)>,
+    /// How many others there were, their bytes, and what these were.
+    pub(super) others: (u64, u64, Sifted),
     /// Why sources could not be opened.
     pub(super) unopened: Vec<(String, String)>,
-    weight: u64,
+    /// How many more could not be opened than are listed.
+    pub(super) more_unopened: u64,
+    /// Blocks that were let go because there were too many.
+    pub(super) let_go: u64,
+    kept: u64,
+    full: bool,
 }
 
-/// A section's header and table, as chunks that follow are proved with it.
-struct Met {
-    table: Option<SectionTable>,
-}
+/// Sources that could not be opened, at most listed.
+const UNOPENED_MAX: usize = 1_000;
+
+/// A section's table, as chunks that follow are proved with it.
+type Met = Arc<Option<SectionTable>>;
 
 /// A block on its way.
-struct Item {
+struct Item<'b> {
     source: u32,
     block: FoundBlock,
-    met: Option<Arc<Met>>,
-}
-
-/// What the records of a block say.
-enum Told {
-    Label(Box<LabelRecord>),
-    Header(Box<SectionRecord>),
-    Chunk {
-        directory: Box<ChunkRecord>,
-        proof: Proof,
-    },
-    SectionEnd(Box<SectionEndRecord>),
-    Catalog,
-    VolumeEnd(Box<VolumeEndRecord>),
-    Index(Box<IndexParts>),
-    /// Of a kind that a later release may add.
-    Other,
-    Unusable,
+    met: Option<Met>,
+    _lent: Lent<'b>,
 }
 
 /// Looks through all sources. `only`: sets whose id begins with these digits.
 ///
 /// # Errors
-/// Nothing can be opened; there is more than memory may be taken for; somebody asked to stop.
+/// Somebody asked to stop.
 pub(super) fn collect(
     sources: &Sources<'_>,
     only: Option<&str>,
@@ -152,35 +103,70 @@ pub(super) fn collect(
     monitor: &dyn Monitor,
 ) -> Result<Heap, Error> {
     let mut heap = Heap::default();
+    let (budget, prover) = (Budget::new(ON_THE_WAY), Prover::new());
     let mut walk =
-        Walk { sources, next: 0, open: None, only, met: BTreeMap::new(), done: Vec::new(), unopened: Vec::new() };
+        Walk { sources, next: 0, open: None, only, met: BTreeMap::new(), met_bytes: 0, done: Done::default() };
     let result = {
         let (walk, heap) = (&mut walk, &mut heap);
         ordered_from(
             jobs.max(1),
             2,
-            || walk.step(monitor),
+            || walk.step(&budget, monitor),
             |_, item, emit| {
-                let told = tell(&item);
-                let Item { source, block, .. } = item;
-                emit((source, block, told));
+                let told = tell(&prover, &item);
+                let place = Place::of(item.source, &item.block);
+                let identity = item.block.header.identity;
+                // The block is let go before anybody waits for the turn of what was made of it.
+                drop(item);
+                emit((identity, place, told));
                 Ok(())
             },
-            |(source, block, told)| {
-                monitor.advance(Task::Verify, rows_of(&told), block.header.block_len() as u64);
-                heap.take(source, &block, told)
+            |(identity, place, told)| {
+                monitor.advance(Task::Verify, rows_of(&told), u64::from(place.bytes()));
+                heap.take(identity, place, told);
+                Ok(())
             },
         )
     };
-    heap.sources = walk.done;
-    heap.unopened = walk.unopened;
-    result.map(|()| heap)
+    let Done { sources, others, unopened, more_unopened } = walk.done;
+    result.map(|()| Heap { sources, others, unopened, more_unopened, ..heap })
 }
 
-fn rows_of(told: &Told) -> u64 {
+const fn rows_of(told: &Told) -> u64 {
     match told {
-        Told::Chunk { directory, .. } => u64::from(directory.rows),
+        Told::Chunk { rows, .. } => *rows as u64,
         _ => 0,
+    }
+}
+
+/// Sources that were looked through.
+#[derive(Default)]
+struct Done {
+    sources: Vec<(String, u64, Sifted)>,
+    others: (u64, u64, Sifted),
+    unopened: Vec<(String, String)>,
+    more_unopened: u64,
+}
+
+impl Done {
+    fn add(&mut self, name: impl FnOnce() -> String, sifted: Sifted) {
+        let bytes = [sifted.intact, sifted.other, sifted.zeros, sifted.unread].iter().sum();
+        if sifted.intact > 0 || sifted.unread > 0 {
+            self.sources.push((name(), bytes, sifted));
+            return;
+        }
+        let (count, sum, all) = &mut self.others;
+        (*count, *sum) = (count.saturating_add(1), sum.saturating_add(bytes));
+        all.other = all.other.saturating_add(sifted.other);
+        all.zeros = all.zeros.saturating_add(sifted.zeros);
+    }
+
+    fn unopened(&mut self, name: impl FnOnce() -> String, why: &dyn std::error::Error) {
+        if self.unopened.len() < UNOPENED_MAX {
+            self.unopened.push((name(), why.to_string()));
+        } else {
+            self.more_unopened = self.more_unopened.saturating_add(1);
+        }
     }
 }
 
@@ -190,13 +176,13 @@ struct Walk<'a> {
     next: u32,
     open: Option<(u32, Finder)>,
     only: Option<&'a str>,
-    met: BTreeMap<(SetId, u32), Arc<Met>>,
-    done: Vec<(String, u64, Sifted)>,
-    unopened: Vec<(String, String)>,
+    met: BTreeMap<(SetId, u32), Met>,
+    met_bytes: usize,
+    done: Done,
 }
 
 impl Walk<'_> {
-    fn step(&mut self, monitor: &dyn Monitor) -> Result<Option<Item>, Error> {
+    fn step<'b>(&mut self, budget: &'b Budget, monitor: &dyn Monitor) -> Result<Option<Item<'b>>, Error> {
         loop {
             if monitor.cancelled() {
                 return Err(ErrorKind::Cancelled.into());
@@ -209,15 +195,13 @@ impl Walk<'_> {
                 self.next = number.saturating_add(1);
                 match self.sources.open(number) {
                     Ok(opened) => self.open = Some((number, Finder::new(opened))),
-                    Err(error) => self.unopened.push((self.sources.name(number), error.to_string())),
+                    Err(error) => self.done.unopened(|| self.sources.name(number), &error),
                 }
                 continue;
             };
             let source = *source;
             let Some(block) = finder.next() else {
-                let sifted = finder.sifted();
-                let bytes = [sifted.intact, sifted.other, sifted.zeros, sifted.unread].iter().sum();
-                self.done.push((self.sources.name(source), bytes, sifted));
+                self.done.add(|| self.sources.name(source), finder.sifted());
                 self.open = None;
                 continue;
             };
@@ -225,193 +209,102 @@ impl Walk<'_> {
             if self.only.is_some_and(|only| !identity.set.to_string().starts_with(only)) {
                 continue;
             }
+            self.meet(&block);
             let key = (identity.set, identity.section);
-            if block.header.kind == BlockKind::SectionHeader
-                && !self.met.contains_key(&key)
-                && let Ok(header) = decode_record::<SectionRecord>(&block.payload)
-            {
-                let table = SectionTable::new(identity.section, &header).ok();
-                self.met.insert(key, Arc::new(Met { table }));
-            }
             let met = (block.header.kind == BlockKind::Chunk).then(|| self.met.get(&key).cloned()).flatten();
-            return Ok(Some(Item { source, block, met }));
+            let lent = budget.take(block.bytes.len() as u64);
+            return Ok(Some(Item { source, block, met, _lent: lent }));
+        }
+    }
+
+    /// Remembers the table of a section, if there is room.
+    fn meet(&mut self, block: &FoundBlock) {
+        let identity = block.header.identity;
+        let key = (identity.set, identity.section);
+        if block.header.kind != BlockKind::SectionHeader || self.met.contains_key(&key) {
+            return;
+        }
+        let Ok(header) = decode_record::<SectionRecord>(block.payload()) else { return };
+        let bytes = header.columns.len().saturating_mul(300).saturating_add(block.bytes.len().saturating_mul(2));
+        let sum = self.met_bytes.saturating_add(bytes);
+        if sum <= TABLES_BYTES_MAX {
+            self.met_bytes = sum;
+            self.met.insert(key, Arc::new(SectionTable::new(identity.section, &header).ok()));
         }
     }
 }
 
 /// What a block says.
-fn tell(item: &Item) -> Told {
-    let payload = &item.block.payload;
-    match item.block.header.kind {
-        BlockKind::Label => match decode_record::<LabelRecord>(payload) {
-            Ok(label) if label.check_block(&item.block.header).is_ok() => Told::Label(Box::new(label)),
-            _ => Told::Unusable,
-        },
-        BlockKind::SectionHeader => {
-            decode_record(payload).map_or(Told::Unusable, |header| Told::Header(Box::new(first_header(&header))))
-        }
-        BlockKind::Chunk => {
-            let Ok(view) = parse_chunk(payload) else { return Told::Unusable };
-            let proof = match &item.met {
-                None => Proof::Later,
-                Some(met) => prove(met.table.as_ref(), payload),
-            };
-            Told::Chunk { directory: Box::new(ChunkRecord { columns: Vec::new(), ..view.directory }), proof }
-        }
-        BlockKind::SectionEnd => decode_record(payload).map_or(Told::Unusable, |end| Told::SectionEnd(Box::new(end))),
-        BlockKind::Catalog => Told::Catalog,
-        BlockKind::VolumeEnd => decode_record(payload).map_or(Told::Unusable, |end| Told::VolumeEnd(Box::new(end))),
-        BlockKind::VolumeIndex => index(payload).map_or(Told::Unusable, |index| Told::Index(Box::new(index))),
-        BlockKind::Optional(_) => Told::Other,
-    }
+fn tell(prover: &Prover, item: &Item<'_>) -> Told {
+    let (header, payload) = (&item.block.header, item.block.payload());
+    // Records may take several times as much when they are read.
+    let _lent =
+        (header.kind != BlockKind::Chunk).then(|| prover.decoded.take((payload.len() as u64).saturating_mul(4)));
+    let usable = match header.kind {
+        BlockKind::Label => decode_record::<LabelRecord>(payload).is_ok_and(|label| label.check_block(header).is_ok()),
+        BlockKind::SectionHeader => decode_record::<SectionRecord>(payload).is_ok(),
+        BlockKind::Chunk => return chunk(prover, item.met.as_ref(), payload),
+        BlockKind::SectionEnd => decode_record::<SectionEndRecord>(payload).is_ok(),
+        BlockKind::Catalog | BlockKind::VolumeIndex => read_records(payload).is_ok(),
+        BlockKind::VolumeEnd => decode_record::<VolumeEndRecord>(payload).is_ok(),
+        BlockKind::Optional(_) => return Told::Other,
+    };
+    if usable { Told::Record(header.kind) } else { Told::Unusable }
 }
 
-/// Whether the rows of a chunk are those of its directory, as rows of this table.
-pub(super) fn prove(table: Option<&SectionTable>, payload: &[u8]) -> Proof {
-    match table.map(|table| table.prove(&mut RowHasher::default(), payload, Position::UNKNOWN)) {
-        // Where the rules of a time zone are not at hand nothing speaks against the rows.
-        Some(Ok(_) | Err(RowsError::Clock(_))) => Proof::Sound,
-        Some(Err(_)) | None => Proof::Wrong,
+fn chunk(prover: &Prover, met: Option<&Met>, payload: &[u8]) -> Told {
+    let proof = met.map_or(Proof::Later, |table| prover.prove(table.as_ref().as_ref(), payload));
+    let Ok(view) = parse_chunk(payload) else { return Told::Unusable };
+    let directory = view.directory;
+    Told::Chunk {
+        number: directory.chunk,
+        first_row: directory.first_row,
+        rows: directory.rows,
+        pieces: directory.pieces.into_boxed_slice(),
+        proof,
     }
-}
-
-fn index(payload: &[u8]) -> Option<IndexParts> {
-    let mut index = IndexParts::default();
-    for record in read_records(payload).ok()? {
-        match record.kind {
-            VolumeIndexRecord::KIND => index.blocks = Some(record.decode::<VolumeIndexRecord>().ok()?.blocks),
-            BlockListRecord::KIND => {
-                let list: BlockListRecord = record.decode().ok()?;
-                index.listed = index.listed.saturating_add(list.blocks.len() as u64);
-                for entry in list.blocks.iter().filter(|entry| (1..=SECTIONS_MAX).contains(&entry.section)) {
-                    let chunks = index.chunks.entry(entry.section).or_default();
-                    *chunks = chunks.saturating_add(u64::from(entry.kind == BlockKind::Chunk.id()));
-                }
-            }
-            _ => {}
-        }
-    }
-    Some(index)
-}
-
-/// Adds what is not among them yet; says whether it was.
-fn add<T: PartialEq>(rivals: &mut Vec<T>, one: T) -> bool {
-    let new = !rivals.contains(&one);
-    if new && rivals.len() < RIVALS_MAX {
-        rivals.push(one);
-    }
-    new
 }
 
 impl Heap {
-    fn take(&mut self, source: u32, block: &FoundBlock, told: Told) -> Result<(), Error> {
-        let identity = block.header.identity;
-        let place = Place::of(source, block);
-        self.weight = self.weight.saturating_add(weight(&told));
-        if !self.sets.contains_key(&identity.set) {
-            self.weight = self.weight.saturating_add(512);
+    fn take(&mut self, identity: BlockIdentity, place: Place, told: Told) {
+        let known = self.sets.contains_key(&identity.set);
+        if matches!(told, Told::Other | Told::Unusable) && !known {
+            return;
         }
-        if self.weight > INDEX_BYTES_MAX {
-            let what = "there are more blocks, sets or buckets than can be held in mind at once".to_owned();
-            return Err(Error::refused(what, "give fewer sources at a time, or one set (--set)"));
+        if self.full {
+            self.let_go = self.let_go.saturating_add(1);
+            return;
         }
         let set = self.sets.entry(identity.set).or_default();
-        let new = set.take(identity.volume, identity.section, identity.block, place, told);
-        match new {
-            Some(true) => {
-                let blocks = set.volumes.entry(identity.volume).or_default();
-                *blocks = blocks.saturating_add(1);
-                set.bytes = set.bytes.saturating_add(block.header.block_len() as u64);
+        match set.take(identity, place, told) {
+            Taken::New(bytes) => {
+                set.blocks = set.blocks.saturating_add(1);
+                set.bytes = set.bytes.saturating_add(u64::from(place.bytes()));
+                let own = if known { 0 } else { SET_BYTES };
+                self.kept = self.kept.saturating_add(bytes).saturating_add(own);
             }
-            Some(false) => set.copies = set.copies.saturating_add(1),
-            None => set.unusable = set.unusable.saturating_add(1),
+            Taken::Copy => set.copies = set.copies.saturating_add(1),
+            Taken::Unusable => set.unusable = set.unusable.saturating_add(1),
         }
-        Ok(())
+        if self.kept > KEPT_BYTES_MAX {
+            self.make_room();
+        }
     }
-}
 
-/// Bytes of memory that something takes, about.
-fn weight(told: &Told) -> u64 {
-    let entries = match told {
-        Told::Chunk { directory, .. } => directory.pieces.len().saturating_mul(88).saturating_add(160),
-        Told::Header(header) => header.columns.len().saturating_mul(160).saturating_add(600),
-        Told::SectionEnd(end) => {
-            end.held.len().saturating_add(end.envelope.len()).saturating_mul(32).saturating_add(300)
-        }
-        Told::Label(_) => 900,
-        Told::Index(index) => index.chunks.len().saturating_mul(48).saturating_add(200),
-        Told::Catalog | Told::VolumeEnd(_) => 200,
-        Told::Other | Told::Unusable => 16,
-    };
-    entries as u64
-}
-
-impl SetParts {
-    /// Takes a block in: whether it is new; nothing if it cannot be used.
-    fn take(&mut self, volume: u32, section: u32, block: u64, place: Place, told: Told) -> Option<bool> {
-        Some(match told {
-            Told::Label(label) => {
-                add(&mut self.labels, of_set(*label));
-                self.heads.insert((volume, block))
+    /// Lets go of sets of which nothing can be made. If that does not help nothing is taken any more.
+    fn make_room(&mut self) {
+        let before = self.kept;
+        let (mut gone, mut bytes) = (0u64, 0u64);
+        self.sets.retain(|_, set| {
+            let stays = set.has_substance();
+            if !stays {
+                gone = gone.saturating_add(set.blocks);
+                bytes = bytes.saturating_add(SET_BYTES).saturating_add(set.blocks.saturating_mul(144));
             }
-            Told::Header(header) => {
-                let parts = self.sections.entry(section).or_default();
-                add(&mut parts.headers, *header);
-                self.heads.insert((volume, block))
-            }
-            Told::SectionEnd(end) => add(&mut self.sections.entry(section).or_default().ends, *end),
-            Told::Chunk { directory, proof } => {
-                let ChunkRecord { chunk, first_row, rows, pieces, .. } = *directory;
-                let found = ChunkAt { place, first_row, rows, pieces: pieces.into_boxed_slice(), proof };
-                self.sections.entry(section).or_default().add(chunk, found)
-            }
-            Told::Catalog => {
-                let rivals = self.catalog.entry((volume, block)).or_default();
-                let new = rivals.iter().all(|other| !other.is_copy(&place));
-                if new && rivals.len() < RIVALS_MAX {
-                    rivals.push(place);
-                }
-                new
-            }
-            Told::VolumeEnd(end) => self.ends.insert(volume, *end).is_none(),
-            Told::Index(part) => {
-                let index = self.indexes.entry(volume).or_default();
-                let new = index.seen.insert(block);
-                if new {
-                    index.blocks = index.blocks.or(part.blocks);
-                    index.listed = index.listed.saturating_add(part.listed);
-                    for (section, chunks) in part.chunks {
-                        let sum = index.chunks.entry(section).or_default();
-                        *sum = sum.saturating_add(chunks);
-                    }
-                }
-                new
-            }
-            Told::Other => true,
-            Told::Unusable => return None,
-        })
+            stays
+        });
+        self.let_go = self.let_go.saturating_add(gone);
+        self.kept = self.kept.saturating_sub(bytes);
+        self.full = bytes < before / 8;
     }
-}
-
-impl SectionParts {
-    /// Adds a chunk unless it is there already.
-    fn add(&mut self, number: u64, found: ChunkAt) -> bool {
-        let rivals = self.chunks.entry(number).or_default();
-        if rivals.iter().any(|other| other.place.is_copy(&found.place)) {
-            return false;
-        }
-        // What is not what it says makes room for what is.
-        if let Some(wrong) = rivals.iter_mut().find(|other| other.proof == Proof::Wrong) {
-            *wrong = found;
-        } else if rivals.len() < RIVALS_MAX {
-            rivals.push(found);
-        }
-        true
-    }
-}
-
-/// A label as volume 1 of its set has it.
-fn of_set(label: LabelRecord) -> LabelRecord {
-    let text = label_of_volume(&label.label, 1);
-    LabelRecord { volume: 1, label: text, capacity: 0, predecessor: None, ..label }
 }

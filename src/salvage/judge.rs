@@ -2,19 +2,24 @@
 //! what is lost. What contradicts itself is not taken.
 
 use super::account::{SectionAccount, SetAccount};
-use super::collect::{ChunkAt, Proof, SectionParts, SetParts};
-use super::known::KnownCatalog;
+use super::chunks::{self, PIECES_MAX, Prover};
+use super::indexes::{Standing, Volumes};
+use super::known::{KnownCatalog, Lists};
 use super::losses::{self, Judgement};
-use super::sources::Place;
+use super::parts::{Places, Proof, SectionParts, SetParts};
+use super::sources::{Again, Place};
 use crate::base::limits::{NAME_BYTES_MAX, SECTIONS_MAX};
+use crate::error::Error;
 use crate::format::block::SetId;
 use crate::format::catalog::BucketEntry;
 use crate::format::label::{LabelRecord, Salvaged, data_types, lost, purpose};
-use crate::format::section::{HeldEntry, Losses, SectionRecord};
+use crate::format::record::Record;
+use crate::format::section::{ColumnEntry, HeldEntry, Losses, SectionEndRecord, SectionRecord};
 use crate::section::evidence::Bucket;
 use crate::section::rows::SectionTable;
 use crate::volume::name::label_of_volume;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::volume::summary::first_header;
+use std::collections::BTreeSet;
 
 /// A set that can be written.
 pub(super) struct Judged {
@@ -27,8 +32,6 @@ pub(super) struct Judged {
 
 /// A section that can be written.
 pub(super) struct JudgedSection {
-    /// Its number in the set that is salvaged.
-    pub(super) number: u32,
     pub(super) header: SectionRecord,
     pub(super) table: SectionTable,
     pub(super) chunks: Vec<Place>,
@@ -40,36 +43,36 @@ pub(super) struct JudgedSection {
     pub(super) lost: Option<Losses>,
 }
 
-/// Proves chunks of which the header was not known when they passed: says what each is.
-pub(super) type Prover<'p> = dyn FnMut(u32, &SectionTable, &[Place]) -> Result<Vec<Proof>, crate::error::Error> + 'p;
+/// Contradictions that an account lists of one set, at most.
+const CONFLICTS_MAX: usize = 1_000;
+
+/// Different records in one place that are compared, at most.
+const VARIANTS_MAX: usize = 3;
+
+/// Bytes that what is judged of a set may take until it is written.
+const JUDGED_BYTES_MAX: usize = 56 << 20;
 
 /// Judges a set.
 ///
 /// # Errors
-/// The prover's.
+/// The prover's; a medium fails.
 pub(super) fn judge(
     set: SetId,
-    mut parts: SetParts,
-    catalog: KnownCatalog,
+    parts: SetParts,
+    again: &mut Again<'_, '_>,
     prover: &mut Prover<'_>,
-) -> Result<(Judged, SetAccount), crate::error::Error> {
-    let mut conflicts = catalog.conflicts.clone();
-    let original = one(&parts.labels, "labels", &mut conflicts);
-    let incremental = original.as_ref().is_some_and(|label| label.incremental);
-    let (numbers, all_known) = numbers(&parts, &catalog);
-    let (mut sections, mut accounts, mut nameless) = (Vec::new(), Vec::new(), Vec::new());
-    for number in 1..=numbers {
-        let found = parts.sections.remove(&number).unwrap_or_default();
-        let orphans = found.chunks.len() as u64;
-        let judged = section(number, found, &catalog, incremental, prover, &mut conflicts)?;
-        match judged {
-            Some((section, account)) => {
-                sections.push(section);
-                accounts.push(account);
-            }
-            None => add_nameless(&mut nameless, number, orphans),
-        }
-    }
+) -> Result<(Judged, SetAccount), Error> {
+    let mut conflicts = Vec::new();
+    let volumes = Volumes::read(&parts, again, &mut conflicts)?;
+    let labels = read::<LabelRecord>(&parts.labels, &volumes, again, of_set)?;
+    let original = one(labels, "labels", &mut conflicts);
+    // Of a set without a label it is not known whether it left something unwritten.
+    let incremental = original.as_ref().is_none_or(|label| label.incremental);
+    let catalog = KnownCatalog::read(&parts, &volumes, incremental, again, &mut conflicts)?;
+    let (blocks, bytes, copies) = (parts.blocks, parts.bytes, parts.copies);
+    let mut judging = Judging { volumes, catalog, conflicts, incremental, bytes: 0, again, prover };
+    let (sections, accounts, nameless, all_known) = judging.sections(parts)?;
+    let Judging { volumes, catalog, mut conflicts, .. } = judging;
     let lost = match () {
         () if !nameless.is_empty() || !all_known => lost::SECTIONS,
         () if accounts.iter().any(SectionAccount::has_losses) => lost::ROWS,
@@ -80,14 +83,19 @@ pub(super) fn judge(
         let name = if first == last { format!("section {first}") } else { format!("sections {first} to {last}") };
         (name, "lost before this set was salvaged; nobody knows of which table".to_owned())
     }));
-    let label = label_of(set, original.as_ref(), &accounts, &sections, lost);
+    let label = label_of(set, original.as_ref(), &sections, lost);
+    if let Some(more) = conflicts.len().checked_sub(CONFLICTS_MAX).filter(|more| *more > 0) {
+        conflicts.truncate(CONFLICTS_MAX);
+        conflicts.push(format!("and {more} more contradictions"));
+    }
     let account = SetAccount {
         set,
         label: original.map(|label| label.label),
-        blocks: parts.volumes.values().copied().fold(0, u64::saturating_add),
-        bytes: parts.bytes,
-        copies: parts.copies,
+        blocks,
+        bytes,
+        copies,
         catalog: catalog.whole,
+        ended: volumes.last().is_some(),
         sections: accounts,
         nameless,
         all_known,
@@ -97,32 +105,89 @@ pub(super) fn judge(
     Ok((Judged { label, sections, absent: catalog.absent, left_out }, account))
 }
 
-/// The only one of what should be one; none if there is none, or they contradict each other.
-fn one<T: Clone>(found: &[T], what: &str, conflicts: &mut Vec<String>) -> Option<T> {
-    match found {
-        [one] => Some(one.clone()),
-        [] => None,
-        _ => {
-            conflicts.push(format!("{what} that contradict each other were found; none is believed"));
-            None
+/// A record that was found: what it says, what the index of its volume says of it, how often it was found.
+struct Found<T> {
+    what: T,
+    strength: Strength,
+    copies: u32,
+}
+
+/// How far a record is believed, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Strength {
+    /// An index does not list it where it stands.
+    Stray,
+    Found,
+    InCatalog,
+    Listed,
+    ListedCatalog,
+}
+
+/// Reads records that were found, each as it stands in the first of its places.
+fn read<R: Record + PartialEq>(
+    places: &Places,
+    volumes: &Volumes,
+    again: &mut Again<'_, '_>,
+    as_first: impl Fn(R) -> R,
+) -> Result<Vec<Found<R>>, Error> {
+    let mut all: Vec<Found<R>> = Vec::new();
+    for claim in places.values().flatten() {
+        let strength = match volumes.standing(claim) {
+            Standing::Listed => Strength::Listed,
+            Standing::Unknown => Strength::Found,
+            Standing::Stray => Strength::Stray,
+        };
+        let Some((_, record)) = again.record::<R>(&claim.place)? else { continue };
+        add(&mut all, Found { what: as_first(record), strength, copies: claim.copies });
+    }
+    Ok(all)
+}
+
+fn add<T: PartialEq>(all: &mut Vec<Found<T>>, one: Found<T>) {
+    let room = all.len() < VARIANTS_MAX;
+    match all.iter_mut().find(|other| other.what == one.what) {
+        Some(same) => {
+            same.strength = same.strength.max(one.strength);
+            same.copies = same.copies.saturating_add(one.copies);
+        }
+        None if room => all.push(one),
+        // What an index lists makes room for no stray.
+        None => {
+            if let Some(weakest) = all.iter_mut().min_by_key(|other| other.strength)
+                && weakest.strength < one.strength
+            {
+                *weakest = one;
+            }
         }
     }
 }
 
-/// The number of the last section that there is a trace of, and whether it is known that there were no others.
-fn numbers(parts: &SetParts, catalog: &KnownCatalog) -> (u32, bool) {
-    let found = parts.sections.keys().next_back().copied().unwrap_or(0);
-    let listed = parts.indexes.values().filter_map(|index| index.chunks.keys().next_back().copied()).max().unwrap_or(0);
-    let last = found.max(listed).max(catalog.sections.keys().next_back().copied().unwrap_or(0)).min(SECTIONS_MAX);
-    let ended = parts.ends.iter().find(|(_, end)| end.set_complete).map(|(volume, _)| *volume);
-    let indexes = ended.is_some_and(|ended| {
-        parts.indexes.len() as u64 == u64::from(ended)
-            && parts.indexes.values().all(super::collect::IndexParts::is_whole)
-    });
-    (last, indexes || catalog.whole && u64::from(last) <= catalog.sections.len() as u64)
+/// What should be one: that which is proved best, then that which was found most often. None if there is none, or several are
+/// as good.
+fn one<T>(mut found: Vec<Found<T>>, what: &str, conflicts: &mut Vec<String>) -> Option<T> {
+    let all = found.len();
+    found.retain(|one| one.strength > Strength::Stray);
+    let strays = all.saturating_sub(found.len());
+    found.sort_by_key(|one| std::cmp::Reverse((one.strength, one.copies)));
+    let rank = |at: usize| found.get(at).map(|one| (one.strength, one.copies));
+    let tie = found.len() > 1 && rank(0) == rank(1);
+    let believed = match rank(0) {
+        _ if tie => "none is believed",
+        None => "none is believed, for the index of their volume does not list them",
+        Some((Strength::Found, _)) => "that which was found most often is believed",
+        Some((Strength::Listed, _)) => "that which the index of its volume lists is believed",
+        Some(_) => "that of the catalog is believed",
+    };
+    if found.len() > 1 || strays > 0 {
+        conflicts.push(format!("{what} that contradict each other, or what is left, were found; {believed}"));
+    }
+    found.into_iter().next().filter(|_| !tie).map(|one| one.what)
 }
 
-fn add_nameless(nameless: &mut Vec<(u32, u32, u64)>, number: u32, orphans: u64) {
+/// Sections of which the table is not known, in runs: first, last, chunks.
+type Nameless = Vec<(u32, u32, u64)>;
+
+fn add_nameless(nameless: &mut Nameless, number: u32, orphans: u64) {
     match nameless.last_mut() {
         Some((_, last, chunks)) if last.checked_add(1) == Some(number) => {
             *last = number;
@@ -132,110 +197,152 @@ fn add_nameless(nameless: &mut Vec<(u32, u32, u64)>, number: u32, orphans: u64) 
     }
 }
 
-/// A section, if it is known of which table it is.
-fn section(
-    number: u32,
-    mut found: SectionParts,
-    catalog: &KnownCatalog,
+/// The judging of one set.
+struct Judging<'j, 'a, 'd, 'p> {
+    volumes: Volumes,
+    catalog: KnownCatalog,
+    conflicts: Vec<String>,
     incremental: bool,
-    prover: &mut Prover<'_>,
-    conflicts: &mut Vec<String>,
-) -> Result<Option<(JudgedSection, SectionAccount)>, crate::error::Error> {
-    let listed = catalog.sections.get(&number);
-    let own = !found.headers.is_empty();
-    if let Some(listed) = listed {
-        let header = &listed.record.header;
-        if !found.headers.contains(header) {
-            found.headers.push(header.clone());
-        }
-        if !found.ends.contains(&listed.record.end) {
-            found.ends.push(listed.record.end.clone());
-        }
-    }
-    let Some(header) = one(&found.headers, &format!("section {number}: headers"), conflicts) else { return Ok(None) };
-    let Ok(table) = SectionTable::new(number, &header) else {
-        conflicts.push(format!("section {number} (table {}): its header cannot be used", header.table));
-        return Ok(None);
-    };
-    let end = one(&found.ends, &format!("section {number} (table {}): end marks", header.table), conflicts);
-    let chunks = chunks(number, &table, found.chunks, prover, conflicts)?;
-    // A catalog whose end mark is not believed lists nothing either.
-    let buckets = listed.filter(|listed| listed.complete && end.is_some()).map(|listed| &listed.buckets[..]);
-    let entries = listed.filter(|listed| listed.complete && end.is_some()).map(|listed| &listed.chunks[..]);
-    let judgement = losses::judge(&header, &table, end.as_ref(), (buckets, entries), &chunks, incremental);
-    let Judgement { held, envelope, unwritten, lost, short, mut account } = judgement;
-    account.header_from_catalog = !own;
-    let chunks = chunks.into_values().map(|chunk| chunk.place).collect();
-    Ok(Some((JudgedSection { number, header, table, chunks, short, held, envelope, unwritten, lost }, account)))
+    /// Bytes that what was judged takes.
+    bytes: usize,
+    again: &'j mut Again<'a, 'd>,
+    prover: &'j mut Prover<'p>,
 }
 
-/// The chunks that are taken: those that are proved, where no other one claims the same number.
-fn chunks(
-    number: u32,
-    table: &SectionTable,
-    found: BTreeMap<u64, Vec<ChunkAt>>,
-    prover: &mut Prover<'_>,
-    conflicts: &mut Vec<String>,
-) -> Result<BTreeMap<u64, ChunkAt>, crate::error::Error> {
-    let mut all: Vec<(u64, ChunkAt)> =
-        found.into_iter().flat_map(|(chunk, rivals)| rivals.into_iter().map(move |rival| (chunk, rival))).collect();
-    let later: Vec<Place> = all.iter().filter(|(_, at)| at.proof == Proof::Later).map(|(_, at)| at.place).collect();
-    if !later.is_empty() {
-        let mut proofs = prover(number, table, &later)?.into_iter();
-        for (_, at) in all.iter_mut().filter(|(_, at)| at.proof == Proof::Later) {
-            at.proof = proofs.next().unwrap_or(Proof::Wrong);
+type Sections = (Vec<JudgedSection>, Vec<SectionAccount>, Nameless, bool);
+
+impl Judging<'_, '_, '_, '_> {
+    fn sections(&mut self, mut parts: SetParts) -> Result<Sections, Error> {
+        let (numbers, all_known) = self.numbers(&parts);
+        let (mut sections, mut accounts, mut nameless) = (Vec::new(), Vec::new(), Vec::new());
+        for number in 1..=numbers {
+            let found = parts.sections.remove(&number).unwrap_or_default();
+            let orphans = found.chunks.len() as u64;
+            match self.section(number, found)? {
+                Some((section, account)) => {
+                    sections.push(section);
+                    accounts.push(account);
+                }
+                None => add_nameless(&mut nameless, number, orphans),
+            }
         }
-    }
-    let (mut taken, mut rivals) = (BTreeMap::new(), BTreeSet::new());
-    let (mut wrong, name) = (0u64, &table.bound.schema.name);
-    for (chunk, at) in all {
-        if at.proof != Proof::Sound {
-            wrong = wrong.saturating_add(1);
-        } else if taken.insert(chunk, at).is_some() {
-            rivals.insert(chunk);
+        for (number, found) in parts.sections {
+            let blocks = found.headers.len().saturating_add(found.ends.len()).saturating_add(found.chunks.len());
+            self.conflicts.push(format!("section {number}: {blocks} blocks of a section that the set does not have"));
         }
+        Ok((sections, accounts, nameless, all_known))
     }
-    if wrong > 0 {
-        conflicts.push(format!(
-            "section {number} (table {name}): {wrong} chunks with sound checksums whose rows are not those of their directories"
-        ));
-    }
-    for chunk in rivals {
-        taken.remove(&chunk);
-        conflicts.push(format!("section {number} (table {name}): different chunks of number {chunk}; none is taken"));
-    }
-    // A chunk that says that it begins before the one before it ends is in no place.
-    let (mut next, mut strangers) = (0u64, Vec::new());
-    for (chunk, at) in &taken {
-        if at.first_row < next {
-            strangers.push(*chunk);
-        } else {
-            next = at.first_row.saturating_add(u64::from(at.rows));
+
+    /// The number of the last section that there is a trace of, and whether it is known that there were no others.
+    fn numbers(&self, parts: &SetParts) -> (u32, bool) {
+        let by_catalog = self.catalog.last_section();
+        if self.catalog.whole {
+            return (by_catalog.min(SECTIONS_MAX), true);
         }
+        let (listed, all) = self.volumes.sections();
+        if all {
+            return (listed.max(by_catalog).min(SECTIONS_MAX), true);
+        }
+        let found = parts.sections.keys().next_back().copied().unwrap_or(0);
+        (found.max(listed).max(by_catalog).min(SECTIONS_MAX), false)
     }
-    for chunk in strangers {
-        taken.remove(&chunk);
-        conflicts.push(format!(
-            "section {number} (table {name}): chunk {chunk} lies across the one before it; it is not taken"
-        ));
+
+    /// A section, if it is known of which table it is.
+    fn section(
+        &mut self,
+        number: u32,
+        mut found: SectionParts,
+    ) -> Result<Option<(JudgedSection, SectionAccount)>, Error> {
+        let mut headers =
+            read::<SectionRecord>(&found.headers, &self.volumes, self.again, |header| first_header(&header))?;
+        let mut ends = read::<SectionEndRecord>(&found.ends, &self.volumes, self.again, |end| end)?;
+        let own = headers.iter().any(|found| found.strength > Strength::Stray);
+        let lists = self.catalog.lists(number, self.again)?;
+        if let Some(Lists { record, standing, .. }) = &lists {
+            let strength = match standing {
+                Standing::Listed => Strength::ListedCatalog,
+                Standing::Unknown | Standing::Stray => Strength::InCatalog,
+            };
+            add(&mut headers, Found { what: record.header.clone(), strength, copies: 1 });
+            add(&mut ends, Found { what: record.end.clone(), strength, copies: 1 });
+        }
+        let several = headers.len() > 1;
+        let Some(header) = one(headers, &format!("section {number}: headers"), &mut self.conflicts) else {
+            return Ok(None);
+        };
+        let Ok(table) = SectionTable::new(number, &header) else {
+            self.conflicts.push(format!("section {number} (table {}): its header cannot be used", header.table));
+            return Ok(None);
+        };
+        self.bytes = self.bytes.saturating_add(header_bytes(&header));
+        if found.pieces > PIECES_MAX || self.bytes > JUDGED_BYTES_MAX {
+            let what = format!(
+                "section {number} (table {}): it and those before it are more than can be held in mind",
+                header.table
+            );
+            self.conflicts.push(what);
+            return Ok(None);
+        }
+        if several {
+            // Their chunks may have been proved by another header.
+            found.chunks.values_mut().flatten().for_each(|at| at.proof = Proof::Later);
+        }
+        let end = one(ends, &format!("section {number} (table {}): end marks", header.table), &mut self.conflicts);
+        // Of another header or end than are believed the catalog lists nothing either.
+        let lists = lists.filter(|lists| lists.record.header == header && Some(&lists.record.end) == end.as_ref());
+        let mut all = lists.and_then(|lists| lists.all);
+        let listed = all.as_ref().map_or(0, |(_, buckets)| buckets.len().saturating_mul(size_of::<BucketEntry>()));
+        if self.bytes.saturating_add(listed) > JUDGED_BYTES_MAX {
+            let what = "its catalog entries are more than can be held in mind, and not used";
+            self.conflicts.push(format!("section {number} (table {}): {what}", header.table));
+            all = None;
+        }
+        let (entries, buckets) = (all.as_ref().map(|all| &all.0[..]), all.as_ref().map(|all| &all.1[..]));
+        let known = chunks::Known { table: &table, end: end.as_ref(), entries, volumes: &self.volumes };
+        let chunks = chunks::choose(&known, found.chunks, self.prover, &mut self.conflicts)?;
+        let places = chunks.values().map(|chunk| chunk.claim.place).collect();
+        let claims = losses::Known { header: &header, table: &table, end: end.as_ref(), buckets, entries };
+        let judgement = losses::judge(&claims, chunks, self.incremental);
+        let Judgement { held, envelope, unwritten, lost, short, mut account } = judgement;
+        account.header_from_catalog = !own;
+        let section = JudgedSection { header, table, chunks: places, short, held, envelope, unwritten, lost };
+        self.bytes = self.bytes.saturating_add(section.list_bytes());
+        Ok(Some((section, account)))
     }
-    Ok(taken)
+}
+
+/// Bytes that a header takes, with the table that is made of it, about.
+fn header_bytes(header: &SectionRecord) -> usize {
+    let texts = |column: &ColumnEntry| {
+        let ColumnEntry { name, declared, collation, .. } = column;
+        name.len().saturating_add(declared.len()).saturating_add(collation.len()).saturating_mul(2).saturating_add(500)
+    };
+    let columns = header.columns.iter().map(texts).fold(0, usize::saturating_add);
+    columns.saturating_add(header.cutoffs.len().saturating_mul(80))
+}
+
+impl JudgedSection {
+    /// Bytes that its lists take, about.
+    fn list_bytes(&self) -> usize {
+        let lost = self.lost.iter().map(|lost| {
+            let time = lost.time.len().saturating_mul(size_of::<HeldEntry>());
+            time.saturating_add(lost.undated.len().saturating_mul(16)).saturating_add(lost.gaps.len().saturating_mul(8))
+        });
+        let ranges = self.held.len().saturating_add(self.envelope.len()).saturating_mul(size_of::<HeldEntry>());
+        let short = self.short.len().saturating_mul(48);
+        let chunks = self.chunks.len().saturating_mul(size_of::<Place>());
+        let unwritten = self.unwritten.len().saturating_mul(size_of::<BucketEntry>());
+        [ranges, short, chunks, unwritten].into_iter().chain(lost).fold(0, usize::saturating_add)
+    }
 }
 
 /// The label of the new set, but for its id, which is still that of the old one.
-fn label_of(
-    set: SetId,
-    original: Option<&LabelRecord>,
-    accounts: &[SectionAccount],
-    sections: &[JudgedSection],
-    lost: u8,
-) -> LabelRecord {
+fn label_of(set: SetId, original: Option<&LabelRecord>, sections: &[JudgedSection], lost: u8) -> LabelRecord {
     let software = concat!("intervault ", env!("CARGO_PKG_VERSION")).to_owned();
-    let rows = lost.max(u8::from(accounts.iter().any(SectionAccount::has_losses)));
     match original {
         Some(label) => {
             let before = label.salvaged.map_or(lost::NOTHING, |salvaged| salvaged.lost);
-            let salvaged = Some(Salvaged { set: label.member().0, lost: rows.max(before) });
+            let salvaged = Some(Salvaged { set: label.member().0, lost: lost.max(before) });
             LabelRecord { software, salvaged, ..label.clone() }
         }
         // Nobody knows what it was of: as one of tables that were named it joins no chain.
@@ -263,7 +370,7 @@ fn label_of(
             software,
             purpose: if sections.iter().any(is_of_undo) { purpose::UNDO } else { purpose::BACKUP },
             chain: set.0,
-            salvaged: Some(Salvaged { set: set.0, lost: lost::SECTIONS }),
+            salvaged: Some(Salvaged { set: set.0, lost }),
         },
     }
 }
@@ -275,4 +382,10 @@ fn is_of_undo(section: &JudgedSection) -> bool {
 
 fn clip(text: &str) -> String {
     text.chars().take(NAME_BYTES_MAX as usize / 8).collect()
+}
+
+/// A label as volume 1 of its set has it.
+fn of_set(label: LabelRecord) -> LabelRecord {
+    let text = label_of_volume(&label.label, 1);
+    LabelRecord { volume: 1, label: text, capacity: 0, predecessor: None, ..label }
 }

@@ -1,140 +1,279 @@
-//! What the catalog of a set still says, whole or in parts.
+//! What the catalog of a set still says, whole or in parts. Read once to see what of it is whole, and again section by section,
+//! so that it may be of any size.
 
-use super::collect::SetParts;
+use super::indexes::{Best, Standing, Volumes, best};
+use super::parts::{Claim, SetParts};
 use super::sources::Again;
+use crate::base::cursor::Cursor;
 use crate::base::position::Position;
 use crate::device::error::DeviceError;
-use crate::format::block::{BlockKind, SetId};
-use crate::format::catalog::{BucketListRecord, CatalogRecord, CatalogSectionRecord, ChunkListRecord};
-use crate::format::record::{RawRecord, Record, read_records};
-use crate::volume::catalog::{Catalog, CatalogSection, begins_catalog};
+use crate::format::catalog::{
+    BucketEntry, BucketListRecord, CatalogRecord, CatalogSectionRecord, ChunkEntry, ChunkListRecord, VolumeListRecord,
+};
+use crate::format::record::{RawRecord, Record, next_record};
 use std::collections::BTreeMap;
 
-/// A section that a catalog lists.
-pub(super) struct KnownSection {
+/// Most entries of the lists of one section that are held at a time.
+const ENTRIES_MAX: usize = 250_000;
+
+/// What a catalog lists of a section.
+pub(super) struct Lists {
     pub(super) record: CatalogSectionRecord,
-    pub(super) chunks: Vec<crate::format::catalog::ChunkEntry>,
-    pub(super) buckets: Vec<crate::format::catalog::BucketEntry>,
-    /// Whether its chunks and buckets are all listed.
-    pub(super) complete: bool,
+    /// What the index says of the block that this stands in.
+    pub(super) standing: Standing,
+    /// Its chunks and its buckets, if they are all listed.
+    pub(super) all: Option<(Vec<ChunkEntry>, Vec<BucketEntry>)>,
 }
 
 /// What is known of a catalog.
 #[derive(Default)]
 pub(super) struct KnownCatalog {
-    pub(super) sections: BTreeMap<u32, KnownSection>,
+    blocks: Vec<(Claim, Standing)>,
+    sections: BTreeMap<u32, Extent>,
     /// Whether nothing of it is lost.
     pub(super) whole: bool,
     pub(super) absent: Vec<String>,
     pub(super) left_out: Vec<(String, String)>,
-    pub(super) conflicts: Vec<String>,
+    /// The block that was read last, by its place among them.
+    held: Option<(usize, Vec<u8>)>,
+}
+
+/// Where the records of a section stand: block and byte of the first, and the last block.
+struct Extent {
+    first: (usize, usize),
+    last: usize,
+    complete: bool,
+}
+
+/// A section whose lists are being read.
+#[derive(Default)]
+struct Open {
+    number: u32,
+    first: (usize, usize),
+    due: (u64, u64, u64),
+    chunks: u64,
+    rows: u64,
+    listed: u64,
+    written: u64,
+    last_bucket: Option<(Option<i64>, Option<i32>)>,
+    /// Whether what was read contradicts itself.
+    broken: bool,
+    /// Whether blocks may be missing between.
+    unsure: bool,
+}
+
+/// What a first reading adds up.
+#[derive(Default)]
+struct Sums {
+    head: Option<(u32, u32, u64)>,
+    volumes: u64,
+    rows: u64,
+    unsure: bool,
+    open: Option<Open>,
 }
 
 impl KnownCatalog {
-    /// Reads what was found of the catalog of a set.
+    /// Reads what was found of the catalog of a set. In an `incremental` set nothing adds up what was left unwritten: there
+    /// only what certainly follows the lists says that they are all there.
     ///
     /// # Errors
     /// A medium fails.
-    pub(super) fn read(set: SetId, parts: &SetParts, again: &mut Again<'_, '_>) -> Result<KnownCatalog, DeviceError> {
-        let mut known = KnownCatalog::default();
-        let mut blocks: Vec<((u32, u64), Vec<u8>)> = Vec::new();
-        for (at, places) in &parts.catalog {
-            let [place] = places.as_slice() else {
-                let (volume, block) = *at;
-                let place = Position::volume(volume).with_block(block);
-                known.conflicts.push(format!("different catalog blocks in one place ({place}); none is believed"));
+    pub(super) fn read(
+        parts: &SetParts,
+        volumes: &Volumes,
+        incremental: bool,
+        again: &mut Again<'_, '_>,
+        conflicts: &mut Vec<String>,
+    ) -> Result<KnownCatalog, DeviceError> {
+        let mut known = KnownCatalog { blocks: believed(parts, volumes, conflicts), ..KnownCatalog::default() };
+        let mut sums = Sums::default();
+        let mut before: Option<(u32, u64)> = None;
+        for at in 0..known.blocks.len() {
+            let Some((claim, _)) = known.blocks.get(at) else { continue };
+            let place = (claim.volume, claim.block);
+            if before.is_some_and(|before| !follows(volumes, before, place)) {
+                sums.unsure = true;
+                sums.open.iter_mut().for_each(|open| open.unsure = true);
+            }
+            before = Some(place);
+            known.hold(at, again)?;
+            let Some((_, payload)) = known.held.take() else {
+                sums.unsure = true;
+                known.close(sums.open.take(), at, false, incremental, &mut sums.rows);
                 continue;
             };
-            if let Some(payload) = again.payload(place, set, BlockKind::Catalog, 0)? {
-                blocks.push((*at, payload));
+            let mut cursor = Cursor::new(&payload);
+            while cursor.left() > 0 {
+                let Ok(record) = next_record(&mut cursor) else {
+                    sums.unsure = true;
+                    break;
+                };
+                known.record(&record, at, &mut sums, incremental);
             }
+            known.held = Some((at, payload));
         }
-        let payloads: Vec<Vec<u8>> = blocks.iter().map(|(_, payload)| payload.clone()).collect();
-        let begins = payloads.first().is_some_and(|first| begins_catalog(first));
-        let due = parts.ends.values().map(|end| u64::from(end.catalog_blocks)).fold(0, u64::saturating_add);
-        let begins = begins && due <= payloads.len() as u64;
-        if let Some(catalog) = begins.then(|| Catalog::from_payloads(&payloads).ok()).flatten() {
-            drop(payloads);
-            known.take(catalog);
-            return Ok(known);
-        }
-        drop(payloads);
-        known.piece_together(&blocks);
+        let last = known.blocks.len();
+        let ended = before.is_some_and(|(volume, block)| {
+            volumes.last() == Some(volume) && volumes.last_before_index(volume) == Some(block)
+        });
+        known.close(sums.open.take(), last, ended, incremental, &mut sums.rows);
+        let numbers = known.sections.keys().copied().eq(1..=known.sections.len() as u32);
+        let complete = known.sections.values().all(|section| section.complete);
+        let totals = (sums.volumes, known.sections.len() as u64, sums.rows);
+        let head = sums.head.map(|(volumes, sections, rows)| (u64::from(volumes), u64::from(sections), rows));
+        known.whole = numbers && complete && head == Some(totals) && (!incremental || ended && !sums.unsure);
         Ok(known)
     }
 
-    fn take(&mut self, catalog: Catalog) {
-        self.whole = true;
-        (self.absent, self.left_out) = (catalog.head.absent, catalog.head.left_out);
-        for CatalogSection { record, chunks, buckets } in catalog.sections {
-            self.sections.insert(record.section, KnownSection { record, chunks, buckets, complete: true });
-        }
+    /// The number of the last section that it lists.
+    pub(super) fn last_section(&self) -> u32 {
+        self.sections.keys().next_back().copied().unwrap_or(0)
     }
 
-    /// Takes what single blocks say. A section is listed wholly if the record behind its lists was found too, with no block
-    /// missing between.
-    fn piece_together(&mut self, blocks: &[((u32, u64), Vec<u8>)]) {
-        let (mut open, mut before) = (None, None);
-        for (at, payload) in blocks {
-            let follows = before.is_some_and(|(volume, block): (u32, u64)| {
-                // The first catalog block of a volume stands behind its label.
-                (volume, block.saturating_add(1)) == *at || (volume.saturating_add(1), 1) == *at
-            });
-            if !follows {
-                open = None;
-            }
-            before = Some(*at);
-            let Ok(records) = read_records(payload) else {
-                open = None;
-                continue;
-            };
-            records.iter().for_each(|record| self.record(record, &mut open));
+    fn hold(&mut self, at: usize, again: &mut Again<'_, '_>) -> Result<(), DeviceError> {
+        if self.held.as_ref().is_some_and(|(held, _)| *held == at) {
+            return Ok(());
         }
+        self.held = None;
+        if let Some((claim, _)) = self.blocks.get(at) {
+            self.held = again.block(&claim.place)?.map(|block| (at, block.payload().to_vec()));
+        }
+        Ok(())
     }
 
-    /// Takes a record; `open` is the section whose lists come.
-    fn record(&mut self, record: &RawRecord<'_>, open: &mut Option<u32>) {
+    /// Takes a record of block `at` at the first reading.
+    fn record(&mut self, record: &RawRecord<'_>, at: usize, sums: &mut Sums, incremental: bool) {
         match record.kind {
             CatalogRecord::KIND => {
-                if let Ok(head) = record.decode::<CatalogRecord>() {
+                if let (Ok(head), 0, 0) = (record.decode::<CatalogRecord>(), at, record.offset) {
+                    sums.head = Some((head.volumes, head.sections, head.rows));
                     (self.absent, self.left_out) = (head.absent, head.left_out);
                 }
             }
+            VolumeListRecord::KIND => {
+                let list = record.decode::<VolumeListRecord>().map_or(0, |list| list.volumes.len() as u64);
+                sums.volumes = sums.volumes.saturating_add(list);
+            }
             CatalogSectionRecord::KIND => {
-                if let Some(last) = open.take().and_then(|open| self.sections.get_mut(&open)) {
-                    last.complete = last.adds_up();
-                }
-                let Ok(record) = record.decode::<CatalogSectionRecord>() else { return };
-                *open = Some(record.section);
-                let known = KnownSection { chunks: Vec::new(), buckets: Vec::new(), complete: false, record };
-                self.sections.insert(known.record.section, known);
+                self.close(sums.open.take(), at, true, incremental, &mut sums.rows);
+                let Ok(section) = record.decode::<CatalogSectionRecord>() else { return };
+                let due = (section.end.chunks, section.end.rows, section.end.buckets);
+                let (number, first) = (section.section, (at, record.offset));
+                sums.open = Some(Open { number, first, due, ..Open::default() });
             }
-            ChunkListRecord::KIND => {
-                let (Some(section), Ok(list)) = (self.open(*open), record.decode::<ChunkListRecord>()) else { return };
-                if list.section == section.record.section && list.first_chunk == section.chunks.len() as u64 {
-                    section.chunks.extend(list.chunks);
-                }
-            }
-            BucketListRecord::KIND => {
-                let (Some(section), Ok(list)) = (self.open(*open), record.decode::<BucketListRecord>()) else { return };
-                if list.section == section.record.section && list.first_bucket == section.buckets.len() as u64 {
-                    section.buckets.extend(list.buckets);
+            ChunkListRecord::KIND | BucketListRecord::KIND => {
+                if let Some(open) = &mut sums.open {
+                    open.list(record);
                 }
             }
             _ => {}
         }
     }
 
-    fn open(&mut self, open: Option<u32>) -> Option<&mut KnownSection> {
-        self.sections.get_mut(&open?)
+    /// Ends a section; `sure`: something certainly follows its lists.
+    fn close(&mut self, open: Option<Open>, at: usize, sure: bool, incremental: bool, rows: &mut u64) {
+        let Some(open) = open else { return };
+        let adds_up = !open.broken && (open.chunks, open.rows, open.written) == open.due;
+        let complete = adds_up && (!incremental || sure && !open.unsure);
+        *rows = rows.saturating_add(open.due.1);
+        let last = at.min(self.blocks.len().saturating_sub(1));
+        self.sections.entry(open.number).or_insert(Extent { first: open.first, last, complete });
+    }
+
+    /// What it lists of a section, if it does.
+    ///
+    /// # Errors
+    /// A medium fails.
+    pub(super) fn lists(&mut self, number: u32, again: &mut Again<'_, '_>) -> Result<Option<Lists>, DeviceError> {
+        let Some(Extent { first, last, complete }) = self.sections.get(&number) else { return Ok(None) };
+        let ((first, byte), last, mut complete) = (*first, *last, *complete);
+        let mut lists: Option<Lists> = None;
+        let (mut chunks, mut buckets) = (Vec::new(), Vec::new());
+        for at in first..=last {
+            self.hold(at, again)?;
+            let from = if at == first { byte } else { 0 };
+            let payload = self.held.as_ref().and_then(|(_, payload)| payload.get(from..));
+            let Some(payload) = payload else { return Ok(None) };
+            let mut cursor = Cursor::new(payload);
+            while cursor.left() > 0 {
+                let Ok(record) = next_record(&mut cursor) else { break };
+                match record.kind {
+                    CatalogSectionRecord::KIND if lists.is_some() => break,
+                    CatalogSectionRecord::KIND => {
+                        let Ok(record) = record.decode::<CatalogSectionRecord>() else { return Ok(None) };
+                        let standing = self.blocks.get(at).map_or(Standing::Unknown, |(_, standing)| *standing);
+                        lists = Some(Lists { record, standing, all: None });
+                    }
+                    ChunkListRecord::KIND if complete => {
+                        chunks.extend(record.decode::<ChunkListRecord>().map(|list| list.chunks).unwrap_or_default());
+                    }
+                    BucketListRecord::KIND if complete => {
+                        let list = record.decode::<BucketListRecord>().map(|list| list.buckets);
+                        buckets.extend(list.unwrap_or_default());
+                    }
+                    _ => {}
+                }
+                if chunks.len() > ENTRIES_MAX || buckets.len() > ENTRIES_MAX {
+                    (complete, chunks, buckets) = (false, Vec::new(), Vec::new());
+                }
+            }
+        }
+        Ok(lists.map(|lists| Lists { all: complete.then_some((chunks, buckets)), ..lists }))
     }
 }
 
-impl KnownSection {
-    fn adds_up(&self) -> bool {
-        let end = &self.record.end;
-        let written = self.buckets.iter().filter(|bucket| bucket.is_written()).count() as u64;
-        let rows = self.chunks.iter().map(|chunk| u64::from(chunk.rows)).fold(0, u64::saturating_add);
-        (self.chunks.len() as u64, written, rows) == (end.chunks, end.buckets, end.rows)
+impl Open {
+    fn list(&mut self, record: &RawRecord<'_>) {
+        if let Ok(list) = record.decode::<ChunkListRecord>() {
+            self.broken |= list.section != self.number || list.first_chunk != self.chunks;
+            for chunk in &list.chunks {
+                self.broken |= chunk.first_row != self.rows;
+                self.rows = self.rows.saturating_add(u64::from(chunk.rows));
+            }
+            self.chunks = self.chunks.saturating_add(list.chunks.len() as u64);
+        } else if let Ok(list) = record.decode::<BucketListRecord>() {
+            self.broken |= list.section != self.number || list.first_bucket != self.listed;
+            for bucket in &list.buckets {
+                let key = (bucket.acd, bucket.day);
+                self.broken |= self.last_bucket.is_some_and(|last| last >= key);
+                self.last_bucket = Some(key);
+                self.written = self.written.saturating_add(u64::from(bucket.is_written()));
+            }
+            self.listed = self.listed.saturating_add(list.buckets.len() as u64);
+        } else {
+            self.broken = true;
+        }
     }
+}
+
+/// Whether nothing stands between two catalog blocks for certain.
+fn follows(volumes: &Volumes, (volume, block): (u32, u64), next: (u32, u64)) -> bool {
+    // The first catalog block of a further volume stands behind its label.
+    (volume, block.saturating_add(1)) == next
+        || (volume.saturating_add(1), 1) == next && volumes.last_before_index(volume) == Some(block)
+}
+
+/// The catalog blocks that are believed, in their order: one in each place, none where an index or an end mark knows of none.
+fn believed(parts: &SetParts, volumes: &Volumes, conflicts: &mut Vec<String>) -> Vec<(Claim, Standing)> {
+    let (mut blocks, mut strays) = (Vec::new(), 0u64);
+    for ((volume, block), claims) in &parts.catalog {
+        let inside = |claim: &&Claim| match volumes.standing(claim) {
+            Standing::Unknown => volumes.catalog_of(*volume).is_none_or(|(first, last)| (first..=last).contains(block)),
+            standing => standing == Standing::Listed,
+        };
+        let there: Vec<&Claim> = claims.iter().filter(inside).collect();
+        strays = strays.saturating_add(claims.len().saturating_sub(there.len()) as u64);
+        match best(there, |claim| claim.copies) {
+            Best::One(claim) => blocks.push((*claim, volumes.standing(claim))),
+            Best::Tie => {
+                let place = Position::volume(*volume).with_block(*block);
+                conflicts.push(format!("different catalog blocks in one place ({place}); none is believed"));
+            }
+            Best::None => {}
+        }
+    }
+    if strays > 0 {
+        conflicts.push(format!("{strays} catalog blocks that are no part of their volume; they are not believed"));
+    }
+    blocks
 }

@@ -3,25 +3,29 @@
 //! speaks for nothing of which it has not all; see chapter 5.9 of the format.
 
 mod account;
+mod chunks;
 mod collect;
+mod gaps;
+mod indexes;
 mod judge;
 mod known;
 mod losses;
+mod parts;
 mod sources;
 mod trees;
 mod write;
 
-pub use account::{Account, AcdLoss, Count, FilesLoss, Gap, SectionAccount, SetAccount, SourceAccount};
+pub use account::{Account, AcdLoss, Count, FilesLoss, Gap, OtherSources, SectionAccount, SetAccount, SourceAccount};
 
-use crate::base::limits::BLOCK_PAYLOAD_MAX;
+use crate::base::budget::Budget;
 use crate::base::monitor::{Monitor, Silent, Task};
 use crate::base::ordered::ordered;
 use crate::device::traits::Device;
 use crate::error::{Error, ErrorKind};
-use crate::format::block::{BlockKind, SetId};
-use collect::{Heap, Proof, collect, prove};
+use crate::format::block::SetId;
+use collect::{Heap, Prover, collect};
 use judge::{Judged, judge};
-use known::KnownCatalog;
+use parts::Proof;
 use sources::{Again, Sources};
 use std::sync::{Mutex, PoisonError};
 
@@ -64,7 +68,7 @@ pub struct Salvage<'a> {
 }
 
 /// What is done with each set that was judged: given where its blocks lie, its account and its id.
-type Each<'e> = dyn FnMut(&Judged, &Sources<'_>, SetAccount, SetId) -> Result<SetAccount, Error> + 'e;
+type Each<'e> = dyn FnMut(&Judged, &Sources<'_>, SetAccount) -> Result<SetAccount, Error> + 'e;
 
 /// Gives the id of a new set.
 pub type NewId<'i> = dyn FnMut() -> Result<SetId, Error> + 'i;
@@ -88,7 +92,7 @@ impl<'a> Salvage<'a> {
     /// A source device cannot be listed, or fails while blocks are read again; there is more than can be held in mind; somebody
     /// asked to stop. Damage is no error.
     pub fn account(&self) -> Result<Account, Error> {
-        self.work(&mut |_, _, account, _| Ok(account))
+        self.work(&mut |_, _, account| Ok(account))
     }
 
     /// Writes a new set for each set of which a section was found, one after the other, and says what there is and what is
@@ -101,11 +105,11 @@ impl<'a> Salvage<'a> {
     /// written stays unfinished, those before it are whole.
     pub fn write(&self, to: &dyn Device, new_id: &mut NewId<'_>) -> Result<Account, Error> {
         let _lock = to.lock()?;
-        self.work(&mut |judged, sources, account, set| {
+        self.work(&mut |judged, sources, account| {
             if judged.sections.is_empty() {
                 return Ok(account);
             }
-            let writing = write::Writing { to, options: &self.options, monitor: self.monitor, set };
+            let writing = write::Writing { to, options: &self.options, monitor: self.monitor };
             let written = writing.write(judged, sources, new_id()?)?;
             Ok(SetAccount { written: Some(written), ..account })
         })
@@ -116,18 +120,25 @@ impl<'a> Salvage<'a> {
         self.monitor.begin(Task::Verify, "looking for blocks", 0);
         let heap = collect(&sources, self.options.set.as_deref(), self.options.jobs, self.monitor);
         self.monitor.end(Task::Verify);
-        let Heap { sets, sources: looked, unopened, .. } = heap?;
+        let Heap { sets, sources: looked, others, unopened, more_unopened, let_go, .. } = heap?;
         let source = |(name, bytes, sifted)| SourceAccount { name, bytes, sifted };
-        let mut account = Account { sources: looked.into_iter().map(source).collect(), unopened, sets: Vec::new() };
+        let (count, bytes, sifted) = others;
+        let mut account = Account {
+            sources: looked.into_iter().map(source).collect(),
+            others: OtherSources { count, bytes, sifted },
+            unopened,
+            more_unopened,
+            let_go,
+            sets: Vec::new(),
+        };
         for (set, parts) in sets {
             let mut again = Again::new(&sources);
-            let catalog = KnownCatalog::read(set, &parts, &mut again)?;
-            let (judged, mut of_set) = judge(set, parts, catalog, &mut |section, table, places| {
-                prove_later(&sources, set, section, table, places, self.options.jobs)
+            let (judged, mut of_set) = judge(set, parts, &mut again, &mut |table, places| {
+                prove_later(&sources, table, places, self.options.jobs)
             })?;
-            trees::account(set, &judged, &mut of_set, &mut again)?;
+            trees::account(&judged, &mut of_set, &mut again)?;
             unless_cancelled(self.monitor)?;
-            account.sets.push(each(&judged, &sources, of_set, set)?);
+            account.sets.push(each(&judged, &sources, of_set)?);
         }
         account.sets.sort_by(|a, b| (&a.label, a.set).cmp(&(&b.label, b.set)));
         Ok(account)
@@ -141,25 +152,24 @@ fn unless_cancelled(monitor: &dyn Monitor) -> Result<(), Error> {
 /// Proves chunks whose header was not known when they passed.
 fn prove_later(
     sources: &Sources<'_>,
-    set: SetId,
-    section: u32,
     table: &crate::section::rows::SectionTable,
     places: &[sources::Place],
     jobs: usize,
 ) -> Result<Vec<Proof>, Error> {
-    // A few large blocks at a time are enough.
-    let jobs = jobs.clamp(1, (128 << 20) / BLOCK_PAYLOAD_MAX as usize);
-    let readers: Vec<Mutex<Again<'_, '_>>> = (0..jobs).map(|_| Mutex::new(Again::new(sources))).collect();
+    let (budget, prover) = (Budget::new(collect::ON_THE_WAY), Prover::new());
+    let readers: Vec<Mutex<Again<'_, '_>>> = (0..jobs.max(1)).map(|_| Mutex::new(Again::new(sources))).collect();
     let mut proofs = Vec::with_capacity(places.len());
     ordered(
-        jobs,
+        jobs.max(1),
         places.len(),
         4,
         |worker, item, emit| {
             let (Some(place), Some(reader)) = (places.get(item), readers.get(worker)) else { return Ok(()) };
-            let mut reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
-            let payload = reader.payload(place, set, BlockKind::Chunk, section)?;
-            emit(payload.map_or(Proof::Wrong, |payload| prove(Some(table), &payload)));
+            let lent = budget.take(u64::from(place.bytes()));
+            let block = reader.lock().unwrap_or_else(PoisonError::into_inner).block(place)?;
+            let proof = block.map_or(Proof::Wrong, |block| prover.prove(Some(table), block.payload()));
+            drop(lent);
+            emit(proof);
             Ok::<(), Error>(())
         },
         |proof| {

@@ -1,34 +1,50 @@
 //! What is looked through: everything that lies on some devices, each stretch of bytes under a number.
 
+use crate::base::checksum::{Hash, blake3};
 use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::traits::{Device, VolumeSource};
-use crate::format::block::{BlockHeader, BlockKind, SetId};
+use crate::format::block::BlockHeader;
+use crate::format::record::{Record, decode_record};
 use crate::volume::finder::{FoundBlock, read_found};
 use std::collections::VecDeque;
 
 /// Sources kept open at a time.
 const OPEN_MAX: usize = 16;
 
-/// Where a block lies.
+/// So many bytes of the hash of a block tell it from every other one.
+pub(super) type ShortHash = [u8; 16];
+
+/// The first bytes of a hash.
+pub(super) fn short(hash: &Hash) -> ShortHash {
+    let mut short = [0; 16];
+    short.iter_mut().zip(hash).for_each(|(short, byte)| *short = *byte);
+    short
+}
+
+/// Where a block lies, and which one it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     source: u32,
     offset: u64,
     bytes: u32,
-    crc: u32,
+    hash: ShortHash,
 }
 
 impl Place {
     /// The place of a block that was found.
     pub(super) fn of(source: u32, block: &FoundBlock) -> Place {
-        let header = &block.header;
-        let bytes = u32::try_from(header.block_len()).unwrap_or(u32::MAX);
-        Place { source, offset: block.offset, bytes, crc: header.payload_crc }
+        let bytes = u32::try_from(block.bytes.len()).unwrap_or(u32::MAX);
+        Place { source, offset: block.offset, bytes, hash: short(&blake3(&block.bytes)) }
     }
 
     /// Whether what lies there is a copy of what lies elsewhere.
-    pub(super) const fn is_copy(&self, other: &Place) -> bool {
-        self.bytes == other.bytes && self.crc == other.crc
+    pub(super) fn is_copy(&self, other: &Place) -> bool {
+        self.hash == other.hash
+    }
+
+    /// The beginning of the hash of the block.
+    pub(super) const fn hash(&self) -> &ShortHash {
+        &self.hash
     }
 
     /// Bytes of the block.
@@ -90,18 +106,12 @@ impl<'a, 'd> Again<'a, 'd> {
         Again { sources, open: VecDeque::new() }
     }
 
-    /// The payload of a block that was found, if it is still there: of this set, kind and section.
+    /// A block that was found, if it is still there.
     ///
     /// # Errors
     /// The medium fails.
-    pub(super) fn payload(
-        &mut self,
-        place: &Place,
-        set: SetId,
-        kind: BlockKind,
-        section: u32,
-    ) -> Result<Option<Vec<u8>>, DeviceError> {
-        let Place { source, offset, bytes, crc } = *place;
+    pub(super) fn block(&mut self, place: &Place) -> Result<Option<FoundBlock>, DeviceError> {
+        let Place { source, offset, bytes, .. } = *place;
         if !self.open.iter().any(|(number, _)| *number == source) {
             if self.open.len() >= OPEN_MAX {
                 self.open.pop_back();
@@ -109,11 +119,16 @@ impl<'a, 'd> Again<'a, 'd> {
             self.open.push_front((source, self.sources.open(source)?));
         }
         let Some((_, opened)) = self.open.iter().find(|(number, _)| *number == source) else { return Ok(None) };
-        let same = |header: &BlockHeader| {
-            let identity = header.identity;
-            (header.payload_crc, header.kind, identity.set, identity.section) == (crc, kind, set, section)
-        };
         let found = read_found(opened.as_ref(), offset, bytes)?;
-        Ok(found.filter(|(header, _)| same(header)).map(|(_, payload)| payload))
+        Ok(found.filter(|found| Place::of(source, found).is_copy(place)))
+    }
+
+    /// The record of which a block that was found consists; none if it is not there any more, or cannot be used.
+    ///
+    /// # Errors
+    /// The medium fails.
+    pub(super) fn record<R: Record>(&mut self, place: &Place) -> Result<Option<(BlockHeader, R)>, DeviceError> {
+        let block = self.block(place)?;
+        Ok(block.and_then(|block| decode_record(block.payload()).ok().map(|record| (block.header, record))))
     }
 }

@@ -10,7 +10,6 @@ use crate::files::entry::Kind;
 use crate::files::name::shown;
 use crate::files::order::{Order, Place};
 use crate::files::rows::Row;
-use crate::format::block::{BlockKind, SetId};
 use std::collections::BTreeSet;
 
 /// Paths of torn files that are listed.
@@ -20,28 +19,18 @@ const PATHS_MAX: usize = 1_000;
 ///
 /// # Errors
 /// A source fails.
-pub(super) fn account(
-    set: SetId,
-    judged: &Judged,
-    of_set: &mut SetAccount,
-    again: &mut Again<'_, '_>,
-) -> Result<(), Error> {
+pub(super) fn account(judged: &Judged, of_set: &mut SetAccount, again: &mut Again<'_, '_>) -> Result<(), Error> {
     for (section, account) in judged.sections.iter().zip(&mut of_set.sections) {
         if account.whole {
             account.files = None;
         } else if account.files.is_some() {
-            account.files = Some(files(set, section, account, again)?);
+            account.files = Some(files(section, account, again)?);
         }
     }
     Ok(())
 }
 
-fn files(
-    set: SetId,
-    section: &JudgedSection,
-    account: &SectionAccount,
-    again: &mut Again<'_, '_>,
-) -> Result<FilesLoss, Error> {
+fn files(section: &JudgedSection, account: &SectionAccount, again: &mut Again<'_, '_>) -> Result<FilesLoss, Error> {
     let gaps: BTreeSet<u64> = section.lost.iter().flat_map(|lost| &lost.gaps).copied().collect();
     let mut look = Look { loss: FilesLoss::default(), order: Order::default() };
     let mut row = 0u64;
@@ -49,8 +38,10 @@ fn files(
         if gaps.contains(&row) {
             look.gap();
         }
-        let Some(payload) = again.payload(place, set, BlockKind::Chunk, section.number)? else { continue };
-        let Ok(rows) = section.table.prove(&mut RowHasher::default(), &payload, Position::UNKNOWN) else { continue };
+        let Some(block) = again.block(place)? else { continue };
+        let Ok(rows) = section.table.prove(&mut RowHasher::default(), block.payload(), Position::UNKNOWN) else {
+            continue;
+        };
         for at in 0..rows.batch.rows {
             match Row::of(&rows.batch, at) {
                 Ok(row) => look.row(&row),

@@ -6,7 +6,7 @@ use super::{SalvageOptions, unless_cancelled};
 use crate::base::monitor::{Monitor, Task};
 use crate::device::traits::Device;
 use crate::error::Error;
-use crate::format::block::{BlockKind, SetId};
+use crate::format::block::SetId;
 use crate::format::chunk::{ChunkView, PieceEntry, parse_chunk};
 use crate::format::label::LabelRecord;
 use crate::verify::Depth;
@@ -25,8 +25,6 @@ pub(super) struct Writing<'a> {
     pub(super) to: &'a dyn Device,
     pub(super) options: &'a SalvageOptions,
     pub(super) monitor: &'a dyn Monitor,
-    /// The set that is salvaged.
-    pub(super) set: SetId,
 }
 
 impl Writing<'_> {
@@ -67,10 +65,10 @@ impl Writing<'_> {
         set.begin_section(section.header.clone())?;
         for place in &section.chunks {
             unless_cancelled(self.monitor)?;
-            let payload = again.payload(place, self.set, BlockKind::Chunk, section.number)?;
+            let block = again.block(place)?;
             let changed = || Error::damage("a block that was found is not there any more".to_owned(), CHANGED);
-            let payload = payload.ok_or_else(changed)?;
-            let ChunkView { directory, columns } = parse_chunk(&payload)?;
+            let block = block.ok_or_else(changed)?;
+            let ChunkView { directory, columns } = parse_chunk(block.payload())?;
             let as_known = |piece: &PieceEntry| match section.short.contains(&(piece.acd, piece.day)) {
                 true => PieceEntry { last: 0, ..*piece },
                 false => *piece,

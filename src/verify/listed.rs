@@ -57,12 +57,17 @@ impl<'a> Listed<'a> {
             let same = |(_, other): &SetSection<'_>| other.header.columns == view.header.columns;
             self.sections.iter().position(same).unwrap_or(0)
         };
-        let both = self.sections.iter().zip(&self.evidence);
-        both.map(|((_, view), evidence)| Member {
+        let older = self.sections.iter().skip(1).map(Some).chain([None]);
+        let is_parent = |set: &SetReader<'_>, older: &SetReader<'_>| {
+            set.label().parent_set.is_none_or(|parent| parent == older.label().member().0)
+        };
+        let both = self.sections.iter().zip(&self.evidence).zip(older);
+        both.map(|(((set, view), evidence), older)| Member {
             evidence,
             buckets: &view.buckets,
             listed: view.source == SectionSource::Catalog,
             end: view.end.as_ref(),
+            gap_behind: older.is_some_and(|(older, _)| !is_parent(set, older)),
             shape: shape(view),
         })
         .collect()

@@ -19,8 +19,17 @@ pub struct FoundBlock {
     pub offset: u64,
     /// Its header.
     pub header: BlockHeader,
+    /// The whole block, as it lies there.
+    pub bytes: Vec<u8>,
+}
+
+impl FoundBlock {
     /// Its payload.
-    pub payload: Vec<u8>,
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        let end = HEADER_LEN.saturating_add(self.header.payload_len as usize);
+        self.bytes.get(HEADER_LEN..end).unwrap_or_default()
+    }
 }
 
 /// How many bytes of a source were what.
@@ -83,9 +92,7 @@ impl Finder {
             self.budget = self.budget.saturating_sub(len as u64);
             return Err(if self.budget > 0 { 1 } else { len as u64 });
         }
-        bytes.copy_within(HEADER_LEN.., 0);
-        bytes.truncate(header.payload_len as usize);
-        Ok(FoundBlock { offset, header, payload: bytes })
+        Ok(FoundBlock { offset, header, bytes })
     }
 
     /// Whether the bytes from `at` on are held: enough of them for a magic, or all that there are.
@@ -147,11 +154,7 @@ impl Sifted {
 ///
 /// # Errors
 /// The medium fails.
-pub fn read_found(
-    source: &dyn VolumeSource,
-    offset: u64,
-    bytes: u32,
-) -> Result<Option<(BlockHeader, Vec<u8>)>, DeviceError> {
+pub fn read_found(source: &dyn VolumeSource, offset: u64, bytes: u32) -> Result<Option<FoundBlock>, DeviceError> {
     if source.len().saturating_sub(offset) < u64::from(bytes) {
         return Ok(None);
     }
@@ -161,9 +164,7 @@ pub fn read_found(
     if header.block_len() != block.len() || header.payload(&block).is_err() {
         return Ok(None);
     }
-    block.copy_within(HEADER_LEN.., 0);
-    block.truncate(header.payload_len as usize);
-    Ok(Some((header, block)))
+    Ok(Some(FoundBlock { offset, header, bytes: block }))
 }
 
 /// Where a pattern first begins.

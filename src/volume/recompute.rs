@@ -12,11 +12,13 @@ use super::writer::index_payloads;
 use crate::base::checksum::{Hash, chain};
 use crate::base::limits::BLOCK_PAYLOAD_MAX;
 use crate::format::block::BlockKind;
-use crate::format::catalog::{BlockEntry, BucketEntry, CatalogRecord, CatalogSectionRecord, VolumeEntry};
+use crate::format::catalog::{
+    BlockEntry, BucketEntry, CatalogRecord, CatalogSectionRecord, VolumeEntry, VolumeIndexRecord,
+};
 use crate::format::error::FormatError;
 use crate::format::marks::VolumeEndRecord;
 use crate::format::record::decode_record;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A volume as its blocks say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub struct VolumeBlocks {
     pub index: Vec<Vec<u8>>,
     /// Payloads of the index blocks as the blocks before them say.
     pub index_made: Vec<Vec<u8>>,
+    /// Whether it has an end mark.
+    pub ended: bool,
     /// The volume as the catalog lists it: as a whole, and before its first catalog block.
     whole: VolumeEntry,
     before_catalog: Option<VolumeEntry>,
@@ -38,7 +42,7 @@ pub struct VolumeBlocks {
 
 /// A set as its blocks say.
 pub struct SetBlocks {
-    /// The first copy of each volume that is here, in order.
+    /// The copies of each volume that is here, in order.
     pub volumes: Vec<VolumeBlocks>,
     /// Payloads of the catalog blocks that stand there, in order.
     pub catalog: Vec<Vec<u8>>,
@@ -47,7 +51,8 @@ pub struct SetBlocks {
     capacity: u64,
 }
 
-/// Reads all volumes of a set that are here, the first copy of each, from their first byte to their last.
+/// Reads all volumes of a set that are here, every copy of each, from their first byte to their last. What is damaged on one copy
+/// is taken from another.
 ///
 /// # Errors
 /// A volume cannot be opened, the device fails.
@@ -55,19 +60,28 @@ pub fn recompute(set: &SetReader<'_>) -> Result<SetBlocks, VolumeError> {
     let mut rebuild = Rebuild::default();
     let mut volumes = Vec::new();
     for view in set.volumes() {
-        let Some(name) = &view.name else { continue };
-        volumes.push(volume(set, view.number, name, &mut rebuild)?);
+        let mut seen = BTreeSet::new();
+        for name in view.name.iter().chain(&view.copies) {
+            volumes.push(volume(set, view.number, name, &mut seen, &mut rebuild)?);
+        }
     }
     let sections = rebuild.sections(&set.label().label);
     let catalog = std::mem::take(&mut rebuild.catalog).into_values().collect();
     Ok(SetBlocks { volumes, catalog, sections, capacity: set.label().capacity })
 }
 
-fn volume(set: &SetReader<'_>, number: u32, name: &str, rebuild: &mut Rebuild) -> Result<VolumeBlocks, VolumeError> {
+/// Reads one copy of a volume. `seen`: numbers of the blocks that copies before it gave.
+fn volume(
+    set: &SetReader<'_>,
+    number: u32,
+    name: &str,
+    seen: &mut BTreeSet<u64>,
+    rebuild: &mut Rebuild,
+) -> Result<VolumeBlocks, VolumeError> {
     let blocks = set.blocks(number, name)?;
     let (mut entries, mut damage, mut index) = (Vec::<BlockEntry>::new(), Vec::new(), Vec::new());
-    let (mut running, mut bytes, mut ended): (Hash, u64, bool) = ([0; 32], 0, false);
-    let (mut before_index, mut before_catalog) = (None, None);
+    let (mut running, mut bytes): (Hash, u64) = ([0; 32], 0);
+    let (mut before_index, mut before_catalog, mut mark) = (None, None, None::<VolumeEndRecord>);
     for item in Scanner::new(blocks.source(), name, Some((set.set_id(), number))).with_hashes() {
         let block = match item {
             ScanItem::Block(block) => block,
@@ -86,7 +100,9 @@ fn volume(set: &SetReader<'_>, number: u32, name: &str, rebuild: &mut Rebuild) -
                 before_catalog.get_or_insert(here);
             }
             BlockKind::VolumeEnd => {
-                ended = decode_record::<VolumeEndRecord>(&block.payload).is_ok_and(|end| end.set_complete);
+                mark = decode_record(&block.payload).ok();
+                let due = made_end(&entries, here);
+                damage.extend(mark.as_ref().filter(|mark| !agree(mark, &due)).map(|_| END_DIFFERS.to_owned()));
             }
             _ => {}
         }
@@ -101,15 +117,53 @@ fn volume(set: &SetReader<'_>, number: u32, name: &str, rebuild: &mut Rebuild) -
         running = chain(&running, &entry.hash);
         bytes = block.offset.saturating_add(len as u64);
         entries.push(entry);
-        if let Err(error) = rebuild.block(block) {
-            damage.push(error.to_string());
+        if seen.contains(&block.header.identity.block) {
+            continue;
+        }
+        let number = block.header.identity.block;
+        match rebuild.block(block) {
+            Ok(()) => drop(seen.insert(number)),
+            Err(error) => damage.push(error.to_string()),
         }
     }
     let whole = VolumeEntry { blocks: entries.len() as u64, bytes, running_hash: running };
     let listed = before_index.unwrap_or(whole);
     let before = entries.get(..usize::try_from(listed.blocks).unwrap_or(0)).unwrap_or_default();
-    let index_made = index_payloads(before, &listed, !ended).map_err(|error| VolumeError::format(name, error))?;
-    Ok(VolumeBlocks { number, name: name.to_owned(), damage, index, index_made, whole, before_catalog })
+    // Without the end mark the index alone says whether another volume follows.
+    let said = || index.first().and_then(|first| decode_record::<VolumeIndexRecord>(first).ok());
+    let continues = match &mark {
+        Some(mark) => !mark.set_complete,
+        None => said().is_none_or(|head| head.continues),
+    };
+    let index_made = index_payloads(before, &listed, continues).map_err(|error| VolumeError::format(name, error))?;
+    let ended = mark.is_some();
+    Ok(VolumeBlocks { number, name: name.to_owned(), damage, index, index_made, ended, whole, before_catalog })
+}
+
+/// What is told of an end mark that is not what the blocks before it make.
+const END_DIFFERS: &str = "its end mark does not say what the blocks before it are";
+
+/// What an end mark says of the blocks before it.
+struct Due {
+    here: VolumeEntry,
+    index: (u64, u32),
+    catalog: (u64, u32),
+}
+
+fn made_end(entries: &[BlockEntry], here: VolumeEntry) -> Due {
+    let of = |kind: BlockKind| {
+        let mut mine = entries.iter().filter(|entry| entry.kind == kind.id());
+        let first = mine.next().map(|entry| entry.offset);
+        (first.unwrap_or(0), first.map_or(0, |_| u32::try_from(mine.count()).unwrap_or(u32::MAX).saturating_add(1)))
+    };
+    Due { here, index: of(BlockKind::VolumeIndex), catalog: of(BlockKind::Catalog) }
+}
+
+fn agree(mark: &VolumeEndRecord, due: &Due) -> bool {
+    let Due { here, index, catalog } = due;
+    (mark.blocks, mark.bytes, mark.running_hash) == (here.blocks, here.bytes, here.running_hash)
+        && (mark.index_offset, mark.index_blocks) == *index
+        && (mark.catalog_offset, mark.catalog_blocks) == *catalog
 }
 
 impl SetBlocks {
@@ -128,7 +182,12 @@ impl SetBlocks {
     #[must_use]
     pub fn made(&self, said: Option<&Catalog>) -> Catalog {
         let mut volumes = Vec::new();
+        let mut last = 0;
         for volume in &self.volumes {
+            // A further copy says nothing else.
+            if std::mem::replace(&mut last, volume.number) == volume.number {
+                continue;
+            }
             // The volume on which the catalog begins is listed as it stood before, and the last.
             volumes.push(volume.before_catalog.unwrap_or(volume.whole));
             if volume.before_catalog.is_some() {
@@ -158,8 +217,9 @@ fn made(view: &SectionView, said: Option<&CatalogSection>) -> Option<CatalogSect
     both.for_each(|(key, bucket)| {
         buckets.entry(key).or_insert(bucket);
     });
+    let listed = buckets.len() as u64;
     Some(CatalogSection {
-        record: CatalogSectionRecord { section: view.number, header, end, bytes: view.bytes },
+        record: CatalogSectionRecord { section: view.number, header, end, bytes: view.bytes, listed },
         chunks: view.chunks.iter().map(|chunk| chunk.entry).collect(),
         buckets: buckets.into_values().collect(),
     })

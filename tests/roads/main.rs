@@ -28,6 +28,7 @@ mod estimates;
 mod every_grain;
 #[cfg(target_os = "linux")]
 mod export;
+mod export_short;
 #[cfg(target_os = "linux")]
 mod files;
 #[cfg(target_os = "linux")]
@@ -67,6 +68,8 @@ mod rebuilding;
 mod rules;
 #[cfg(target_os = "linux")]
 mod salvage;
+#[cfg(target_os = "linux")]
+mod salvage_evidence;
 #[cfg(target_os = "linux")]
 mod saved;
 mod scenarios;

@@ -60,7 +60,7 @@ pub fn salvaged(from: &MemoryDevice) -> (Account, MemoryDevice) {
 }
 
 /// A month of half hours of two ACDs, over several chunks and volumes.
-fn month() -> Centre {
+pub fn month() -> Centre {
     let centre = Centre::new(&[HSPLIT, DSPLIT, SYNONYMS]);
     let sql = centre.sql();
     sql.execute_batch("BEGIN").unwrap();
@@ -94,7 +94,7 @@ fn month() -> Centre {
 const RUIN: &str = "UPDATE hsplit SET acdcalls = -1; UPDATE dsplit SET acdcalls = -1; UPDATE synonyms SET value = 'x'";
 
 /// A copy of a centre, all of whose rows are others.
-fn ruined(centre: &Centre) -> Centre {
+pub fn ruined(centre: &Centre) -> Centre {
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(centre.path(), folder.path().join("centre.db")).unwrap();
     let copy = Centre { folder };
@@ -103,7 +103,7 @@ fn ruined(centre: &Centre) -> Centre {
 }
 
 /// The rows of each bucket.
-fn buckets(centre: &Centre) -> BTreeMap<String, Vec<String>> {
+pub fn buckets(centre: &Centre) -> BTreeMap<String, Vec<String>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (table, key) in
         [("hsplit", "row_date || ' ' || acd"), ("dsplit", "row_date || ' ' || acd"), ("synonyms", "'all'")]
@@ -126,12 +126,12 @@ fn buckets(centre: &Centre) -> BTreeMap<String, Vec<String>> {
     found
 }
 
-fn partial() -> Options {
+pub fn partial() -> Options {
     Options { missing: Missing::Partial, ..all() }
 }
 
 /// How many buckets of a restored centre are as they were backed up; all others must be as they were before.
-fn restored(after: &Centre, good: &Centre, before: &BTreeMap<String, Vec<String>>, what: &str) -> (usize, usize) {
+pub fn restored(after: &Centre, good: &Centre, before: &BTreeMap<String, Vec<String>>, what: &str) -> (usize, usize) {
     let (good, now) = (buckets(good), buckets(after));
     let keys: BTreeSet<&String> = good.keys().chain(now.keys()).collect();
     let mut back = 0;

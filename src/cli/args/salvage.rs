@@ -18,10 +18,12 @@ Examples:
     intervault restore --database sqlite:history.db --from /backup/salvaged --partial
 
 Files may have any name and hold anything: volumes without a head, several one behind the other, a dump of a tape, parts in any
-order, with anything between them. Nothing is written to them. The new set stands in its chain where the old one stood; it
-speaks for nothing of which rows are lost.
+order, with anything between them; folders in a folder are not looked into. Nothing is written to them. The new set stands in its
+chain where the old one stood; it speaks for nothing of which rows are lost. Blocks that contradict each other: what the catalog
+lists is believed, then what the index of a volume lists, then what was found most often; the rest is told and not taken.
 
-Exit status 0: nothing is lost. 4: something is, and the answer says what; the rest is written. 10: no intact block was found.")]
+Exit status 0: it is certain that nothing is lost. 4: something is lost or may be, and the answer says what; the rest is written.
+10: nothing was found of which it is known what it is.")]
 pub struct SalvageArgs {
     /// Folders and files of any name, tapes (tape:PATH), or - for standard input
     #[arg(value_name = "FROM", value_parser = parse::device, required = true)]
@@ -85,10 +87,11 @@ Examples:
   Are catalog and indexes what the blocks say? What was backed up goes into the history:
     intervault rebuild /backup/nightly /backup/weekly
 
-Every volume is read from its first byte to its last. Nothing on it is changed: a set whose catalog is lost gets a new one by
+Every copy of every volume is read from its first byte to its last. Nothing on it is changed: a set whose catalog is lost gets a new one by
 intervault salvage, as a new set.
 
-Exit status 4: a catalog or an index differs from what the blocks say, or is lost.")]
+Exit status 4: a catalog or an index differs from what the blocks say, or is lost; a copy is damaged or says something else at
+its end.")]
 pub struct RebuildArgs {
     /// Folders of volumes, single volumes, tapes (tape:PATH), or - for standard input
     #[arg(value_name = "DEVICE", value_parser = parse::device, required = true)]

@@ -8,10 +8,11 @@ use crate::cli::output::Output;
 use crate::cli::parse::DevicePath;
 use crate::cli::progress::Progress;
 use crate::cli::render::salvage as render;
-use crate::cli::render::text::escape;
+use crate::cli::render::text::{counted, escape};
 use crate::device::heap::HeapDevice;
 use crate::device::traits::Device;
 use crate::error::Error;
+use crate::format::block::MAGIC;
 use crate::salvage::{Account, Salvage, SalvageOptions};
 use std::path::{Path, PathBuf};
 
@@ -24,7 +25,7 @@ pub fn run(options: &SalvageRequest, output: &Output) -> Result<Exit, Failure> {
     if let Some(to) = &options.to {
         apart(to, &options.from)?;
     }
-    let devices = options.from.iter().map(source).collect::<Result<Vec<_>, Failure>>()?;
+    let devices = options.from.iter().map(|from| source(from, output)).collect::<Result<Vec<_>, Failure>>()?;
     let from: Vec<&dyn Device> = devices.iter().map(AsRef::as_ref).collect();
     let how = SalvageOptions {
         set: options.set.clone(),
@@ -46,30 +47,47 @@ pub fn run(options: &SalvageRequest, output: &Output) -> Result<Exit, Failure> {
 }
 
 fn answer(account: &Account, options: &SalvageRequest, output: &Output) -> Result<Exit, Failure> {
-    if account.is_empty() {
+    if account.sets.is_empty() {
         let what = match &options.set {
             Some(set) => format!("nothing intact of a set {set} was found"),
-            None => "no set was found: no block there is intact and says of which table it is".to_owned(),
+            None => "no intact block of a set was found".to_owned(),
         };
         return Err(Failure::new(Exit::Nothing, what).hint("look through other copies, or a dump of the whole medium"));
     }
-    let exit = if account.has_losses() { Exit::Damage } else { Exit::Done };
+    let exit = match () {
+        () if account.is_empty() => Exit::Nothing,
+        () if account.has_losses() => Exit::Damage,
+        () => Exit::Done,
+    };
     if output.json() {
         output.object("intervault/salvage", exit, &render::account_json(account, options.to.is_none()));
     } else {
         output.line(render::account_text(account).trim_end());
     }
+    if account.is_empty() {
+        output.warning(
+            "of no section that was found it is known of which table it is: nothing can be made of these blocks",
+        );
+    }
     Ok(exit)
 }
 
 /// Opens what is looked through: whatever lies there.
-fn source(from: &DevicePath) -> Result<Box<dyn Device>, Failure> {
-    Ok(match from {
-        DevicePath::Path(path) => Box::new(HeapDevice::open(path)?),
+fn source(from: &DevicePath, output: &Output) -> Result<Box<dyn Device>, Failure> {
+    let path = match from {
+        DevicePath::Path(path) => path,
         // The image of a tape is a file; what is on a drive has the names that its labels give it.
-        DevicePath::Tape(path) if path.is_file() => Box::new(HeapDevice::open(path)?),
-        other => open::volumes(other)?,
-    })
+        DevicePath::Tape(path) if path.is_file() => path,
+        other => return open::volumes(other),
+    };
+    let heap = HeapDevice::open(path)?.plain(&MAGIC);
+    if heap.folders() > 0 {
+        let folders = counted(heap.folders(), "folder", "folders");
+        let place = path.display().to_string();
+        let what = format!("{}: {folders} in it not looked into; name them too if they have volumes", escape(&place));
+        output.warning(&what);
+    }
+    Ok(Box::new(heap))
 }
 
 /// Refuses to write where something is looked through.

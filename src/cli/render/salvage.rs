@@ -22,11 +22,22 @@ pub fn account_text(account: &Account) -> String {
     for (name, why) in &account.unopened {
         let _written = writeln!(out, "Not looked through: {}: {}", escape(name), escape(why));
     }
-    let sifted = account.sources.iter().map(|source| source.sifted);
+    if account.more_unopened > 0 {
+        let _written = writeln!(out, "Not looked through: {} more", count(account.more_unopened));
+    }
+    if account.let_go > 0 {
+        let blocks = counted(account.let_go, "intact block", "intact blocks");
+        let _written = writeln!(
+            out,
+            "Too much to be held in mind: {blocks} let go; give fewer sources at a time, or one set (--set)."
+        );
+    }
+    let sifted = account.sources.iter().map(|source| source.sifted).chain([account.others.sifted]);
     let (intact, other, unread) = sifted.fold((0u64, 0u64, 0u64), |(intact, other, unread), one| {
         (intact.saturating_add(one.intact), other.saturating_add(one.other), unread.saturating_add(one.unread))
     });
-    let sources = counted(account.sources.len() as u64, "source", "sources");
+    let sources = (account.sources.len() as u64).saturating_add(account.others.count);
+    let sources = counted(sources, "source", "sources");
     let _written = writeln!(out, "Of {sources}: {} in intact blocks, {} in none.", bytes(intact), bytes(other));
     if unread > 0 {
         let _written = writeln!(out, "{} could not be read.", bytes(unread));
@@ -53,6 +64,7 @@ fn set_text(out: &mut String, set: &SetAccount) {
         out.push_str(&table(&[">section", "table", ">rows", ">chunks", ">rows lost", ">chunks lost"], &lines));
     }
     set.sections.iter().filter(|section| !section.whole).for_each(|section| section_text(out, section));
+    of_set(out, set);
     for (first, last, chunks) in &set.nameless {
         let which = if first == last { format!("Section {first}") } else { format!("Sections {first} to {last}") };
         let _written =
@@ -72,6 +84,27 @@ fn set_text(out: &mut String, set: &SetAccount) {
     out.push('\n');
 }
 
+/// What is lost of a set besides its sections.
+fn of_set(out: &mut String, set: &SetAccount) {
+    if set.label.is_none() {
+        out.push_str("Its label is lost: nobody knows of what database it was; the new set is one of single tables, in no chain.\n");
+    }
+    if !set.catalog {
+        out.push_str(
+            "Its catalog is lost, or parts of it: what the source did not have or was left out nobody knows.\n",
+        );
+    }
+    if set.sections.iter().any(|section| section.unlisted) {
+        out.push_str(
+            "It is incremental, or may be: what it left as older sets have it was listed there alone. Without the set before it \
+             nothing older counts as what the source had.\n",
+        );
+    }
+    if !set.ended {
+        out.push_str("What ends it is lost: whether it was ever finished nobody knows.\n");
+    }
+}
+
 fn lost(lost: Count, whole: bool) -> String {
     match lost {
         Count::Exactly(0) if whole => String::new(),
@@ -84,8 +117,11 @@ fn lost(lost: Count, whole: bool) -> String {
 fn section_text(out: &mut String, section: &SectionAccount) {
     let name = escape(&section.table);
     for loss in &section.acds {
-        let rows = loss.rows.map_or_else(|| "rows".to_owned(), |rows| counted(rows, "row", "rows"));
+        let rows = loss.rows.map_or_else(|| "rows may be".to_owned(), |rows| counted(rows, "row", "rows"));
         let _written = writeln!(out, "{name}, {}: {rows} lost{}", acd(loss), days(loss));
+    }
+    if section.other_acds {
+        let _written = writeln!(out, "{name}: rows of other ACDs may be lost too");
     }
     for gap in section.gaps.iter().take(SHOWN) {
         let rows = gap.rows.map_or_else(|| "rows".to_owned(), |rows| counted(rows, "row", "rows"));
@@ -126,6 +162,9 @@ fn days(loss: &AcdLoss) -> String {
     if loss.days.len() > SHOWN {
         runs.push(format!("and {} more", loss.days.len().saturating_sub(SHOWN)));
     }
+    if loss.any_time {
+        runs.push("any other time".to_owned());
+    }
     if loss.undated {
         runs.push("rows without a usable time".to_owned());
     }
@@ -155,6 +194,12 @@ pub fn account_json(account: &Account, dry_run: bool) -> Value {
         "dry_run": dry_run,
         "nothing_lost": !account.has_losses(),
         "sources": account.sources.iter().map(source).collect::<Vec<_>>(),
+        "others": {
+            "count": account.others.count, "bytes": account.others.bytes, "other": account.others.sifted.other,
+            "zeros": account.others.sifted.zeros,
+        },
+        "more_unopened": account.more_unopened,
+        "let_go": account.let_go,
         "unopened": account.unopened.iter().map(|(name, why)| json!({"name": name, "reason": why})).collect::<Vec<_>>(),
         "sets": account.sets.iter().map(set_json).collect::<Vec<_>>(),
     })
@@ -177,6 +222,7 @@ fn set_json(set: &SetAccount) -> Value {
         "from_catalog": set.catalog,
         "nothing_lost": !set.has_losses(),
         "all_known": set.all_known,
+        "ended": set.ended,
         "sections": set.sections.iter().map(section_json).collect::<Vec<_>>(),
         "nameless": set.nameless.iter().map(nameless).collect::<Vec<_>>(),
         "conflicts": set.conflicts,
@@ -196,7 +242,8 @@ fn section_json(section: &SectionAccount) -> Value {
     };
     let loss = |loss: &AcdLoss| {
         let days = loss.days.iter().map(|(first, last)| json!({"first": date_text(*first), "last": date_text(*last)}));
-        json!({"acd": loss.acd, "rows": loss.rows, "days": days.collect::<Vec<_>>(), "undated": loss.undated})
+        json!({"acd": loss.acd, "rows": loss.rows, "days": days.collect::<Vec<_>>(), "any_time": loss.any_time,
+            "undated": loss.undated})
     };
     let files = section.files.as_ref().map(|files| {
         json!({"whole": files.whole, "of": files.of, "torn": files.torn, "paths": files.paths, "odd": files.odd})
@@ -211,6 +258,8 @@ fn section_json(section: &SectionAccount) -> Value {
         "chunks": section.chunks,
         "lost_rows": count_json(section.lost_rows),
         "lost_chunks": count_json(section.lost_chunks),
+        "unlisted": section.unlisted,
+        "other_acds": section.other_acds,
         "acds": section.acds.iter().map(loss).collect::<Vec<_>>(),
         "gaps": section.gaps.iter().map(gap).collect::<Vec<_>>(),
         "files": files,
@@ -226,6 +275,9 @@ pub fn rebuilt_text(sets: &[SetRebuilt]) -> String {
         lines.push(vec![name.clone(), "catalog".to_owned(), compared(&set.catalog)]);
         for (volume, index) in &set.indexes {
             lines.push(vec![name.clone(), format!("index of volume {volume}"), compared(index)]);
+        }
+        for (volume, file, whole) in set.volumes.iter().filter(|(_, _, whole)| *whole != Compared::Equal) {
+            lines.push(vec![name.clone(), format!("volume {volume}, {file}"), compared(whole)]);
         }
     }
     table(&["set", "what", "compared with the blocks"], &lines)
@@ -251,9 +303,10 @@ pub fn rebuilt_json(sets: &[SetRebuilt]) -> Value {
     };
     let set = |set: &SetRebuilt| {
         let indexes = set.indexes.iter().map(|(volume, index)| json!({"volume": volume, "compared": one(index)}));
+        let volume = |(number, name, whole): &(u32, String, Compared)| json!({"volume": number, "name": name, "compared": one(whole)});
         json!({
             "set": set.set.to_string(), "label": set.label, "catalog": one(&set.catalog),
-            "indexes": indexes.collect::<Vec<_>>(),
+            "indexes": indexes.collect::<Vec<_>>(), "volumes": set.volumes.iter().map(volume).collect::<Vec<_>>(),
         })
     };
     json!({"sets": sets.iter().map(set).collect::<Vec<_>>()})

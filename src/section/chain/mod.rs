@@ -22,7 +22,10 @@
 //!    or reaches the instant.
 //! 7. A member that was **salvaged** from a damaged one says for which time that one spoke and it does not. There it is a witness
 //!    of what it lists without having it, and otherwise one of something that nobody here has: what older members have is stale.
-//! 8. What is given outside the newest member's envelope was taken by age at the source since: only an **older** member
+//! 8. Of an incremental member of which the **list of what it left unwritten is lost** nobody knows whether older members have
+//!    that as it was, unless the members before it are here: behind a gap, what they have of a time that it reaches and
+//!    does not hold (salvaged: of any time that it does not hold) is stale.
+//! 9. What is given outside the newest member's envelope was taken by age at the source since: only an **older** member
 //!    has it.
 
 #[cfg(test)]
@@ -49,6 +52,8 @@ pub struct Member<'a> {
     pub listed: bool,
     /// The section's end mark.
     pub end: Option<&'a SectionEndRecord>,
+    /// Whether members between it and the next older one here are missing.
+    pub gap_behind: bool,
     /// Members with the same number here have the same columns with the same meaning. Of others a digest says nothing: rows that
     /// are alike value by value may have these in other columns.
     pub shape: usize,
@@ -131,6 +136,8 @@ struct Known<'a> {
     any_lost: bool,
     /// Whether not all undated rows that it had are there.
     undated_lost: bool,
+    /// Whether its list of what it left unwritten is lost: then it says nothing of undated rows that it does not have.
+    silent: bool,
 }
 
 impl<'a> Known<'a> {
@@ -141,12 +148,19 @@ impl<'a> Known<'a> {
         let lost = member.end.and_then(|end| end.lost.as_ref());
         let time = lost.iter().flat_map(|lost| &lost.time).filter(|entry| entry.acd == acd);
         let time = time.map(|entry| Span { start: Instant(entry.start), stop: Instant(entry.stop) });
+        let envelope = SpanSet::from_spans(envelope);
+        let held = SpanSet::from_spans(member.evidence.held.get(&acd).into_iter().flatten().copied());
+        // Rule 8. A salvaged member without that list reaches no further than it holds.
+        let unlisted = member.gap_behind && (!member.listed || lost.is_some() && envelope.minus(&held).is_empty());
+        let reached = if unlisted && !member.listed { envelope.minus(&held) } else { SpanSet::EMPTY };
+        let any_lost = unlisted && (member.listed || member.end.is_none());
         Known {
-            lost: SpanSet::from_spans(time),
-            any_lost: lost.is_some_and(|lost| lost.any_time),
-            undated_lost: lost.is_some_and(|lost| !lost.undated.contains(&acd)),
-            held: SpanSet::from_spans(member.evidence.held.get(&acd).into_iter().flatten().copied()),
-            envelope: SpanSet::from_spans(envelope),
+            lost: SpanSet::from_spans(time).union(&reached),
+            any_lost: any_lost || lost.is_some_and(|lost| lost.any_time),
+            undated_lost: unlisted || lost.is_some_and(|lost| lost.has_rows() && !lost.undated.contains(&acd)),
+            silent: lost.is_some_and(|lost| !lost.has_rows()),
+            held,
+            envelope,
             has_end: member.end.is_some(),
             listed: member.listed,
             buckets: buckets.map(|bucket| (bucket.day, bucket)).collect(),
@@ -179,12 +193,12 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Rules 2 and 7.
+    /// Rules 2, 7 and 8.
     fn is_witness(&self, at: Instant) -> bool {
         self.listed && self.envelope.meets(moment(at)) || self.lacks(at)
     }
 
-    /// Rule 7: whether the source had something there that this member should have and has not.
+    /// Rules 7 and 8: whether the source had something there that this member should have and has not, or may have.
     fn lacks(&self, at: Instant) -> bool {
         self.lost.meets(moment(at)) || self.any_lost && !self.held.meets(moment(at))
     }
@@ -291,7 +305,7 @@ fn edges(members: &[Known<'_>]) -> Vec<Instant> {
     edges.into_iter().collect()
 }
 
-/// Rules 3 to 8, for the dated rows of one ACD.
+/// Rules 3 to 9, for the dated rows of one ACD.
 fn dated(grain: Grain, acd: Acd, members: &[Known<'_>], window: Option<Span>, combined: &mut Combined) -> CombinedAcd {
     let mut given: Vec<Vec<Span>> = vec![Vec::new(); members.len()];
     let (mut without, mut certain) = (Vec::new(), Vec::new());
@@ -347,7 +361,7 @@ fn gives(members: &[Known<'_>], given: Vec<SpanSet>) -> Vec<SpanSet> {
     gives
 }
 
-/// Rule 8.
+/// Rule 9.
 fn older(members: &[Known<'_>], given: &[SpanSet]) -> Vec<(usize, Span)> {
     let Some(newest) = members.first() else { return Vec::new() };
     let reached = newest.reach();
@@ -369,7 +383,8 @@ fn undated(acd: Acd, members: &[Known<'_>], window: Option<Span>, one: &mut Comb
             first = first.or(Some(number));
         }
         let said = || if member.undated_lost { Content::UNKNOWN } else { Content::of(entry, member.shape) };
-        witness = witness.or_else(|| (member.listed || member.undated_lost).then(said));
+        let says = member.undated_lost || member.listed && !(member.silent && entry.is_none());
+        witness = witness.or_else(|| says.then(said));
         let same = witness.is_none_or(|witness| witness == Content::of(entry, member.shape));
         spoken |= written && member.undated_proven;
         if written && member.undated_proven && same {

@@ -232,7 +232,14 @@ impl World {
         let member = |(found, buckets)| {
             let (found, buckets): (&Found, &Vec<BucketEntry>) = (found, buckets);
             let end = found.listed.then_some(&found.taken.end);
-            Member { evidence: &found.evidence, buckets, listed: found.listed, end, shape: found.taken.shape }
+            Member {
+                evidence: &found.evidence,
+                buckets,
+                listed: found.listed,
+                end,
+                gap_behind: false,
+                shape: found.taken.shape,
+            }
         };
         let members: Vec<Member<'_>> = self.found.iter().zip(&buckets).map(member).collect();
         combine(Grain::Interval, &members, None)
@@ -501,6 +508,7 @@ fn undated_rows_come_from_the_newest_member_that_has_them_as_the_newest_catalog_
             buckets: &sets[place].0,
             listed: true,
             end: Some(&sets[place].1),
+            gap_behind: false,
             shape: 0,
         };
         let mut combined = combine(Grain::Interval, &[member(0), member(1)], None);
@@ -532,7 +540,7 @@ fn only_what_meets_the_window_is_told() {
     let (newer, older) = (evidence(0), evidence(1));
     let member = |evidence, place: usize| {
         let (buckets, end) = &sets[place];
-        Member { evidence, buckets, listed: true, end: Some(end), shape: 0 }
+        Member { evidence, buckets, listed: true, end: Some(end), gap_behind: false, shape: 0 }
     };
     let members = [member(&newer, 0), member(&older, 1)];
     let all = combine(Grain::Interval, &members, None);
@@ -570,7 +578,14 @@ fn a_stale_week_is_not_held_at_all() {
     let (newer_end, older_end) = (end(Vec::new()), end(vec![held(14, 35)]));
     let spans = BTreeMap::from([(ACD, vec![Span { start: Instant(14 * DAY), stop: Instant(35 * DAY) }])]);
     let evidence = [Evidence::default(), Evidence { held: spans, ..Evidence::default() }];
-    let member = |evidence, buckets, end| Member { evidence, buckets, listed: true, end: Some(end), shape: 0 };
+    let member = |evidence, buckets, end| Member {
+        evidence,
+        buckets,
+        listed: true,
+        end: Some(end),
+        gap_behind: false,
+        shape: 0,
+    };
     let members = [member(&evidence[0], &newer[..], &newer_end), member(&evidence[1], &older[..], &older_end)];
     let combined = combine(Grain::Weekly, &members, None);
     let held: Vec<(i64, i64)> =
