@@ -2,7 +2,7 @@
 //! changed. Rows after the cutoff of a set are none of its, and no difference.
 //!
 //! A set has the state that its catalog lists: of an incremental one that is the state of all tables of its chain, whichever
-//! member wrote a bucket. Without a catalog only those buckets are compared that are here whole.
+//! member wrote a bucket. Without a catalog only those buckets are compared that are here whole; of the others nobody knows.
 
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered;
@@ -85,6 +85,9 @@ pub struct Compared {
     pub beyond_cutoff: u64,
     /// Buckets that the set lists and that cannot be had from the volumes that are here, or only in an older state.
     pub not_here: u64,
+    /// Buckets that could not be compared, since a set without its catalog does not say what is in them: they are not here whole,
+    /// or are on the other side alone where the set may have more than was found.
+    pub unknown: u64,
 }
 
 impl Compared {
@@ -92,16 +95,22 @@ impl Compared {
         Compared { table: table.to_owned(), unlike: Some(why.into()), ..Compared::default() }
     }
 
-    /// Whether both sides are known to be the same, as far as they could be compared.
+    /// Whether both sides are the same; `None` if no difference was found and not everything could be compared.
     #[must_use]
-    pub fn is_same(&self) -> bool {
-        self.differences.is_empty() && self.unlike.is_none()
+    pub fn same(&self) -> Option<bool> {
+        let differ = !self.differences.is_empty() || self.unlike.is_some();
+        let whole = self.beyond_cutoff == 0 && self.unknown == 0;
+        if differ { Some(false) } else { whole.then_some(true) }
     }
 }
 
 /// The state of a table: its buckets, up to when it speaks, and which of them are not to be had.
 struct State {
     buckets: BTreeMap<Bucket, BucketEntry>,
+    /// Buckets of which there is something, without a catalog to say what they were.
+    unknown: BTreeSet<Bucket>,
+    /// Whether it may have buckets of which nothing was found.
+    open: bool,
     cutoffs: Cutoffs,
     not_here: BTreeSet<Bucket>,
     grain: Grain,
@@ -116,14 +125,35 @@ impl State {
         let combined = combine(grain, &listed.members(), scope.window);
         let whole = newest.source == SectionSource::Catalog;
         let scope = Scope { acd: scope.acd.or(set.label().acd), ..scope };
-        let buckets = newest.proven_buckets().filter(|(bucket, proven)| (whole || *proven) && scope.has(grain, bucket));
+        let (mut buckets, mut unknown) = (BTreeMap::new(), BTreeSet::new());
+        for (bucket, proven) in newest.proven_buckets().filter(|(bucket, _)| scope.has(grain, bucket)) {
+            let key = (bucket.acd, bucket.day);
+            if whole || proven {
+                buckets.insert(key, *bucket);
+            } else {
+                unknown.insert(key);
+            }
+        }
         let cutoffs = newest.header.cutoffs.iter().map(|entry| (entry.acd, Instant(entry.cutoff)));
         Ok(State {
-            buckets: buckets.map(|(bucket, _)| ((bucket.acd, bucket.day), *bucket)).collect(),
+            buckets,
+            unknown,
+            open: !whole && (!newest.is_complete() || set.label().incremental),
             cutoffs: Cutoffs::new(cutoffs),
             not_here: combined.lost.union(&combined.stale).copied().collect(),
             grain,
         })
+    }
+
+    /// Of a database: all of its rows are there.
+    fn of_rows(buckets: BTreeMap<Bucket, BucketEntry>, set: &State) -> State {
+        let (unknown, not_here) = (BTreeSet::new(), BTreeSet::new());
+        State { buckets, unknown, open: false, cutoffs: set.cutoffs.clone(), not_here, grain: set.grain }
+    }
+
+    /// Whether nobody knows what it has of a bucket.
+    fn is_unknown(&self, key: &Bucket) -> bool {
+        self.unknown.contains(key) || self.open && !self.buckets.contains_key(key)
     }
 
     fn not_here(&self) -> u64 {
@@ -133,18 +163,19 @@ impl State {
 
 /// The differences of two states of a table. Where the two speak up to different times for an ACD, buckets with rows after the
 /// earlier of them are not compared.
-fn differences(
-    table: &str,
-    here: &BTreeMap<Bucket, BucketEntry>,
-    there: &BTreeMap<Bucket, BucketEntry>,
-    cutoffs: (&Cutoffs, &Cutoffs),
-) -> Compared {
-    let mut compared = Compared { table: table.to_owned(), ..Compared::default() };
-    let keys: BTreeSet<&Bucket> = here.keys().chain(there.keys()).collect();
+fn differences(table: &str, here: &State, there: &State) -> Compared {
+    let not_here = here.not_here().saturating_add(there.not_here());
+    let mut compared = Compared { table: table.to_owned(), not_here, ..Compared::default() };
+    let states = [here, there];
+    let keys: BTreeSet<&Bucket> = states.iter().flat_map(|state| state.buckets.keys().chain(&state.unknown)).collect();
     for key in keys {
-        let (one, other) = (here.get(key), there.get(key));
+        if states.iter().any(|state| state.is_unknown(key)) {
+            compared.unknown = compared.unknown.saturating_add(1);
+            continue;
+        }
+        let (one, other) = (here.buckets.get(key), there.buckets.get(key));
         let until = |cutoffs: &Cutoffs| cutoffs.of(key.0).unwrap_or(Instant::MAX);
-        let (mine, its) = (until(cutoffs.0), until(cutoffs.1));
+        let (mine, its) = (until(&here.cutoffs), until(&there.cutoffs));
         let reaches = |bucket: &BucketEntry| key.1.is_some() && bucket.stop > mine.min(its).0;
         if mine != its && one.into_iter().chain(other).any(reaches) {
             compared.beyond_cutoff = compared.beyond_cutoff.saturating_add(1);
@@ -180,10 +211,7 @@ pub fn against_set(here: &[SetSection<'_>], there: &[SetSection<'_>], scope: Sco
     }
     let scope = Scope { acd: scope.acd.or(set.label().acd).or(other.label().acd), ..scope };
     match (State::of(here, scope), State::of(there, scope)) {
-        (Ok(one), Ok(two)) => {
-            let compared = differences(table, &one.buckets, &two.buckets, (&one.cutoffs, &two.cutoffs));
-            Compared { not_here: one.not_here().saturating_add(two.not_here()), ..compared }
-        }
+        (Ok(one), Ok(two)) => differences(table, &one, &two),
         (Err(why), _) | (_, Err(why)) => Compared::unlike(table, why),
     }
 }
@@ -219,8 +247,7 @@ pub fn against_database(
     let now = buckets(snapshot, (&schema, &table), jobs, monitor)?;
     let in_scope = |entry: &BucketEntry| scope.has(state.grain, entry);
     let now = now.entries().filter(in_scope).map(|entry| ((entry.acd, entry.day), entry)).collect();
-    let compared = differences(name, &state.buckets, &now, (&state.cutoffs, &state.cutoffs));
-    Ok(Compared { not_here: state.not_here(), ..compared })
+    Ok(differences(name, &state, &State::of_rows(now, &state)))
 }
 
 /// Why rows of a section and of a table cannot be compared by digests: they are made of the values column by column.

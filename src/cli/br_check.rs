@@ -176,7 +176,10 @@ fn acd_line(acds: &[i64]) -> String {
     format!("ACD(s) on the volume: {}", numbers.join(", "))
 }
 
-/// Asks until the answer is one of those that are understood.
+/// How often one thing is asked: a program that answers does so for ever.
+const ASKED_AT_MOST: u32 = 20;
+
+/// Asks until the answer is one of those that are understood, a few times.
 fn choose<T>(
     input: &mut dyn BufRead,
     output: &Output,
@@ -188,7 +191,7 @@ fn choose<T>(
             Failure::usage("with --json nothing is asked").hint("give --type and --path, and --list or --verify")
         );
     }
-    loop {
+    for _ in 0..ASKED_AT_MOST {
         output.ask(question);
         let Some(said) = answer(input)? else {
             output.line("");
@@ -198,8 +201,10 @@ fn choose<T>(
         if let Some(understood) = understand(&said) {
             return Ok(understood);
         }
-        output.notice(&format!("{:?} is no answer to that", escape(&said)));
+        output.notice(&format!("\"{said}\" is no answer to that"));
     }
+    Err(Failure::usage(format!("{ASKED_AT_MOST} answers were none to that question"))
+        .hint("give --type and --path, and --list or --verify"))
 }
 
 #[cfg(test)]
@@ -261,6 +266,18 @@ mod tests {
         assert_eq!(text.matches("Enter device type").count(), 2);
         assert_eq!(text.matches("Enter device path").count(), 2);
         assert_eq!(opened, Some((BrDevice::File, "/v.ivol".into())));
+    }
+
+    #[test]
+    fn whoever_answers_nonsense_for_ever_is_not_asked_for_ever() {
+        let (result, text, opened) = talk(&Given::default(), &"y\u{1b}\n".repeat(1_000), Style::default());
+        assert_eq!((result.unwrap_err().exit, opened), (Exit::Usage, None));
+        assert_eq!(text.matches("Enter device type").count(), 20);
+        let (output, _, err) = captured(Style::default());
+        let opens =
+            &mut |_: BrDevice, _: &Path| -> Result<Box<dyn Inspected>, Failure> { Ok(Box::new(Two { acds: vec![] })) };
+        let _ended = dialogue(&Given::default(), &mut "y\u{1b}\n".as_bytes(), &output, opens);
+        assert_eq!(err.text(), "\"y\\u{1b}\" is no answer to that\n");
     }
 
     #[test]

@@ -86,7 +86,8 @@ type LastWords = Box<dyn FnOnce() + Send>;
 #[derive(Debug)]
 pub struct AtEnd(());
 
-/// From now on a signal that ends this process does this first. Whoever armed it takes it back with [`AtEnd::here`].
+/// From now on a signal that ends this process does this first. Whoever armed it takes it back with [`AtEnd::here`] or
+/// [`AtEnd::off`]. There is one such thing at a time.
 pub fn at_end(act: impl FnOnce() + Send + 'static) -> AtEnd {
     last(|last| *last = Some(Box::new(act)));
     AtEnd(())
@@ -101,6 +102,13 @@ impl AtEnd {
             stand_still();
         }
         now(|now| (now.stops, now.told) = (true, false));
+    }
+
+    /// What was armed is not needed any more. If a signal is at it already, this does not return: the process ends.
+    pub fn off(self) {
+        if last(Option::take).is_none() {
+            stand_still();
+        }
     }
 }
 

@@ -6,11 +6,14 @@ use super::failure::Failure;
 use super::render::json;
 #[cfg(doc)]
 use super::render::streamed::Streamed;
-use super::render::text::escape;
+use super::render::text::{escape, wrap};
 use crate::device::error::DeviceErrorKind;
 use serde::Serialize;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Nothing is broken into shorter lines than of so many characters.
+const NARROW: usize = 30;
 
 /// When colours are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -206,8 +209,11 @@ impl Output {
         lock(&self.out).write(text);
     }
 
-    /// A line of the answer, with line breaks of its own kept. Text from outside must have been escaped.
+    /// A line of the answer, with line breaks of its own kept; broken where it is longer than a line of the terminal. Text from
+    /// outside must have been escaped.
     pub fn line(&self, text: &str) {
+        let wrapped = self.screen.width.filter(|_| !self.style.json).map(|width| wrap(text, width.max(NARROW)));
+        let text = wrapped.as_deref().unwrap_or(text);
         let mut out = lock(&self.out);
         out.write(text);
         if !text.ends_with('\n') {

@@ -7,7 +7,7 @@ use super::name::{is_volume_name, partial_name};
 use super::traits::{Device, NewVolume, VolumeSink, VolumeSource, WriteLock};
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Volumes as files in one directory.
@@ -48,6 +48,10 @@ impl DirectoryDevice {
         let path = path.into();
         let fail = |kind| DeviceError { op: "open", place: path.clone(), kind };
         let found = fs::metadata(&path).map_err(|error| fail(error.into()))?;
+        if !found.is_dir() && !found.is_file() {
+            let reason = io::Error::new(io::ErrorKind::NotADirectory, "it is neither a folder nor a file");
+            return Err(fail(DeviceErrorKind::Io(reason)));
+        }
         if !found.is_dir() {
             return Err(fail(DeviceErrorKind::Io(io::Error::from(io::ErrorKind::NotADirectory))));
         }
@@ -139,6 +143,12 @@ impl Device for DirectoryDevice {
         let place = self.file("look at", name)?;
         let found = fs::metadata(&place);
         found.map(|found| found.len()).map_err(|error| DeviceError { op: "look at", place, kind: error.into() })
+    }
+
+    /// The file's number, when its bytes were changed last, and how many they are.
+    fn stamp(&self, name: &str) -> Option<String> {
+        let found = fs::metadata(self.file("look at", name).ok()?).ok()?;
+        Some(format!("{}:{}.{:09}:{}", found.ino(), found.mtime(), found.mtime_nsec(), found.len()))
     }
 
     fn begin(&self, volume: &NewVolume<'_>) -> Result<Box<dyn VolumeSink>, DeviceError> {

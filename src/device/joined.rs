@@ -88,6 +88,12 @@ impl Device for JoinedDevice {
         self.first("look at", name, |device, own| device.size(own))
     }
 
+    fn stamp(&self, name: &str) -> Option<String> {
+        let (place, own) = split_place(name).map_or((None, name), |(place, own)| (Some(place), own));
+        let mut devices = self.devices.iter().filter(|device| place.is_none_or(|place| device.place() == place));
+        devices.find_map(|device| device.stamp(own))
+    }
+
     fn remove(&self, name: &str) -> Result<(), DeviceError> {
         self.first("remove", name, |device, own| device.remove(own))
     }

@@ -98,6 +98,10 @@ impl Device for MapDevice {
         self.unmapped().size(name)
     }
 
+    fn stamp(&self, name: &str) -> Option<String> {
+        self.unmapped().stamp(name)
+    }
+
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
         self.unmapped().create(name)
     }

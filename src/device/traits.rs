@@ -43,6 +43,12 @@ pub trait Device: Send + Sync {
     /// A volume of that name exists; the place is full or cannot be written.
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError>;
 
+    /// What tells the bytes under a name from others that have or had the same name, without reading any: which file it is and
+    /// when it was written. `None` where the device cannot tell.
+    fn stamp(&self, _name: &str) -> Option<String> {
+        None
+    }
+
     /// Removes a volume, and returns when that is on stable storage. Whoever is reading it may fail.
     ///
     /// # Errors
@@ -131,6 +137,10 @@ impl<D: Device + ?Sized> Device for std::sync::Arc<D> {
 
     fn size(&self, name: &str) -> Result<u64, DeviceError> {
         (**self).size(name)
+    }
+
+    fn stamp(&self, name: &str) -> Option<String> {
+        (**self).stamp(name)
     }
 
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {

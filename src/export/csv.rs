@@ -1,41 +1,110 @@
 //! Comma-separated values. Written here, since null and the empty text must differ and the crates for it know no null.
 
-use super::text::push_value;
+use super::text::{push_hex, push_value};
 use crate::column::batch::{Batch, Value};
 use crate::column::logical::LogicalType;
 use crate::schema::table::TableSchema;
 
-/// The line of the columns' names.
-pub(super) fn heading(schema: &TableSchema) -> Vec<u8> {
-    let mut line = Vec::new();
-    for (number, column) in schema.columns.iter().enumerate() {
-        if number > 0 {
-            line.push(b',');
+/// Bytes of lines that are handed on at a time.
+pub(super) const PIECE: usize = 256 << 10;
+
+/// Bytes that go out bit by bit, so that the largest value is never in memory a second time.
+struct Pieces<'e> {
+    piece: Vec<u8>,
+    emit: &'e mut dyn FnMut(Vec<u8>) -> bool,
+    /// Whether they are still wanted.
+    wanted: bool,
+}
+
+impl Pieces<'_> {
+    fn push(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() && self.wanted {
+            let room = PIECE.saturating_sub(self.piece.len()).max(1);
+            let (now, later) = rest.split_at_checked(room).unwrap_or((rest, &[]));
+            self.piece.extend_from_slice(now);
+            rest = later;
+            self.hand_on(PIECE);
         }
-        push_text(column.name.as_bytes(), &mut line);
     }
-    line.push(b'\n');
+
+    /// A value whose text is short.
+    fn push_short(&mut self, value: Value<'_>, logical: LogicalType) {
+        push_value(value, logical, &mut self.piece);
+        self.hand_on(PIECE);
+    }
+
+    /// Hands on what has come together if it is so much.
+    fn hand_on(&mut self, least: usize) {
+        if self.piece.len() >= least.max(1) && self.wanted {
+            self.wanted = (self.emit)(std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE)));
+        }
+    }
+
+    fn push_text(&mut self, text: &[u8], spreadsheet: bool) {
+        let formula = spreadsheet && is_formula(text);
+        // `\\.` alone ends the data for PostgreSQL, so that it is quoted too.
+        let plain =
+            !text.is_empty() && text != b"\\." && !text.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'));
+        let quote: &[u8] = if plain { b"" } else { b"\"" };
+        self.push(quote);
+        self.push(if formula { b"'" } else { b"" });
+        for part in text.split_inclusive(|byte| *byte == b'"') {
+            self.push(part);
+            self.push(if part.ends_with(b"\"") { b"\"" } else { b"" });
+        }
+        self.push(quote);
+    }
+}
+
+/// The line of the columns' names.
+pub(super) fn heading(schema: &TableSchema, spreadsheet: bool) -> Vec<u8> {
+    let mut line = Vec::new();
+    let mut emit = |piece: Vec<u8>| {
+        line.extend(piece);
+        true
+    };
+    let mut out = Pieces { piece: Vec::new(), emit: &mut emit, wanted: true };
+    for (number, column) in schema.columns.iter().enumerate() {
+        out.push(if number > 0 { b"," } else { b"" });
+        out.push_text(column.name.as_bytes(), spreadsheet);
+    }
+    out.push(b"\n");
+    out.hand_on(0);
     line
 }
 
-/// The lines of some rows.
-pub(super) fn lines(batch: &Batch, numbers: &[u32], types: &[LogicalType], spreadsheet: bool) -> Vec<u8> {
-    let mut out = Vec::with_capacity(numbers.len().saturating_mul(types.len()).saturating_mul(4));
+/// The lines of some rows, handed on in pieces of [`PIECE`] bytes until `emit` says that no more are wanted.
+pub(super) fn lines(
+    batch: &Batch,
+    numbers: &[u32],
+    types: &[LogicalType],
+    spreadsheet: bool,
+    emit: &mut dyn FnMut(Vec<u8>) -> bool,
+) {
+    let mut out = Pieces { piece: Vec::new(), emit, wanted: true };
     for number in numbers {
         for (place, (column, logical)) in batch.columns.iter().zip(types).enumerate() {
-            if place > 0 {
-                out.push(b',');
-            }
+            out.push(if place > 0 { b"," } else { b"" });
             match column.get(*number as usize) {
-                Value::Text(text) if spreadsheet && is_formula(text) => push_text(&[b"'", text].concat(), &mut out),
-                Value::Text(text) => push_text(text, &mut out),
+                Value::Text(text) => out.push_text(text, spreadsheet),
+                Value::Blob(blob) => {
+                    out.push(b"\\x");
+                    blob.chunks(PIECE / 4).for_each(|part| {
+                        push_hex(part, &mut out.piece);
+                        out.hand_on(PIECE);
+                    });
+                }
                 // No digit, sign or name of a number wants quotes.
-                other => push_value(other, *logical, &mut out),
+                other => out.push_short(other, *logical),
             }
         }
-        out.push(b'\n');
+        out.push(b"\n");
+        if !out.wanted {
+            return;
+        }
     }
-    out
+    out.hand_on(0);
 }
 
 /// Whether a spreadsheet would compute the text.
@@ -43,27 +112,11 @@ fn is_formula(text: &[u8]) -> bool {
     matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r'))
 }
 
-fn push_text(text: &[u8], out: &mut Vec<u8>) {
-    // `\.` alone ends the data for PostgreSQL, so that it is quoted too.
-    let plain =
-        !text.is_empty() && text != b"\\." && !text.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'));
-    if plain {
-        return out.extend_from_slice(text);
-    }
-    out.push(b'"');
-    for byte in text {
-        if *byte == b'"' {
-            out.push(b'"');
-        }
-        out.push(*byte);
-    }
-    out.push(b'"');
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::column::batch::{Column, ColumnData};
+    use crate::schema::table::ColumnSchema;
 
     fn batch(values: &[Value<'_>]) -> Batch {
         let mut column = Column::new(ColumnData::Integer(Vec::new()));
@@ -73,7 +126,16 @@ mod tests {
 
     fn written(values: &[Value<'_>], logical: LogicalType, spreadsheet: bool) -> String {
         let all: Vec<u32> = (0..values.len() as u32).collect();
-        String::from_utf8(lines(&batch(values), &all, &[logical], spreadsheet)).unwrap()
+        String::from_utf8(pieces(values, &all, logical, spreadsheet).concat()).unwrap()
+    }
+
+    fn pieces(values: &[Value<'_>], numbers: &[u32], logical: LogicalType, spreadsheet: bool) -> Vec<Vec<u8>> {
+        let mut pieces = Vec::new();
+        lines(&batch(values), numbers, &[logical], spreadsheet, &mut |piece| {
+            pieces.push(piece);
+            true
+        });
+        pieces
     }
 
     #[test]
@@ -108,5 +170,37 @@ mod tests {
         let values = [Value::Text(b"=1+1"), Value::Text(b"@x"), Value::Text(b"a=b"), Value::Integer(-5)];
         assert_eq!(written(&values, LogicalType::Any, true), "'=1+1\n'@x\na=b\n-5\n");
         assert_eq!(written(&values, LogicalType::Any, false), "=1+1\n@x\na=b\n-5\n");
+    }
+
+    #[test]
+    fn names_of_columns_are_no_formulas_either() {
+        let column = |name: &str| ColumnSchema {
+            name: name.to_owned(),
+            logical: LogicalType::Text,
+            nullable: true,
+            has_default: false,
+            declared: String::new(),
+            collation: String::new(),
+        };
+        let schema = TableSchema { name: "t".to_owned(), columns: ["=1+1", "@a,b", "c"].map(column).into() };
+        assert_eq!(heading(&schema, true), b"'=1+1,\"'@a,b\",c\n");
+        assert_eq!(heading(&schema, false), b"=1+1,\"@a,b\",c\n");
+    }
+
+    #[test]
+    fn what_is_large_goes_out_in_pieces_and_no_further_than_it_is_wanted() {
+        let (quotes, blob) = (vec![b'"'; 3 * PIECE], vec![0xA5; 2 * PIECE]);
+        let values = [Value::Text(&quotes), Value::Blob(&blob), Value::Integer(7)];
+        let all = pieces(&values, &[0, 1, 2], LogicalType::Any, false);
+        assert!(all.len() > 9 && all.iter().all(|piece| piece.len() <= 2 * PIECE));
+        let wanted =
+            [vec![b'"'; 6 * PIECE + 2], b"\n\\x".to_vec(), b"a5".repeat(2 * PIECE), b"\n7\n".to_vec()].concat();
+        assert!(all.concat() == wanted);
+        let mut taken = 0;
+        lines(&batch(&values), &[0, 1, 2], &[LogicalType::Any], false, &mut |_| {
+            taken += 1;
+            taken < 2
+        });
+        assert_eq!(taken, 2);
     }
 }

@@ -13,7 +13,7 @@ mod run;
 mod target;
 mod text;
 
-pub use plan::{LeftOut, Plan, TablePlan};
+pub use plan::{LeftOut, Plan, Short, TablePlan, Unknown};
 pub use report::{ColumnReport, Lost, TableReport};
 pub use run::{Export, Failed};
 pub use target::{Target, failed, file_name};

@@ -2,10 +2,11 @@
 
 use super::Options;
 use crate::error::Error;
+use crate::format::label::lost;
 use crate::schema::grain::Grain;
 use crate::section::rows::SectionTable;
 use crate::section::table::is_tree;
-use crate::volume::section::ChunkRef;
+use crate::volume::section::{ChunkRef, SectionView};
 use crate::volume::set::SetReader;
 
 /// What an export will read.
@@ -15,6 +16,38 @@ pub struct Plan {
     pub tables: Vec<TablePlan>,
     /// Tables of the set that are not exported though nobody named others.
     pub left_out: Vec<LeftOut>,
+    /// Why nobody knows whether that is all that was asked for: no catalog says which tables and chunks the set has, and
+    /// what is here does not either.
+    pub unknown: Vec<Unknown>,
+    /// What a salvaged set is known to lack.
+    pub short: Vec<Short>,
+}
+
+/// What may be missing from what an export can see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    /// What, in words: tables of the set, chunks of a table.
+    pub what: String,
+    /// Whether damage is the reason; else volumes are not here.
+    pub damaged: bool,
+}
+
+impl Unknown {
+    /// The error of who wants all of it.
+    #[must_use]
+    pub fn refusal(&self) -> Error {
+        let advice = "use another copy, bring the other volumes, or take what is here with --partial";
+        if self.damaged { Error::damage(&*self.what, advice) } else { Error::wanted(&*self.what, advice) }
+    }
+}
+
+/// What a salvaged set lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Short {
+    /// Rows of this table.
+    Rows(String),
+    /// Whole tables, and nobody knows which.
+    Tables,
 }
 
 /// A table that is not exported.
@@ -35,6 +68,8 @@ pub struct TablePlan {
     pub chunks: Vec<ChunkRef>,
     /// Whether all chunks of the section are known: not so where a volume is missing and no catalog tells of it.
     pub is_known: bool,
+    /// Whether the set was salvaged and may lack rows of it.
+    pub is_short: bool,
 }
 
 impl TablePlan {
@@ -55,18 +90,36 @@ const TREE: &str = "holds files: restore those with --files-to";
 const NO_ACD: &str = "has no ACD column";
 const NO_TIME: &str = "has no times";
 
+/// Whether all sections of a set are known: a whole catalog says how many there are.
+fn knows_sections(set: &SetReader<'_>) -> bool {
+    set.catalog().is_some_and(|catalog| catalog.sections as usize == set.sections().len())
+}
+
 /// Plans an export of a set.
 ///
 /// # Errors
-/// A table that was named is not in the set, or cannot be exported as asked; a section's header cannot be understood.
+/// A table that was named is not in the set, or may be on what of it is missing or damaged; it cannot be exported as asked; a
+/// section's header cannot be understood.
 pub(super) fn plan(set: &SetReader<'_>, options: &Options) -> Result<Plan, Error> {
     let mut plan = Plan::default();
+    let damaged = !set.damage().is_empty();
+    let unknown = |what: String| Unknown { what, damaged };
     let named = |name: &str| options.tables.iter().any(|table| table.eq_ignore_ascii_case(name));
+    let (label, knows) = (&set.label().label, knows_sections(set));
     for name in &options.tables {
         if !set.sections().iter().any(|section| section.header.table.eq_ignore_ascii_case(name)) {
-            let what = format!("table {name} is not in set {}", set.label().label);
+            if !knows {
+                let what = "its catalog cannot be read, and the table may be on what is missing or damaged";
+                return Err(unknown(format!("nobody knows whether table {name} is in set {label}: {what}")).refusal());
+            }
+            let what = format!("table {name} is not in set {label}");
             return Err(Error::nothing(what, "list its tables with intervault check DEVICE --list"));
         }
+    }
+    if !knows && options.tables.is_empty() {
+        let what =
+            format!("its catalog cannot be read, so nobody knows whether set {label} has more tables than these");
+        plan.unknown.push(unknown(what));
     }
     for section in set.sections() {
         let name = &section.header.table;
@@ -74,13 +127,7 @@ pub(super) fn plan(set: &SetReader<'_>, options: &Options) -> Result<Plan, Error
             continue;
         }
         let table = SectionTable::new(section.number, &section.header)?;
-        let reason = match () {
-            () if is_tree(&section.header) => Some(TREE),
-            () if options.acd.is_some() && table.bound.acd_column.is_none() => Some(NO_ACD),
-            () if options.window.is_some() && table.bound.grain == Grain::None => Some(NO_TIME),
-            () => None,
-        };
-        if let Some(reason) = reason {
+        if let Some(reason) = reason_against(section, &table, options) {
             if named(name) {
                 let advice = "leave the table out, or ask for all of its rows";
                 return Err(Error::refused(format!("table {name} {reason}"), advice));
@@ -90,11 +137,31 @@ pub(super) fn plan(set: &SetReader<'_>, options: &Options) -> Result<Plan, Error
         }
         let wanted = |chunk: &&ChunkRef| options.window.is_none_or(|window| chunk.meets(window));
         let is_known = section.end.as_ref().is_some_and(|end| end.chunks == section.chunks.len() as u64);
-        plan.tables.push(TablePlan {
-            table,
-            chunks: section.chunks.iter().filter(wanted).copied().collect(),
-            is_known,
-        });
+        let is_short = section.end.as_ref().is_some_and(|end| end.lost.is_some());
+        let chunks = section.chunks.iter().filter(wanted).copied().collect();
+        if !is_known {
+            plan.unknown.push(unknown(format!(
+                "table {name}: there are chunks of it that are missing or damaged, and of \
+                                               which nothing is known"
+            )));
+        }
+        if is_short {
+            plan.short.push(Short::Rows(name.clone()));
+        }
+        plan.tables.push(TablePlan { table, chunks, is_known, is_short });
+    }
+    if set.label().salvaged.is_some_and(|salvaged| salvaged.lost == lost::SECTIONS) {
+        plan.short.push(Short::Tables);
     }
     Ok(plan)
+}
+
+/// Why a table cannot be exported as asked.
+fn reason_against(section: &SectionView, table: &SectionTable, options: &Options) -> Option<&'static str> {
+    match () {
+        () if is_tree(&section.header) => Some(TREE),
+        () if options.acd.is_some() && table.bound.acd_column.is_none() => Some(NO_ACD),
+        () if options.window.is_some() && table.bound.grain == Grain::None => Some(NO_TIME),
+        () => None,
+    }
 }

@@ -3,39 +3,82 @@
 use super::Options;
 use super::plan::TablePlan;
 use super::report::Lost;
+use crate::base::budget::{Budget, Lent};
 use crate::column::digest::RowHasher;
+use crate::format::chunk::parse_chunk;
 use crate::schema::clock::RowWhen;
 use crate::section::rows::ChunkRows;
 use crate::volume::error::VolumeError;
 use crate::volume::section::ChunkRef;
 use crate::volume::set::SetReader;
 
-/// A chunk with the numbers of its rows that are wanted, ascending.
-pub(super) struct Chosen {
-    pub(super) rows: ChunkRows,
-    pub(super) numbers: Vec<u32>,
+/// Bytes that are needed for each row of a chunk beside its columns: its time, its hash, its number.
+const ROW_BYTES: u64 = 128;
+
+/// Most bytes of a value, in the mean of a column, that is not reckoned to be long.
+const SHORT: u64 = 16;
+
+/// A chunk as it was read, and the memory that its rows will take.
+pub(super) struct Payload<'b> {
+    bytes: Vec<u8>,
+    room: Lent<'b>,
 }
 
-/// Reads a chunk, proves it, and says which of its rows are wanted.
-pub(super) fn chosen(
+/// A chunk with the numbers of its rows that are wanted, ascending.
+pub(super) struct Chosen<'b> {
+    pub(super) rows: ChunkRows,
+    pub(super) numbers: Vec<u32>,
+    /// To be given back when nothing that was made of the rows is in memory any more.
+    pub(super) room: Lent<'b>,
+}
+
+fn lost(chunk: &ChunkRef, absent: bool, reason: String) -> Box<Lost> {
+    let (rows, span) = (u64::from(chunk.entry.rows), chunk.span());
+    Box::new(Lost { at: chunk.position(), rows, span, absent, reason })
+}
+
+/// Bytes that a column takes while its chunk is decoded, proved and written. Long values are in memory three times then: as
+/// they were decompressed or decoded, as what is hashed of them, and in their row. Of short ones only a few rows are.
+fn column_bytes(rows: u64, decoded: u64, copies: u64) -> u64 {
+    let is_long = decoded > rows.saturating_mul(SHORT);
+    decoded.saturating_mul(if is_long { copies.max(3) } else { copies })
+}
+
+/// Reads a chunk, and waits until there is room for its rows: `copies` times as many bytes as they take when they are decoded,
+/// and `beside` more.
+pub(super) fn read<'b>(
     set: &SetReader<'_>,
+    chunk: &ChunkRef,
+    budget: &'b Budget,
+    (copies, beside): (u64, u64),
+) -> Result<Payload<'b>, Box<Lost>> {
+    let bytes = set.read_chunk(chunk).map_err(|error| {
+        let absent = matches!(error, VolumeError::MissingVolumes { .. } | VolumeError::WrongVolume { .. });
+        lost(chunk, absent, error.to_string())
+    })?;
+    // What is no chunk takes nothing: it is refused before it is decoded.
+    let needed = parse_chunk(&bytes).map_or(0, |view| {
+        let rows = u64::from(view.directory.rows);
+        let columns = view.directory.columns.iter().map(|column| column_bytes(rows, u64::from(column.decoded), copies));
+        columns.fold(rows.saturating_mul(ROW_BYTES), u64::saturating_add)
+    });
+    let room = budget.take(needed.saturating_add(bytes.len() as u64).saturating_add(beside));
+    Ok(Payload { bytes, room })
+}
+
+/// Proves a chunk that was read, and says which of its rows are wanted.
+pub(super) fn chosen<'b>(
     plan: &TablePlan,
     chunk: &ChunkRef,
+    payload: Payload<'b>,
     options: &Options,
-) -> Result<Chosen, Box<Lost>> {
-    let lost = |absent: bool, reason: String| {
-        let (rows, span) = (u64::from(chunk.entry.rows), chunk.span());
-        Box::new(Lost { at: chunk.position(), rows, span, absent, reason })
-    };
-    let payload = set.read_chunk(chunk).map_err(|error| {
-        let absent = matches!(error, VolumeError::MissingVolumes { .. } | VolumeError::WrongVolume { .. });
-        lost(absent, error.to_string())
-    })?;
-    let proved = plan.table.prove(&mut RowHasher::default(), &payload, chunk.position());
-    let rows = proved.map_err(|error| lost(false, error.to_string()))?;
+) -> Result<Chosen<'b>, Box<Lost>> {
+    let Payload { bytes, room } = payload;
+    let proved = plan.table.prove(&mut RowHasher::default(), &bytes, chunk.position());
+    let rows = proved.map_err(|error| lost(chunk, false, error.to_string()))?;
     let numbered = (0u32..).zip(&rows.when).filter(|(_, when)| is_wanted(when, options));
     let numbers = numbered.map(|(number, _)| number).collect();
-    Ok(Chosen { rows, numbers })
+    Ok(Chosen { rows, numbers, room })
 }
 
 fn is_wanted(row: &RowWhen, options: &Options) -> bool {

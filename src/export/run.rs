@@ -3,16 +3,27 @@
 use super::csv;
 use super::plan::{Plan, TablePlan, plan};
 use super::report::{ColumnReport, Lost, TableReport};
-use super::rows::{Chosen, chosen};
+use super::rows::{Chosen, chosen, read};
 use super::{Format, Options};
+use crate::base::budget::{Budget, Lent};
 use crate::base::monitor::{Monitor, Task};
-use crate::base::ordered::ordered;
+use crate::base::ordered::ordered_from;
 use crate::error::{Error, ErrorKind};
 use crate::volume::set::SetReader;
 use std::io::{self, Write};
 
-/// Chunks that a worker may be ahead of what is written.
-const AHEAD: usize = 1;
+/// Pieces of lines that a worker may be ahead of what is written.
+const AHEAD: usize = 8;
+/// Bytes of all chunks that are decoded at a time and of what is made of them. One chunk may take more, alone.
+const HELD: u64 = 128 << 20;
+
+/// What a worker hands on of a chunk.
+enum Part<'b, T> {
+    Made(T),
+    /// Its end, the rows that were wanted of it, and the memory that it took.
+    End(u64, Lent<'b>),
+    Lost(Box<Lost>),
+}
 
 /// An export of one set: its own rows, of an incremental set those that it wrote.
 pub struct Export<'a> {
@@ -51,7 +62,8 @@ impl<'a> Export<'a> {
         plan(self.set, &self.options)
     }
 
-    /// Writes a table. Memory: a few chunks for each thread.
+    /// Writes a table. Memory: 128 MiB for all chunks that are decoded at a time, however many threads there are, and one more chunk
+    /// that was read; alone a chunk may take more, up to what the format allows for one.
     ///
     /// # Errors
     /// A chunk is damaged or not here, and the rest is not wanted without it; somebody asked to stop; `to` fails. What was
@@ -86,15 +98,13 @@ impl<'a> Export<'a> {
             columns: schema.columns.iter().map(|column_schema| column(&column_schema.name)).collect(),
             lost: Vec::new(),
         };
-        to.write_all(&csv::heading(schema)).map_err(Failed::File)?;
-        let lines = |chosen: Chosen| {
-            let lines = csv::lines(&chosen.rows.batch, &chosen.numbers, &types, spreadsheet);
-            (chosen.numbers.len() as u64, lines)
+        to.write_all(&csv::heading(schema, spreadsheet)).map_err(Failed::File)?;
+        let lines = |chosen: &mut Chosen<'_>, emit: &mut dyn FnMut(Vec<u8>) -> bool| {
+            csv::lines(&chosen.rows.batch, &chosen.numbers, &types, spreadsheet, emit);
         };
-        report.lost = self.chunks(table, lines, |(rows, lines)| {
-            report.rows = report.rows.saturating_add(rows);
-            to.write_all(&lines).map_err(Failed::File)
-        })?;
+        let beside = (AHEAD as u64).saturating_add(2).saturating_mul(csv::PIECE as u64);
+        (report.rows, report.lost) =
+            self.chunks(table, (1, beside), lines, |lines| to.write_all(&lines).map_err(Failed::File))?;
         to.flush().map_err(Failed::File)?;
         Ok(report)
     }
@@ -102,15 +112,16 @@ impl<'a> Export<'a> {
     #[cfg(feature = "parquet")]
     fn parquet(&self, table: &TablePlan, to: &mut (dyn Write + Send)) -> Result<TableReport, Failed> {
         use super::fit::{Fit, Kind};
+        use crate::column::batch::Batch;
         let schema = &table.table.bound.schema;
         let types = schema.logical_types();
         let mut fit = Fit::new(&types);
-        let fits = |chosen: Chosen| {
+        let fits = |chosen: &mut Chosen<'_>, emit: &mut dyn FnMut(Fit) -> bool| {
             let mut fit = Fit::new(&types);
             fit.take(&chosen.rows.batch.columns, &chosen.numbers);
-            fit
+            emit(fit);
         };
-        self.chunks(table, fits, |found| {
+        self.chunks(table, (1, 0), fits, |found| {
             fit.and(&found);
             Ok(())
         })?;
@@ -136,55 +147,70 @@ impl<'a> Export<'a> {
             ("intervault.table", table.name().to_owned()),
         ];
         let mut file = super::columnar::ParquetFile::begin(to, schema, &kinds, &about).map_err(Failed::File)?;
-        report.lost = self.chunks(
+        // The writer has a row group in memory once more.
+        (report.rows, report.lost) = self.chunks(
             table,
-            |chosen| chosen,
-            |chosen| {
-                report.rows = report.rows.saturating_add(chosen.numbers.len() as u64);
-                file.rows(&chosen.rows.batch, &chosen.numbers).map_err(Failed::File)
+            (2, 0),
+            |chosen, emit: &mut dyn FnMut((Batch, Vec<u32>)) -> bool| {
+                let batch = std::mem::replace(&mut chosen.rows.batch, Batch::new(Vec::new()));
+                emit((batch, std::mem::take(&mut chosen.numbers)));
             },
+            |(batch, numbers)| file.rows(&batch, &numbers).map_err(Failed::File),
         )?;
         file.finish().map_err(Failed::File)?;
         Ok(report)
     }
 
-    /// Reads the chunks of a table: what `make` makes of each goes to `take`, in order. Returns those that could not be read.
+    /// Reads the chunks of a table: what `make` makes of each, bit by bit, goes to `take`, in order. Returns the rows that were
+    /// wanted, and the chunks that could not be read. `room` is what the memory for a chunk is reckoned by, see [`read`].
     fn chunks<T: Send>(
         &self,
         table: &TablePlan,
-        make: impl Fn(Chosen) -> T + Sync,
+        room: (u64, u64),
+        make: impl Fn(&mut Chosen<'_>, &mut dyn FnMut(T) -> bool) + Sync,
         mut take: impl FnMut(T) -> Result<(), Failed>,
-    ) -> Result<Vec<Lost>, Failed> {
-        let mut lost = Vec::new();
-        ordered(
+    ) -> Result<(u64, Vec<Lost>), Failed> {
+        let (budget, mut chunks) = (Budget::new(HELD), table.chunks.iter());
+        let (mut rows, mut lost) = (0u64, Vec::new());
+        let mut ended = table.chunks.iter();
+        ordered_from(
             self.options.jobs,
-            table.chunks.len(),
             AHEAD,
-            |_, item, emit| {
-                if let Some(chunk) = table.chunks.get(item) {
-                    emit((item, chosen(self.set, table, chunk, &self.options).map(&make)));
-                }
+            // One after the other, so that memory goes to the chunk first that is written first: who waits for some never
+            // waits for a chunk behind it.
+            || Ok(chunks.next().map(|chunk| (chunk, read(self.set, chunk, &budget, room)))),
+            |_, (chunk, read), emit| {
+                match read.and_then(|payload| chosen(table, chunk, payload, &self.options)) {
+                    Ok(mut chosen) => {
+                        let rows = chosen.numbers.len() as u64;
+                        make(&mut chosen, &mut |made| emit(Part::Made(made)));
+                        let Chosen { room, .. } = chosen;
+                        emit(Part::End(rows, room))
+                    }
+                    Err(chunk) => emit(Part::Lost(chunk)),
+                };
                 Ok(())
             },
-            |(item, made)| {
+            |part| {
                 if self.monitor.cancelled() {
                     return Err(Failed::Set(ErrorKind::Cancelled.into()));
                 }
-                let entry =
-                    table.chunks.get(item).map(|chunk| (u64::from(chunk.entry.rows), u64::from(chunk.entry.bytes)));
+                match part {
+                    Part::Made(made) => return take(made),
+                    Part::End(wanted, room) => {
+                        drop(room);
+                        rows = rows.saturating_add(wanted);
+                    }
+                    Part::Lost(chunk) if self.options.partial => lost.push(*chunk),
+                    Part::Lost(chunk) => return Err(Failed::Set(refusal(table, &chunk))),
+                }
+                let entry = ended.next().map(|chunk| (u64::from(chunk.entry.rows), u64::from(chunk.entry.bytes)));
                 let (rows, bytes) = entry.unwrap_or_default();
                 self.monitor.advance(Task::Export, rows, bytes);
-                match made {
-                    Ok(made) => take(made),
-                    Err(chunk) if self.options.partial => {
-                        lost.push(*chunk);
-                        Ok(())
-                    }
-                    Err(chunk) => Err(Failed::Set(refusal(table, &chunk))),
-                }
+                Ok(())
             },
         )?;
-        Ok(lost)
+        Ok((rows, lost))
     }
 }
 

@@ -39,7 +39,8 @@ pub fn file_name(table: &str, ending: &str) -> Option<String> {
     (name.len() <= NAME_BYTES_MAX).then_some(name)
 }
 
-/// A file that is being written. Dropped before [`Target::finish`] it leaves nothing behind.
+/// A file that is being written. Dropped before [`Target::finish`] it leaves nothing behind; a process that ends without dropping
+/// it leaves [`Target::until_then`].
 #[derive(Debug)]
 pub struct Target {
     file: NamedTempFile,
@@ -66,6 +67,12 @@ impl Target {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The file that it is until then: what is to be removed where the process ends before [`Target::finish`].
+    #[must_use]
+    pub fn until_then(&self) -> &Path {
+        self.file.path()
     }
 
     /// Where the bytes go.

@@ -26,9 +26,13 @@ pub(super) fn push_real(real: f64, logical: LogicalType, out: &mut Vec<u8>) {
 /// `\x` and two hexadecimal digits for each byte.
 pub(super) fn push_blob(blob: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\\x");
-    blob.iter().for_each(|byte| {
-        let _infallible = write!(out, "{byte:02x}");
-    });
+    push_hex(blob, out);
+}
+
+/// Two hexadecimal digits for each byte.
+pub(super) fn push_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    let digit = |half: u8| if half < 10 { half.saturating_add(b'0') } else { half.saturating_add(b'a' - 10) };
+    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
 }
 
 /// The text of a value; nothing for null.

@@ -19,6 +19,11 @@ pub const ALIGNMENT: usize = 64;
 /// Bytes of the header.
 pub const HEADER_LEN: usize = at::END;
 
+/// Largest block, with header and padding, in bytes: what claims to be longer is none.
+pub const BLOCK_BYTES_MAX: u32 = BLOCK_PAYLOAD_MAX + (HEADER_LEN as u32).next_multiple_of(ALIGNMENT as u32);
+
+const _: () = assert!(BLOCK_PAYLOAD_MAX.is_multiple_of(ALIGNMENT as u32));
+
 /// Random identity of a set.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct SetId(pub [u8; 16]);

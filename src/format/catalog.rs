@@ -7,6 +7,7 @@
 //! with its [`ChunkListRecord`]s and then its [`BucketListRecord`]s. An index or catalog that does not fit one block
 //! continues in the next, a record is never cut; a catalog may go on over further volumes, an index may not.
 
+use super::block::BLOCK_BYTES_MAX;
 use super::chunk::check_instants;
 use super::error::FormatErrorKind;
 use super::record::{Record, at_most};
@@ -68,7 +69,8 @@ impl Record for BlockListRecord {
     const NAME: &'static str = "block list";
 
     fn validate(&self) -> Result<(), FormatErrorKind> {
-        at_most("blocks listed", self.blocks.len() as u64, u64::from(RECORD_ENTRIES_MAX))
+        at_most("blocks listed", self.blocks.len() as u64, u64::from(RECORD_ENTRIES_MAX))?;
+        self.blocks.iter().try_for_each(|block| block_bytes(block.bytes))
     }
 }
 
@@ -145,6 +147,9 @@ pub struct CatalogSectionRecord {
     pub end: SectionEndRecord,
     /// Bytes of the section's blocks on all volumes.
     pub bytes: u64,
+    /// Buckets that the bucket lists of the section name, those without pieces included: a catalog that lacks its last lists is
+    /// not taken for whole.
+    pub listed: u64,
 }
 
 impl Record for CatalogSectionRecord {
@@ -156,6 +161,11 @@ impl Record for CatalogSectionRecord {
         self.header.validate()?;
         self.end.validate()
     }
+}
+
+/// Whoever reads a block takes so much memory for it before anything of it is known.
+fn block_bytes(bytes: u32) -> Result<(), FormatErrorKind> {
+    at_most("bytes of a block", u64::from(bytes), u64::from(BLOCK_BYTES_MAX))
 }
 
 /// Some of the chunks of a section, in order.
@@ -198,7 +208,8 @@ impl Record for ChunkListRecord {
     const NAME: &'static str = "chunk list";
 
     fn validate(&self) -> Result<(), FormatErrorKind> {
-        at_most("chunks listed", self.chunks.len() as u64, u64::from(RECORD_ENTRIES_MAX))
+        at_most("chunks listed", self.chunks.len() as u64, u64::from(RECORD_ENTRIES_MAX))?;
+        self.chunks.iter().try_for_each(|chunk| block_bytes(chunk.bytes))
     }
 }
 

@@ -238,6 +238,7 @@ pub mod records {
             ("header", "embedded section header"),
             ("end", "embedded section end"),
             ("bytes", "u64"),
+            ("listed", "u64"),
         ]),
         record::<ChunkListRecord>(&[("section", "u32"), ("first_chunk", "u64"), ("chunks", "list of chunk entry")]),
         entry(

@@ -167,6 +167,12 @@ pub struct Entry {
     /// Whether what was written was read back and proved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified: Option<bool>,
+    /// How deep a check read: `index`, `blocks` or `rows`; none if it only listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depth: Option<String>,
+    /// Whether a check was asked for a part only, or for one set of several.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub part: bool,
     /// Sets that a check has read and proved whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proved: Vec<String>,
@@ -215,6 +221,8 @@ impl Entry {
             volumes: None,
             seconds: None,
             verified: None,
+            depth: None,
+            part: false,
             proved: Vec::new(),
             faulty: Vec::new(),
             removed: Vec::new(),
@@ -230,7 +238,7 @@ impl Entry {
         let mut entry = self.clone();
         let texts = [&mut entry.database, &mut entry.label, &mut entry.message, &mut entry.set];
         texts.into_iter().flatten().for_each(clip);
-        [&mut entry.chain, &mut entry.parent, &mut entry.ended].into_iter().flatten().for_each(clip);
+        [&mut entry.chain, &mut entry.parent, &mut entry.ended, &mut entry.depth].into_iter().flatten().for_each(clip);
         [&mut entry.run, &mut entry.began, &mut entry.owner].into_iter().for_each(clip);
         let lists = [&mut entry.data, &mut entry.devices, &mut entry.proved, &mut entry.faulty, &mut entry.removed];
         for list in lists {

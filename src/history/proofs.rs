@@ -2,6 +2,7 @@
 //! whole and renamed into its place. What cannot be read counts as not proved, and is no error: the volumes can be read again.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::ops::Range;
@@ -18,7 +19,7 @@ const DEPTHS: [&str; 3] = ["index", "blocks", "rows"];
 /// Which bytes these are. Whatever differs makes it another volume, of which nothing is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProofKey {
-    /// Where the volumes lie: another medium with the same bytes proves nothing of this one.
+    /// Where the volumes lie.
     pub place: String,
     /// Name of the volume there.
     pub name: String,
@@ -28,6 +29,34 @@ pub struct ProofKey {
     pub bytes: u64,
     /// The running hash of its end mark, in hexadecimal digits.
     pub hash: String,
+    /// Which file it is and when it was written, as the device tells: another medium in the same place with the same bytes
+    /// proves nothing of this one. Empty where the device cannot tell; media that were copied sector by sector are not told
+    /// apart.
+    #[serde(default)]
+    pub stamp: String,
+}
+
+/// Of which volumes a set's proofs count no more, since something is wrong with them: wherever they lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Withdrawn {
+    /// Those of these numbers.
+    Volumes(BTreeSet<u32>),
+    /// All of the set.
+    All,
+}
+
+impl Withdrawn {
+    /// Of none.
+    pub const NONE: Withdrawn = Withdrawn::Volumes(BTreeSet::new());
+
+    /// Whether proofs of this volume count no more.
+    #[must_use]
+    pub fn has(&self, volume: u32) -> bool {
+        match self {
+            Withdrawn::Volumes(volumes) => volumes.contains(&volume),
+            Withdrawn::All => true,
+        }
+    }
 }
 
 /// Blocks of a volume that were proved at a time.
@@ -79,15 +108,22 @@ impl Proofs {
         lines.filter_map(|line| serde_json::from_slice(line).ok()).filter(ProofLine::is_sound).collect()
     }
 
-    /// Adds what was proved to what is remembered of a set. What it stands for is forgotten: the same blocks, proved earlier
-    /// and no deeper, and what was known of other bytes under the same name.
+    /// Adds what was proved to what is remembered of a set, and forgets what is withdrawn, whenever it was proved. What it
+    /// stands for is forgotten: the same blocks, proved earlier and no deeper, and what was known of other bytes under the same
+    /// name.
     ///
     /// # Errors
     /// The folder cannot be made or the file not be written; what was remembered is still there then.
-    pub fn remember(&self, set: &str, proved: &[ProofLine]) -> io::Result<()> {
+    pub fn remember(&self, set: &str, proved: &[ProofLine], withdrawn: &Withdrawn) -> io::Result<()> {
         let path = self.path(set).ok_or(io::ErrorKind::InvalidInput)?;
         let mut lines = self.read(set);
-        for new in proved {
+        let known = lines.len();
+        lines.retain(|line| !withdrawn.has(line.key.volume));
+        let counts = |line: &&ProofLine| !line.blocks.is_empty() && !withdrawn.has(line.key.volume);
+        if lines.len() == known && !proved.iter().any(|line| counts(&line)) {
+            return Ok(());
+        }
+        for new in proved.iter().filter(counts) {
             lines
                 .retain(|old| old.key == new.key || (&old.key.place, &old.key.name) != (&new.key.place, &new.key.name));
             for old in lines.iter_mut().filter(|old| old.key == new.key && rank(&old.depth) <= rank(&new.depth)) {
@@ -133,7 +169,8 @@ pub fn proven(lines: &[ProofLine], key: &ProofKey, depth: &str, since: i64) -> V
     merged
 }
 
-fn rank(depth: &str) -> Option<usize> {
+/// The place of a depth among the others, the least first.
+pub(super) fn rank(depth: &str) -> Option<usize> {
     DEPTHS.iter().position(|known| *known == depth)
 }
 
@@ -162,7 +199,8 @@ mod tests {
     const SET: &str = "00112233445566778899aabbccddeeff";
 
     fn line(name: &str, hash: &str, depth: &str, at: i64, blocks: &[(u64, u64)]) -> ProofLine {
-        let key = ProofKey { place: "/b".into(), name: name.into(), volume: 1, bytes: 9, hash: hash.into() };
+        let (place, stamp) = ("/b".into(), "7:0:9".into());
+        let key = ProofKey { place, name: name.into(), volume: 1, bytes: 9, hash: hash.into(), stamp };
         ProofLine { key, depth: depth.into(), at, blocks: blocks.to_vec() }
     }
 
@@ -172,29 +210,59 @@ mod tests {
         let proofs = Proofs::new(folder.path());
         assert_eq!(proofs.read(SET), []);
         proofs
-            .remember(SET, &[line("a", "1", "rows", 10, &[(0, 5)]), line("b", "1", "blocks", 10, &[(0, 9)])])
+            .remember(
+                SET,
+                &[line("a", "1", "rows", 10, &[(0, 5)]), line("b", "1", "blocks", 10, &[(0, 9)])],
+                &Withdrawn::NONE,
+            )
             .unwrap();
-        proofs.remember(SET, &[line("a", "1", "blocks", 20, &[(3, 8)])]).unwrap();
+        proofs.remember(SET, &[line("a", "1", "blocks", 20, &[(3, 8)])], &Withdrawn::NONE).unwrap();
         let key = line("a", "1", "rows", 0, &[]).key;
         let of = |depth, since| {
             let ranges = proven(&proofs.read(SET), &key, depth, since);
             ranges.into_iter().map(|range| (range.start, range.end)).collect::<Vec<_>>()
         };
         assert_eq!((of("rows", 0), of("blocks", 0), of("blocks", 15)), (vec![(0, 5)], vec![(0, 8)], vec![(3, 8)]));
-        proofs.remember(SET, &[line("a", "1", "rows", 30, &[(1, 2), (4, 6)])]).unwrap();
+        proofs.remember(SET, &[line("a", "1", "rows", 30, &[(1, 2), (4, 6)])], &Withdrawn::NONE).unwrap();
         assert_eq!((of("rows", 0), of("rows", 25)), (vec![(0, 6)], vec![(1, 2), (4, 6)]));
         assert_eq!(proofs.read(SET).len(), 4, "{:?}", proofs.read(SET));
         // Another volume under the same name: nothing of the old one holds.
-        proofs.remember(SET, &[line("a", "2", "index", 40, &[(0, 1)])]).unwrap();
+        proofs.remember(SET, &[line("a", "2", "index", 40, &[(0, 1)])], &Withdrawn::NONE).unwrap();
         assert_eq!(of("index", 0), []);
         assert_eq!(proofs.read(SET).len(), 2);
+    }
+
+    #[test]
+    fn what_is_withdrawn_is_forgotten_wherever_it_lies() {
+        let folder = tempfile::tempdir().unwrap();
+        let proofs = Proofs::new(folder.path());
+        let of = |volume: u32, place: &str| {
+            let line = line("a", "1", "rows", 10, &[(0, 5)]);
+            let name = format!("{place}{volume}");
+            ProofLine { key: ProofKey { volume, place: place.into(), name, ..line.key }, ..line }
+        };
+        let all = [of(1, "/b"), of(2, "/b"), of(2, "/c")];
+        proofs.remember(SET, &all, &Withdrawn::NONE).unwrap();
+        assert_eq!(proofs.read(SET), all);
+        // What the same run has proved of the volume counts as little.
+        proofs.remember(SET, &[of(2, "/d")], &Withdrawn::Volumes(BTreeSet::from([2, 3]))).unwrap();
+        assert_eq!(proofs.read(SET), all[..1]);
+        proofs.remember(SET, &[], &Withdrawn::All).unwrap();
+        assert_eq!(proofs.read(SET), []);
+        // Other bytes under the same name: another file, or written at another time.
+        proofs.remember(SET, &all, &Withdrawn::NONE).unwrap();
+        let other = ProofKey { stamp: "8:0:9".into(), ..all[0].key.clone() };
+        assert_eq!(
+            (proven(&proofs.read(SET), &all[0].key, "rows", 0).len(), proven(&all, &other, "rows", 0)),
+            (1, vec![])
+        );
     }
 
     #[test]
     fn what_cannot_be_read_is_not_proved() {
         let folder = tempfile::tempdir().unwrap();
         let proofs = Proofs::new(folder.path());
-        proofs.remember(SET, &[line("a", "1", "rows", 10, &[(0, 5)])]).unwrap();
+        proofs.remember(SET, &[line("a", "1", "rows", 10, &[(0, 5)])], &Withdrawn::NONE).unwrap();
         let path = proofs.path(SET).unwrap();
         let good = fs::read(&path).unwrap();
         for bad in [&b"\xFF\xFE\n"[..], b"{\"volume\":1}\n", b"[1,2", &good[..good.len() / 2]] {
@@ -210,8 +278,8 @@ mod tests {
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
         assert_eq!(proofs.read(SET), []);
-        assert!(proofs.remember(SET, &[line("a", "1", "rows", 10, &[(0, 5)])]).is_err());
-        assert!(proofs.remember("../x", &[]).is_err());
+        assert!(proofs.remember(SET, &[line("a", "1", "rows", 10, &[(0, 5)])], &Withdrawn::NONE).is_err());
+        assert!(proofs.remember("../x", &[], &Withdrawn::NONE).is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! at work if it holds its lock, and was interrupted otherwise.
 
 use super::entry::{CUSTOM, Entry, Event, Kind, Outcome, TABLES};
+use super::proofs::rank;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a run stands.
@@ -55,6 +56,10 @@ impl Run {
         if (entry.kind, &entry.database) != (before.kind, &before.database) {
             return false;
         }
+        // What a check does not read may still be damaged.
+        if entry.kind == Kind::Check && (entry.part || reach(entry) < reach(before)) {
+            return false;
+        }
         let holds = |what: &String| what == TABLES || entry.data.is_empty() || entry.data.contains(what);
         let place = |device: &String| entry.devices.contains(device);
         let acd = entry.acd.is_none() || entry.acd == before.acd;
@@ -66,6 +71,11 @@ impl Run {
     pub const fn went_wrong(&self) -> bool {
         matches!(self.state, State::Ended(Outcome::Failed | Outcome::Interrupted))
     }
+}
+
+/// How deep a check went, none first.
+fn reach(entry: &Entry) -> usize {
+    entry.depth.as_deref().and_then(rank).map_or(0, |rank| rank.saturating_add(1))
 }
 
 /// The runs, in the order in which they ended; those without an end by where they began. `at_work` says whether a run that
@@ -261,6 +271,25 @@ mod tests {
         let runs = [on(1, Outcome::Failed, "/a"), on(2, Outcome::Finished, "/b"), on(3, Outcome::Failed, "/b")];
         assert_eq!(errors(&runs, 0).len(), 2);
         assert_eq!(errors(&[&runs[..], &[on(4, Outcome::Finished, "/a")]].concat(), 0).len(), 1);
+    }
+
+    #[test]
+    fn damage_stands_until_a_check_has_read_as_deep_and_all() {
+        let check = |sequence, outcome, depth: &str, part| {
+            let run = run(sequence, Kind::Check, outcome, "", &[]);
+            let depth = Some(depth.to_owned()).filter(|depth| !depth.is_empty());
+            Run { entry: Entry { depth, part, devices: vec!["/a".to_owned()], ..run.entry }, ..run }
+        };
+        let left = |bad: &str, depth: &str, part| {
+            let runs = [check(1, Outcome::Failed, bad, false), check(2, Outcome::Finished, depth, part)];
+            errors(&runs, 0).len()
+        };
+        for depth in ["", "index", "blocks"] {
+            assert_eq!((left("rows", depth, false), left(depth, "rows", false), left(depth, depth, false)), (1, 0, 0));
+        }
+        for depth in ["index", "blocks", "rows"] {
+            assert_eq!((left("index", depth, true), left("index", depth, false)), (1, 0), "{depth}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::format::catalog::{BlockListRecord, VolumeIndexRecord, VolumeListRecor
 use crate::format::label::{LabelRecord, Predecessor};
 use crate::format::layout::block as at;
 use crate::format::marks::VolumeEndRecord;
-use crate::format::record::{Record, decode_record, encode_record, next_record, push_record};
+use crate::format::record::{Record, decode_record, encode_record, next_record, push_record, read_records};
 
 /// One thing that happens to the bytes of a volume. Places beyond its end are passed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,6 +181,13 @@ pub fn places(bytes: &[u8]) -> Vec<Place> {
     places
 }
 
+/// Makes a block one of another kind and section, with its checksums right.
+pub fn turn(volume: &mut [u8], place: &Place, kind: BlockKind, section: u32) {
+    put(volume, place.at.saturating_add(at::KIND), &[kind.id()]);
+    put(volume, place.at.saturating_add(at::SECTION), &section.to_le_bytes());
+    mend_block(volume.get_mut(place.at..).unwrap_or_default());
+}
+
 /// Makes both checksums of every block right whose magic stands at the alignment, from the last to the first.
 pub fn mend(bytes: &mut [u8]) {
     let starts: Vec<usize> = (0..bytes.len())
@@ -206,9 +213,9 @@ pub fn mend_block(block: &mut [u8]) {
     put(block, at::HEADER_CRC, &crc);
 }
 
-/// What somebody does who wants changed volumes to pass for whole ones: beside the checksums, the hashes in every index, the
-/// running hashes in every index, end mark, list of volumes and label of the next volume are made right. The volumes are
-/// those of one set, in order, and have all of their blocks.
+/// What somebody does who wants changed volumes to pass for whole ones: beside the checksums, kind, section and hash of every
+/// block in every index, the running hashes in every index, end mark, list of volumes and label of the next volume are made
+/// right. The volumes are those of one set, in order, and have all of their blocks.
 ///
 /// # Errors
 /// A record that has to be changed cannot be read any more.
@@ -221,13 +228,14 @@ pub fn forge(volumes: &mut [Vec<u8>]) -> Result<(), Fault> {
         mend(volume);
         let places = places(volume);
         let mut running: Hash = [0; 32];
-        let mut hashes: Vec<Hash> = Vec::new();
+        let mut hashes: Vec<(BlockHeader, Hash)> = Vec::new();
         for place in &places {
             match place.header.kind {
                 BlockKind::Label if before.is_some() => rewrite(volume, place, |label: &mut LabelRecord| {
                     label.predecessor = before;
                 })?,
-                BlockKind::Catalog => {
+                // What is no list of records is no catalog, whatever its header says.
+                BlockKind::Catalog if read_records(payload(volume, place)).is_ok() => {
                     if !catalogued {
                         after.push(running);
                     }
@@ -242,7 +250,7 @@ pub fn forge(volumes: &mut [Vec<u8>]) -> Result<(), Fault> {
             }
             let hash = blake3(volume.get(place.at..place.end()).unwrap_or_default());
             running = chain(&running, &hash);
-            hashes.push(hash);
+            hashes.push((place.header, hash));
         }
         if !catalogued {
             after.push(running);
@@ -293,7 +301,7 @@ fn rewrite_catalog(volume: &mut [u8], place: &Place, after: &[Hash]) -> Result<(
     Ok(())
 }
 
-fn rewrite_index(volume: &mut [u8], place: &Place, running: Hash, hashes: &[Hash]) -> Result<(), Fault> {
+fn rewrite_index(volume: &mut [u8], place: &Place, running: Hash, hashes: &[(BlockHeader, Hash)]) -> Result<(), Fault> {
     let mut rewritten = Vec::new();
     let old = payload(volume, place).to_vec();
     let mut cursor = Cursor::new(&old);
@@ -304,7 +312,9 @@ fn rewrite_index(volume: &mut [u8], place: &Place, running: Hash, hashes: &[Hash
         } else {
             let mut list: BlockListRecord = raw.decode()?;
             let listed = hashes.iter().skip(list.first_block as usize);
-            list.blocks.iter_mut().zip(listed).for_each(|(block, hash)| block.hash = *hash);
+            for (block, (header, hash)) in list.blocks.iter_mut().zip(listed) {
+                (block.kind, block.section, block.hash) = (header.kind.id(), header.identity.section, *hash);
+            }
             push_record(&mut rewritten, &list)?;
         }
     }

@@ -219,6 +219,10 @@ impl<D: Device> Device for FaultDevice<D> {
         }
     }
 
+    fn stamp(&self, name: &str) -> Option<String> {
+        self.inner.stamp(name)
+    }
+
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
         if let Some(fault) = locked(&self.state).enter(Op::Create, name, 0, 0) {
             return Err(error("create", name, fault));

@@ -210,7 +210,7 @@ pub fn volume_list() -> VolumeListRecord {
 /// A section as the catalog has it.
 #[must_use]
 pub fn catalog_section() -> CatalogSectionRecord {
-    CatalogSectionRecord { section: 1, header: section(), end: section_end(), bytes: 123_456 }
+    CatalogSectionRecord { section: 1, header: section(), end: section_end(), bytes: 123_456, listed: 77 }
 }
 
 /// Two chunks of a catalog.

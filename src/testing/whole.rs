@@ -13,8 +13,10 @@ use crate::format::catalog::{BucketEntry, CatalogRecord};
 use crate::format::label::LabelRecord;
 use crate::format::section::{SectionEndRecord, SectionRecord};
 use crate::section::rows::SectionTable;
+use crate::verify::Depth;
 use crate::verify::finding::{Finding, Level};
-use crate::verify::set::verify_set;
+use crate::verify::part::{Choice, Subset};
+use crate::verify::set::{Asked, Verified, verify, verify_set};
 use crate::volume::section::SectionView;
 use crate::volume::set::{SetReader, list_sets};
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,6 +62,8 @@ pub struct Verdict {
     pub missing: Vec<u32>,
     /// Chunks that are read and are what was written.
     pub chunks: BTreeSet<ChunkId>,
+    /// Chunks of which the rows are read as they were written, whatever else in them is another.
+    pub held: BTreeSet<ChunkId>,
     /// Rows that the verification proved.
     pub rows: u64,
     /// What is given without an error and is not what was written: chunks by their numbers, the rest by a word.
@@ -156,6 +160,28 @@ impl Whole {
         verdict
     }
 
+    /// Whether rows are not there, or not as they were written, and nobody says so.
+    #[must_use]
+    pub fn is_less(&self, verdict: &Verdict) -> bool {
+        let told = verdict.sets != 1 || !verdict.unreadable.is_empty() || verdict.worst() >= Some(Level::Incomplete);
+        !told && (verdict.rows != self.rows || !verdict.held.iter().eq(self.chunks.keys()))
+    }
+
+    /// What verification finds that goes so deep, of all or of one of so many parts of the set.
+    ///
+    /// # Panics
+    /// If it says that it has read more bytes than there are.
+    #[must_use]
+    pub fn verified(&self, device: &MemoryDevice, depth: Depth, part: Option<(u32, u32)>) -> Verified {
+        let listing = list_sets(device).unwrap();
+        let Some(set) = listing.sets.iter().find(|set| set.set_id() == self.set) else { return Verified::default() };
+        let never = |_: &_| Vec::new();
+        let choice = |(part, of)| Choice { sample: None, subset: Some(Subset { part, of }), proven: &never };
+        let verified = verify(set, &Asked { depth, choice: part.map(choice) }, 2, &Silent);
+        assert!(verified.bytes() <= verified.exists(), "{} of {}", verified.bytes(), verified.exists());
+        verified
+    }
+
     fn compare(&self, set: &SetReader<'_>, verdict: &mut Verdict) {
         let own = |label: &LabelRecord| LabelRecord {
             volume: 1,
@@ -195,23 +221,29 @@ impl Whole {
                 let id = (chunk.section, chunk.number);
                 if self.chunks.get(&id) == Some(&payload) {
                     verdict.chunks.insert(id);
-                } else if let Some(what) = self.other_rows(section, id, &payload) {
-                    verdict.changed.push(what);
+                    verdict.held.insert(id);
+                } else {
+                    match self.other_rows(section, id, &payload) {
+                        Some(Some(what)) => verdict.changed.push(what),
+                        Some(None) => drop(verdict.held.insert(id)),
+                        None => {}
+                    }
                 }
             }
         }
     }
 
-    /// What a payload that is not what was written gives, if it passes: `rows` that nobody wrote, or the rows of another chunk.
-    fn other_rows(&self, section: &SectionView, id: ChunkId, payload: &[u8]) -> Option<String> {
+    /// What a payload that is not what was written gives, if it passes: nothing else, `rows` that nobody wrote, or the rows of
+    /// another chunk.
+    fn other_rows(&self, section: &SectionView, id: ChunkId, payload: &[u8]) -> Option<Option<String>> {
         let table = SectionTable::new(section.number, &section.header).ok()?;
         let proved = table.prove(&mut RowHasher::default(), payload, Position::UNKNOWN).ok()?;
         let rows = lines(&proved.batch);
         if self.lines.get(&id) == Some(&rows) {
-            return None;
+            return Some(None);
         }
         let what = if self.lines.values().any(|lines| *lines == rows) { "another chunk's rows" } else { "rows" };
-        Some(format!("{what} in chunk {} of section {}", id.1, id.0))
+        Some(Some(format!("{what} in chunk {} of section {}", id.1, id.0)))
     }
 }
 

@@ -13,6 +13,9 @@ use crate::volume::section::{SectionSource, SectionView};
 use crate::volume::set::SetReader;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What to try where a chain has not all of its rows.
+const MEMBERS: &str = "bring the members that are not here; a restore says what it makes of the rest";
+
 /// What is said of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainJudged {
@@ -24,7 +27,8 @@ pub struct ChainJudged {
     pub missing: Vec<(u32, u32)>,
     /// Rows that the newest catalog lists and no member here holds as it lists them.
     pub lacks: Vec<Cost>,
-    /// What is not as it should be; that members are elsewhere is none.
+    /// What is not as it should be: rows that are listed and not held, no full set. Members that are elsewhere and have none of
+    /// the rows are none.
     pub findings: Vec<Finding>,
 }
 
@@ -39,14 +43,21 @@ fn judged(family: &Family<'_>) -> ChainJudged {
     let members = path(family);
     let lacks = lacks(&members);
     let mut findings = Vec::new();
-    if let (Some(newest), true, false) = (members.first(), family.missing.is_empty(), lacks.is_empty()) {
+    // Nothing that is here is damaged; what a restore makes of it, its plan says.
+    let warning = |what: String, costs: &[Cost]| {
+        let found = Finding::incomplete(Position::UNKNOWN, what, MEMBERS);
+        Finding { level: Level::Warning, costs: costs.to_vec(), ..found }
+    };
+    if family.missing.iter().any(|(first, _)| *first == 0) {
+        findings.push(warning("the full set that begins the chain is not here".to_owned(), &[]));
+    }
+    if let (Some(newest), false) = (members.first(), lacks.is_empty()) {
+        let holder = if family.missing.is_empty() { "no member of the chain" } else { "no member that is here" };
         let what = format!(
-            "the catalog of set {}, the newest of its chain, lists rows that no member of the chain holds",
+            "the catalog of set {}, the newest of its chain, lists rows that {holder} holds",
             newest.label().label
         );
-        // Nothing that is here is damaged; what a restore makes of it, its plan says.
-        let found = Finding::damage(Position::UNKNOWN, what);
-        findings.push(Finding { level: Level::Warning, costs: lacks.clone(), ..found });
+        findings.push(warning(what, &lacks));
     }
     ChainJudged {
         chain: family.chain,

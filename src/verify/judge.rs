@@ -112,7 +112,7 @@ pub(super) struct Judge {
     /// For the bytes of blocks. Who holds some of it may wait for `decoding`, never the other way.
     pub(super) reading: Budget,
     decoding: Budget,
-    /// Hashes of the chunks that were proved, where volumes are there more than once: copies of them need no second proof.
+    /// Hashes of the chunks of which the proof is kept, where volumes are there more than once: copies of them need no second proof.
     proved: Option<Mutex<HashSet<Hash>>>,
 }
 
@@ -158,6 +158,13 @@ impl Judge {
         Fact { header, entry, held }
     }
 
+    /// Takes a chunk for proved: what was proved of it is kept.
+    pub(super) fn kept(&self, hash: &Hash) {
+        if let Some(proved) = &self.proved {
+            locked(proved).insert(*hash);
+        }
+    }
+
     fn chunk(&self, hasher: &mut RowHasher, header: &BlockHeader, entry: &BlockEntry, payload: &[u8]) -> Held {
         if self.depth < Depth::Rows {
             return Held::Nothing;
@@ -168,12 +175,7 @@ impl Judge {
         }
         let at = header.position().with_section(entry.section);
         match self.rows(hasher, header, entry, payload) {
-            Ok(fact) => {
-                if let Some(proved) = &self.proved {
-                    locked(proved).insert(entry.hash);
-                }
-                Held::Chunk(Box::new(fact))
-            }
+            Ok(fact) => Held::Chunk(Box::new(fact)),
             Err(finding) => bad(Finding { at: finding.at.within(at), ..finding }),
         }
     }

@@ -3,6 +3,7 @@
 
 use super::finding::Finding;
 use super::judge::Fact;
+use super::order::{Ordered, ordered};
 use crate::base::checksum::{Hash, chain};
 use crate::base::position::Position;
 use crate::format::block::{BlockKind, SetId};
@@ -72,6 +73,18 @@ pub(super) fn catalog_elsewhere<'e>(
     (odds.0 != odds.1).then(|| Finding::damage(Position::UNKNOWN, what).odds(odds.0, odds.1))
 }
 
+/// Places of damage on a volume that are told one by one; the rest is summed up.
+const PLACES_TOLD: usize = if cfg!(test) { 20 } else { 1_000 };
+
+/// Damage that is not told place by place.
+#[derive(Default)]
+struct Rest {
+    places: u64,
+    bytes: u64,
+    /// From the first of its bytes to the last: sound blocks stand between them.
+    hull: Range<u64>,
+}
+
 /// A pass over a volume, so far.
 pub(super) struct Pass {
     set: SetId,
@@ -84,6 +97,8 @@ pub(super) struct Pass {
     findings: Vec<Finding>,
     /// Bytes that are lost, each with the number of the finding that tells of them.
     lost: Vec<(Range<u64>, usize)>,
+    /// What is lost behind that.
+    rest: Rest,
 }
 
 /// A pass that has ended.
@@ -91,6 +106,8 @@ pub(super) struct Passed {
     pub(super) set: SetId,
     pub(super) media: MediaProof,
     pub(super) lost: Vec<(Range<u64>, usize)>,
+    /// The sections on it, if it has its blocks as it should.
+    pub(super) order: Option<Ordered>,
 }
 
 impl Passed {
@@ -115,6 +132,7 @@ impl Pass {
             entries: Vec::new(),
             findings: Vec::new(),
             lost: Vec::new(),
+            rest: Rest::default(),
         }
     }
 
@@ -133,7 +151,15 @@ impl Pass {
     /// Takes bytes that are no block.
     pub(super) fn damaged(&mut self, extent: &DamagedExtent) {
         self.judged = self.judged.saturating_add(extent.len);
-        self.lost.push((extent.offset..extent.offset.saturating_add(extent.len), self.findings.len()));
+        let bytes = extent.offset..extent.offset.saturating_add(extent.len);
+        if self.lost.len() >= PLACES_TOLD {
+            let Rest { places, bytes: len, hull } = &mut self.rest;
+            hull.start = if *places == 0 { bytes.start } else { hull.start };
+            (*places, *len) = (places.saturating_add(1), len.saturating_add(extent.len));
+            hull.end = bytes.end;
+            return;
+        }
+        self.lost.push((bytes, self.findings.len()));
         let finding =
             Finding::of_error(&extent.error).about(format_args!("{} bytes from byte {}", extent.len, extent.offset));
         let at = finding.at.within(Position::volume(self.number));
@@ -149,6 +175,15 @@ impl Pass {
     /// Ends the pass, which went over all of the volume unless somebody asked to `stop` it. Compares what was met with what end
     /// mark and index say.
     pub(super) fn end(mut self, ending: Ending, stopped: bool) -> Passed {
+        let Rest { places, bytes, hull } = std::mem::take(&mut self.rest);
+        if places > 0 {
+            self.lost.push((hull.clone(), self.findings.len()));
+            let from = format!("{places} further places between bytes {} and {}", hull.start, hull.end);
+            self.find(Finding::damage(
+                Position::UNKNOWN,
+                format!("{from}: {bytes} bytes in all are of no sound block"),
+            ));
+        }
         if !stopped {
             if self.judged != self.exists {
                 let what = "not all of the volume's bytes were judged";
@@ -157,6 +192,7 @@ impl Pass {
             }
             self.compare(ending);
         }
+        let order = if stopped || !self.findings.is_empty() { None } else { self.order() };
         let last = (self.entries.len() as u64).checked_sub(1).filter(|_| !stopped);
         let media = MediaProof {
             name: self.name,
@@ -167,7 +203,12 @@ impl Pass {
             ending: last.map(|last_block| Predecessor { last_block, running_hash: self.running }),
             findings: self.findings,
         };
-        Passed { set: self.set, media, lost: self.lost }
+        Passed { set: self.set, media, lost: self.lost, order }
+    }
+
+    fn order(&mut self) -> Option<Ordered> {
+        let order = ordered(self.entries.iter().map(|(entry, _)| entry));
+        order.map_err(|finding| self.find(finding)).ok()
     }
 
     fn compare(&mut self, ending: Ending) {

@@ -8,6 +8,7 @@ pub mod in_turn;
 mod judge;
 pub mod listed;
 pub mod media;
+mod order;
 pub mod part;
 pub mod proof;
 mod read;

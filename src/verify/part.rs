@@ -5,6 +5,7 @@
 use super::finding::Finding;
 use super::judge::{Fact, Held, Judge};
 use super::media::{MediaProof, Passed, UNFINISHED_VOLUME, catalog_elsewhere, ending};
+use super::order::ordered;
 use super::proof::Gathered;
 use super::read::{Open, Reader, Taker};
 use crate::base::checksum::{Hash, blake3, chain};
@@ -18,6 +19,7 @@ use crate::format::marks::VolumeEndRecord;
 use crate::volume::error::VolumeError;
 use crate::volume::reader::{Blocks, VolumeIndex};
 use crate::volume::scanner::{ScanItem, ScanPoint, Scanner};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::ops::Range;
 
@@ -91,6 +93,8 @@ pub struct Chosen {
     pub of: u64,
     /// How many were left out since they were proved before.
     pub proven: u64,
+    /// Volumes without an index that can be read: nothing is chosen of these, they are read from their first byte on.
+    pub unlisted: u64,
 }
 
 impl Subset {
@@ -138,7 +142,9 @@ struct Surveyed {
     id: VolumeId,
     index: VolumeIndex,
     passed: Passed,
-    /// Numbers of the blocks that were read.
+    /// Numbers of the blocks that were met: they need not be read again.
+    met: BTreeSet<u64>,
+    /// Numbers of the blocks that were read and are as they should be.
     read: Vec<u64>,
 }
 
@@ -168,13 +174,19 @@ impl Reader<'_> {
         let Some((end, index)) = survey.own() else {
             let passed = survey.passed;
             return match choice {
-                Some(_) => self.scan(volume, taker),
+                Some(_) => {
+                    taker.chosen.unlisted = taker.chosen.unlisted.saturating_add(1);
+                    self.scan(volume, taker);
+                }
                 None => taker.volume(passed),
             };
         };
         let mut surveyed = survey.listed(&end, index);
         match choice {
-            Some(choice) => self.chosen(volume, choice, &mut surveyed, taker),
+            Some(choice) => {
+                taker.surveyed(surveyed.id.number, &surveyed.index.blocks);
+                self.chosen(volume, choice, &mut surveyed, taker);
+            }
             None => taker.indexed(surveyed.id.number, &surveyed.index.blocks),
         }
         let Surveyed { id, passed, mut read, .. } = surveyed;
@@ -184,10 +196,11 @@ impl Reader<'_> {
     }
 
     fn chosen(&self, volume: &Blocks, choice: &Choice<'_>, surveyed: &mut Surveyed, taker: &mut Gathered) {
-        let Surveyed { id, index, passed, read } = surveyed;
+        let Surveyed { id, index, passed, met, read } = surveyed;
         let own = |entry: &BlockEntry| entry.kind == BlockKind::Label.id() || entry.kind == BlockKind::Catalog.id();
-        let others: Vec<u64> =
-            (0u64..).zip(&index.blocks).filter(|(_, entry)| !own(entry)).map(|(number, _)| number).collect();
+        let listed = (0u64..).zip(&index.blocks);
+        let others = listed.filter(|(number, entry)| !own(entry) && !met.contains(number));
+        let others: Vec<u64> = others.map(|(number, _)| number).collect();
         let (chosen, left_out) = choose(choice, id, &others);
         let count = &mut taker.chosen;
         count.of = count.of.saturating_add(others.len() as u64);
@@ -273,6 +286,8 @@ struct Survey<'s> {
     volume: &'s Blocks,
     taker: &'s mut Gathered,
     passed: Passed,
+    /// Numbers of the blocks that were met, and of those that are as they should be.
+    met: BTreeSet<u64>,
     read: Vec<u64>,
 }
 
@@ -287,8 +302,8 @@ impl<'s> Survey<'s> {
             ending: None,
             findings: Vec::new(),
         };
-        let passed = Passed { set: volume.identity().0, media, lost: Vec::new() };
-        Survey { judge, volume, taker, passed, read: Vec::new() }
+        let passed = Passed { set: volume.identity().0, media, lost: Vec::new(), order: None };
+        Survey { judge, volume, taker, passed, met: BTreeSet::new(), read: Vec::new() }
     }
 
     fn find(&mut self, finding: Finding) {
@@ -331,11 +346,14 @@ impl<'s> Survey<'s> {
             self.find(Finding::damage(Position::UNKNOWN, what));
         }
         catalog_elsewhere(end, index.blocks.iter()).into_iter().for_each(|finding| self.find(finding));
+        match ordered(index.blocks.iter()) {
+            Ok(order) => self.passed.order = Some(order),
+            Err(finding) => self.find(finding),
+        }
         self.blocks(ScanPoint::block(0, 0), 1, &index, None);
         let catalog = |entry: &BlockEntry| entry.kind == BlockKind::Catalog.id();
-        let blocks = || (0u64..).zip(&index.blocks).filter(|(_, entry)| catalog(entry));
-        if let Some((number, first)) = blocks().next() {
-            self.blocks(ScanPoint::block(first.offset, number), blocks().count() as u64, &index, None);
+        for (number, entry) in (0u64..).zip(&index.blocks).filter(|(_, entry)| catalog(entry)) {
+            self.blocks(ScanPoint::block(entry.offset, number), 1, &index, None);
         }
         let tail = ScanPoint::block(end.index_offset, index.head.blocks);
         self.blocks(tail, u64::MAX, &index, Some(&mut running));
@@ -349,7 +367,7 @@ impl<'s> Survey<'s> {
         if self.passed.media.findings.is_empty() {
             self.passed.media.ending = Some(Predecessor { last_block: end.blocks, running_hash: running });
         }
-        Surveyed { id, index, passed: self.passed, read: self.read }
+        Surveyed { id, index, passed: self.passed, met: self.met, read: self.read }
     }
 
     /// Reads `count` blocks from a place on, which are those of the index where that lists them. With a running hash: goes on
@@ -370,6 +388,10 @@ impl<'s> Survey<'s> {
                 }
             };
             let number = block.header.identity.block;
+            // Where the index lies about places, a block may be met again: it counts once.
+            if !self.met.insert(number) {
+                continue;
+            }
             let hash = block.hash.unwrap_or_default();
             let fact = self.judge.block(&mut hasher, block.offset, block.header, &block.payload, hash);
             let place = Position::volume(self.passed.media.number).with_block(number);

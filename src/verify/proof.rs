@@ -4,10 +4,11 @@
 use super::cost::Cost;
 use super::finding::Finding;
 use super::judge::{ChunkFact, Depth, Fact, Held, Judge};
-use super::media::{Pass, Passed};
+use super::media::{MediaProof, Pass, Passed};
+use super::order::{Ordered, over_volumes};
 use super::part::{Choice, Chosen, Proven, VolumeId};
 use super::read::{Open, Reader, Taker};
-use super::section::{Known, SectionProof};
+use super::section::{Known, SectionProof, Seen};
 use super::verified::Verified;
 use crate::base::monitor::{Monitor, Task};
 use crate::base::position::Position;
@@ -34,12 +35,14 @@ impl Default for SetProof {
 }
 
 /// What the volumes that were read so far hold.
-#[derive(Default)]
 pub(super) struct Gathered {
+    judge: Arc<Judge>,
     volumes: Vec<VolumeProof>,
     sections: BTreeMap<u32, SectionProof>,
     /// Payloads of catalog blocks, by volume and block.
     catalog: BTreeMap<(u32, u64), Vec<u8>>,
+    /// How many catalog blocks a volume has by its end mark, and on which volume the catalog begins.
+    ends: BTreeMap<u32, (u32, u32)>,
     /// Number of the volume that ends the set.
     last: Option<u32>,
     /// What the label of the volume that is being read says of the one before it; the outer `None`: it has no sound label.
@@ -83,7 +86,8 @@ impl SetProof {
     /// Nothing proved yet. `copies`: whether volumes are there more than once.
     #[must_use]
     pub fn new(depth: Depth, copies: bool) -> SetProof {
-        SetProof { judge: Arc::new(Judge::new(depth, copies)), gathered: Gathered::default() }
+        let judge = Arc::new(Judge::new(depth, copies));
+        SetProof { gathered: Gathered::new(Arc::clone(&judge)), judge }
     }
 
     /// Whether a volume was read.
@@ -167,9 +171,12 @@ impl SetProof {
         proved.verified.proven = self.gathered.proven();
         proved.verified.chosen = around.part.then_some(self.gathered.chosen);
         self.charge(known.as_deref().unwrap_or_default());
+        // By the volumes, which are given away then.
+        let seen = self.seen(around);
+        let odd = self.gathered.order(known.as_ref().map(Vec::len));
         self.gathered.media(&mut proved.verified);
-        proved.verified.findings.extend(unreadable);
-        self.sections(known, around, &mut proved);
+        proved.verified.findings.extend(unreadable.into_iter().chain(odd));
+        self.sections(known, &seen, around, &mut proved);
         proved
     }
 
@@ -208,18 +215,30 @@ impl SetProof {
         }
     }
 
-    fn sections(&mut self, known: Option<Vec<Known>>, around: Around, proved: &mut SetProved) {
-        // Of a part nobody can say what is not there; of an index that was read one can.
-        let told = |volume: &&VolumeProof| match self.judge.depth {
-            Depth::Index => volume.passed.media.ending.is_some(),
-            Depth::Blocks | Depth::Rows => !around.part,
+    /// The volumes of which can be said what is not there: those that were read whole, and where the index is what was asked
+    /// for those of which it was. Of others that were read in part it is known what their indexes list.
+    fn seen(&self, around: Around) -> Seen {
+        let mut seen = Seen::default();
+        for MediaProof { number, ending, .. } in self.gathered.volumes.iter().map(|volume| &volume.passed.media) {
+            let indexed = ending.is_some() && around.part;
+            if indexed && self.judge.depth > Depth::Index {
+                seen.surveyed.insert(*number);
+            }
+        }
+        let whole = |media: &&MediaProof| match self.judge.depth {
+            Depth::Index => media.ending.is_some(),
+            Depth::Blocks | Depth::Rows => media.is_whole(),
         };
-        let judged: Vec<u32> =
-            self.gathered.volumes.iter().filter(told).map(|volume| volume.passed.media.number).collect();
+        let media = self.gathered.volumes.iter().map(|volume| &volume.passed.media);
+        seen.read = media.filter(whole).map(|media| media.number).collect();
+        seen
+    }
+
+    fn sections(&mut self, known: Option<Vec<Known>>, seen: &Seen, around: Around, proved: &mut SetProved) {
         let listed = known.is_some();
         for section in known.into_iter().flatten() {
             let met = self.gathered.sections.remove(&section.number).unwrap_or_default();
-            met.listed(section, &judged, proved);
+            met.listed(section, seen, proved);
         }
         for (number, met) in std::mem::take(&mut self.gathered.sections) {
             if listed {
@@ -260,13 +279,28 @@ impl Taker for Gathered {
 }
 
 impl Gathered {
+    fn new(judge: Arc<Judge>) -> Gathered {
+        Gathered {
+            judge,
+            volumes: Vec::new(),
+            sections: BTreeMap::new(),
+            catalog: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            last: None,
+            predecessor: None,
+            unopened: Verified::default(),
+            proven: Vec::new(),
+            chosen: Chosen::default(),
+        }
+    }
+
     /// Keeps what a sound block of the volume of this name holds.
     ///
     /// # Errors
     /// It is not what it should be: with the finding, unless that is kept with its section.
     pub(super) fn hold(&mut self, name: &str, fact: Fact) -> Result<(), Option<Finding>> {
         let Fact { header, entry, held } = fact;
-        let (volume, block, section) = (header.identity.volume, header.identity.block, entry.section);
+        let (volume, block, section, hash) = (header.identity.volume, header.identity.block, entry.section, entry.hash);
         match held {
             Held::Nothing if entry.kind == BlockKind::Chunk.id() => {
                 self.section(section).sound((volume, block), &entry)
@@ -274,16 +308,21 @@ impl Gathered {
             // What the first copy gave counts once.
             Held::Nothing | Held::Again => {}
             Held::Label(label) => self.predecessor = Some(label.predecessor),
-            Held::Header(header) => self.section(section).header(&header),
+            Held::Header(header) => self.section(section).header(volume, &header),
             Held::Chunk(chunk) => {
                 let ChunkFact { number, entry, pieces } = *chunk;
                 self.section(section).chunk(number, entry, &pieces);
+                // Only now: what a worker has proved may be read again before it comes here.
+                self.judge.kept(&hash);
             }
             Held::End(end) => self.section(section).end(*end),
             Held::Catalog(payload) => {
                 self.catalog.insert((volume, block), payload);
             }
-            Held::VolumeEnd(end) => self.last = self.last.or_else(|| end.set_complete.then_some(volume)),
+            Held::VolumeEnd(end) => {
+                self.ends.entry(volume).or_insert((end.catalog_blocks, end.catalog_volume));
+                self.last = self.last.or_else(|| end.set_complete.then_some(volume));
+            }
             Held::Bad(finding) if section > 0 => {
                 self.section(section).bad((volume, block), finding.on(name));
                 return Err(None);
@@ -320,19 +359,48 @@ impl Gathered {
         }
     }
 
+    /// Takes what an index lists of a volume of which a part is read.
+    pub(super) fn surveyed(&mut self, volume: u32, blocks: &[BlockEntry]) {
+        for (number, entry) in (0u64..).zip(blocks).filter(|(_, entry)| entry.kind == BlockKind::Chunk.id()) {
+            self.section(entry.section).indexed((volume, number), entry);
+        }
+    }
+
     fn section(&mut self, number: u32) -> &mut SectionProof {
         self.sections.entry(number).or_default()
     }
 
-    /// The catalog, if the volumes on which it stands were read.
+    /// The catalog, if all the blocks that end marks count of it were met: on the volume that ends the set, and on those before
+    /// it down to the one on which it begins.
     fn catalog(&mut self) -> Result<Option<Catalog>, Finding> {
-        let payloads: Vec<Vec<u8>> = std::mem::take(&mut self.catalog).into_values().collect();
+        let catalog = std::mem::take(&mut self.catalog);
+        let begins = self.last.and_then(|last| Some((self.ends.get(&last)?.1, last)));
+        let Some((begins, last)) = begins else { return Ok(None) };
+        let met = |volume: u32| catalog.range((volume, 0)..=(volume, u64::MAX)).count() as u64;
+        let all = |volume: u32| self.ends.get(&volume).is_some_and(|(blocks, _)| u64::from(*blocks) == met(volume));
+        if !(begins..=last).all(all) {
+            return Ok(None);
+        }
+        let payloads: Vec<Vec<u8>> =
+            catalog.into_iter().filter(|(place, _)| place.0 >= begins).map(|(_, p)| p).collect();
         match payloads.first() {
             Some(first) if begins_catalog(first) => {
                 Catalog::from_payloads(&payloads).map(Some).map_err(|error| Finding::of_format(&error))
             }
             _ => Ok(None),
         }
+    }
+
+    /// What is not in order over the volumes, of which the catalog lists so many `sections`.
+    fn order(&self, sections: Option<usize>) -> Vec<Finding> {
+        let mut best: BTreeMap<u32, Ordered> = BTreeMap::new();
+        for Passed { media, order, .. } in self.volumes.iter().map(|volume| &volume.passed) {
+            best.extend(order.map(|order| (media.number, order)));
+        }
+        let greatest = best.last_key_value().map_or(0, |(number, _)| *number);
+        let volumes: Vec<Option<Ordered>> = (1..=greatest).map(|number| best.get(&number).copied()).collect();
+        let listed = sections.filter(|_| self.last == Some(greatest)).and_then(|sections| u32::try_from(sections).ok());
+        over_volumes(&volumes, listed)
     }
 
     /// Gives the volumes in order, and says which do not follow the one before.

@@ -122,7 +122,15 @@ impl Reader<'_> {
                     Item::End(volume, stopped) => Outcome::End(volume, stopped),
                     Item::Span(volume, span) => {
                         let lent = self.judge.reading.take(span.until.saturating_sub(span.from));
-                        let facts = with(&hands, worker, |hand| self.walk(hand, &volume.blocks, span)).flatten();
+                        let facts = with(&hands, worker, |hand| {
+                            let facts = self.walk(hand, &volume.blocks, span);
+                            // A large block leaves no large buffer behind.
+                            if hand.bytes.capacity() as u64 > SPAN.saturating_mul(2) {
+                                hand.bytes = Vec::new();
+                            }
+                            facts
+                        })
+                        .flatten();
                         drop(lent);
                         Outcome::Span(volume, span, facts)
                     }
@@ -164,10 +172,6 @@ impl Reader<'_> {
     fn walk(&self, hand: &mut Hand, volume: &Blocks, span: Span) -> Option<Vec<Fact>> {
         let (set, number) = volume.identity();
         let Hand { hasher, bytes } = hand;
-        // A large block leaves no large buffer behind.
-        if bytes.capacity() as u64 > SPAN.saturating_mul(2) {
-            *bytes = Vec::new();
-        }
         bytes.resize(usize::try_from(span.until.checked_sub(span.from)?).ok()?, 0);
         volume.source().read_at(span.from, bytes).ok()?;
         let (mut facts, mut left, mut at, mut next) = (Vec::new(), bytes.as_slice(), span.from, span.first);

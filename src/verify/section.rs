@@ -9,9 +9,10 @@ use crate::base::time::{Instant, Span, civil_of_day};
 use crate::format::catalog::{BlockEntry, BucketEntry, ChunkEntry};
 use crate::format::chunk::PieceEntry;
 use crate::format::section::{SectionEndRecord, SectionRecord};
+use crate::schema::range::SpanSet;
 use crate::volume::catalog::CatalogSection;
 use crate::volume::section::SectionView;
-use crate::volume::summary::{BucketTable, first_header};
+use crate::volume::summary::{BucketKey, BucketTable, first_header};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A section as the catalog lists it.
@@ -39,15 +40,30 @@ impl Known {
     }
 }
 
+/// Numbers of the volumes that were read.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// Those of which every byte was judged: what is not met there is not there.
+    pub(super) read: BTreeSet<u32>,
+    /// Those of which a sound index was read, and a part of the blocks that it lists.
+    pub(super) surveyed: BTreeSet<u32>,
+}
+
 /// What was proved of a section.
 #[derive(Default)]
 pub(super) struct SectionProof {
     header: Option<SectionRecord>,
+    /// A volume on which it is another one.
+    unlike: Option<u32>,
+    /// By volume the first chunk and row that the header there names.
+    starts: BTreeMap<u32, (u64, u64)>,
     end: Option<SectionEndRecord>,
     /// Chunks that are proved, by number, volume and block.
     chunks: BTreeMap<(u64, u32, u64), ChunkEntry>,
     /// Chunks of which the bytes are sound and the rows were not looked at, by volume and block: offset and bytes.
     unread: BTreeMap<(u32, u64), (u64, u32)>,
+    /// What the indexes of volumes list that were not read whole, as `unread`.
+    indexed: BTreeMap<(u32, u64), (u64, u32)>,
     /// Why others are not, by volume and block.
     bad: BTreeMap<(u32, u64), Finding>,
     /// Chunks of which a finding about bytes says what they cost.
@@ -67,9 +83,13 @@ impl SectionProof {
         self.bad.keys().map(|(volume, _)| *volume)
     }
 
-    pub(super) fn header(&mut self, header: &SectionRecord) {
+    pub(super) fn header(&mut self, volume: u32, header: &SectionRecord) {
         // A section that goes on over volumes begins again on each.
-        self.header.get_or_insert_with(|| first_header(header));
+        self.starts.entry(volume).or_insert((header.first_chunk, header.first_row));
+        let first = first_header(header);
+        if *self.header.get_or_insert_with(|| first.clone()) != first {
+            self.unlike.get_or_insert(volume);
+        }
     }
 
     pub(super) fn end(&mut self, end: SectionEndRecord) {
@@ -82,6 +102,11 @@ impl SectionProof {
 
     pub(super) fn sound(&mut self, place: (u32, u64), block: &BlockEntry) {
         self.unread.insert(place, (block.offset, block.bytes));
+    }
+
+    /// Takes what an index lists; nothing of it was read.
+    pub(super) fn indexed(&mut self, place: (u32, u64), block: &BlockEntry) {
+        self.indexed.insert(place, (block.offset, block.bytes));
     }
 
     pub(super) fn chunk(&mut self, number: u64, entry: ChunkEntry, pieces: &[PieceEntry]) {
@@ -102,75 +127,120 @@ impl SectionProof {
             || self.unread.get(&place) == Some(&(entry.offset, entry.bytes))
     }
 
-    /// Holds a section against what the catalog lists; `judged` are the volumes that were read.
-    pub(super) fn listed(mut self, known: Known, judged: &[u32], proved: &mut SetProved) {
+    /// Holds a section against what the catalog lists.
+    pub(super) fn listed(mut self, known: Known, seen: &Seen, proved: &mut SetProved) {
         let name = known.header.table.clone();
         let at = Position::UNKNOWN.with_section(known.number);
-        let table = format!("table {name}");
         let findings = &mut proved.verified.findings;
-        if self.header.as_ref().is_some_and(|header| *header != known.header) {
+        self.marks(&known, findings);
+        let missed = self.missed(&known, seen, findings);
+        self.strays(&known, findings);
+        if self.unread.is_empty() {
+            let whole = missed.is_empty() && self.numbers == known.chunks.len() as u64;
+            let end = known.end.as_ref().filter(|_| whole);
+            let written: Vec<BucketEntry> =
+                known.buckets.iter().filter(|bucket| bucket.is_written()).copied().collect();
+            self.totals(&name, at, end, Some((&written, &Beyond::of(&missed))), &mut proved.verified);
+        }
+        self.count(known.number, name, proved);
+    }
+
+    /// Holds its headers and its end mark against the catalog.
+    fn marks(&self, known: &Known, findings: &mut Vec<Finding>) {
+        let at = Position::UNKNOWN.with_section(known.number);
+        let table = format!("table {}", known.header.table);
+        if self.header.as_ref().is_some_and(|header| *header != known.header) || self.unlike.is_some() {
+            let at = self.unlike.map_or(at, |volume| Position::volume(volume).with_section(known.number));
             findings.push(Finding::damage(at, "its header is another one in the catalog").about(&table));
+        }
+        let words = |(chunk, row): (u64, u64)| format!("chunk {chunk} and row {row}");
+        for (volume, begins) in &self.starts {
+            // The first chunk on that volume or behind it.
+            let next = known.chunks.partition_point(|entry| entry.volume < *volume);
+            let rows = known.end.as_ref().map_or(begins.1, |end| end.rows);
+            let listed = (next as u64, known.chunks.get(next).map_or(rows, |entry| entry.first_row));
+            if listed != *begins {
+                let at = Position::volume(*volume).with_section(known.number);
+                let finding = Finding::damage(at, "its header names another place to go on from than the catalog");
+                findings.push(finding.about(&table).odds(words(listed), words(*begins)));
+            }
         }
         if let Some((met, listed)) = self.end.as_ref().zip(known.end.as_ref()).filter(|(met, listed)| met != listed) {
             let words = |end: &SectionEndRecord| format!("{} rows in {} chunks", end.rows, end.chunks);
             let finding = Finding::damage(at, "its end mark is another one in the catalog").about(&table);
             findings.push(finding.odds(words(listed), words(met)));
         }
-        let mut whole = true;
+    }
+
+    /// The chunks that the catalog lists and that were not met as it lists them. Says of those that should have been what they
+    /// cost, unless another finding does.
+    fn missed<'k>(&mut self, known: &'k Known, seen: &Seen, findings: &mut Vec<Finding>) -> Vec<&'k ChunkEntry> {
+        let table = format!("table {}", known.header.table);
+        let costs = |chunks: &[(u64, &ChunkEntry)]| {
+            let chunks = chunks.iter().map(|(_, entry)| *entry);
+            Cost::of_chunks(&known.header.table, &known.buckets, chunks).into_iter().collect()
+        };
+        let (mut missed, mut odd): (Vec<_>, BTreeMap<(u32, &'static str), Vec<_>>) = (Vec::new(), BTreeMap::new());
+        // Places with rows that were proved, whatever the chunk says that its number is.
+        let met: BTreeSet<(u32, u64)> = self.chunks.keys().map(|(_, volume, block)| (*volume, *block)).collect();
         for (number, entry) in (0u64..).zip(&known.chunks) {
             let place = (entry.volume, entry.block);
             if self.has(number, entry) {
                 // What a copy has as it should be makes the other one a finding that costs nothing.
                 continue;
             }
-            whole = false;
+            missed.push(entry);
             if self.charged.contains(&place) {
                 continue;
             }
             let at = Position::volume(entry.volume).with_block(entry.block).with_section(known.number);
-            let found = match self.bad.remove(&place) {
-                Some(finding) => finding,
-                None => match self.unproven(number, entry, judged) {
-                    Some(what) => Finding::damage(at, what),
-                    None => continue,
-                },
+            if let Some(found) = self.bad.remove(&place) {
+                let at = found.at.within(at).with_rows(entry.first_row, u64::from(entry.rows));
+                findings.push(Finding { costs: costs(&[(number, entry)]), at, ..found.about(&table) });
+            } else if met.contains(&place) {
+                odd.entry((entry.volume, "not what the catalog says of")).or_default().push((number, entry));
+            } else if seen.read.contains(&entry.volume) || self.is_elsewhere(entry, seen) {
+                odd.entry((entry.volume, "not where the catalog lists")).or_default().push((number, entry));
+            }
+        }
+        for ((volume, why), chunks) in odd {
+            let at = Position::volume(volume).with_section(known.number);
+            let (at, what) = match chunks.as_slice() {
+                [(number, only)] => {
+                    let at = at.with_block(only.block).with_rows(only.first_row, u64::from(only.rows));
+                    (at, format!("chunk {number} is {why} it"))
+                }
+                [(first, _), .., (last, _)] => {
+                    (at, format!("{} chunks from number {first} to {last} are {why} them", chunks.len()))
+                }
+                [] => continue,
             };
-            let costs = Cost::of_chunks(&name, &known.buckets, std::iter::once(entry)).into_iter().collect();
-            let at = found.at.within(at).with_rows(entry.first_row, u64::from(entry.rows));
-            findings.push(Finding { costs, at, ..found.about(&table) });
+            findings.push(Finding { costs: costs(&chunks), ..Finding::damage(at, what).about(&table) });
         }
-        let listed = known.chunks.len() as u64;
-        let strays = self.strays(&known);
-        if strays > 0 {
-            let what = format!("{strays} chunks stand on the volumes that the catalog does not list");
-            findings.push(Finding { level: Level::Warning, ..Finding::damage(at, what).about(&table) });
-        }
-        if whole && self.unread.is_empty() && self.numbers == listed {
-            let written: Vec<BucketEntry> =
-                known.buckets.iter().filter(|bucket| bucket.is_written()).copied().collect();
-            self.totals(&name, at, known.end.as_ref(), Some(&written), &mut proved.verified);
-        }
-        self.count(known.number, name, proved);
+        missed
     }
 
-    /// How many chunks were met where the catalog lists none.
-    fn strays(&self, known: &Known) -> usize {
+    /// Whether the index of its volume lists another block, or none, where the catalog lists this chunk.
+    fn is_elsewhere(&self, entry: &ChunkEntry, seen: &Seen) -> bool {
+        let listed = self.indexed.get(&(entry.volume, entry.block));
+        seen.surveyed.contains(&entry.volume) && listed != Some(&(entry.offset, entry.bytes))
+    }
+
+    /// Says how many chunks were met where the catalog lists none. Those that were written again after a medium failed cost
+    /// nothing; of others nobody knows what they are.
+    fn strays(&self, known: &Known, findings: &mut Vec<Finding>) {
         let listed: BTreeSet<(u32, u64)> = known.chunks.iter().map(|entry| (entry.volume, entry.block)).collect();
-        let met = self.chunks.keys().map(|(_, volume, block)| (*volume, *block)).chain(self.unread.keys().copied());
-        met.filter(|place| !listed.contains(place)).count()
-    }
-
-    /// Why a chunk that is listed was not proved; `None` if its volume was not read, so that it may be sound.
-    fn unproven(&self, number: u64, entry: &ChunkEntry, judged: &[u32]) -> Option<String> {
-        if !judged.contains(&entry.volume) {
-            return None;
+        let of_chunks = self.chunks.keys().map(|(number, volume, block)| ((*volume, *block), *number));
+        let met = of_chunks.chain(self.unread.keys().map(|place| (*place, 0)));
+        let strays: Vec<u64> = met.filter(|(place, _)| !listed.contains(place)).map(|(_, number)| number).collect();
+        if strays.is_empty() {
+            return;
         }
-        let there = self.chunks.range((number, 0, 0)..=(number, u32::MAX, u64::MAX)).next().is_some();
-        Some(if there {
-            format!("chunk {number} is not what the catalog says of it")
-        } else {
-            format!("chunk {number} does not stand where the catalog lists it")
-        })
+        let again = strays.iter().all(|number| *number < known.chunks.len() as u64);
+        let what = format!("{} chunks stand on the volumes that the catalog does not list", strays.len());
+        let found = Finding::damage(Position::UNKNOWN.with_section(known.number), what);
+        let level = if again { Level::Warning } else { found.level };
+        findings.push(Finding { level, ..found.about(format_args!("table {}", known.header.table)) });
     }
 
     /// A section of which no catalog tells.
@@ -179,8 +249,12 @@ impl SectionProof {
         let findings = &mut proved.verified.findings;
         let Some(header) = self.header.take() else {
             let rows = self.bad.len().saturating_add(self.unread.len());
-            let what = format!("section {number}: no header says what the rows of its {rows} chunks are");
-            return findings.push(Finding::damage(at, what));
+            // Of a part the header may not have been asked for.
+            if !around.part {
+                let what = format!("section {number}: no header says what the rows of its {rows} chunks are");
+                findings.push(Finding::damage(at, what));
+            }
+            return findings.extend(self.bad.into_values());
         };
         let table = header.table;
         match self.end.take() {
@@ -228,13 +302,14 @@ impl SectionProof {
         }
     }
 
-    /// Compares what the rows gave with what end mark and catalog say of the section.
+    /// Compares what the rows gave with what end mark and catalog say of the section; of the buckets those that no chunk has a
+    /// part of that was not met.
     fn totals(
         &self,
         name: &str,
         at: Position,
         end: Option<&SectionEndRecord>,
-        listed: Option<&[BucketEntry]>,
+        listed: Option<(&[BucketEntry], &Beyond)>,
         verified: &mut Verified,
     ) {
         let mut find = |finding: Finding| verified.findings.push(finding.about(format_args!("table {name}")));
@@ -251,15 +326,20 @@ impl SectionProof {
                 find(Finding::damage(at, "its chunks do not give what its end mark says").odds(expected, found));
             }
         }
-        let Some(listed) = listed else { return };
-        let computed: Vec<BucketEntry> = self.buckets.entries().collect();
-        if computed == listed {
-            return;
-        }
-        let odd = (0..computed.len().max(listed.len())).find(|at| computed.get(*at) != listed.get(*at)).unwrap_or(0);
+        let Some((listed, beyond)) = listed else { return };
+        let listed: BTreeMap<BucketKey, &BucketEntry> =
+            listed.iter().map(|bucket| ((bucket.acd, bucket.day), bucket)).collect();
+        let met: BTreeMap<BucketKey, BucketEntry> =
+            self.buckets.entries().map(|bucket| ((bucket.acd, bucket.day), bucket)).collect();
+        let keys: BTreeSet<&BucketKey> = listed.keys().chain(met.keys()).collect();
+        let odd = keys.into_iter().find(|key| match (listed.get(key), met.get(key)) {
+            (Some(listed), met) => met != Some(*listed) && !beyond.has(listed),
+            (None, met) => met.is_some(),
+        });
+        let Some(odd) = odd else { return };
         let words = |bucket: Option<&BucketEntry>| bucket.map_or_else(|| "no such bucket".to_owned(), bucket_words);
         let finding = Finding::damage(at, "the catalog does not list the buckets that its chunks give");
-        find(finding.odds(words(listed.get(odd)), words(computed.get(odd))));
+        find(finding.odds(words(listed.get(odd).copied()), words(met.get(odd))));
     }
 
     /// What was read of it, and what of that no catalog explains.
@@ -273,6 +353,32 @@ impl SectionProof {
         verified.buckets = verified.buckets.saturating_add(self.buckets.len() as u64);
         proved.tables.push((table, self.rows));
     }
+}
+
+/// The time of chunks that were not met: of buckets that have rows there not all is known.
+struct Beyond {
+    time: SpanSet,
+    undated: bool,
+}
+
+impl Beyond {
+    fn of(chunks: &[&ChunkEntry]) -> Beyond {
+        let wide = |entry: &&ChunkEntry| around(entry.first, entry.stop);
+        let dated = chunks.iter().filter(|entry| (entry.first, entry.stop) != (0, 0)).map(wide);
+        Beyond { time: SpanSet::from_spans(dated), undated: chunks.iter().any(|entry| entry.undated > 0) }
+    }
+
+    fn has(&self, bucket: &BucketEntry) -> bool {
+        match bucket.day {
+            Some(_) => self.time.meets(around(bucket.first, bucket.stop)),
+            None => self.undated,
+        }
+    }
+}
+
+/// A span and the instants beside it.
+const fn around(first: i64, stop: i64) -> Span {
+    Span { start: Instant(first.saturating_sub(1)), stop: Instant(stop.saturating_add(1)) }
 }
 
 /// A bucket in words.

@@ -83,7 +83,9 @@ pub fn verify(set: &SetReader<'_>, asked: &Asked<'_>, jobs: usize, monitor: &dyn
     let all = verified.volumes.len().saturating_add(verified.not_judged.len()) >= count;
     verified.stopped = monitor.cancelled() && (unread || !all || !part && !verified.is_whole());
     against_catalog(set, &mut verified);
-    verified.findings = [of_set(set, &missing), std::mem::take(&mut verified.findings)].concat();
+    let mut findings = of_set(set, &missing);
+    findings.append(&mut verified.findings);
+    verified.findings = findings;
     verified
 }
 

@@ -192,3 +192,67 @@ fn what_is_stopped_goes_on_with_the_rest() {
     assert!(stopped.stopped && !stopped.is_whole() && stopped.bytes() >= 9_000);
     assert_eq!(stopped.findings, [], "what was not read is not damaged");
 }
+
+#[test]
+fn without_the_last_of_its_volumes_a_catalog_is_not_damaged() {
+    let device = MemoryDevice::new();
+    let large = Sample { seed: 3, sections: 60, chunks: 3, column_bytes: 25, pieces: 6 };
+    let volumes = write_sample(&device, &large, Some(4_000)).unwrap().volumes;
+    for gone in [1, 2] {
+        let torn = device.copy();
+        volumes.iter().rev().take(gone).for_each(|volume| drop(torn.remove(&volume.name).unwrap()));
+        for depth in [Depth::Index, Depth::Blocks] {
+            let found = verify(&only(&torn), &asked(depth), 2, &Silent);
+            assert_eq!(found.worst(), Some(Level::Incomplete), "{:#?}", found.findings);
+        }
+    }
+}
+
+#[test]
+fn damage_in_many_places_is_told_of_the_first_and_summed_up() {
+    let device = MemoryDevice::new();
+    let sample = Sample { seed: 5, sections: 3, chunks: 40, column_bytes: 300, pieces: 3 };
+    write_sample(&device, &sample, None).unwrap();
+    let name = device.list().unwrap().remove(0);
+    let set = only(&device);
+    let torn = device.copy();
+    let mut bytes = torn.bytes(&name).unwrap();
+    let chunks: Vec<_> = set.sections().iter().flat_map(|section| &section.chunks).map(|chunk| chunk.entry).collect();
+    chunks.iter().step_by(2).for_each(|chunk| bytes[chunk.offset as usize + 90] ^= 1);
+    torn.insert(&name, bytes.clone());
+    for jobs in [1, 3] {
+        let found = verify(&only(&torn), &asked(Depth::Blocks), jobs, &Silent);
+        assert_eq!((found.findings.len(), found.is_whole()), (21, true), "{:#?}", found.findings);
+        let last = &found.findings[20].what;
+        assert!(last.starts_with(&format!("{} further places between bytes ", chunks.len() / 2 - 20)), "{last}");
+        let lost: u64 = found.findings.iter().flat_map(|finding| &finding.costs).map(|cost| cost.rows).sum();
+        assert_eq!(lost, chunks.iter().step_by(2).map(|chunk| u64::from(chunk.rows)).sum::<u64>());
+    }
+    // Without its end it is listed by a scan, which sums up as well.
+    let len = bytes.len();
+    bytes.truncate(len - 64);
+    torn.insert(&name, bytes);
+    let set = only(&torn);
+    assert_eq!(set.damage().len(), 21, "{:#?}", set.damage());
+    let said = set.damage()[20].error.to_string();
+    assert!(said.contains(" further places, ") && set.damage()[20].error.is_damage(), "{said}");
+}
+
+#[test]
+fn a_volume_without_an_index_is_counted_where_a_part_is_read() {
+    let device = sample();
+    let names = device.list().unwrap();
+    let torn = device.copy();
+    let mut bytes = torn.bytes(&names[0]).unwrap();
+    let place = bytes.len() - 100;
+    bytes[place] ^= 1;
+    torn.insert(&names[0], bytes);
+    let never = |_: &_| Vec::new();
+    let choice = Choice { sample: None, subset: None, proven: &never };
+    let part = Asked { depth: Depth::Blocks, choice: Some(choice) };
+    let stopped = verify(&only(&torn), &part, 2, &Until(AtomicU64::new(0), 9_000));
+    let unlisted = |verified: &super::set::Verified| verified.chosen.map(|chosen| chosen.unlisted);
+    assert_eq!((stopped.stopped, unlisted(&stopped)), (true, Some(1)));
+    assert_eq!(stopped.findings.len(), 0, "what was not read is not damaged: {:#?}", stopped.findings);
+    assert_eq!(unlisted(&verify(&only(&device), &part, 2, &Silent)), Some(0));
+}

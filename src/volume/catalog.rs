@@ -143,6 +143,7 @@ impl Catalog {
             // A bucket without pieces is one that an incremental set did not write; the end mark does not count it.
             let written = section.buckets.iter().filter(|bucket| bucket.is_written()).count();
             expect("buckets listed", written as u64, end.buckets, 0)?;
+            expect("buckets listed", section.buckets.len() as u64, section.record.listed, 0)?;
             let mut next_row = 0u64;
             for chunk in &section.chunks {
                 expect("first_row", chunk.first_row, next_row, 0)?;
@@ -218,7 +219,7 @@ mod tests {
         let section = |number| {
             let mut record = records::catalog_section();
             record.section = number;
-            (record.end.rows, record.end.chunks, record.end.buckets) = (131_072, 2, 2);
+            (record.end.rows, record.end.chunks, record.end.buckets, record.listed) = (131_072, 2, 2, 2);
             CatalogSection { record, chunks: records::chunk_list().chunks, buckets: records::bucket_list().buckets }
         };
         let head = CatalogRecord { volumes: 2, sections: 2, rows: 262_144, ..records::catalog() };
@@ -231,7 +232,7 @@ mod tests {
     }
 
     fn unwritten(bucket: &mut BucketEntry) {
-        (bucket.pieces, bucket.carried) = (0, 0);
+        (bucket.pieces, bucket.carried, bucket.carried_digest) = (0, 0, [0; 16]);
     }
 
     fn refusal(change: impl Fn(&mut Catalog)) -> String {
@@ -284,12 +285,13 @@ mod tests {
     fn totals_that_differ_from_what_is_listed_are_refused() {
         let what = "allowed: what the rest of the catalog says";
         type Case = (&'static str, fn(&mut Catalog));
-        let cases: [Case; 10] = [
+        let cases: [Case; 11] = [
             ("volumes listed is 1", |catalog| catalog.volumes.truncate(1)),
             ("volumes listed is 2", |catalog| catalog.head.volumes = 3),
             ("sections listed is 1", |catalog| catalog.sections.truncate(1)),
             ("chunks listed is 2", |catalog| catalog.sections[1].record.end.chunks = 3),
             ("buckets listed is 2", |catalog| catalog.sections[0].record.end.buckets = 1),
+            ("buckets listed is 2", |catalog| catalog.sections[1].record.listed = 3),
             ("buckets listed is 1", |catalog| unwritten(&mut catalog.sections[0].buckets[0])),
             ("first_row is 65536", |catalog| catalog.sections[0].chunks[0].rows -= 1),
             ("first_row is 1", |catalog| catalog.sections[0].chunks[0].first_row = 1),
@@ -322,6 +324,7 @@ mod tests {
         let allowed = "allowed: 1 or more, and none carried, in a bucket without pieces";
         assert_eq!(refused(|bucket| bucket.rows = 0), format!("rows is 0, {allowed}"));
         assert_eq!(refused(|bucket| bucket.carried = 1), format!("rows is 4000, {allowed}"));
+        assert_eq!(refused(|bucket| bucket.carried_digest = [1; 16]), format!("rows is 4000, {allowed}"));
     }
 
     #[test]

@@ -118,6 +118,18 @@ pub enum VolumeError {
         /// Its name on its device.
         name: String,
     },
+    /// Damage on a volume that is not told place by place.
+    #[error("{name}: {places} further places, {bytes} bytes in all, are of no sound block: use another copy of it")]
+    Places {
+        /// Its name on its device.
+        name: String,
+        /// Number of the volume.
+        volume: u32,
+        /// How many places.
+        places: u64,
+        /// Bytes of all of them.
+        bytes: u64,
+    },
     /// A set has more volumes, sections or blocks than the format can name.
     #[error("more than {limit} {what}: split the backup")]
     TooMany {
@@ -150,6 +162,7 @@ impl VolumeError {
             VolumeError::Format { source, .. } => source.at,
             VolumeError::WrongVolume { volume, .. }
             | VolumeError::Length { volume, .. }
+            | VolumeError::Places { volume, .. }
             | VolumeError::ChainBroken { volume, .. } => Position::volume(*volume),
             _ => Position::UNKNOWN,
         }
@@ -169,6 +182,7 @@ impl VolumeError {
             VolumeError::Format { .. }
                 | VolumeError::NotAVolume { .. }
                 | VolumeError::Length { .. }
+                | VolumeError::Places { .. }
                 | VolumeError::ChainBroken { .. }
         )
     }

@@ -15,6 +15,28 @@ use crate::format::record::decode_record;
 use crate::format::section::{SectionEndRecord, SectionRecord};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Places of damage on a copy of a volume that are told one by one; the rest is summed up.
+const PLACES_TOLD: usize = if cfg!(test) { 20 } else { 1_000 };
+
+/// Notes damage, which comes in order.
+fn note(damage: &mut Vec<DamagedExtent>, name: &str, extent: DamagedExtent) {
+    let told = damage.len();
+    match damage.last_mut() {
+        Some(DamagedExtent { offset, len, error: VolumeError::Places { places, bytes, .. }, .. })
+            if told > PLACES_TOLD =>
+        {
+            (*places, *bytes) = (places.saturating_add(1), bytes.saturating_add(extent.len));
+            *len = extent.offset.saturating_add(extent.len).saturating_sub(*offset);
+        }
+        _ if told == PLACES_TOLD => {
+            let (name, volume) = (name.to_owned(), extent.volume.unwrap_or(0));
+            let error = VolumeError::Places { name, volume, places: 1, bytes: extent.len };
+            damage.push(DamagedExtent { error, ..extent });
+        }
+        _ => damage.push(extent),
+    }
+}
+
 /// What scans found of a set so far.
 #[derive(Default)]
 pub(super) struct Rebuild {
@@ -59,7 +81,7 @@ impl Rebuild {
         let mut damage = Vec::new();
         for item in scanner.by_ref() {
             match item {
-                ScanItem::Damaged(extent) => damage.push(extent),
+                ScanItem::Damaged(extent) => note(&mut damage, name, extent),
                 ScanItem::Block(block) => {
                     let (offset, len) = (block.offset, block.header.block_len() as u64);
                     let BlockIdentity { volume, block: number, .. } = block.header.identity;
@@ -74,7 +96,7 @@ impl Rebuild {
                         }
                         Err(error) => {
                             let error = VolumeError::format(name, error.within(Position::UNKNOWN.with_block(number)));
-                            damage.push(DamagedExtent { volume: Some(volume), offset, len, error });
+                            note(&mut damage, name, DamagedExtent { volume: Some(volume), offset, len, error });
                         }
                     }
                 }

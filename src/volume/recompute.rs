@@ -217,8 +217,9 @@ fn made(view: &SectionView, said: Option<&CatalogSection>) -> Option<CatalogSect
     both.for_each(|(key, bucket)| {
         buckets.entry(key).or_insert(bucket);
     });
+    let listed = buckets.len() as u64;
     Some(CatalogSection {
-        record: CatalogSectionRecord { section: view.number, header, end, bytes: view.bytes },
+        record: CatalogSectionRecord { section: view.number, header, end, bytes: view.bytes, listed },
         chunks: view.chunks.iter().map(|chunk| chunk.entry).collect(),
         buckets: buckets.into_values().collect(),
     })

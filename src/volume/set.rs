@@ -326,6 +326,12 @@ impl<'d> SetReader<'d> {
         self.copies.device().size(name).unwrap_or(0)
     }
 
+    /// What tells a copy of a volume from another file that has or had its name, where the device can tell.
+    #[must_use]
+    pub fn stamp(&self, name: &str) -> Option<String> {
+        self.copies.device().stamp(name)
+    }
+
     /// Whether its volumes lie on a medium that is best read from its beginning to its end.
     #[must_use]
     pub fn is_sequential(&self) -> bool {

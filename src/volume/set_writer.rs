@@ -242,7 +242,9 @@ impl<'d> SetWriter<'d> {
             let placed = set.place(BlockKind::SectionEnd, number, &payload)?;
             if let Some(open) = set.open.take() {
                 let bytes = open.bytes.saturating_add(u64::from(placed.entry.bytes));
-                let record = CatalogSectionRecord { section: number, header: open.header, end: end.clone(), bytes };
+                let listed = buckets.len() as u64;
+                let record =
+                    CatalogSectionRecord { section: number, header: open.header, end: end.clone(), bytes, listed };
                 set.sections.push(CatalogSection { record, chunks: open.chunks, buckets });
             }
             Ok(end)

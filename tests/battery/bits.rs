@@ -110,6 +110,7 @@ fn a_flip_behind_right_checksums_is_found_by_the_hashes() {
         let verdict = whole.judge(&whole.with(0, bytes));
         let rows = verdict.changed.iter().filter(|what| what.starts_with("rows ")).count();
         assert_eq!(rows, 0, "byte {at}: rows that were never written pass: {place:?}");
+        assert!(!whole.is_less(&verdict), "byte {at}: {} of {} rows: {place:?}", verdict.rows, whole.rows);
         note(&mut unnoticed, volume, &place, at, &verdict);
     }
     let found: Vec<&str> = unnoticed.keys().map(String::as_str).collect();
@@ -133,6 +134,7 @@ fn a_flip_behind_right_checksums_and_hashes_changes_no_row_unnoticed() {
         let verdict = whole.judge(&whole.with(0, volumes.remove(0)));
         let rows = verdict.changed.iter().filter(|what| what.starts_with("rows ")).count();
         assert_eq!(rows, 0, "byte {at}: rows that were never written pass: {place:?}");
+        assert!(!whole.is_less(&verdict), "byte {at}: {} of {} rows: {place:?}", verdict.rows, whole.rows);
         note(&mut unnoticed, volume, &place, at, &verdict);
     }
     let changed: BTreeSet<&str> = unnoticed.values().flatten().map(String::as_str).collect();

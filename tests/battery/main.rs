@@ -5,6 +5,8 @@
 mod bits;
 mod bombs;
 mod confined;
+mod exports;
+mod forged;
 mod hostile;
 mod lengths;
 mod orders;

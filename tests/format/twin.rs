@@ -109,7 +109,7 @@ twins! {
     Volumes of theirs_catalog::VolumeListRecord { first_volume: u32, volumes: Vec<Volume> }
     Volume of theirs_catalog::VolumeEntry { blocks: u64, bytes: u64, running_hash: Hash }
     CatalogSection of theirs_catalog::CatalogSectionRecord {
-        section: u32, header: Embedded, end: Embedded, bytes: u64,
+        section: u32, header: Embedded, end: Embedded, bytes: u64, listed: u64,
     }
     Chunks of theirs_catalog::ChunkListRecord { section: u32, first_chunk: u64, chunks: Vec<ListedChunk> }
     ListedChunk of theirs_catalog::ChunkEntry {

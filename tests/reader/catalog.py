@@ -102,6 +102,7 @@ def check_volumes(check, head, listed):
 def check_section(check, number, listed, chunks, buckets):
     keys = [bucket_key(bucket) for bucket in buckets]
     need(ascends(keys), "the buckets do not ascend")
+    need(len(buckets) == listed.listed, f"{len(buckets)} buckets are listed, of {listed.listed}")
     label = check.group.label
     for bucket in buckets:
         written = bucket.pieces > 0

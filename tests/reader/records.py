@@ -190,6 +190,7 @@ def catalog(cursor):
 
 CATALOG_SECTION = fields(
     ("section", u32), ("header", embedded(section_header)), ("end", embedded(section_end)), ("bytes", u64),
+    ("listed", u64),
 )
 
 # Kind of record: its name, the kinds of block it stands in, its reader.

@@ -1,12 +1,15 @@
 //! `intervault export`: what is in the files is what was backed up, row by row; what cannot be read is in none.
 
 use super::commands::{intervault, run};
+use super::dialogue::Terminal;
 use super::site::{Site, volumes};
-use super::support::{Centre, backup, backup_options, backup_with, incremental_options, only_set};
+use super::support::{self, Centre, backup_options, backup_with, incremental_options, only_set};
+use intervault::backup;
 use intervault::base::monitor::Silent;
 use intervault::device::memory::MemoryDevice;
 use intervault::export::{Export, Failed, Format, Options, TableReport};
 use intervault::schema::range::Request;
+use intervault::testing::damage::Damage;
 use intervault::volume::set::SetReader;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -50,7 +53,7 @@ fn queried(centre: &Centre, columns: &str, rest: &str) -> Vec<String> {
 const COLUMNS: &str = "row_date,starttime,intrvl,acd,split,acdcalls,logid";
 
 fn some_days() -> Centre {
-    let centre = Centre::new(&[super::support::HSPLIT, super::support::DSPLIT, super::support::SYNONYMS]);
+    let centre = Centre::new(&[support::HSPLIT, support::DSPLIT, support::SYNONYMS]);
     for day in 1..=6 {
         for acd in [1, 2] {
             centre.intervals(&format!("2024-03-{day:02}"), 0, 2400, 30, acd);
@@ -68,7 +71,7 @@ fn some_days() -> Centre {
 #[test]
 fn all_rows_come_out_as_they_are_in_the_database() {
     let centre = some_days();
-    let device = backup(&centre);
+    let device = support::backup(&centre);
     let (report, csv) = exported(&only_set(&device), "hsplit", options(), CSV).unwrap();
     assert!(csv.starts_with(format!("{COLUMNS}\n").as_bytes()));
     assert_eq!(lines(&csv), queried(&centre, COLUMNS, "hsplit"));
@@ -79,7 +82,7 @@ fn all_rows_come_out_as_they_are_in_the_database() {
 #[test]
 fn a_range_of_an_acd_is_the_rows_that_stand_for_any_of_it() {
     let centre = some_days();
-    let device = backup(&centre);
+    let device = support::backup(&centre);
     let request = Request::parse(Some("2024-03-04"), Some("2024-03-04")).unwrap();
     let asked = Options { acd: Some(1), window: request.span(), ..options() };
     let (_, csv) = exported(&only_set(&device), "hsplit", asked, CSV).unwrap();
@@ -94,7 +97,7 @@ fn a_range_of_an_acd_is_the_rows_that_stand_for_any_of_it() {
 fn tables_that_have_no_acd_or_no_times_are_left_out_or_refused_by_name() {
     let centre = some_days();
     centre.run("CREATE TABLE notes (v TEXT); INSERT INTO notes VALUES ('x')");
-    let device = backup(&centre);
+    let device = support::backup(&centre);
     let set = only_set(&device);
     let plan = |tables: &[&str], acd, window| {
         let tables = tables.iter().map(|table| (*table).to_owned()).collect();
@@ -128,25 +131,31 @@ fn an_incremental_set_gives_its_own_rows() {
 #[test]
 fn what_is_damaged_is_in_no_file() {
     let centre = some_days();
-    let device = backup(&centre);
-    let name = intervault::device::traits::Device::list(&device).unwrap().remove(0);
+    centre.run("UPDATE hsplit SET logid = hex(rowid * 104729), acdcalls = rowid * 7919 % 99991");
+    let device = MemoryDevice::new();
+    backup_with(&centre, &device, &backup::Options { volume_size: Some(8 << 10), ..backup_options(1) });
     let sound = only_set(&device);
     let section = sound.sections().iter().find(|section| section.header.table == "hsplit").unwrap().clone();
-    let bytes = device.bytes(&name).unwrap();
+    assert!(section.chunks.len() > 2, "{} chunks", section.chunks.len());
+    let (_, whole) = exported(&sound, "hsplit", options(), CSV).unwrap();
+    // In the order of the set, so that the rows of a chunk stand where its number of the first row says.
+    let whole: Vec<&str> = std::str::from_utf8(&whole).unwrap().lines().skip(1).collect();
     for chunk in &section.chunks {
-        let mut hurt = bytes.clone();
-        hurt[chunk.entry.offset as usize + chunk.entry.bytes as usize / 2] ^= 0x10;
-        let damaged = MemoryDevice::new();
-        damaged.insert(&name, hurt);
-        let set = only_set(&damaged);
+        let name = sound.copies(chunk.entry.volume).remove(0);
+        let bytes = device.bytes(&name).unwrap();
+        let at = chunk.entry.offset as usize + chunk.entry.bytes as usize / 2;
+        device.insert(&name, Damage::Flip { at, mask: 0x10 }.of(&bytes));
+        let set = only_set(&device);
         let refused = exported(&set, "hsplit", options(), CSV);
         assert!(matches!(refused, Err(Failed::Set(error)) if error.to_string().contains("--partial")));
         let (report, csv) = exported(&set, "hsplit", Options { partial: true, ..options() }, CSV).unwrap();
         assert_eq!(report.lost.iter().map(|lost| lost.rows).sum::<u64>(), u64::from(chunk.entry.rows));
-        let truth = queried(&centre, COLUMNS, "hsplit");
-        let left = lines(&csv);
-        assert_eq!(left.len() as u64 + u64::from(chunk.entry.rows), truth.len() as u64);
-        assert!(left.iter().all(|line| truth.contains(line)));
+        let lost = chunk.entry.first_row as usize..(chunk.entry.first_row + u64::from(chunk.entry.rows)) as usize;
+        let rest: Vec<&str> = [&whole[..lost.start], &whole[lost.end..]].concat();
+        let left: Vec<&str> = std::str::from_utf8(&csv).unwrap().lines().skip(1).collect();
+        assert!(!rest.is_empty() && left == rest, "chunk {}", chunk.number);
+        assert_eq!(report.rows, rest.len() as u64);
+        device.insert(&name, bytes);
     }
 }
 
@@ -182,7 +191,7 @@ mod parquet {
     fn the_rows_of_a_parquet_file_are_those_of_the_database() {
         let centre = some_days();
         centre.run("DELETE FROM hsplit WHERE row_date = 'no day'");
-        let device = backup(&centre);
+        let device = support::backup(&centre);
         let (report, file) = exported(&only_set(&device), "hsplit", options(), Format::Parquet).unwrap();
         let (rows, schema) = rows(file);
         let mut found: Vec<String> = rows
@@ -198,7 +207,7 @@ mod parquet {
     #[test]
     fn a_column_is_widened_by_the_first_value_that_does_not_fit() {
         let centre = some_days();
-        let device = backup(&centre);
+        let device = support::backup(&centre);
         let (report, file) = exported(&only_set(&device), "hsplit", options(), Format::Parquet).unwrap();
         let widened: Vec<&str> =
             report.columns.iter().filter(|column| column.widened).map(|column| column.name.as_str()).collect();
@@ -246,6 +255,17 @@ fn rows_go_to_standard_output_and_a_reader_may_go_away() {
         .unwrap();
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));
+    // How many rows went out nobody knows then.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_intervault"))
+        .args(["export", &from, "--to", "-", "--tables", "hsplit", "--state-dir", &state, "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert!(answer["tables"][0]["rows"].is_null() && answer["exit"] == 0, "{answer}");
     let (_, err) = run(&["export", &from, "--to", "-", "--state-dir", &state], 2);
     assert!(err.contains("one file is for one table"), "{err}");
 }
@@ -271,6 +291,10 @@ fn damage_and_missing_volumes_end_an_export_and_leave_no_file_unless_the_rest_is
     assert_eq!(files(Path::new(&to)), [] as [String; 0]);
     let answer = site.json(&[&words[..], &["--partial"]].concat(), 4);
     let lost = answer["tables"][0]["lost"].as_array().unwrap();
+    let truth = queried(&site.case.centre, COLUMNS, "hsplit");
+    let left = lines(&std::fs::read(site.path("out").join("hsplit.csv")).unwrap());
+    assert_eq!(left.len() as u64 + lost[0]["rows"].as_u64().unwrap(), truth.len() as u64);
+    assert!(!left.is_empty() && left.iter().all(|line| truth.binary_search(line).is_ok()));
     assert!(lost.len() == 1 && lost[0]["absent"] == false && lost[0]["volume"] == 2, "{answer}");
     std::fs::remove_file(&all[1]).unwrap();
     let over = [&words[..], &["--overwrite"]].concat();
@@ -304,4 +328,23 @@ fn a_hostile_table_name_stays_in_the_folder() {
         &site.text("state"),
     ]);
     assert!(matches!(output.status.code(), Some(7 | 10)), "{output:?}");
+}
+
+/// On a terminal nothing of a value acts; in a pipe it is as it was.
+#[test]
+fn rows_on_a_terminal_are_harmless() {
+    let site = Site::new();
+    site.case.centre.run("UPDATE synonyms SET descr = char(27) || '[31m' || char(155) || char(7) || 'x'");
+    site.backup("odd", &["--data", "acd"], 0);
+    let (from, state) = (site.text("odd"), site.text("state"));
+    let words = ["export", &from, "--to", "-", "--tables", "synonyms", "--state-dir", &state];
+    let (shown, status) = Terminal::of_width(env!("CARGO_BIN_EXE_intervault"), &words, 40).ends();
+    assert_eq!(status.code(), Some(0), "{shown}");
+    assert!(shown.contains("\\u{1b}[31m\\u{9b}\\u{7}x"), "{shown}");
+    assert!(!shown.contains("\u{1b}[31m") && !shown.contains(['\u{9b}', '\u{7}']), "{shown}");
+    let (out, _) = site.run(&words[..6], 0);
+    assert!(out.contains("\u{1b}[31m\u{9b}\u{7}x"), "{out}");
+    // Programs read the same, and no text of it acts on a terminal.
+    let value = site.json(&["check", &from, "--sections"], 0);
+    assert!(value["sets"][0]["sections"].is_array());
 }

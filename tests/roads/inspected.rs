@@ -1,6 +1,6 @@
 //! `inspect`: every byte of a block is told of once, whatever it is; what is wrong is marked; any file can be looked at.
 
-use super::commands::{intervault, json, run};
+use super::commands::{Case, intervault, json, run};
 use super::dialogue::Terminal;
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
@@ -364,8 +364,33 @@ fn a_reader_that_goes_away_ends_it_quietly() {
     }
 }
 
+/// Lines that are longer than a terminal is wide though they have a blank to be broken at.
+fn too_long(shown: &str, width: usize) -> Vec<&str> {
+    let long = |line: &&str| line.chars().count() > width && line.trim().contains(' ');
+    shown.lines().map(str::trim_end).filter(long).collect()
+}
+
+/// Whatever is shown, no line is longer than the terminal is wide.
 #[test]
-fn forty_columns_are_enough() {
+fn no_line_is_longer_than_forty_columns() {
+    let case = Case::new();
+    let folder = case.device();
+    let listings =
+        ["--labels", "--sections", "--blocks", "--chunks", "--coverage", "-l"].map(|what| vec!["check", &folder, what]);
+    let inspected =
+        [vec!["inspect", "map", &folder], vec!["inspect", "block", "3", &folder], vec!["check", &folder, "-v"]];
+    for arguments in listings.into_iter().chain(inspected) {
+        for width in [40, 72] {
+            let (shown, status) = Terminal::of_width(env!("CARGO_BIN_EXE_intervault"), &arguments, width).ends();
+            assert_eq!(status.code(), Some(0), "{shown}");
+            assert_eq!(too_long(&shown, usize::from(width)), [""; 0], "{arguments:?}");
+            assert!(shown.lines().count() > 3, "{arguments:?}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn a_block_is_shown_in_forty_columns() {
     let folder = golden().display().to_string();
     let arguments = ["inspect", "block", "6", &folder, "--color", "never"];
     let terminal = Terminal::of_width(env!("CARGO_BIN_EXE_intervault"), &arguments, 40);

@@ -105,7 +105,12 @@ fn answers_of_salvage(device: &str, state: &str) -> Vec<Value> {
     let hurt = folder.path().join("found").display().to_string();
     std::fs::write(&hurt, bytes).unwrap();
     let to = folder.path().join("new").display().to_string();
-    vec![json(&["salvage", &hurt, "--to", &to], 4), json(&["rebuild", device, "--state-dir", state], 0)]
+    let out = folder.path().join("out").display().to_string();
+    vec![
+        json(&["salvage", &hurt, "--to", &to], 4),
+        json(&["rebuild", device, "--state-dir", state], 0),
+        json(&["export", &to, "--to", &out], 3),
+    ]
 }
 
 /// Answers that speak of files.

@@ -3,6 +3,7 @@
 use super::commands::{Case, json, run};
 use super::support::{Centre, DSPLIT, HSPLIT, MSPLIT, SYNONYMS, WSPLIT};
 use intervault::base::time::{civil_of_day, day_of_civil};
+use intervault::testing::damage::Damage;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -213,12 +214,150 @@ fn coverage_is_a_calendar_for_people() {
         format!("2024-03 {}+..+\n", blanks(4)),
         format!("2024-02 {}#.\n2024-03 .#\n", blanks(27)),
         format!("2023    {}#.\n2024    .#\n", blanks(10)),
-        "  + no row 2024-03-08 10:00 to 10:59; not held 2024-03-08 12:00 to 23:59\n".to_owned(),
+        "  no day has a row 12:00 to 07:59\n".to_owned(),
+        "  + no row 2024-03-08 10:00 to 10:59; not here 2024-03-08 12:00 to 23:59\n".to_owned(),
     ] {
         assert!(text.contains(&line), "{line:?}: {text}");
     }
     let (painted, _) = run(&["check", &device, "--coverage", "--color", "always"], 0);
     assert!(painted.contains("2024-03 \u{1b}[32m###\u{1b}[0m..\u{1b}[32m##\u{1b}[0m\n"), "{painted}");
+}
+
+/// From when, until when, which mark.
+type Told = (String, String, String);
+
+/// What `--coverage --exact` says of the only ACD of hsplit, in a zone: periods with marks, gaps as text, and the time of day
+/// without rows.
+fn exactly(device: &str, zone: &str, status: i32) -> (Vec<Told>, Vec<(String, bool)>, Value) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_intervault"))
+        .args(["check", device, "--coverage", "--exact", "--tables", "hsplit", "--json"])
+        .env("TZ", zone)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(status), "{}", String::from_utf8_lossy(&output.stderr));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let coverage = &only(&answer, "sets")["coverage"];
+    let acd = only(&coverage[0], "acds");
+    let gaps = acd["periods"].as_array().unwrap().iter().flat_map(|period| period["gaps"].as_array().unwrap());
+    let gap = |gap: &Value| {
+        let at = |end: &str| gap["span"][end].as_str().unwrap().to_owned();
+        (format!("{} {}", at("from"), at("until")), gap["held"].as_bool().unwrap())
+    };
+    (periods(coverage, "hsplit", 1), gaps.map(gap).collect(), acd["closed"].clone())
+}
+
+/// Rows around the clock but for one night and most of a day: both are seen, the night across midnight.
+#[test]
+fn an_outage_is_a_gap_wherever_it_begins_and_ends() {
+    let centre = Centre::new(&[HSPLIT]);
+    for day in 1..=7 {
+        let (from, to) = match day {
+            3 => (0, 2000),
+            4 => (600, 2400),
+            6 => (1200, 1230),
+            _ => (0, 2400),
+        };
+        centre.intervals(&format!("2024-03-{day:02}"), from, to, 30, 1);
+    }
+    let device = back_up(&centre, "volumes", &[]);
+    let (periods, gaps, closed) = exactly(&device, "UTC", 0);
+    let gap = |text: &str| (text.to_owned(), true);
+    let wanted = [
+        ("2024-03-01", "2024-03-03", "whole"),
+        ("2024-03-03", "2024-03-04", "gaps"),
+        ("2024-03-04", "2024-03-05", "gaps"),
+        ("2024-03-05", "2024-03-06", "whole"),
+        ("2024-03-06", "2024-03-07", "gaps"),
+        ("2024-03-07", "2024-03-08", "whole"),
+    ];
+    assert_eq!((periods, closed), (told(&wanted), Value::Null));
+    let wanted = [
+        gap("2024-03-03 20:00 2024-03-04 00:00"),
+        gap("2024-03-04 00:00 2024-03-04 06:00"),
+        gap("2024-03-06 00:00 2024-03-06 12:00"),
+        gap("2024-03-06 12:30 2024-03-07 00:00"),
+    ];
+    assert_eq!(gaps, wanted);
+    let (text, _) = run(&["check", &device, "--coverage", "--exact"], 0);
+    assert!(text.contains("2024-03 ##::#:#\n") && text.contains("4 whole days, 3 with gaps\n"), "{text}");
+    // Without the times of rows nobody can know.
+    assert_eq!(self::periods(&coverage(&device, &[]), "hsplit", 1), told(&[("2024-03-01", "2024-03-08", "whole")]));
+}
+
+/// Closed at night, over midnight too: told once, and no gap. A day that ends early has one.
+#[test]
+fn the_time_at_which_no_day_has_a_row_is_told_once() {
+    let centre = Centre::new(&[HSPLIT]);
+    for day in 1..=6 {
+        centre.intervals(&format!("2024-03-{day:02}"), 0, 200, 30, 1);
+        centre.intervals(&format!("2024-03-{day:02}"), 600, if day == 4 { 2200 } else { 2400 }, 30, 1);
+    }
+    let device = back_up(&centre, "volumes", &[]);
+    let (_, gaps, closed) = exactly(&device, "UTC", 0);
+    assert_eq!(closed, serde_json::json!({"from": "02:00", "until": "06:00"}));
+    assert_eq!(gaps, [("2024-03-04 22:00 2024-03-05 00:00".to_owned(), true)]);
+    let (text, _) = run(&["check", &device, "--coverage", "--exact"], 0);
+    assert!(text.contains("  no day has a row 02:00 to 05:59\n"), "{text}");
+}
+
+/// The last Sunday of March has no 02:00 in Berlin; the one before has, and where clocks do not change so has this one.
+#[test]
+fn the_hour_that_clocks_skip_is_no_gap() {
+    let centre = Centre::new(&[HSPLIT]);
+    for day in 23..=27 {
+        centre.intervals(&format!("2023-03-{day:02}"), 0, 200, 30, 1);
+        if day != 26 {
+            centre.intervals(&format!("2023-03-{day:02}"), 200, 300, 30, 1);
+        }
+        centre.intervals(&format!("2023-03-{day:02}"), 300, 2400, 30, 1);
+    }
+    let device = back_up(&centre, "volumes", &[]);
+    assert_eq!(exactly(&device, "Europe/Berlin", 0).0, told(&[("2023-03-23", "2023-03-28", "whole")]));
+    let hour = ("2023-03-26 02:00 2023-03-26 03:00".to_owned(), true);
+    for zone in ["UTC", "America/New_York"] {
+        assert_eq!(exactly(&device, zone, 0).1, std::slice::from_ref(&hour), "{zone}");
+    }
+    centre.run("DELETE FROM hsplit WHERE row_date = '2023-03-26' AND starttime = 300");
+    let again = back_up(&centre, "again", &[]);
+    let gap = ("2023-03-26 03:00 2023-03-26 03:30".to_owned(), true);
+    assert_eq!(exactly(&again, "Europe/Berlin", 0).1, [gap]);
+}
+
+/// Each chunk in turn: its days are not whole, and nobody says that the source had no rows.
+#[test]
+fn rows_that_cannot_be_read_are_no_gap_of_the_source() {
+    let centre = Centre::new(&[HSPLIT]);
+    (1..=20).for_each(|day| centre.intervals(&format!("2024-03-{day:02}"), 0, 2400, 15, 1));
+    centre.run("UPDATE hsplit SET acdcalls = rowid * 7919 % 99991, logid = hex(rowid * 104729)");
+    let device = back_up(&centre, "volumes", &["--volume-size", "8KiB"]);
+    let whole = told(&[("2024-03-01", "2024-03-21", "whole")]);
+    assert_eq!(exactly(&device, "UTC", 0), (whole, vec![], Value::Null));
+    let listed = json(&["check", &device, "--chunks"], 0);
+    let chunks = only(only(&listed, "sets"), "chunk_lists")["chunks"].as_array().unwrap().clone();
+    let volumes = super::site::volumes(&PathBuf::from(&device));
+    assert!(chunks.len() > 3);
+    for chunk in &chunks {
+        let path = &volumes[chunk["volume"].as_u64().unwrap() as usize - 1];
+        let sound = std::fs::read(path).unwrap();
+        let at = (chunk["byte"].as_u64().unwrap() + chunk["bytes"].as_u64().unwrap() / 2) as usize;
+        std::fs::write(path, Damage::Flip { at, mask: 4 }.of(&sound)).unwrap();
+        let (periods, gaps, _) = exactly(&device, "UTC", 4);
+        let time = |end: &str| chunk["time"][end].as_str().unwrap();
+        for (from, _, mark) in periods.iter().filter(|(_, _, mark)| mark == "whole") {
+            assert!(from.as_str() > time("until") || from[..10] < time("from")[..10], "{chunk}: {from} {mark}");
+        }
+        assert!(gaps.iter().all(|(_, held)| !held), "{chunk}: {gaps:?}");
+        assert!(periods.iter().any(|(_, _, mark)| mark == "partial" || mark == "missing"), "{periods:?}");
+        let covered = |day: &str| {
+            let held =
+                |(from, until, mark): &&Told| mark != "whole" && &**from <= day && day < &**until;
+            periods.iter().any(|period| held(&period))
+        };
+        assert!(covered(&time("from")[..10]), "{chunk}: {periods:?}");
+        let (text, error) = run(&["check", &device, "--coverage", "--exact"], 4);
+        assert!(!text.contains("no row 2024") && error.contains("table hsplit"), "{text}{error}");
+        std::fs::write(path, sound).unwrap();
+    }
 }
 
 /// Days as a naive look at the rows gives them, for many random tables: a day is there if it has rows, and nothing else is.
@@ -405,6 +544,57 @@ fn rows_after_the_cutoff_are_no_difference() {
     assert_eq!(
         differences(&json(&["check", &device, "--against", &url], 4), "hsplit"),
         [day(1, "01", "other-rows", 4, 4)]
+    );
+}
+
+/// Rows that are only not here are no difference: nobody knows what the set has of them.
+#[test]
+fn what_is_not_here_is_no_difference() {
+    let centre = Centre::new(&[HSPLIT]);
+    for date in 1..=20 {
+        centre.intervals(&format!("2024-03-{date:02}"), 0, 2330, 30, 1);
+    }
+    let device = back_up(&centre, "volumes", &["--volume-size", "8KiB"]);
+    let url = format!("sqlite:{}", centre.path().display());
+    let mut volumes: Vec<_> = std::fs::read_dir(&device).unwrap().map(|entry| entry.unwrap().path()).collect();
+    volumes.sort();
+    assert!(volumes.len() > 4, "{volumes:?}");
+    let compared = |status| {
+        let answer = json(&["check", &device, "--against", &url], status);
+        let tables = answer["tables"].as_array().unwrap();
+        assert_eq!(tables.len(), 1, "{answer}");
+        (tables[0]["same"].as_bool(), tables[0]["buckets"].as_u64(), tables[0]["unknown"].as_u64())
+    };
+    assert_eq!(compared(0), (Some(true), Some(20), Some(0)));
+    // The catalog is on the last one.
+    std::fs::remove_file(volumes.last().unwrap()).unwrap();
+    std::fs::remove_file(&volumes[2]).unwrap();
+    let (same, buckets, unknown) = compared(5);
+    assert_eq!((same, buckets.unwrap() + unknown.unwrap()), (None, 20));
+    assert!(buckets > Some(3) && unknown > Some(1), "{buckets:?} {unknown:?}");
+    let (text, _) = run(&["check", &device, "--against", &url], 5);
+    assert!(text.contains("not compared: the set's catalog is not here") && !text.contains("the same,"), "{text}");
+    // A row that is another one all the same.
+    centre.run("UPDATE hsplit SET acdcalls = acdcalls + 1 WHERE row_date = '2024-03-01'");
+    assert_eq!(compared(4).0, Some(false));
+}
+
+/// Two sets that speak up to different times do not say that they are the same.
+#[test]
+fn buckets_after_a_cutoff_are_not_said_to_be_the_same() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-03-01", 800, 1000, 30, 1);
+    let first = back_up(&centre, "first", &["--now", "2024-03-01 10:10"]);
+    centre.run("UPDATE hsplit SET acdcalls = 999 WHERE starttime = 830");
+    centre.intervals("2024-03-01", 1000, 1030, 30, 1);
+    let second = back_up(&centre, "second", &["--now", "2024-03-01 10:40"]);
+    let answer = json(&["check", &first, "--against", &second], 3);
+    let table = &answer["tables"][0];
+    assert_eq!((table["same"].as_bool(), table["beyond_cutoff"].as_u64()), (None, Some(1)), "{answer}");
+    let (text, _) = run(&["check", &first, "--against", &second], 3);
+    assert!(
+        text.contains("hsplit: no difference in 0 buckets") && text.contains("0 tables are the same. 1 table"),
+        "{text}"
     );
 }
 

@@ -28,6 +28,7 @@ mod estimates;
 mod every_grain;
 #[cfg(target_os = "linux")]
 mod export;
+mod export_short;
 #[cfg(target_os = "linux")]
 mod files;
 #[cfg(target_os = "linux")]

@@ -147,3 +147,39 @@ fn a_hook_after_comes_when_all_else_is_over() {
     });
     assert_eq!((lines.lines().last(), begun), (Some("switched on"), 0), "{lines}");
 }
+
+/// What an export was writing when it was interrupted is gone, as it says.
+#[test]
+fn an_export_that_was_interrupted_leaves_no_unfinished_file() {
+    let site = Site::new();
+    site.case.centre.run(
+        "CREATE TABLE notes (n INTEGER, what TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n \
+         WHERE i < 200000) INSERT INTO notes SELECT i, hex(randomblob(12)) FROM n",
+    );
+    site.backup("volumes2", &["--data", "custom"], 0);
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let to = site.path("out");
+        let mut child = Command::new("env")
+            .args(["--default-signal=INT,TERM,HUP", env!("CARGO_BIN_EXE_intervault")])
+            .args(["export", &site.text("volumes2"), "--jobs", "1", "--state-dir", &site.text("state"), "--to"])
+            .arg(&to)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let patience = Instant::now();
+        let begun = || {
+            std::fs::read_dir(&to).is_ok_and(|mut files| files.any(|file| file.unwrap().metadata().unwrap().len() > 0))
+        };
+        while !begun() {
+            assert!(patience.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.signal(), Some(signal.as_raw()), "{said}");
+        assert!(said.contains("that which was being written does not"), "{said}");
+        assert_eq!(std::fs::read_dir(&to).unwrap().count(), 0, "{said}");
+    }
+}

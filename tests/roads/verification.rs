@@ -5,6 +5,7 @@ use super::support::{Centre, HSPLIT, backup_options, backup_with, only_set};
 use intervault::backup;
 use intervault::base::monitor::Silent;
 use intervault::device::error::{DeviceError, DeviceErrorKind};
+use intervault::device::joined::JoinedDevice;
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::{Device, VolumeSink, VolumeSource};
 use intervault::testing::fault::{FaultDevice, Op};
@@ -281,7 +282,96 @@ fn a_chain_says_which_members_are_not_here_and_what_they_had() {
     let alone = device.copy();
     before.iter().for_each(|name| drop(alone.remove(name)));
     let [chain] = &judged(&alone)[..] else { panic!("one chain") };
-    assert_eq!((&chain.missing[..], chain.findings.len()), (&[(0, 0)][..], 0));
+    assert_eq!((&chain.missing[..], chain.findings.len()), (&[(0, 0)][..], 2));
+    assert!(chain.findings.iter().all(|finding| finding.level == Level::Warning), "{chain:?}");
+    assert_eq!((&chain.findings[0].costs[..], &chain.findings[1].costs), (&[][..], &chain.lacks), "{chain:?}");
     let [cost] = &chain.lacks[..] else { panic!("{chain:?}") };
     assert_eq!((&*cost.table, &cost.acds[..], cost.rows), ("hsplit", &[Some(1)][..], 4 * 4));
+}
+
+#[test]
+fn what_one_copy_has_costs_nothing_and_counts_whichever_is_read_first() {
+    let (_, memory) = spanning();
+    let whole = proved(&only_set(&memory), Depth::Rows);
+    let set = only_set(&memory);
+    let name = |number: u32| set.volumes()[number as usize - 1].name.clone().unwrap();
+    // A chunk late on the volume: those before it are proved by the time that it is met.
+    let of = |volume: u32| {
+        let chunks = set.sections()[0].chunks.iter().filter(|chunk| chunk.entry.volume == volume);
+        chunks.map(|chunk| chunk.entry).collect::<Vec<_>>()
+    };
+    let chunks = of(2);
+    let [.., before, last] = &chunks[..] else { panic!("{} chunks", chunks.len()) };
+    let flipped = |offset: u64| hurt(&memory, &name(2), |bytes| bytes[offset as usize + 150] ^= 1);
+    let named = |device: &MemoryDevice, place: &str| {
+        let copy = MemoryDevice::named(place);
+        device.list().unwrap().iter().for_each(|name| copy.insert(name, device.bytes(name).unwrap()));
+        Box::new(copy) as Box<dyn Device>
+    };
+    let (one, other) = (flipped(last.offset), flipped(before.offset));
+    for (first, second, findings) in [(&one, &memory, 1), (&memory, &one, 1), (&one, &other, 2)] {
+        let joined = JoinedDevice::new(vec![named(first, "a"), named(second, "b")]);
+        let set = list_sets(&joined).unwrap().sets.remove(0);
+        for jobs in [1, 2, 5] {
+            let found = verify(&set, &Asked { depth: Depth::Rows, choice: None }, jobs, &Silent);
+            assert_eq!((found.rows, found.chunks), (whole.rows, whole.chunks), "{:#?}", found.findings);
+            assert_eq!(found.findings.len(), findings, "{:#?}", found.findings);
+            assert!(found.findings.iter().all(|finding| finding.costs.is_empty()), "{:#?}", found.findings);
+        }
+    }
+}
+
+#[test]
+fn what_was_proved_before_damage_was_found_counts_no_more() {
+    let (_centre, place, state) = folder();
+    let check = |more: &[&str], status| {
+        let words = [&["check", &place, "--state-dir", &state][..], more].concat();
+        json(&words, status)["sets"][0]["verified"].clone()
+    };
+    let left_out = |verified: &serde_json::Value| verified["part"]["proved_before"].as_u64().unwrap();
+    let errors = || json(&["status", "--state-dir", &state], 0)["errors"].as_array().unwrap().len();
+    assert_eq!(check(&["--verify"], 0)["whole"], true);
+    assert!(left_out(&check(&["--verify", "--since-last"], 0)) > 0);
+    let mut names: Vec<_> = std::fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    let name = names.swap_remove(1);
+    let sound = std::fs::read(&name).unwrap();
+    let mut bad = sound.clone();
+    bad[9_000] ^= 1;
+    // In the file itself, as a medium does it: neither its length nor its number nor its time tell.
+    let times = std::fs::metadata(&name).unwrap().modified().unwrap();
+    std::fs::write(&name, &bad).unwrap();
+    std::fs::File::options().write(true).open(&name).unwrap().set_modified(times).unwrap();
+    assert_eq!(check(&["--verify", "--since-last"], 0)["part"]["read"], 0, "it is not read");
+    check(&["--verify"], 4);
+    for _ in 0..2 {
+        let again = check(&["--verify", "--since-last"], 4);
+        assert!(left_out(&again) > 0, "what is on other volumes is still proved");
+    }
+    check(&["--verify", "--max-duration", "1h", "--since-last=4w"], 4);
+    // A check that does not read what is damaged takes nothing back.
+    check(&["--verify=index"], 0);
+    assert_eq!(errors(), 4);
+    std::fs::write(&name, &sound).unwrap();
+    check(&["--verify=blocks"], 0);
+    check(&["--verify", "--since-last"], 0);
+    assert_eq!(errors(), 4);
+    check(&["--verify"], 0);
+    assert_eq!(errors(), 0);
+}
+
+#[test]
+fn another_medium_in_the_same_place_is_not_proved() {
+    let (_centre, place, state) = folder();
+    let words = ["check", &place, "--state-dir", &state, "--verify"];
+    json(&words, 0);
+    let copy = format!("{place}.other");
+    std::fs::rename(&place, &copy).unwrap();
+    std::fs::create_dir(&place).unwrap();
+    for entry in std::fs::read_dir(&copy).unwrap().map(Result::unwrap) {
+        std::fs::copy(entry.path(), PathBuf::from(&place).join(entry.file_name())).unwrap();
+    }
+    let answer = json(&[&words[..], &["--since-last"]].concat(), 0);
+    let part = &answer["sets"][0]["verified"]["part"];
+    assert_eq!((part["proved_before"].as_u64(), part["read"].clone()), (Some(0), part["of"].clone()));
 }

@@ -24,7 +24,7 @@ Examples:
     intervault check /backup/monday/CMS-031024-01-LSAC-00-F-02.3f1c0a2b.ivv --verify
   Two copies of a set, each judged, and what they hold together:
     intervault check /backup/monday /mnt/copy/monday --verify
-  Every night another part, all of it in a month of thirty nights:
+  Every night another part, every block in a month of thirty nights:
     intervault check /backup/monday --verify --subset today/30
   A random twentieth:
     intervault check /backup/monday --verify --sample 5%
@@ -40,8 +40,10 @@ Examples:
     intervault check /backup/monday --against /backup/tuesday
 
 Exit status 4: damage was found, or a difference; the findings name volume, block, table and range, what was expected and what
-was found. Whoever asks for a part is told how much was read of how much there is; status 0 then says that nothing is wrong with
-that.")]
+was found. Status 3: a chain lacks its full set, or rows of a member that is not here. Whoever asks for a part is told how much
+was read of how much there is; status 0 then says that nothing is wrong with that. A part holds each chunk against the catalog,
+but compares the total of an ACD's day only where it reads all chunks with rows of it: verify the whole now and then. What was
+proved before damage was found on a volume counts no more for --since-last.")]
 pub struct CheckArgs {
     /// Folders of volumes, single volumes, tapes (tape:PATH), or - for standard input; several are looked at together
     #[arg(value_name = "DEVICE", value_parser = parse::device, required = true)]
@@ -69,7 +71,7 @@ pub struct CheckArgs {
     /// Read the N-th of M parts, which together are all blocks: N/M, or today/M for another one each day
     #[arg(long, value_name = "N/M", value_parser = subset, requires = "verify", conflicts_with = "sample")]
     pub subset: Option<Part>,
-    /// Stop after this time, between two blocks: a number with s, m, h, d or w, such as 2h
+    /// Stop after this time, between two blocks, the listing not counted: a number with s, m, h, d or w, such as 2h
     #[arg(long, value_name = "TIME", value_parser = super::age, requires = "verify")]
     pub max_duration: Option<u64>,
     /// Leave out what earlier checks have proved as deep, in this time if one is given: such as 4w

@@ -18,13 +18,15 @@ pub struct ListArgs {
     /// List the blocks of each volume: number, kind, section, place, bytes
     #[arg(long, conflicts_with = "verify")]
     pub blocks: bool,
-    /// List the chunks: rows, times, ACDs, encodings and sizes; and how each column is stored
+    /// List the chunks: rows, times, ACDs, encodings and sizes; and how each column is stored; each chunk is read
     #[arg(long, conflicts_with = "verify")]
     pub chunks: bool,
     /// Show of which days, weeks and months there is anything, and what is missing between the first and the last
     #[arg(long, conflicts_with = "verify")]
     pub coverage: bool,
-    /// With --coverage: read the times of all rows, and say which intervals are missing within a day
+    /// With --coverage: read the times of all rows of interval tables, and say of which intervals between the first and the last
+    /// row of an ACD there is none; the time of day at which no day has a row is told once, and the hour that clocks skip (in
+    /// the zone of this machine, or TZ) is no gap
     #[arg(long, requires = "coverage")]
     pub exact: bool,
     /// Compare with a database (sqlite:PATH, postgresql://…), or with the set on another device

@@ -1,11 +1,14 @@
 //! Which sets of the devices a restore draws on: a set alone, or a full one and the incremental ones that build on it.
 
 use crate::cli::args::{RestoreOptions, Selection};
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
 use crate::cli::parse;
 use crate::cli::render::text::escape;
 use crate::device::traits::Device;
 use crate::error::Error;
 use crate::format::block::SetId;
+use crate::restore;
 use crate::volume::chain::{Chain, ChainError, Wanted};
 use crate::volume::lineage::{families, is_begun_by};
 use crate::volume::set::SetReader;
@@ -89,6 +92,42 @@ fn newest(sets: &[SetReader<'_>], device: &dyn Device, bits: u32) -> Result<SetI
     }
     let none = || format!("no whole backup of these data on {}", device.describe());
     last.ok_or_else(|| Error::nothing(none(), "list the sets with intervault check DEVICE --list"))
+}
+
+/// Sets that were passed over where one was chosen, and may be newer than that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PassedOver {
+    /// Their ids, with whether all of their volumes are here, and the words for people.
+    sets: Vec<(SetId, bool, String)>,
+}
+
+impl PassedOver {
+    /// By a chain.
+    pub(super) fn of(chain: &Chain<'_>) -> PassedOver {
+        let sets = chain.passed_over().iter().zip(restore::passed_over(chain));
+        PassedOver { sets: sets.map(|(set, words)| (set.set_id(), set.is_complete(), words)).collect() }
+    }
+
+    /// Also these.
+    pub(super) fn extend(&mut self, further: PassedOver) {
+        self.sets.extend(further.sets.into_iter().filter(|set| !self.sets.contains(set)).collect::<Vec<_>>());
+    }
+
+    /// Says so.
+    pub(super) fn warn(&self, output: &Output) {
+        self.sets.iter().for_each(|(.., words)| output.warning(words));
+    }
+
+    /// What follows for the exit status: a set that is not all here may be the one that is meant.
+    pub(super) fn exit(&self) -> Exit {
+        let of = |(_, complete, _): &(SetId, bool, String)| if *complete { Exit::Warnings } else { Exit::Volume };
+        self.sets.iter().map(of).fold(Exit::Done, Exit::worst)
+    }
+
+    /// Their ids.
+    pub fn ids(&self) -> Vec<String> {
+        self.sets.iter().map(|(id, ..)| id.to_string()).collect()
+    }
 }
 
 /// The chain of just these sets, which something that was written down before names: `of`, for people.

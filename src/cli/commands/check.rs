@@ -30,6 +30,10 @@ pub fn run(options: &CheckOptions, config: &Config, job: &Job, output: &Output) 
         return super::listing::run(options, config, output);
     }
     let proving = Proving::new(options, job.state().as_deref())?;
+    job.note(|entry| {
+        entry.depth = proving.as_ref().map(|proving| proving.depth.name().to_owned());
+        entry.part = options.set.is_some() || proving.as_ref().is_some_and(Proving::is_part);
+    });
     let turns = Turns::open(&options.devices, true, config, output)?;
     let proves = proving.is_some();
     if proves {
@@ -134,7 +138,9 @@ fn prove(
                 .hint("verify it whole, or one tape at a time"));
         }
         if let Some(verified) = turns.verify(set, proving.depth, proving.jobs, monitor) {
-            return verified;
+            let verified = verified?;
+            proving.remember(set, &[], &verified, output);
+            return Ok(verified);
         }
     }
     Ok(proving.verify(set, judging.place, monitor, output))

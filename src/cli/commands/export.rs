@@ -1,18 +1,20 @@
 //! `intervault export`: rows of a set in files that other tools read.
 
-use super::chain;
+use super::chain::{self, PassedOver};
 use super::turns::{Of, Turns};
 use crate::cli::args::{ExportFormat, ExportOptions, ExportTo};
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::interrupt;
 use crate::cli::output::Output;
 use crate::cli::parse::NEWEST;
 use crate::cli::progress::Progress;
 use crate::cli::render::export as render;
+use crate::cli::render::harmless::Harmless;
 use crate::cli::render::text::escape;
 use crate::error::Error;
-use crate::export::{self, Export, Failed, Format, Options, Plan, TablePlan, TableReport, Target, file_name};
+use crate::export::{self, Export, Failed, Format, Options, Plan, Short, TablePlan, TableReport, Target, file_name};
 use crate::volume::set::SetReader;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -23,6 +25,8 @@ pub struct Written {
     pub report: TableReport,
     /// Its file.
     pub file: Option<(PathBuf, u64)>,
+    /// Whether who read it went away before its end, so that nobody knows how many rows went out.
+    pub cut: bool,
 }
 
 /// Runs it.
@@ -56,7 +60,13 @@ pub fn run(options: &ExportOptions, config: &Config, output: &Output) -> Result<
                 continue;
             }
         }
-        return write_all(options, set, &export, &plan, output);
+        let passed_over = PassedOver::of(&chain);
+        passed_over.warn(output);
+        warn_of_plan(options, set, &plan, output)?;
+        let written = write_all(options, &export, &plan, output)?;
+        let exit = exit_of(&plan, &written).worst(passed_over.exit());
+        answer(options, &Answer { set, plan: &plan, written, passed_over }, exit, output);
+        return Ok(exit);
     }
 }
 
@@ -67,23 +77,41 @@ fn want(set: &SetReader<'_>, plan: &Plan) {
     }
 }
 
-fn write_all(
-    options: &ExportOptions,
-    set: &SetReader<'_>,
-    export: &Export<'_>,
-    plan: &Plan,
-    output: &Output,
-) -> Result<Exit, Failure> {
+/// Says what is left out, what a salvaged set lacks, and what nobody knows of the set: the last is refused unless the rest is
+/// wanted without that.
+fn warn_of_plan(options: &ExportOptions, set: &SetReader<'_>, plan: &Plan, output: &Output) -> Result<(), Failure> {
     for left_out in &plan.left_out {
         output.notice(&format!("Table {} is left out: it {}.", escape(&left_out.table), left_out.reason));
     }
-    for table in plan.tables.iter().filter(|table| !table.is_known) {
-        let what = format!("table {}: chunks of volumes that are not here are not known of", escape(table.name()));
-        if !options.partial {
-            return Err(Error::wanted(what, "bring the other volumes, or take the rest with --partial").into());
-        }
-        output.warning(&what);
+    let worst = plan.unknown.iter().find(|unknown| unknown.damaged).or_else(|| plan.unknown.first());
+    if let Some(unknown) = worst.filter(|_| !options.partial) {
+        return Err(unknown.refusal().into());
     }
+    plan.unknown.iter().for_each(|unknown| output.warning(&unknown.what));
+    for short in &plan.short {
+        let what = match short {
+            Short::Rows(table) => format!("table {table}: some of its rows were lost before"),
+            Short::Tables => "whole tables were lost before, nobody knows which".to_owned(),
+        };
+        output.warning(&format!("set {} was salvaged; {what}", set.label().label));
+    }
+    Ok(())
+}
+
+fn exit_of(plan: &Plan, written: &[Written]) -> Exit {
+    let absent = |damaged: bool| if damaged { Exit::Damage } else { Exit::Volume };
+    let unknown = plan.unknown.iter().map(|unknown| absent(unknown.damaged));
+    let lost = written.iter().flat_map(|one| &one.report.lost).map(|lost| absent(!lost.absent));
+    let short = plan.short.iter().map(|_| Exit::Warnings);
+    unknown.chain(lost).chain(short).fold(Exit::Done, Exit::worst)
+}
+
+fn write_all(
+    options: &ExportOptions,
+    export: &Export<'_>,
+    plan: &Plan,
+    output: &Output,
+) -> Result<Vec<Written>, Failure> {
     let mut written = Vec::new();
     for table in &plan.tables {
         let one = match &options.to {
@@ -96,21 +124,28 @@ fn write_all(
         }
         written.push(one);
     }
-    let known = plan.tables.iter().all(|table| table.is_known);
-    let exit = written
-        .iter()
-        .flat_map(|one| &one.report.lost)
-        .fold(if known { Exit::Done } else { Exit::Volume }, |exit, lost| {
-            exit.worst(if lost.absent { Exit::Volume } else { Exit::Damage })
-        });
+    Ok(written)
+}
+
+/// What is to be told of an export.
+pub struct Answer<'a> {
+    /// The set.
+    pub set: &'a SetReader<'a>,
+    /// What was to be read.
+    pub plan: &'a Plan,
+    /// The tables that were written.
+    pub written: Vec<Written>,
+    /// Sets in whose place this one was taken.
+    pub passed_over: PassedOver,
+}
+
+fn answer(options: &ExportOptions, answer: &Answer<'_>, exit: Exit, output: &Output) {
     if output.json() {
-        output.object("intervault/export", exit, &render::json(set.label(), &written, &plan.left_out));
-    } else if options.to == ExportTo::Output {
-        // The rows were the answer.
-    } else {
-        output.line(render::text(&written).trim_end());
+        output.object("intervault/export", exit, &render::json(answer));
+    } else if options.to != ExportTo::Output {
+        output.line(render::text(answer).trim_end());
     }
-    Ok(exit)
+    // Else the rows were the answer.
 }
 
 fn format(options: &ExportOptions) -> Format {
@@ -132,7 +167,22 @@ fn in_folder(folder: &Path, table: &TablePlan, options: &ExportOptions) -> Resul
 }
 
 fn to_file(export: &Export<'_>, table: &TablePlan, options: &ExportOptions, path: &Path) -> Result<Written, Failure> {
-    let mut target = Target::create(path, options.overwrite)?;
+    let target = Target::create(path, options.overwrite)?;
+    let unfinished = target.until_then().to_owned();
+    // There is nothing to be done about a file that cannot be removed.
+    let armed = interrupt::at_end(move || drop(std::fs::remove_file(unfinished)));
+    let written = fill(export, table, options, path, target);
+    armed.off();
+    written
+}
+
+fn fill(
+    export: &Export<'_>,
+    table: &TablePlan,
+    options: &ExportOptions,
+    path: &Path,
+    mut target: Target,
+) -> Result<Written, Failure> {
     let report = {
         let mut to = io::BufWriter::with_capacity(1 << 20, target.writer());
         let report = export.table(table, format(options), &mut to);
@@ -146,24 +196,29 @@ fn to_file(export: &Export<'_>, table: &TablePlan, options: &ExportOptions, path
         }
     };
     let bytes = target.finish()?;
-    Ok(Written { report, file: Some((path.to_owned(), bytes)) })
+    Ok(Written { report, file: Some((path.to_owned(), bytes)), cut: false })
 }
 
 /// A reader that goes away, as `head` does, has seen enough.
 fn to_output(export: &Export<'_>, table: &TablePlan, options: &ExportOptions) -> Result<Written, Failure> {
     let output = io::stdout();
-    if output.is_terminal() && !matches!(format(options), Format::Csv { .. }) {
+    let seen = output.is_terminal();
+    if seen && !matches!(format(options), Format::Csv { .. }) {
         return Err(Failure::usage("Parquet is not written to a terminal").hint("name a file with --to"));
     }
     let mut to = io::BufWriter::with_capacity(1 << 18, output);
-    match export.table(table, format(options), &mut to) {
-        Ok(report) => Ok(Written { report, file: None }),
+    let exported = match seen {
+        true => export.table(table, format(options), &mut Harmless::new(&mut to)),
+        false => export.table(table, format(options), &mut to),
+    };
+    match exported {
+        Ok(report) => Ok(Written { report, file: None, cut: false }),
         Err(Failed::Set(error)) => Err(error.into()),
         Err(Failed::File(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             // What is left in the buffer has nowhere to go.
             drop(to.into_parts());
             let report = TableReport { table: table.name().to_owned(), rows: 0, columns: Vec::new(), lost: Vec::new() };
-            Ok(Written { report, file: None })
+            Ok(Written { report, file: None, cut: true })
         }
         Err(Failed::File(error)) => Err(export::failed("write to", Path::new("standard output"), &error).into()),
     }

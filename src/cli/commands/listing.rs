@@ -1,6 +1,7 @@
 //! What `intervault check` lists beside sets and tables: labels, sections, blocks, chunks, coverage; and its comparisons. What is
 //! long is shown as it is read.
 
+use super::chain::PassedOver;
 use super::check::outline_exit;
 use super::open;
 use super::turns::{Of, Turns};
@@ -23,6 +24,7 @@ use crate::verify::listed::{SetSection, member_sections};
 use crate::volume::chain::{Chain, Wanted};
 use crate::volume::section::SectionView;
 use crate::volume::set::SetReader;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 /// Lists or compares.
@@ -246,9 +248,12 @@ impl Lister<'_> {
             if self.output.is_closed() {
                 break;
             }
+            if !self.options.has_time(chunk.span()) {
+                continue;
+            }
             let line = ChunkLine::read(set, chunk);
             let acd = |line: &ChunkLine| self.options.acd.is_none_or(|acd| line.acds().contains(&Some(acd)));
-            if !self.options.has_time(line.time()) || (line.directory.is_ok() && !acd(&line)) {
+            if line.directory.is_ok() && !acd(&line) {
                 continue;
             }
             if line.directory.is_err() {
@@ -271,18 +276,20 @@ impl Lister<'_> {
     fn coverage(&mut self, set: &SetReader<'_>, all: &[SetReader<'_>]) {
         let members = chain_of(set, all);
         self.begin("coverage", &render::coverage_head(&members));
+        let zone = self.options.exact.then(|| TimeZone::try_system().unwrap_or(TimeZone::UTC));
         for sections in member_sections(&members) {
             let named = sections.first().is_some_and(|(_, view)| self.options.has_table(&view.header.table));
             if !named || self.output.is_closed() {
                 continue;
             }
-            let Some(mut table) = inspect::coverage(&sections, self.options.window, self.options.exact) else {
+            let Some(mut table) = inspect::coverage(&sections, self.options.window, zone.as_ref()) else {
                 continue;
             };
             table.acds.retain(|acd| self.options.has_acd(acd.acd));
             if !table.unread.is_empty() {
                 self.exit = self.exit.worst(Exit::Damage);
-                table.unread.iter().for_each(|reason| self.output.warning(reason));
+                let warn = |reason: &String| self.output.warning(&format!("table {}: {reason}", table.table));
+                table.unread.iter().for_each(warn);
             }
             let (width, paints) = (self.output.width(), self.output.paints());
             self.item(|| render::coverage_json(&table), || render::coverage_text(&table, width, paints));
@@ -301,14 +308,14 @@ fn chain_of<'a>(set: &'a SetReader<'a>, all: &'a [SetReader<'a>]) -> Vec<&'a Set
 /// Compares the newest state of what is meant with a database or another set.
 fn compare(options: &CheckOptions, found: &Found<'_>, config: &Config, output: &Output) -> Result<Exit, Failure> {
     let listing = &options.listing;
-    let (here, mut warnings) = state_of(&found.sets, options.set.as_deref())?;
+    let State { members: here, mut warnings, mut passed_over } = state_of(&found.sets, options.set.as_deref())?;
     let scope = Scope { acd: listing.acd, window: listing.window };
     let tables: Vec<Vec<SetSection<'_>>> = meant(listing, &here);
     let exit = match &listing.against {
         Some(Against::Database(url)) => {
             let store: Box<dyn Store> = open::database(url)?;
             let snapshot = store.snapshot(options.jobs)?;
-            let mut shown = Shown::begin(&here, (&url.to_string(), None), output);
+            let mut shown = Shown::begin(&here, (&url.to_string(), None), passed_over.exit(), output);
             for sections in tables.iter().filter(|sections| !is_passed_by(listing, sections)) {
                 let progress = Progress::new(output);
                 let compared = check::against_database(sections, snapshot.as_ref(), scope, options.jobs, &progress);
@@ -329,10 +336,13 @@ fn compare(options: &CheckOptions, found: &Found<'_>, config: &Config, output: &
             };
             let elsewhere = turns.as_ref().map(|turns| check::find(turns.device(), None)).transpose()?;
             let sets = elsewhere.as_ref().map_or(&found.sets, |found| &found.sets);
-            let (there, further) = state_of(sets, listing.against_set.as_deref())?;
+            let State { members: there, warnings: further, passed_over: others } =
+                state_of(sets, listing.against_set.as_deref())?;
             warnings.extend(further);
+            passed_over.extend(others);
             let label = there.first().map_or_else(String::new, |set| set.label().label.clone());
-            let mut shown = Shown::begin(&here, (&label, there.first().map(|set| set.set_id())), output);
+            let against = (&*label, there.first().map(|set| set.set_id()));
+            let mut shown = Shown::begin(&here, against, passed_over.exit(), output);
             let other_tables = meant(listing, &there);
             for sections in &tables {
                 let same = other_tables.iter().find(|other| name_of(other) == name_of(sections));
@@ -344,6 +354,7 @@ fn compare(options: &CheckOptions, found: &Found<'_>, config: &Config, output: &
         }
     };
     warnings.iter().for_each(|warning| output.warning(warning));
+    passed_over.warn(output);
     Ok(exit)
 }
 
@@ -362,17 +373,27 @@ fn meant<'a>(listing: &ListOptions, members: &[&'a SetReader<'a>]) -> Vec<Vec<Se
     tables
 }
 
-/// The set that is meant with those before it in its chain, the newest first; what a person should know of the choice.
-fn state_of<'a>(
-    sets: &'a [SetReader<'a>],
-    wanted: Option<&str>,
-) -> Result<(Vec<&'a SetReader<'a>>, Vec<String>), Failure> {
+/// A state that is compared.
+struct State<'a> {
+    /// The set that is meant with those before it in its chain, the newest first.
+    members: Vec<&'a SetReader<'a>>,
+    /// What a person should know of the choice.
+    warnings: Vec<String>,
+    /// Sets that may be newer, and were not taken.
+    passed_over: PassedOver,
+}
+
+fn state_of<'a>(sets: &'a [SetReader<'a>], wanted: Option<&str>) -> Result<State<'a>, Failure> {
     let chain = Chain::choose(sets, Wanted { set: wanted, stop_at: None }).map_err(|error| {
         Failure::new(Exit::Nothing, error.to_string()).hint("name one with --set, the other one with --against-set")
     })?;
     let gap =
         |gap: &crate::volume::chain::Gap| format!("member {} to {} of the chain are not here", gap.first, gap.last);
-    Ok((chain.members().to_vec(), chain.gaps().iter().map(gap).collect()))
+    Ok(State {
+        members: chain.members().to_vec(),
+        warnings: chain.gaps().iter().map(gap).collect(),
+        passed_over: PassedOver::of(&chain),
+    })
 }
 
 /// The answer of a comparison.
@@ -382,11 +403,14 @@ struct Shown<'o> {
     exit: Exit,
     same: u64,
     different: u64,
+    /// Tables without a difference of which not everything could be compared.
+    open: u64,
 }
 
 impl<'o> Shown<'o> {
     /// Says what is compared: the newest of some sets with `name`, which is a set too if one is given.
-    fn begin(here: &[&SetReader<'_>], (name, set): (&str, Option<SetId>), output: &'o Output) -> Shown<'o> {
+    /// The exit status is no better than `exit`.
+    fn begin(here: &[&SetReader<'_>], (name, set): (&str, Option<SetId>), exit: Exit, output: &'o Output) -> Shown<'o> {
         let mut answer = output.json().then(|| Streamed::begin("intervault/check-against", output));
         let newest = here.first().map(|set| (set.set_id(), set.label().label.as_str()));
         let (id, label) = newest.map_or_else(|| (None, ""), |(id, label)| (Some(id), label));
@@ -402,7 +426,7 @@ impl<'o> Shown<'o> {
                 output.line(&render::against_other(name, set.map(short).as_deref()));
             }
         }
-        Shown { output, answer, exit: Exit::Done, same: 0, different: 0 }
+        Shown { output, answer, exit, same: 0, different: 0, open: 0 }
     }
 
     /// What was compared so far stands; the rest is not known.
@@ -412,12 +436,14 @@ impl<'o> Shown<'o> {
     }
 
     fn table(&mut self, compared: &Compared) {
-        let count = if compared.is_same() { &mut self.same } else { &mut self.different };
+        let (count, exit) = match compared.same() {
+            Some(true) => (&mut self.same, Exit::Done),
+            Some(false) => (&mut self.different, Exit::Damage),
+            None => (&mut self.open, Exit::Warnings),
+        };
         *count = count.saturating_add(1);
-        if !compared.is_same() {
-            self.exit = self.exit.worst(Exit::Damage);
-        }
-        if compared.not_here > 0 {
+        self.exit = self.exit.worst(exit);
+        if compared.not_here > 0 || compared.unknown > 0 {
             self.exit = self.exit.worst(Exit::Volume);
         }
         match &mut self.answer {
@@ -435,13 +461,13 @@ impl<'o> Shown<'o> {
 
     fn end(mut self, further: &[Compared]) -> Exit {
         further.iter().for_each(|compared| self.table(compared));
-        let (exit, same, different) = (self.exit, self.same, self.different);
+        let exit = self.exit;
         match self.answer {
             Some(mut answer) => {
                 answer.close();
                 answer.end(exit);
             }
-            None => self.output.line(&render::against_end(same, different)),
+            None => self.output.line(&render::against_end(self.same, self.different, self.open)),
         }
         exit
     }

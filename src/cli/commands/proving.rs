@@ -8,12 +8,15 @@ use crate::cli::failure::Failure;
 use crate::cli::job;
 use crate::cli::output::Output;
 use crate::cli::render::text::counted;
-use crate::history::proofs::{ProofKey, ProofLine, Proofs, proven};
+use crate::history::proofs::{ProofKey, ProofLine, Proofs, Withdrawn, proven};
 use crate::verify::Depth;
+use crate::verify::finding::Level;
 use crate::verify::part::{Choice, Sample, Subset, VolumeId};
 use crate::verify::set::{Asked, Verified};
-use crate::volume::set::SetReader;
+use crate::volume::set::{SetReader, VolumeView};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant as Clock};
 
 /// A verification as it was asked for.
@@ -24,7 +27,8 @@ pub(in crate::cli) struct Proving {
     part: PartOptions,
     sample: Option<Sample>,
     subset: Option<Subset>,
-    until: Option<Clock>,
+    /// Begins to run with the first set that is verified: what it takes to list them is not counted.
+    until: OnceLock<Option<Clock>>,
     memory: Option<Proofs>,
     now: i64,
 }
@@ -38,13 +42,13 @@ impl Proving {
             part: PartOptions::default(),
             sample: None,
             subset: None,
-            until: None,
+            until: OnceLock::new(),
             memory: None,
             now: 0,
         }
     }
 
-    /// What the options ask for; `None` if nothing is to be verified. The time begins to run now.
+    /// What the options ask for; `None` if nothing is to be verified.
     ///
     /// # Errors
     /// No random number can be had for a sample.
@@ -63,7 +67,6 @@ impl Proving {
         Ok(Some(Proving {
             sample: sample.transpose()?,
             subset,
-            until: part.max_duration.and_then(|seconds| Clock::now().checked_add(Duration::from_secs(seconds))),
             memory: state.map(Proofs::new),
             part,
             now,
@@ -114,44 +117,73 @@ impl Proving {
             Some(Since::Seconds(age)) => self.now.saturating_sub(i64::try_from(age).unwrap_or(i64::MAX)),
             Some(Since::Ever) | None => i64::MIN,
         };
-        let before = |volume: &VolumeId| proven(&known, &key(volume, place), self.depth.name(), since);
+        // As it is before the first byte is read.
+        let names = set.volumes().iter().flat_map(|volume| volume.name.iter().chain(&volume.copies));
+        let names = names.filter(|_| self.memory.is_some());
+        let stamps: BTreeMap<&str, String> = names.filter_map(|name| Some((name.as_str(), set.stamp(name)?))).collect();
+        let key = |volume: &VolumeId| key(volume, place, stamps.get(volume.name.as_str()));
+        let before = |volume: &VolumeId| proven(&known, &key(volume), self.depth.name(), since);
         let choice = Choice { sample: self.sample, subset: self.subset, proven: &before };
         let asked = Asked { depth: self.depth, choice: self.is_part().then_some(choice) };
-        let watched = Watched { monitor, until: self.until };
-        let verified = check::verify(set, &asked, self.jobs, &watched);
-        self.remember(&id, place, &verified, output);
-        verified
-    }
-
-    fn remember(&self, id: &str, place: &str, verified: &Verified, output: &Output) {
-        let Some(memory) = &self.memory else { return };
+        let after = |seconds| Clock::now().checked_add(Duration::from_secs(seconds));
+        let until = *self.until.get_or_init(|| self.part.max_duration.and_then(after));
+        let verified = check::verify(set, &asked, self.jobs, &Watched { monitor, until });
         let line = |proven: &crate::verify::part::Proven| ProofLine {
-            key: key(&proven.volume, place),
+            key: key(&proven.volume),
             depth: verified.depth.name().to_owned(),
             at: self.now,
             blocks: proven.blocks.iter().map(|blocks| (blocks.start, blocks.end)).collect(),
         };
-        let lines: Vec<ProofLine> =
-            verified.proven.iter().filter(|proven| !proven.blocks.is_empty()).map(line).collect();
-        if lines.is_empty() {
-            return;
-        }
-        if let Err(error) = memory.remember(id, &lines) {
+        let lines: Vec<ProofLine> = verified.proven.iter().map(line).collect();
+        self.remember(set, &lines, &verified, output);
+        verified
+    }
+
+    /// Remembers what was proved, and takes back what was proved of volumes with which something is wrong now.
+    pub(in crate::cli) fn remember(
+        &self,
+        set: &SetReader<'_>,
+        proved: &[ProofLine],
+        verified: &Verified,
+        output: &Output,
+    ) {
+        let Some(memory) = &self.memory else { return };
+        if let Err(error) = memory.remember(&set.set_id().to_string(), proved, &withdrawn(set, verified)) {
+            let stale = match verified.findings.is_empty() {
+                true => "",
+                false => ", nor that of what was proved before not all counts any more",
+            };
             output.warning(&format!(
-                "what was proved cannot be remembered for --since-last: {error}; the check itself stands (--state-dir says \
-                 where it is kept)"
+                "what was proved cannot be remembered for --since-last{stale}: {error}; the check itself stands (--state-dir \
+                 says where it is kept)"
             ));
         }
     }
 }
 
-fn key(volume: &VolumeId, place: &str) -> ProofKey {
+/// Of which volumes proofs count no more: those with which something is wrong; all, if that is damage of the set as a whole.
+fn withdrawn(set: &SetReader<'_>, verified: &Verified) -> Withdrawn {
+    let has = |volume: &VolumeView, name: &String| volume.name.as_ref() == Some(name) || volume.copies.contains(name);
+    let mut volumes = BTreeSet::new();
+    for finding in &verified.findings {
+        let named = finding.volume.as_ref().and_then(|name| set.volumes().iter().find(|volume| has(volume, name)));
+        match named.map(|volume| volume.number).or(finding.at.volume) {
+            Some(number) => drop(volumes.insert(number)),
+            None if finding.level == Level::Damage => return Withdrawn::All,
+            None => {}
+        }
+    }
+    Withdrawn::Volumes(volumes)
+}
+
+fn key(volume: &VolumeId, place: &str, stamp: Option<&String>) -> ProofKey {
     ProofKey {
         place: place.to_owned(),
         name: volume.name.clone(),
         volume: volume.number,
         bytes: volume.bytes,
         hash: volume.running_hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+        stamp: stamp.cloned().unwrap_or_default(),
     }
 }
 

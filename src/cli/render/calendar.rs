@@ -135,6 +135,7 @@ impl Line {
 const fn character(mark: Mark) -> char {
     match mark {
         Mark::Whole => '#',
+        Mark::Gaps => ':',
         Mark::Partial => '+',
         Mark::Empty => '.',
         Mark::Missing => '-',
@@ -144,6 +145,7 @@ const fn character(mark: Mark) -> char {
 const fn colour(mark: Mark) -> Option<&'static str> {
     match mark {
         Mark::Whole => Some("\u{1b}[32m"),
+        Mark::Gaps => Some("\u{1b}[36m"),
         Mark::Partial => Some("\u{1b}[33m"),
         Mark::Empty => None,
         Mark::Missing => Some("\u{1b}[31m"),

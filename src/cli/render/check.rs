@@ -240,7 +240,15 @@ pub fn verified_text(verified: &Verified, asked: &str) -> String {
         };
     }
     if verified.stopped {
-        let _written = writeln!(out, "Stopped before all was read; the same with --since-last goes on from here.");
+        let _written = write!(out, "Stopped before all was read; the same with --since-last goes on from here");
+        let _written = match verified.chosen.map_or(0, |chosen| chosen.unlisted) {
+            0 => writeln!(out, "."),
+            some => writeln!(
+                out,
+                ", but for {}, which can only be read in one go: verify the set without --max-duration.",
+                counted(some, "volume without an index", "volumes without an index")
+            ),
+        };
     }
     out
 }
@@ -281,6 +289,7 @@ pub fn verified_json(verified: &Verified, (asked, seed, subset): &AskedPart) -> 
         "part": verified.chosen.filter(|_| !asked.is_empty()).map(|chosen| json!({
             "asked": asked, "seed": seed, "number": subset.map(|(number, _)| number), "parts": subset.map(|(_, of)| of),
             "blocks": chosen.blocks, "read": chosen.read, "of": chosen.of, "proved_before": chosen.proven,
+            "unlisted": chosen.unlisted,
         })),
         "blocks": verified.blocks(),
         "bytes": verified.bytes(),

@@ -2,22 +2,24 @@
 
 use super::json::SpanBody;
 use super::text::{bytes, count, escape, span, table};
-use crate::cli::commands::export::Written;
-use crate::export::{LeftOut, Lost};
-use crate::format::label::LabelRecord;
+use crate::check::short;
+use crate::cli::commands::export::{Answer, Written};
+use crate::export::{Lost, Short};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// The tables with their files; then the columns that had to be widened.
+/// The set, the tables with their files; then the columns that had to be widened.
 #[must_use]
-pub fn text(written: &[Written]) -> String {
+pub fn text(answer: &Answer<'_>) -> String {
+    let (label, written) = (answer.set.label(), &answer.written);
     let row = |one: &Written| {
         let (path, size) = one.file.as_ref().map_or_else(Default::default, |(path, size)| {
             (escape(&path.display().to_string()).into_owned(), bytes(*size))
         });
         vec![escape(&one.report.table).into_owned(), count(one.report.rows), size, path]
     };
-    let mut out = table(&["table", "rows", "size", "file"], &written.iter().map(row).collect::<Vec<_>>());
+    let mut out = format!("From {} (set {})\n", escape(&label.label), short(label.set()));
+    out.push_str(&table(&["table", "rows", "size", "file"], &written.iter().map(row).collect::<Vec<_>>()));
     for one in written {
         for column in one.report.columns.iter().filter(|column| column.widened) {
             let (name, table) = (escape(&column.name), escape(&one.report.table));
@@ -40,12 +42,22 @@ pub fn lost_text(table: &str, lost: &Lost) -> String {
 
 /// All of it as JSON.
 #[must_use]
-pub fn json(label: &LabelRecord, written: &[Written], left_out: &[LeftOut]) -> Value {
+pub fn json(answer: &Answer<'_>) -> Value {
+    let (label, plan) = (answer.set.label(), answer.plan);
+    let left_out = plan.left_out.iter().map(|one| json!({"table": one.table, "reason": one.reason}));
+    let unknown = plan.unknown.iter().map(|one| json!({"what": one.what, "damaged": one.damaged}));
+    let lacks = plan.short.iter().map(|one| match one {
+        Short::Rows(table) => json!({"table": table}),
+        Short::Tables => json!({"table": null}),
+    });
     json!({
         "set": label.set().to_string(),
         "label": label.label,
-        "tables": written.iter().map(table_json).collect::<Vec<_>>(),
-        "left_out": left_out.iter().map(|one| json!({"table": one.table, "reason": one.reason})).collect::<Vec<_>>(),
+        "passed_over": answer.passed_over.ids(),
+        "tables": answer.written.iter().map(table_json).collect::<Vec<_>>(),
+        "left_out": left_out.collect::<Vec<_>>(),
+        "unknown": unknown.collect::<Vec<_>>(),
+        "lacks": lacks.collect::<Vec<_>>(),
     })
 }
 
@@ -67,7 +79,7 @@ fn table_json(one: &Written) -> Value {
     });
     json!({
         "table": report.table,
-        "rows": report.rows,
+        "rows": Some(report.rows).filter(|_| !one.cut),
         "file": one.file.as_ref().map(|(path, _)| path.display().to_string()),
         "bytes": one.file.as_ref().map(|(_, bytes)| bytes),
         "columns": columns.collect::<Vec<_>>(),

@@ -112,6 +112,8 @@ pub fn run_json(run: &Run) -> Value {
         "volumes": volumes,
         "seconds": seconds,
         "verified": verified,
+        "depth": run.entry.depth,
+        "part": run.entry.part,
         "proved": proved,
         "faulty": faulty,
         "removed": removed,

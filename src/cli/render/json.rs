@@ -1,6 +1,7 @@
 //! Answers as JSON: one object each, with the name and version of its schema, so that programs can tell what they hold.
 //! Fields may be added in a version; a field never changes its meaning or goes away without a new version.
 
+use super::text::acts;
 use crate::base::time::Span;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -24,9 +25,29 @@ struct Document<'a, T: Serialize> {
 #[must_use]
 pub fn document(schema: &'static str, exit: Exit, body: &impl Serialize) -> String {
     let document = Document { schema, version: VERSION, exit: exit.code(), status: exit.name(), body };
-    serde_json::to_string_pretty(&document).unwrap_or_else(|error| {
+    let text = serde_json::to_string_pretty(&document).unwrap_or_else(|error| {
         format!("{{\"schema\":\"intervault/error\",\"version\":1,\"exit\":1,\"message\":\"{error}\"}}")
-    })
+    });
+    harmless(text)
+}
+
+/// The same JSON with everything in its texts that a terminal would act on written as `\u` and four digits, beside what has to
+/// be in JSON: what is beyond ASCII is in texts alone.
+#[must_use]
+pub fn harmless(json: String) -> String {
+    let is_harm = |c: char| c >= '\u{7f}' && acts(c);
+    if !json.contains(is_harm) {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_harm(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// The body of `intervault/error`.

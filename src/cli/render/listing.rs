@@ -349,7 +349,7 @@ pub fn summary_json(summary: &ChunkSummary) -> Value {
 /// Above the coverage of a chain.
 #[must_use]
 pub fn coverage_head(members: &[&SetReader<'_>]) -> String {
-    let whole = "# whole  + partial  . no row  - not here";
+    let whole = "# whole  : gaps  + partial\n. no row  - not here";
     match members.len().saturating_sub(1) {
         0 => format!("Coverage:\n{whole}"),
         before => {
@@ -379,31 +379,50 @@ pub fn coverage_text(coverage: &TableCoverage, width: Option<usize>, paints: boo
             days => format!(", {} {word}", count(days)),
         };
         let whole = counted(days(&acd.periods, Mark::Whole), "whole day", "whole days");
-        let (partial, empty) = (told(Mark::Partial, "partial"), told(Mark::Empty, "without a row"));
-        let _written =
-            writeln!(out, "ACD {}: {whole}{partial}{empty}{}", acd_text(acd.acd), told(Mark::Missing, "not here"));
+        let sorts = [
+            (Mark::Gaps, "with gaps"),
+            (Mark::Partial, "partial"),
+            (Mark::Empty, "without a row"),
+            (Mark::Missing, "not here"),
+        ];
+        let sorts = sorts.map(|(mark, word)| told(mark, word)).concat();
+        let _written = writeln!(out, "ACD {}: {whole}{sorts}", acd_text(acd.acd));
+        if let Some((from, until)) = acd.closed {
+            let _written = writeln!(out, "  no day has a row {} to {}", minute(from), minute(until.saturating_sub(60)));
+        }
         out.push_str(&calendar(coverage.grain, &acd.periods, paints));
         out.push_str(&partial_text(acd, width));
     }
     out
 }
 
-/// What of partial periods is not there.
+/// A minute of the day.
+fn minute(seconds: i64) -> String {
+    let minutes = seconds.rem_euclid(crate::base::time::DAY) / 60;
+    format!("{:02}:{:02}", minutes / 60, minutes % 60)
+}
+
+/// What of partial periods and of those with gaps is not there.
 fn partial_text(acd: &AcdCoverage, width: Option<usize>) -> String {
     let narrow = width.is_some_and(|width| width < 80);
     let mut out = String::new();
-    let partial = acd.periods.iter().filter(|period| period.mark == Mark::Partial);
+    let partial = acd.periods.iter().filter(|period| matches!(period.mark, Mark::Partial | Mark::Gaps));
     for period in partial.clone().take(PARTIAL_SHOWN) {
-        let gap = |gap: &Gap| format!("{} {}", if gap.held { "no row" } else { "not held" }, span(gap.span));
+        let gap = |gap: &Gap| format!("{} {}", if gap.held { "no row" } else { "not here" }, span(gap.span));
         let mut gaps: Vec<String> = period.gaps.iter().take(GAPS_SHOWN).map(gap).collect();
         if let Some(more @ 1..) = period.gaps.len().checked_sub(GAPS_SHOWN) {
             gaps.push(format!("and {}", counted(more as u64, "further gap", "further gaps")));
         }
         let between = if narrow { "\n    " } else { "; " };
-        let _written = writeln!(out, "  + {}", gaps.join(between));
+        let sign = if period.mark == Mark::Partial { '+' } else { ':' };
+        if gaps.is_empty() {
+            gaps.push(format!("some rows cannot be read {}", span(period.span)));
+        }
+        let _written = writeln!(out, "  {sign} {}", gaps.join(between));
     }
     if let Some(more @ 1..) = partial.count().checked_sub(PARTIAL_SHOWN) {
-        let _written = writeln!(out, "  and {}", counted(more as u64, "further partial one", "further partial ones"));
+        let _written =
+            writeln!(out, "  and {}", counted(more as u64, "further day like these", "further days like these"));
     }
     out
 }
@@ -423,6 +442,7 @@ pub fn coverage_json(coverage: &TableCoverage) -> Value {
         json!({
             "acd": acd.acd,
             "held": acd.held.iter().map(|span| SpanBody::from(*span)).collect::<Vec<_>>(),
+            "closed": acd.closed.map(|(from, until)| json!({"from": minute(from), "until": minute(until)})),
             "periods": acd.periods.iter().map(period).collect::<Vec<_>>(),
         })
     };
@@ -453,7 +473,10 @@ pub fn compared_text(compared: &Compared) -> String {
     let name = escape(&compared.table);
     let mut out = match (&compared.unlike, compared.differences.len() as u64) {
         (Some(why), _) => format!("{name}: cannot be compared: {}\n", escape(why)),
-        (None, 0) => format!("{name}: the same, {}\n", counted(compared.buckets, "bucket", "buckets")),
+        (None, 0) if compared.same() == Some(true) => {
+            format!("{name}: the same, {}\n", counted(compared.buckets, "bucket", "buckets"))
+        }
+        (None, 0) => format!("{name}: no difference in {}\n", counted(compared.buckets, "bucket", "buckets")),
         (None, some) => {
             format!("{name}: {} of {} differ\n", count(some), counted(compared.buckets, "bucket", "buckets"))
         }
@@ -472,6 +495,10 @@ pub fn compared_text(compared: &Compared) -> String {
     if compared.not_here > 0 {
         let buckets = counted(compared.not_here, "bucket", "buckets");
         let _written = writeln!(out, "  {buckets} cannot be had from the volumes that are here");
+    }
+    if compared.unknown > 0 {
+        let buckets = counted(compared.unknown, "bucket", "buckets");
+        let _written = writeln!(out, "  {buckets} not compared: the set's catalog is not here, nor all of their rows");
     }
     out.trim_end().to_owned()
 }
@@ -501,11 +528,12 @@ const fn what(difference: &Difference) -> (&'static str, &'static str) {
 pub fn compared_json(compared: &Compared) -> Value {
     json!({
         "table": compared.table,
-        "same": compared.is_same(),
+        "same": compared.same(),
         "buckets": compared.buckets,
         "unlike": compared.unlike,
         "beyond_cutoff": compared.beyond_cutoff,
         "not_here": compared.not_here,
+        "unknown": compared.unknown,
     })
 }
 
@@ -525,13 +553,17 @@ pub fn difference_json(difference: &Difference) -> Value {
     })
 }
 
-/// Under a comparison.
+/// Under a comparison: tables that are the same, that differ, and that could not be compared whole.
 #[must_use]
-pub fn against_end(same: u64, different: u64) -> String {
+pub fn against_end(same: u64, different: u64, open: u64) -> String {
+    let open = match open {
+        0 => String::new(),
+        _ => format!(" {} without a difference in what could be compared.", counted(open, "table is", "tables are")),
+    };
     match different {
-        0 => format!("\n{} the same.", counted(same, "table is", "tables are")),
+        0 => format!("\n{} the same.{open}", counted(same, "table is", "tables are")),
         _ => format!(
-            "\n{}, {} the same.",
+            "\n{}, {} the same.{open}",
             counted(different, "table differs", "tables differ"),
             counted(same, "is", "are")
         ),

@@ -5,6 +5,7 @@ pub mod calendar;
 pub mod check;
 pub mod export;
 pub mod files;
+pub mod harmless;
 pub mod history;
 pub mod inspect;
 pub mod journal;

@@ -1,7 +1,7 @@
 //! An answer in JSON that is written as it comes, for lists that nobody should hold in memory. The same object as any other;
 //! its exit status stands at its end, since it is known only there.
 
-use super::json::VERSION;
+use super::json::{VERSION, harmless};
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use serde::Serialize;
@@ -89,7 +89,7 @@ impl<'o> Streamed<'o> {
 
     /// Values come from types that always have a text.
     fn value(&self, value: &(impl Serialize + ?Sized)) {
-        self.output.part(&serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned()));
+        self.output.part(&harmless(serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())));
     }
 
     fn indent(&self) -> String {
@@ -113,7 +113,7 @@ mod tests {
         streamed.fields(&json!({"set": "01", "tables": [1, 2]}));
         streamed.list("blocks");
         streamed.push(&json!({"block": 0}));
-        streamed.push(&json!({"block": "\u{1b}\n"}));
+        streamed.push(&json!({"block": "\u{1b}\n\u{9b}31m\u{202e}\u{e0001}\u{7f}ä"}));
         streamed.close();
         streamed.close();
         streamed.item();
@@ -121,13 +121,18 @@ mod tests {
         streamed.end(Exit::Damage);
         let read: Value = serde_json::from_str(&out.text()).unwrap();
         let sets = json!([
-            {"set": "01", "tables": [1, 2], "blocks": [{"block": 0}, {"block": "\u{1b}\n"}]},
+            {"set": "01", "tables": [1, 2], "blocks": [{"block": 0}, {"block": "\u{1b}\n\u{9b}31m\u{202e}\u{e0001}\u{7f}ä"}]},
             {"blocks": []},
         ]);
         assert_eq!(
             read,
             json!({"schema": "intervault/check", "version": 1, "sets": sets, "exit": 4, "status": "damage"})
         );
-        assert!(out.text().ends_with("}\n") && !out.text().contains('\u{1b}'), "{}", out.text());
+        let acts = ['\u{1b}', '\u{9b}', '\u{202e}', '\u{e0001}', '\u{7f}'];
+        assert!(
+            out.text().ends_with("}\n") && !out.text().contains(acts) && out.text().contains('ä'),
+            "{}",
+            out.text()
+        );
     }
 }

@@ -27,10 +27,62 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn acts(c: char) -> bool {
+/// Whether a terminal acts on a character, or it turns or hides its neighbours.
+pub(super) fn acts(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
             | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+}
+
+/// Lines no longer than `width` characters where they have blanks to be broken at; what follows is set in deeper. Words stay
+/// whole, so that names can be copied. Colours count for nothing.
+///
+/// ```
+/// use intervault::cli::render::text::wrap;
+/// assert_eq!(wrap("  a line  of words\nshort", 10), "  a line\n    of\n    words\nshort");
+/// assert_eq!(wrap("averylongword b", 10), "averylongword\n  b");
+/// ```
+#[must_use]
+pub fn wrap(text: &str, width: usize) -> String {
+    let wrapped = |line: &str| if seen(line) <= width { line.to_owned() } else { wrap_line(line, width) };
+    text.split('\n').map(wrapped).collect::<Vec<_>>().join("\n")
+}
+
+fn wrap_line(line: &str, width: usize) -> String {
+    let own = line.len().saturating_sub(line.trim_start_matches(' ').len());
+    let deeper = " ".repeat(own.saturating_add(2).min(width / 2));
+    let mut out = " ".repeat(own.min(width / 2));
+    let (mut used, mut blanks, mut begun) = (out.len(), 0usize, false);
+    for word in line.trim_start_matches(' ').split(' ') {
+        let len = seen(word);
+        if len == 0 && begun {
+            // Blanks in a row: columns stay where they are as long as there is room.
+            blanks = blanks.saturating_add(1);
+            continue;
+        }
+        if begun && used.saturating_add(blanks).saturating_add(1).saturating_add(len) > width {
+            out.push('\n');
+            out.push_str(&deeper);
+            used = deeper.len();
+        } else if begun {
+            out.push_str(&" ".repeat(blanks.saturating_add(1)));
+            used = used.saturating_add(blanks).saturating_add(1);
+        }
+        out.push_str(word);
+        (used, blanks, begun) = (used.saturating_add(len), 0, true);
+    }
+    out
+}
+
+/// Characters that are seen.
+fn seen(text: &str) -> usize {
+    let mut colour = false;
+    let shown = text.chars().filter(|c| {
+        let was = colour;
+        colour = if was { *c != 'm' } else { *c == '\u{1b}' };
+        !was && !colour
+    });
+    shown.count()
 }
 
 /// A number with its thousands set apart.

@@ -140,6 +140,8 @@ const TILE: usize = 64;
 const WHOLE_MAX: usize = 9;
 /// Bytes of an item that are copied at once.
 const ITEM_STRIDE: usize = 16;
+/// Most bytes of the item of a text beside the text.
+const ITEM_ROOM: usize = 8;
 /// Columns that share two bytes of the mask.
 const GROUP: usize = 8;
 /// Room for the numbers of a group, written eight bytes at a time.
@@ -260,6 +262,11 @@ impl Items {
     fn fill(&mut self, column: &Column, logical: LogicalType, first: usize, stop: usize) {
         self.bytes.clear();
         self.places.clear();
+        if let ColumnData::Text(strings) | ColumnData::Blob(strings) = &column.data {
+            // Long values would be in memory twice and more while this grows.
+            let lengths = strings.offsets.get(first).zip(strings.offsets.get(stop)).map(|(first, stop)| stop - first);
+            self.bytes.reserve_exact(lengths.unwrap_or(0) as usize + (stop - first) * ITEM_ROOM + ITEM_STRIDE);
+        }
         let null = column.nulls.partition_point(|row| (*row as usize) < first);
         let stray = column.strays.partition_point(|(row, _)| (*row as usize) < first);
         let mut nulls = column.nulls.get(null..).unwrap_or_default().iter().map(|row| *row as usize).peekable();
