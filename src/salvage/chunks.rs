@@ -1,5 +1,5 @@
-//! Which of the chunks that were found of a section are taken. What the catalog lists goes before what the index of a volume lists,
-//! that before what most copies say; what none of these knows is not taken, and told.
+//! Which of the chunks that were found of a section are taken. What the catalog lists goes before what the index of a volume
+//! lists, that before what most copies say; what none of these knows is not taken, and told.
 
 use super::indexes::{Best, Standing, Volumes, best};
 use super::parts::{ChunkAt, Proof};
