@@ -28,7 +28,7 @@ fn one_volume(centre: &Centre) -> (String, Vec<u8>) {
             let mut parts = parts(&device);
             parts.pop_first().filter(|_| parts.is_empty() && several)
         })
-        .expect("no size makes one volume of several chunks")
+        .unwrap()
 }
 
 /// A whole set in small volumes, by their numbers.
