@@ -349,8 +349,7 @@ fn rows_that_cannot_be_read_are_no_gap_of_the_source() {
         assert!(gaps.iter().all(|(_, held)| !held), "{chunk}: {gaps:?}");
         assert!(periods.iter().any(|(_, _, mark)| mark == "partial" || mark == "missing"), "{periods:?}");
         let covered = |day: &str| {
-            let held =
-                |(from, until, mark): &&Told| mark != "whole" && &**from <= day && day < &**until;
+            let held = |(from, until, mark): &&Told| mark != "whole" && &**from <= day && day < &**until;
             periods.iter().any(|period| held(&period))
         };
         assert!(covered(&time("from")[..10]), "{chunk}: {periods:?}");
