@@ -9,6 +9,7 @@ use super::render::streamed::Streamed;
 use super::render::text::{escape, wrap};
 use crate::device::error::DeviceErrorKind;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -209,13 +210,21 @@ impl Output {
         lock(&self.out).write(text);
     }
 
+    /// The text with its lines broken where they are longer than a line of the terminal.
+    #[must_use]
+    pub fn wrapped<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match self.screen.width.filter(|_| !self.style.json) {
+            Some(width) => Cow::Owned(wrap(text, width.max(NARROW))),
+            None => Cow::Borrowed(text),
+        }
+    }
+
     /// A line of the answer, with line breaks of its own kept; broken where it is longer than a line of the terminal. Text from
     /// outside must have been escaped.
     pub fn line(&self, text: &str) {
-        let wrapped = self.screen.width.filter(|_| !self.style.json).map(|width| wrap(text, width.max(NARROW)));
-        let text = wrapped.as_deref().unwrap_or(text);
+        let text = self.wrapped(text);
         let mut out = lock(&self.out);
-        out.write(text);
+        out.write(&text);
         if !text.ends_with('\n') {
             out.write("\n");
         }

@@ -62,8 +62,8 @@ impl<'a> Export<'a> {
         plan(self.set, &self.options)
     }
 
-    /// Writes a table. Memory: 128 MiB for all chunks that are decoded at a time, however many threads there are, and one more chunk
-    /// that was read; alone a chunk may take more, up to what the format allows for one.
+    /// Writes a table. Memory: 128 MiB for all chunks that are decoded at a time, however many threads there are, and one more
+    /// chunk that was read; alone a chunk may take more, up to what the format allows for one.
     ///
     /// # Errors
     /// A chunk is damaged or not here, and the rest is not wanted without it; somebody asked to stop; `to` fails. What was

@@ -30,10 +30,12 @@ Examples:
 
 Rows are those of the one set, of an incremental set those that it wrote; a range means rows that stand for any of its time.
 Each chunk is proved before its rows go out. Where no catalog of the set can be read, so that nobody knows whether there were
-more tables or rows, nothing is written without --partial. In CSV null is nothing between two commas (in a table of one column an
-empty line, which some readers pass over), an empty text is \"\", bytes are \\x and hexadecimal digits, reals may be Infinity, -Infinity
-and NaN; a text that is spelt so is not told apart from them. On a terminal control characters are shown as \\u{..}. Built with the feature `parquet`, FILE.parquet or --format parquet writes Parquet, each column in its
-declared type if all of its values fit that, else in a wider one, which is said.")]
+more tables or rows, nothing is written without --partial.
+
+In CSV null is nothing between two commas (in a table of one column an empty line, which some readers pass over), an empty text
+is \"\", bytes are \\x and hexadecimal digits, reals may be Infinity, -Infinity and NaN; a text that is spelt so is not told apart
+from them. On a terminal control characters are shown as \\u{..}. Built with the feature `parquet`, FILE.parquet or --format
+parquet writes Parquet, each column in its declared type if all of its values fit that, else in a wider one, which is said.")]
 pub struct ExportArgs {
     /// Where the volumes are: folders, single volumes, tape:PATH, or - for standard input
     #[arg(value_name = "DEVICE", value_parser = parse::device, required = true)]

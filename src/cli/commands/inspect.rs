@@ -130,7 +130,7 @@ fn block(medium: &Medium<'_>, found: Found, entries: u64, output: &Output) -> Re
     output.line(&render::block_text(&medium.name, found, &block));
     let view = render::View::new(output.width(), output.paints(), entries == u64::MAX, &block);
     block.parts(entries, &columns, &mut |part: Part<'_>| {
-        output.part(&view.part(&part));
+        output.part(&output.wrapped(&view.part(&part)));
         !output.is_closed()
     });
     Ok(Exit::Done)
