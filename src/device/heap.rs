@@ -182,7 +182,8 @@ fn runs(source: &dyn VolumeSource) -> Option<Image<'_>> {
     image.raw(0, at, Some(usual));
     while at < end && image.runs.len() < RUNS_MAX {
         match image.number(at) {
-            Some(0) if image.is_mark(at) => at = at.saturating_add(4),
+            // Zeros with the length of a record behind them are no mark, but one of which the beginning is damaged.
+            Some(0) if image.behind(at, usual) != Some(usual) && image.is_mark(at) => at = at.saturating_add(4),
             _ => {
                 let Some(len) = image.length_at(at, usual) else {
                     let next = image.find(at.saturating_add(1), usual).unwrap_or(end);

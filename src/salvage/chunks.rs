@@ -1,9 +1,10 @@
-//! Which of the chunks that were found of a section are taken. What the catalog lists goes before what the index of a volume lists,
-//! that before what most copies say; what none of these knows is not taken, and told.
+//! Which of the chunks that were found of a section are taken. What the catalog lists goes before what the index of a volume
+//! lists, that before what most copies say; what none of these knows is not taken, and told.
 
 use super::indexes::{Best, Standing, Volumes, best};
 use super::parts::{ChunkAt, Proof};
 use super::sources::Place;
+use crate::base::limits::RECORD_ENTRIES_MAX;
 use crate::error::Error;
 use crate::format::catalog::ChunkEntry;
 use crate::format::chunk::PieceEntry;
@@ -30,6 +31,7 @@ struct Refused {
     wrong: u64,
     rivals: u64,
     displaced: u64,
+    beyond: u64,
 }
 
 impl Refused {
@@ -45,6 +47,7 @@ impl Refused {
         tell(self.wrong, "with sound checksums whose rows are not those of their directories; they are not taken");
         tell(self.rivals, "are there in different ones of the same number, as often found; none of these is taken");
         tell(self.displaced, "lie across others; they are not taken");
+        tell(self.beyond, "lie behind more gaps than a section can tell of; they are not taken");
     }
 }
 
@@ -87,7 +90,7 @@ pub(super) fn choose(
             Best::None => {}
         }
     }
-    let taken = in_order(taken, &mut refused);
+    let taken = with_few_gaps(in_order(taken, &mut refused), &mut refused);
     refused.tell(known, conflicts);
     Ok(taken)
 }
@@ -151,6 +154,20 @@ fn in_order(taken: BTreeMap<u64, (Standing, ChunkAt)>, refused: &mut Refused) ->
     let taken: BTreeMap<u64, ChunkAt> =
         longest.into_iter().filter_map(|at| left.get_mut(at).and_then(Option::take)).collect();
     refused.displaced = refused.displaced.saturating_add(before.saturating_sub(taken.len()) as u64);
+    taken
+}
+
+/// A section tells of so many gaps and no more: what lies behind the last of them is left out, so that nothing is put together
+/// that does not belong together.
+fn with_few_gaps(mut taken: BTreeMap<u64, ChunkAt>, refused: &mut Refused) -> BTreeMap<u64, ChunkAt> {
+    let (mut next, mut gaps) = ((0u64, 0u64), 0u32);
+    let too_many = taken.iter().find_map(|(number, at)| {
+        gaps = gaps.saturating_add(u32::from((*number, at.first_row) != next));
+        next = (number.saturating_add(1), at.first_row.saturating_add(u64::from(at.rows)));
+        (gaps >= RECORD_ENTRIES_MAX).then_some(*number)
+    });
+    let beyond = too_many.map(|number| taken.split_off(&number)).unwrap_or_default();
+    refused.beyond = beyond.len() as u64;
     taken
 }
 

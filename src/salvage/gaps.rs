@@ -127,8 +127,8 @@ fn by_catalog(entries: &[ChunkEntry], first_row: u64, rows: u64) -> (Option<Inst
     (first, dated.iter().map(|entry| Instant(entry.stop)).max())
 }
 
-/// The days of which the section may have rows, of one ACD or of all: none where that is not known. Carried rows lie behind all that
-/// it speaks for.
+/// The days of which the section may have rows, of one ACD or of all: none where that is not known. Carried rows lie behind all
+/// that it speaks for.
 fn bounds(known: &Known<'_>, acd: Option<Acd>) -> Days {
     let Some(end) = known.end else { return (None, None) };
     let mine = |entry: &&HeldEntry| acd.is_none_or(|acd| acd == entry.acd);

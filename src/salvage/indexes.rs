@@ -1,5 +1,5 @@
-//! The volumes of a set as their indexes list them: of each block where it stands and its hash. An index is believed if the hashes
-//! that it lists make its running hash, and then it tells the blocks of its volume from strays.
+//! The volumes of a set as their indexes list them: of each block where it stands and its hash. An index is believed if the
+//! hashes that it lists make its running hash, and then it tells the blocks of its volume from strays.
 
 use super::parts::{Claim, Places, SetParts};
 use super::sources::{Again, ShortHash, short};

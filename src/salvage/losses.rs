@@ -27,8 +27,8 @@ pub(super) struct Judgement {
     pub(super) account: SectionAccount,
 }
 
-/// What is known of a section from outside its chunks: its header, its end mark if there is one, and what the catalog lists of its
-/// buckets and chunks, if that is all there.
+/// What is known of a section from outside its chunks: its header, its end mark if there is one, and what the catalog lists of
+/// its buckets and chunks, if that is all there.
 pub(super) struct Known<'a> {
     pub(super) header: &'a SectionRecord,
     pub(super) table: &'a SectionTable,

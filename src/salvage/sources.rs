@@ -106,10 +106,10 @@ impl<'a, 'd> Again<'a, 'd> {
         Again { sources, open: VecDeque::new() }
     }
 
-    /// A block that was found, if it is still there.
+    /// A block that was found, if it is still there and can be read again.
     ///
     /// # Errors
-    /// The medium fails.
+    /// Its source cannot be opened any more.
     pub(super) fn block(&mut self, place: &Place) -> Result<Option<FoundBlock>, DeviceError> {
         let Place { source, offset, bytes, .. } = *place;
         if !self.open.iter().any(|(number, _)| *number == source) {
@@ -119,7 +119,7 @@ impl<'a, 'd> Again<'a, 'd> {
             self.open.push_front((source, self.sources.open(source)?));
         }
         let Some((_, opened)) = self.open.iter().find(|(number, _)| *number == source) else { return Ok(None) };
-        let found = read_found(opened.as_ref(), offset, bytes)?;
+        let found = read_found(opened.as_ref(), offset, bytes).unwrap_or(None);
         Ok(found.filter(|found| Place::of(source, found).is_copy(place)))
     }
 

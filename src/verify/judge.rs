@@ -112,7 +112,8 @@ pub(super) struct Judge {
     /// For the bytes of blocks. Who holds some of it may wait for `decoding`, never the other way.
     pub(super) reading: Budget,
     decoding: Budget,
-    /// Hashes of the chunks of which the proof is kept, where volumes are there more than once: copies of them need no second proof.
+    /// Hashes of the chunks of which the proof is kept, where volumes are there more than once: copies of them need no second
+    /// proof.
     proved: Option<Mutex<HashSet<Hash>>>,
 }
 

@@ -1,5 +1,5 @@
-//! The order of the blocks of a volume, and of the sections over the volumes of a set: a section is all there only from its header
-//! to its end mark, and none may be left out. Knows only what an index lists of a block.
+//! The order of the blocks of a volume, and of the sections over the volumes of a set: a section is all there only from its
+//! header to its end mark, and none may be left out. Knows only what an index lists of a block.
 
 use super::finding::Finding;
 use crate::base::numbers::told;

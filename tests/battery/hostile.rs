@@ -58,10 +58,13 @@ fn judged_by_index(whole: &Whole, volume: Vec<u8>, what: &str) {
     assert!(!listed || told || part.rows == whole.rows, "{what}: {} of {} rows", part.rows, whole.rows);
 }
 
-/// Does with each lie what is given: the field, its block, what it says, the volume behind right checksums. In the short tier each
-/// field by its first occurrence (what kind a block is, once for each kind) gets one lie of so many, each another one. Gives the
-/// number of fields.
-fn every_lie(volume: &[u8], apart: usize, act: &mut dyn FnMut(&FieldAt, &Place, u64, Vec<u8>)) -> usize {
+/// What is done with a field, its block, what it says, and the volume.
+type Lying<'l> = dyn FnMut(&FieldAt, &Place, u64, Vec<u8>) + 'l;
+
+/// Does with each lie what is given: the field, its block, what it says, the volume behind right checksums. In the short tier
+/// each field by its first occurrence (what kind a block is, once for each kind) gets one lie of so many, each another one.
+/// Gives the number of fields.
+fn every_lie(volume: &[u8], apart: usize, act: &mut Lying<'_>) -> usize {
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
     for place in places(volume) {
         let block = &volume[place.at..place.end()];

@@ -3,10 +3,12 @@
 
 use super::{body, framed};
 use intervault::base::cursor::Cursor;
-use intervault::base::limits::{NAME_BYTES_MAX, RECORD_BYTES_MAX, SECTIONS_MAX, VOLUMES_MAX};
+use intervault::base::limits::{BLOCK_PAYLOAD_MAX, NAME_BYTES_MAX, RECORD_BYTES_MAX, SECTIONS_MAX, VOLUMES_MAX};
 use intervault::base::time::{Instant, day_of_civil};
-use intervault::format::block::{BlockHeader, BlockIdentity, BlockKind, SetId, encode_block};
-use intervault::format::catalog::{BucketListRecord, CatalogRecord, CatalogSectionRecord};
+use intervault::format::block::{BLOCK_BYTES_MAX, BlockHeader, BlockIdentity, BlockKind, SetId, encode_block};
+use intervault::format::catalog::{
+    BlockListRecord, BucketListRecord, CatalogRecord, CatalogSectionRecord, ChunkListRecord,
+};
 use intervault::format::chunk::ChunkRecord;
 use intervault::format::error::FormatErrorKind;
 use intervault::format::label::{LabelRecord, data_types, purpose};
@@ -27,6 +29,29 @@ fn unsound<R: Record + PartialEq + Debug>(record: &R) -> String {
     let written = encode_record(record).expect_err("a writer accepted it").kind;
     assert_eq!(record.validate().expect_err("a reader accepted it"), written);
     written.to_string()
+}
+
+#[test]
+fn no_block_is_listed_that_is_larger_than_the_largest() {
+    let identity = records::identity(BlockKind::Chunk);
+    let largest = encode_block(BlockKind::Chunk, identity, &vec![0; BLOCK_PAYLOAD_MAX as usize]).unwrap();
+    assert_eq!(largest.len(), BLOCK_BYTES_MAX as usize);
+    let blocks = |bytes| {
+        let mut list = records::block_list();
+        list.blocks[0].bytes = bytes;
+        list
+    };
+    let chunks = |bytes| {
+        let mut list = records::chunk_list();
+        list.chunks[0].bytes = bytes;
+        list
+    };
+    sound::<BlockListRecord>(&blocks(BLOCK_BYTES_MAX));
+    sound::<ChunkListRecord>(&chunks(BLOCK_BYTES_MAX));
+    for bytes in [BLOCK_BYTES_MAX + 1, u32::MAX] {
+        assert!(unsound(&blocks(bytes)).contains("bytes of a block"));
+        assert!(unsound(&chunks(bytes)).contains("bytes of a block"));
+    }
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn one_volume(centre: &Centre) -> (String, Vec<u8>) {
             let mut parts = parts(&device);
             parts.pop_first().filter(|_| parts.is_empty() && several)
         })
-        .expect("no size makes one volume of several chunks")
+        .unwrap()
 }
 
 /// A whole set in small volumes, by their numbers.
@@ -225,8 +225,8 @@ fn chain() -> (Centre, MemoryDevice) {
     (centre, device)
 }
 
-/// The list of what it left unwritten is lost with the catalog of an incremental set: with the member before it the chain is whole
-/// all the same, without that nothing older is put over what is newer. So it is with the damaged set itself.
+/// The list of what it left unwritten is lost with the catalog of an incremental set: with the member before it the chain is
+/// whole all the same, without that nothing older is put over what is newer. So it is with the damaged set itself.
 #[test]
 fn behind_a_missing_member_a_set_without_its_list_brings_nothing_older_back() {
     let (centre, device) = chain();

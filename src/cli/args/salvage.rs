@@ -87,8 +87,8 @@ Examples:
   Are catalog and indexes what the blocks say? What was backed up goes into the history:
     intervault rebuild /backup/nightly /backup/weekly
 
-Every copy of every volume is read from its first byte to its last. Nothing on it is changed: a set whose catalog is lost gets a new one by
-intervault salvage, as a new set.
+Every copy of every volume is read from its first byte to its last. Nothing on it is changed: a set whose catalog is lost gets
+a new one by intervault salvage, as a new set.
 
 Exit status 4: a catalog or an index differs from what the blocks say, or is lost; a copy is damaged or says something else at
 its end.")]

@@ -45,7 +45,7 @@ pub fn head_text(outline: &SetOutline) -> String {
         counted(outline.volumes.len() as u64, "volume", "volumes"),
         if outline.from_catalog { "" } else { "; no catalog here, this is what a scan found" },
     );
-    if let Some(kind) = kind(label) {
+    if let Some(kind) = kind(label, outline.complete) {
         let _written = writeln!(out, "  {kind}");
     }
     out
@@ -80,10 +80,14 @@ pub fn outline_text(outline: &SetOutline) -> String {
 }
 
 /// What a set is, unless it is a full backup.
-fn kind(label: &LabelRecord) -> Option<String> {
+fn kind(label: &LabelRecord, complete: bool) -> Option<String> {
     let chain = short(label.chain());
     if let Some(salvaged) = label.salvaged {
-        let lacks = if label.has_losses() { ", and does not have all of it" } else { ", and has all of it" };
+        let lacks = match (complete, label.has_losses()) {
+            (true, true) => ", and does not have all of it",
+            (true, false) => ", and has all of its rows",
+            (false, _) => "; it is not all here: salvage again where it was never finished",
+        };
         return Some(format!("salvaged, stands in the place of set {}{lacks}", short(SetId(salvaged.set))));
     }
     match label.parent_set {

@@ -87,7 +87,10 @@ fn set_text(out: &mut String, set: &SetAccount) {
 /// What is lost of a set besides its sections.
 fn of_set(out: &mut String, set: &SetAccount) {
     if set.label.is_none() {
-        out.push_str("Its label is lost: nobody knows of what database it was; the new set is one of single tables, in no chain.\n");
+        out.push_str(
+            "Its label is lost: nobody knows of what database it was; the new set is one of single tables, in no",
+        );
+        out.push_str(" chain.\n");
     }
     if !set.catalog {
         out.push_str(
@@ -303,7 +306,10 @@ pub fn rebuilt_json(sets: &[SetRebuilt]) -> Value {
     };
     let set = |set: &SetRebuilt| {
         let indexes = set.indexes.iter().map(|(volume, index)| json!({"volume": volume, "compared": one(index)}));
-        let volume = |(number, name, whole): &(u32, String, Compared)| json!({"volume": number, "name": name, "compared": one(whole)});
+        let volume = |(number, name, whole): &(u32, String, Compared)| {
+            let whole = one(whole);
+            json!({"volume": number, "name": name, "compared": whole})
+        };
         json!({
             "set": set.set.to_string(), "label": set.label, "catalog": one(&set.catalog),
             "indexes": indexes.collect::<Vec<_>>(), "volumes": set.volumes.iter().map(volume).collect::<Vec<_>>(),
