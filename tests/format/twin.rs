@@ -118,7 +118,8 @@ twins! {
     }
     Buckets of theirs_catalog::BucketListRecord { section: u32, first_bucket: u64, buckets: Vec<Bucket> }
     Bucket of theirs_catalog::BucketEntry {
-        acd: Option<i64>, day: Option<i32>, pieces: u32, rows: u64, carried: u64, first: i64, stop: i64, digest: Id, carried_digest: Id,
+        acd: Option<i64>, day: Option<i32>, pieces: u32, rows: u64, carried: u64, first: i64, stop: i64,
+        digest: Id, carried_digest: Id,
     }
     End of theirs_marks::VolumeEndRecord {
         blocks: u64, bytes: u64, running_hash: Hash, index_offset: u64, index_blocks: u32, catalog_offset: u64,
