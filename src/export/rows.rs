@@ -18,10 +18,23 @@ const ROW_BYTES: u64 = 128;
 /// Most bytes of a value, in the mean of a column, that is not reckoned to be long.
 const SHORT: u64 = 16;
 
+/// How the memory for a chunk is reckoned.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// How many times the bytes of the decoded columns are in memory.
+    pub(super) copies: u64,
+    /// Bytes beside them.
+    pub(super) beside: u64,
+    /// Most that a worker may take: what was once taken stays with its thread.
+    pub(super) share: u64,
+}
+
 /// A chunk as it was read, and the memory that its rows will take.
 pub(super) struct Payload<'b> {
     bytes: Vec<u8>,
     room: Lent<'b>,
+    /// Whether its rows take more than a worker may: only its bytes are reckoned then.
+    pub(super) is_heavy: bool,
 }
 
 /// A chunk with the numbers of its rows that are wanted, ascending.
@@ -44,13 +57,12 @@ fn column_bytes(rows: u64, decoded: u64, copies: u64) -> u64 {
     decoded.saturating_mul(if is_long { copies.max(3) } else { copies })
 }
 
-/// Reads a chunk, and waits until there is room for its rows: `copies` times as many bytes as they take when they are decoded,
-/// and `beside` more.
+/// Reads a chunk, and waits until there is room for its rows, or for its bytes where no worker is to decode it.
 pub(super) fn read<'b>(
     set: &SetReader<'_>,
     chunk: &ChunkRef,
     budget: &'b Budget,
-    (copies, beside): (u64, u64),
+    room: Room,
 ) -> Result<Payload<'b>, Box<Lost>> {
     let bytes = set.read_chunk(chunk).map_err(|error| {
         let absent = matches!(error, VolumeError::MissingVolumes { .. } | VolumeError::WrongVolume { .. });
@@ -59,11 +71,14 @@ pub(super) fn read<'b>(
     // What is no chunk takes nothing: it is refused before it is decoded.
     let needed = parse_chunk(&bytes).map_or(0, |view| {
         let rows = u64::from(view.directory.rows);
-        let columns = view.directory.columns.iter().map(|column| column_bytes(rows, u64::from(column.decoded), copies));
+        let columns =
+            view.directory.columns.iter().map(|column| column_bytes(rows, u64::from(column.decoded), room.copies));
         columns.fold(rows.saturating_mul(ROW_BYTES), u64::saturating_add)
     });
-    let room = budget.take(needed.saturating_add(bytes.len() as u64).saturating_add(beside));
-    Ok(Payload { bytes, room })
+    let (own, needed) = (bytes.len() as u64, needed.saturating_add(room.beside));
+    let is_heavy = needed.saturating_add(own) > room.share;
+    let room = budget.take(if is_heavy { own } else { own.saturating_add(needed) });
+    Ok(Payload { bytes, room, is_heavy })
 }
 
 /// Proves a chunk that was read, and says which of its rows are wanted.
@@ -73,7 +88,7 @@ pub(super) fn chosen<'b>(
     payload: Payload<'b>,
     options: &Options,
 ) -> Result<Chosen<'b>, Box<Lost>> {
-    let Payload { bytes, room } = payload;
+    let Payload { bytes, room, .. } = payload;
     let proved = plan.table.prove(&mut RowHasher::default(), &bytes, chunk.position());
     let rows = proved.map_err(|error| lost(chunk, false, error.to_string()))?;
     let numbered = (0u32..).zip(&rows.when).filter(|(_, when)| is_wanted(when, options));

@@ -3,7 +3,7 @@
 use super::csv;
 use super::plan::{Plan, TablePlan, plan};
 use super::report::{ColumnReport, Lost, TableReport};
-use super::rows::{Chosen, chosen, read};
+use super::rows::{Chosen, Payload, Room, chosen, read};
 use super::{Format, Options};
 use crate::base::budget::{Budget, Lent};
 use crate::base::monitor::{Monitor, Task};
@@ -14,12 +14,17 @@ use std::io::{self, Write};
 
 /// Pieces of lines that a worker may be ahead of what is written.
 const AHEAD: usize = 8;
-/// Bytes of all chunks that are decoded at a time and of what is made of them. One chunk may take more, alone.
-const HELD: u64 = 128 << 20;
+/// Bytes of all chunks that workers decode at a time and of what is made of them.
+const HELD: u64 = 96 << 20;
+
+/// Bytes of a decoded number.
+const NUMBER_BYTES: u64 = 8;
 
 /// What a worker hands on of a chunk.
 enum Part<'b, T> {
     Made(T),
+    /// It is too large for a worker.
+    Heavy(Payload<'b>),
     /// Its end, the rows that were wanted of it, and the memory that it took.
     End(u64, Lent<'b>),
     Lost(Box<Lost>),
@@ -62,8 +67,8 @@ impl<'a> Export<'a> {
         plan(self.set, &self.options)
     }
 
-    /// Writes a table. Memory: 128 MiB for all chunks that are decoded at a time, however many threads there are, and one more
-    /// chunk that was read; alone a chunk may take more, up to what the format allows for one.
+    /// Writes a table. Memory: 96 MiB for all chunks that are decoded side by side, however many threads there are; chunks of
+    /// which that would be too few are decoded one after the other, and take up to what the format allows for one.
     ///
     /// # Errors
     /// A chunk is damaged or not here, and the rest is not wanted without it; somebody asked to stop; `to` fails. What was
@@ -104,7 +109,7 @@ impl<'a> Export<'a> {
         };
         let beside = (AHEAD as u64).saturating_add(2).saturating_mul(csv::PIECE as u64);
         (report.rows, report.lost) =
-            self.chunks(table, (1, beside), lines, |lines| to.write_all(&lines).map_err(Failed::File))?;
+            self.chunks(table, self.room(table, 1, beside), lines, |lines| to.write_all(&lines).map_err(Failed::File))?;
         to.flush().map_err(Failed::File)?;
         Ok(report)
     }
@@ -121,7 +126,7 @@ impl<'a> Export<'a> {
             fit.take(&chosen.rows.batch.columns, &chosen.numbers);
             emit(fit);
         };
-        self.chunks(table, (1, 0), fits, |found| {
+        self.chunks(table, self.room(table, 1, 0), fits, |found| {
             fit.and(&found);
             Ok(())
         })?;
@@ -150,7 +155,7 @@ impl<'a> Export<'a> {
         // The writer has a row group in memory once more.
         (report.rows, report.lost) = self.chunks(
             table,
-            (2, 0),
+            self.room(table, 2, 0),
             |chosen, emit: &mut dyn FnMut((Batch, Vec<u32>)) -> bool| {
                 let batch = std::mem::replace(&mut chosen.rows.batch, Batch::new(Vec::new()));
                 emit((batch, std::mem::take(&mut chosen.numbers)));
@@ -161,25 +166,44 @@ impl<'a> Export<'a> {
         Ok(report)
     }
 
+    /// How many workers there are for a table, and how their memory is reckoned. Of numbers a chunk has as many as it has
+    /// rows and columns; what texts decode to shows when it is read.
+    fn room(&self, table: &TablePlan, copies: u64, beside: u64) -> (usize, Room) {
+        let columns = table.table.bound.schema.columns.len() as u64;
+        let rows = table.chunks.iter().map(|chunk| u64::from(chunk.entry.rows)).max().unwrap_or(0);
+        let usual = rows.saturating_mul(columns).saturating_mul(NUMBER_BYTES).saturating_mul(copies);
+        let usual = usual.saturating_add(beside).saturating_mul(2).max(1);
+        let workers = self.options.jobs.min(usize::try_from(HELD / usual).unwrap_or(usize::MAX)).max(1);
+        (workers, Room { copies, beside, share: HELD / workers as u64 })
+    }
+
     /// Reads the chunks of a table: what `make` makes of each, bit by bit, goes to `take`, in order. Returns the rows that were
-    /// wanted, and the chunks that could not be read. `room` is what the memory for a chunk is reckoned by, see [`read`].
+    /// wanted, and the chunks that could not be read. `room` is how many workers there are and what memory for a chunk is
+    /// reckoned by.
     fn chunks<T: Send>(
         &self,
         table: &TablePlan,
-        room: (u64, u64),
+        (workers, room): (usize, Room),
         make: impl Fn(&mut Chosen<'_>, &mut dyn FnMut(T) -> bool) + Sync,
         mut take: impl FnMut(T) -> Result<(), Failed>,
     ) -> Result<(u64, Vec<Lost>), Failed> {
         let (budget, mut chunks) = (Budget::new(HELD), table.chunks.iter());
-        let (mut rows, mut lost) = (0u64, Vec::new());
+        let (mut wanted, mut lost) = (0u64, Vec::new());
         let mut ended = table.chunks.iter();
         ordered_from(
-            self.options.jobs,
+            workers,
             AHEAD,
             // One after the other, so that memory goes to the chunk first that is written first: who waits for some never
             // waits for a chunk behind it.
             || Ok(chunks.next().map(|chunk| (chunk, read(self.set, chunk, &budget, room)))),
             |_, (chunk, read), emit| {
+                let read = match read {
+                    Ok(payload) if payload.is_heavy => {
+                        emit(Part::Heavy(payload));
+                        return Ok(());
+                    }
+                    read => read,
+                };
                 match read.and_then(|payload| chosen(table, chunk, payload, &self.options)) {
                     Ok(mut chosen) => {
                         let rows = chosen.numbers.len() as u64;
@@ -195,23 +219,59 @@ impl<'a> Export<'a> {
                 if self.monitor.cancelled() {
                     return Err(Failed::Set(ErrorKind::Cancelled.into()));
                 }
-                match part {
+                let part = match part {
                     Part::Made(made) => return take(made),
-                    Part::End(wanted, room) => {
+                    part => part,
+                };
+                let of_part = ended.next();
+                match (part, of_part) {
+                    (Part::Heavy(payload), Some(chunk)) => match chosen(table, chunk, payload, &self.options) {
+                        Ok(mut chosen) => {
+                            taken(&mut chosen, &make, &mut take)?;
+                            wanted = wanted.saturating_add(chosen.numbers.len() as u64);
+                        }
+                        Err(chunk) => self.lose(table, *chunk, &mut lost)?,
+                    },
+                    (Part::End(rows, room), _) => {
                         drop(room);
-                        rows = rows.saturating_add(wanted);
+                        wanted = wanted.saturating_add(rows);
                     }
-                    Part::Lost(chunk) if self.options.partial => lost.push(*chunk),
-                    Part::Lost(chunk) => return Err(Failed::Set(refusal(table, &chunk))),
+                    (Part::Lost(chunk), _) => self.lose(table, *chunk, &mut lost)?,
+                    (Part::Heavy(_) | Part::Made(_), _) => {}
                 }
-                let entry = ended.next().map(|chunk| (u64::from(chunk.entry.rows), u64::from(chunk.entry.bytes)));
+                let entry = of_part.map(|chunk| (u64::from(chunk.entry.rows), u64::from(chunk.entry.bytes)));
                 let (rows, bytes) = entry.unwrap_or_default();
                 self.monitor.advance(Task::Export, rows, bytes);
                 Ok(())
             },
         )?;
-        Ok((rows, lost))
+        Ok((wanted, lost))
     }
+}
+
+impl Export<'_> {
+    /// A chunk that cannot be read: passed over, or the end.
+    fn lose(&self, table: &TablePlan, chunk: Lost, lost: &mut Vec<Lost>) -> Result<(), Failed> {
+        if !self.options.partial {
+            return Err(Failed::Set(refusal(table, &chunk)));
+        }
+        lost.push(chunk);
+        Ok(())
+    }
+}
+
+/// Hands what is made of a chunk on at once.
+fn taken<T>(
+    chosen: &mut Chosen<'_>,
+    make: impl Fn(&mut Chosen<'_>, &mut dyn FnMut(T) -> bool),
+    take: &mut impl FnMut(T) -> Result<(), Failed>,
+) -> Result<(), Failed> {
+    let mut done = Ok(());
+    make(chosen, &mut |made| {
+        done = take(made);
+        done.is_ok()
+    });
+    done
 }
 
 fn refusal(table: &TablePlan, lost: &Lost) -> Error {
