@@ -50,7 +50,7 @@ struct Extent {
 struct Open {
     number: u32,
     first: (usize, usize),
-    due: (u64, u64, u64),
+    due: (u64, u64, u64, u64),
     chunks: u64,
     rows: u64,
     listed: u64,
@@ -157,7 +157,7 @@ impl KnownCatalog {
             CatalogSectionRecord::KIND => {
                 self.close(sums.open.take(), at, true, incremental, &mut sums.rows);
                 let Ok(section) = record.decode::<CatalogSectionRecord>() else { return };
-                let due = (section.end.chunks, section.end.rows, section.end.buckets);
+                let due = (section.end.chunks, section.end.rows, section.end.buckets, section.listed);
                 let (number, first) = (section.section, (at, record.offset));
                 sums.open = Some(Open { number, first, due, ..Open::default() });
             }
@@ -173,7 +173,7 @@ impl KnownCatalog {
     /// Ends a section; `sure`: something certainly follows its lists.
     fn close(&mut self, open: Option<Open>, at: usize, sure: bool, incremental: bool, rows: &mut u64) {
         let Some(open) = open else { return };
-        let adds_up = !open.broken && (open.chunks, open.rows, open.written) == open.due;
+        let adds_up = !open.broken && (open.chunks, open.rows, open.written, open.listed) == open.due;
         let complete = adds_up && (!incremental || sure && !open.unsure);
         *rows = rows.saturating_add(open.due.1);
         let last = at.min(self.blocks.len().saturating_sub(1));

@@ -11,7 +11,7 @@ use crate::schema::clock::RowWhen;
 /// Bytes of a chunk's directory: at most these, these for each column, and these for each piece.
 const DIRECTORY_BYTES: u64 = 64;
 const COLUMN_BYTES: u64 = 10;
-const PIECE_BYTES: u64 = 59;
+const PIECE_BYTES: u64 = 75;
 /// Bytes of a block that columns may take: the directory of the chunk needs room beside them.
 const BLOCK_ROOM: u64 = (BLOCK_PAYLOAD_MAX - RECORD_BYTES_MAX) as u64;
 /// The same for a chunk of a single row, whose directory lists one piece.

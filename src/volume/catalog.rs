@@ -34,7 +34,7 @@ pub struct CatalogSection {
 /// Most stored bytes of one entry of each list; a test holds them against the encoder.
 const VOLUME_ENTRY_BYTES: usize = 48;
 const CHUNK_ENTRY_BYTES: usize = 56;
-const BUCKET_ENTRY_BYTES: usize = 66;
+const BUCKET_ENTRY_BYTES: usize = 82;
 
 /// Whether a catalog block is the first of its catalog.
 #[must_use]

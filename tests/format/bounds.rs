@@ -332,11 +332,11 @@ fn a_catalog_counts_up_to_its_caps_and_checks_what_it_repeats() {
     // The same, as a reader meets it: the embedded end with its second range moved over its first.
     let good = records::catalog_section();
     let mut bytes = body(&good);
-    // Behind it the envelope, of 8 + 17 + 25 bytes, what is lost, and the section's bytes.
+    // Behind it the envelope, of 8 + 17 + 25 bytes, what is lost, the section's bytes, and the buckets listed.
     let mut whole = good.clone();
     whole.end.lost = None;
     let lost = bytes.len() - body(&whole).len() + 1;
-    let held = bytes.len() - 8 - lost - 50 - 25;
+    let held = bytes.len() - 16 - lost - 50 - 25;
     assert_eq!(bytes[held..held + 9], [1, 2, 0, 0, 0, 0, 0, 0, 0], "the second range is that of ACD 2");
     bytes[held + 1] = 1;
     let error = decode_record::<CatalogSectionRecord>(&framed::<CatalogSectionRecord>(&bytes)).unwrap_err();

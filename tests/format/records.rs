@@ -63,6 +63,7 @@ fn an_embedded_record_may_grow_without_moving_what_follows() {
         grown.extend([7, 8, 9]);
     }
     grown.extend(sample.bytes.to_le_bytes());
+    grown.extend(sample.listed.to_le_bytes());
     assert_eq!(decode_record::<CatalogSectionRecord>(&framed::<CatalogSectionRecord>(&grown)), Ok(sample));
 }
 
