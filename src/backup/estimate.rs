@@ -23,7 +23,7 @@ const PARTS_EACH: usize = 4;
 const PARTS_MIN: usize = 4;
 /// Bytes that index and catalog have of a chunk, and of a bucket.
 const CHUNK_ENTRIES: u64 = 49 + 56;
-const BUCKET_ENTRY: u64 = 70;
+const BUCKET_ENTRY: u64 = 86;
 /// Bytes of a section's end, and of what the catalog has of a section beside its header.
 const SECTION_END: u64 = 512;
 
