@@ -12,6 +12,8 @@ use std::ffi::{c_int, c_long, c_short};
 #[derive(Debug, Clone, Copy)]
 struct Operation {
     op: c_short,
+    /// What lies between in C too. Named here, so that no byte of the stack that nobody set is handed to the kernel.
+    padding: c_short,
     count: c_int,
 }
 
@@ -66,7 +68,7 @@ const MTIOCPOS: rustix::ioctl::Opcode = opcode::read::<Place>(b'm', 3);
 
 /// `MTIOCTOP`.
 pub(super) fn operate(drive: impl AsFd, op: Op, count: c_int) -> Result<()> {
-    let operation = Operation { op: op as c_short, count };
+    let operation = Operation { op: op as c_short, padding: 0, count };
     // SAFETY: the kernel reads one `struct mtop`, which `Operation` is, and writes nothing; another driver than that of a tape
     // answers ENOTTY, since the opcode carries letter, number and size.
     unsafe { ioctl(drive, Setter::<MTIOCTOP, Operation>::new(operation)) }
