@@ -120,5 +120,5 @@ fn row_bytes(schema: &TableSchema) -> u64 {
         _ => TEXT_BYTES,
     };
     let values = schema.columns.iter().map(|column| value(column.logical)).fold(0, u64::saturating_add);
-    directory_bytes(schema.columns.len(), 1).saturating_add(values)
+    directory_bytes(schema.columns.len(), 1, 1).saturating_add(values)
 }

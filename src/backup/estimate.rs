@@ -23,7 +23,7 @@ const PARTS_EACH: usize = 4;
 const PARTS_MIN: usize = 4;
 /// Bytes that index and catalog have of a chunk, and of a bucket.
 const CHUNK_ENTRIES: u64 = 49 + 56;
-const BUCKET_ENTRY: u64 = 86;
+const BUCKET_ENTRY: u64 = 71;
 /// Bytes of a section's end, and of what the catalog has of a section beside its header.
 const SECTION_END: u64 = 512;
 
@@ -118,7 +118,8 @@ impl Sample {
     fn add(&mut self, chunk: &EncodedChunk) {
         let columns = chunk.columns.iter().map(|column| column.bytes.len() as u64).fold(0, u64::saturating_add);
         let pieces = &chunk.pieces.entries;
-        let payload = columns.saturating_add(directory_bytes(chunk.columns.len(), pieces.len()));
+        let payload =
+            columns.saturating_add(directory_bytes(chunk.columns.len(), pieces.len(), chunk.pieces.carrying()));
         self.rows = self.rows.saturating_add(u64::from(chunk.rows));
         self.chunks = self.chunks.saturating_add(1);
         self.columns = self.columns.saturating_add(columns);

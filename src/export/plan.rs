@@ -68,8 +68,6 @@ pub struct TablePlan {
     pub chunks: Vec<ChunkRef>,
     /// Whether all chunks of the section are known: not so where a volume is missing and no catalog tells of it.
     pub is_known: bool,
-    /// Whether the set was salvaged and may lack rows of it.
-    pub is_short: bool,
 }
 
 impl TablePlan {
@@ -137,18 +135,15 @@ pub(super) fn plan(set: &SetReader<'_>, options: &Options) -> Result<Plan, Error
         }
         let wanted = |chunk: &&ChunkRef| options.window.is_none_or(|window| chunk.meets(window));
         let is_known = section.end.as_ref().is_some_and(|end| end.chunks == section.chunks.len() as u64);
-        let is_short = section.end.as_ref().is_some_and(|end| end.lost.is_some());
         let chunks = section.chunks.iter().filter(wanted).copied().collect();
         if !is_known {
-            plan.unknown.push(unknown(format!(
-                "table {name}: there are chunks of it that are missing or damaged, and of \
-                                               which nothing is known"
-            )));
+            let what = "there are chunks of it that are missing or damaged, and of which nothing is known";
+            plan.unknown.push(unknown(format!("table {name}: {what}")));
         }
-        if is_short {
+        if section.end.as_ref().is_some_and(|end| end.lost.is_some()) {
             plan.short.push(Short::Rows(name.clone()));
         }
-        plan.tables.push(TablePlan { table, chunks, is_known, is_short });
+        plan.tables.push(TablePlan { table, chunks, is_known });
     }
     if set.label().salvaged.is_some_and(|salvaged| salvaged.lost == lost::SECTIONS) {
         plan.short.push(Short::Tables);

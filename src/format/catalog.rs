@@ -8,7 +8,7 @@
 //! continues in the next, a record is never cut; a catalog may go on over further volumes, an index may not.
 
 use super::block::BLOCK_BYTES_MAX;
-use super::chunk::check_instants;
+use super::chunk::{check_carried, check_instants};
 use super::error::FormatErrorKind;
 use super::record::{Record, at_most};
 use super::section::{SectionEndRecord, SectionRecord};
@@ -245,8 +245,8 @@ pub struct BucketEntry {
     /// Digest of the rows that the set speaks for.
     #[serde(deserialize_with = "super::record::sixteen")]
     pub digest: [u8; 16],
-    /// The same of the carried rows; zeros if there are none.
-    pub carried_digest: [u8; 16],
+    /// The same of the carried rows, given exactly if there are any.
+    pub carried_digest: Option<[u8; 16]>,
 }
 
 impl BucketEntry {
@@ -257,10 +257,11 @@ impl BucketEntry {
     }
 
     fn validate(&self) -> Result<(), FormatErrorKind> {
-        if !self.is_written() && (self.rows == 0 || self.carried > 0 || self.carried_digest != [0; 16]) {
+        if !self.is_written() && (self.rows == 0 || self.carried > 0) {
             let (found, allowed) = (self.rows, "1 or more, and none carried, in a bucket without pieces");
             return Err(FormatErrorKind::Field { field: "rows", found, allowed });
         }
+        check_carried(self.carried, self.carried_digest)?;
         check_instants(self.day, self.first, self.stop)
     }
 }

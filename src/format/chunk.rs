@@ -56,8 +56,8 @@ pub struct PieceEntry {
     /// Sum (modulo 2^128, little-endian) of the row hashes of the rows that the set speaks for.
     #[serde(deserialize_with = "super::record::sixteen")]
     pub digest: [u8; 16],
-    /// The same of the carried rows; zeros if there are none.
-    pub carried_digest: [u8; 16],
+    /// The same of the carried rows, given exactly if there are any.
+    pub carried_digest: Option<[u8; 16]>,
 }
 
 impl Record for ChunkRecord {
@@ -93,8 +93,18 @@ impl PieceEntry {
         if self.rows == 0 && self.carried == 0 {
             return refuse("rows", 0, "1 or more in rows and carried");
         }
+        check_carried(u64::from(self.carried), self.carried_digest)?;
         check_instants(self.day, self.first, self.stop)
     }
+}
+
+/// Checks that there is a digest of carried rows exactly if there are such rows.
+pub(super) fn check_carried(carried: u64, digest: Option<[u8; 16]>) -> Result<(), FormatErrorKind> {
+    let allowed = "0 exactly if it has no digest of carried rows";
+    if digest.is_some() == (carried > 0) {
+        return Ok(());
+    }
+    Err(FormatErrorKind::Field { field: "carried", found: carried, allowed })
 }
 
 /// Checks the day of a bucket and the first and last instant of its rows.

@@ -210,7 +210,7 @@ pub mod records {
                 ("first", "i64"),
                 ("stop", "i64"),
                 ("digest", "bytes 16"),
-                ("carried_digest", "bytes 16"),
+                ("carried_digest", "option of bytes 16"),
             ],
         ),
         record::<VolumeIndexRecord>(&[
@@ -267,7 +267,7 @@ pub mod records {
                 ("first", "i64"),
                 ("stop", "i64"),
                 ("digest", "bytes 16"),
-                ("carried_digest", "bytes 16"),
+                ("carried_digest", "option of bytes 16"),
             ],
         ),
         record::<VolumeEndRecord>(&[

@@ -267,7 +267,7 @@ mod tests {
                     first,
                     stop,
                     digest: [0; 16],
-                    carried_digest: [0; 16],
+                    carried_digest: None,
                 };
                 let bucket = days.entry(day).or_insert(blank);
                 (bucket.first, bucket.stop) = (bucket.first.min(first), bucket.stop.max(stop));
@@ -362,7 +362,7 @@ mod tests {
                 first,
                 stop,
                 digest: [0; 16],
-                carried_digest: [0; 16],
+                carried_digest: None,
             }
         };
         let mut loose = BTreeMap::new();

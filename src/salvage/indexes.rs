@@ -105,13 +105,6 @@ impl Volumes {
         if there == Some(claim.place.hash()) { Standing::Listed } else { Standing::Stray }
     }
 
-    /// Number of the last block before the index of a volume, if that is known.
-    pub(super) fn last_before_index(&self, volume: u32) -> Option<u64> {
-        let by_index = self.listed.get(&volume).map(|listed| listed.hashes.len() as u64);
-        let by_end = || self.ends.get(&volume).map(|end| end.blocks.saturating_sub(u64::from(end.index_blocks)));
-        by_index.or_else(by_end).and_then(|blocks| blocks.checked_sub(1))
-    }
-
     /// The catalog blocks of a volume by its end mark, from the first to the last.
     pub(super) fn catalog_of(&self, volume: u32) -> Option<(u64, u64)> {
         let end = self.ends.get(&volume)?;

@@ -68,7 +68,7 @@ pub(super) fn judge(
     let original = one(labels, "labels", &mut conflicts);
     // Of a set without a label it is not known whether it left something unwritten.
     let incremental = original.as_ref().is_none_or(|label| label.incremental);
-    let catalog = KnownCatalog::read(&parts, &volumes, incremental, again, &mut conflicts)?;
+    let catalog = KnownCatalog::read(&parts, &volumes, again, &mut conflicts)?;
     let (blocks, bytes, copies) = (parts.blocks, parts.bytes, parts.copies);
     let mut judging = Judging { volumes, catalog, conflicts, incremental, bytes: 0, again, prover };
     let (sections, accounts, nameless, all_known) = judging.sections(parts)?;

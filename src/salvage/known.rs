@@ -58,8 +58,6 @@ struct Open {
     last_bucket: Option<(Option<i64>, Option<i32>)>,
     /// Whether what was read contradicts itself.
     broken: bool,
-    /// Whether blocks may be missing between.
-    unsure: bool,
 }
 
 /// What a first reading adds up.
@@ -68,60 +66,42 @@ struct Sums {
     head: Option<(u32, u32, u64)>,
     volumes: u64,
     rows: u64,
-    unsure: bool,
     open: Option<Open>,
 }
 
 impl KnownCatalog {
-    /// Reads what was found of the catalog of a set. In an `incremental` set nothing adds up what was left unwritten: there
-    /// only what certainly follows the lists says that they are all there.
+    /// Reads what was found of the catalog of a set: what it counts of itself says whether all of it is there.
     ///
     /// # Errors
     /// A medium fails.
     pub(super) fn read(
         parts: &SetParts,
         volumes: &Volumes,
-        incremental: bool,
         again: &mut Again<'_, '_>,
         conflicts: &mut Vec<String>,
     ) -> Result<KnownCatalog, DeviceError> {
         let mut known = KnownCatalog { blocks: believed(parts, volumes, conflicts), ..KnownCatalog::default() };
         let mut sums = Sums::default();
-        let mut before: Option<(u32, u64)> = None;
         for at in 0..known.blocks.len() {
-            let Some((claim, _)) = known.blocks.get(at) else { continue };
-            let place = (claim.volume, claim.block);
-            if before.is_some_and(|before| !follows(volumes, before, place)) {
-                sums.unsure = true;
-                sums.open.iter_mut().for_each(|open| open.unsure = true);
-            }
-            before = Some(place);
             known.hold(at, again)?;
             let Some((_, payload)) = known.held.take() else {
-                sums.unsure = true;
-                known.close(sums.open.take(), at, false, incremental, &mut sums.rows);
+                known.close(sums.open.take(), at, &mut sums.rows);
                 continue;
             };
             let mut cursor = Cursor::new(&payload);
             while cursor.left() > 0 {
-                let Ok(record) = next_record(&mut cursor) else {
-                    sums.unsure = true;
-                    break;
-                };
-                known.record(&record, at, &mut sums, incremental);
+                let Ok(record) = next_record(&mut cursor) else { break };
+                known.record(&record, at, &mut sums);
             }
             known.held = Some((at, payload));
         }
         let last = known.blocks.len();
-        let ended = before.is_some_and(|(volume, block)| {
-            volumes.last() == Some(volume) && volumes.last_before_index(volume) == Some(block)
-        });
-        known.close(sums.open.take(), last, ended, incremental, &mut sums.rows);
+        known.close(sums.open.take(), last, &mut sums.rows);
         let numbers = known.sections.keys().copied().eq(1..=known.sections.len() as u32);
         let complete = known.sections.values().all(|section| section.complete);
         let totals = (sums.volumes, known.sections.len() as u64, sums.rows);
         let head = sums.head.map(|(volumes, sections, rows)| (u64::from(volumes), u64::from(sections), rows));
-        known.whole = numbers && complete && head == Some(totals) && (!incremental || ended && !sums.unsure);
+        known.whole = numbers && complete && head == Some(totals);
         Ok(known)
     }
 
@@ -142,7 +122,7 @@ impl KnownCatalog {
     }
 
     /// Takes a record of block `at` at the first reading.
-    fn record(&mut self, record: &RawRecord<'_>, at: usize, sums: &mut Sums, incremental: bool) {
+    fn record(&mut self, record: &RawRecord<'_>, at: usize, sums: &mut Sums) {
         match record.kind {
             CatalogRecord::KIND => {
                 if let (Ok(head), 0, 0) = (record.decode::<CatalogRecord>(), at, record.offset) {
@@ -155,7 +135,7 @@ impl KnownCatalog {
                 sums.volumes = sums.volumes.saturating_add(list);
             }
             CatalogSectionRecord::KIND => {
-                self.close(sums.open.take(), at, true, incremental, &mut sums.rows);
+                self.close(sums.open.take(), at, &mut sums.rows);
                 let Ok(section) = record.decode::<CatalogSectionRecord>() else { return };
                 let due = (section.end.chunks, section.end.rows, section.end.buckets, section.listed);
                 let (number, first) = (section.section, (at, record.offset));
@@ -170,11 +150,10 @@ impl KnownCatalog {
         }
     }
 
-    /// Ends a section; `sure`: something certainly follows its lists.
-    fn close(&mut self, open: Option<Open>, at: usize, sure: bool, incremental: bool, rows: &mut u64) {
+    /// Ends a section.
+    fn close(&mut self, open: Option<Open>, at: usize, rows: &mut u64) {
         let Some(open) = open else { return };
-        let adds_up = !open.broken && (open.chunks, open.rows, open.written, open.listed) == open.due;
-        let complete = adds_up && (!incremental || sure && !open.unsure);
+        let complete = !open.broken && (open.chunks, open.rows, open.written, open.listed) == open.due;
         *rows = rows.saturating_add(open.due.1);
         let last = at.min(self.blocks.len().saturating_sub(1));
         self.sections.entry(open.number).or_insert(Extent { first: open.first, last, complete });
@@ -244,13 +223,6 @@ impl Open {
             self.broken = true;
         }
     }
-}
-
-/// Whether nothing stands between two catalog blocks for certain.
-fn follows(volumes: &Volumes, (volume, block): (u32, u64), next: (u32, u64)) -> bool {
-    // The first catalog block of a further volume stands behind its label.
-    (volume, block.saturating_add(1)) == next
-        || (volume.saturating_add(1), 1) == next && volumes.last_before_index(volume) == Some(block)
 }
 
 /// The catalog blocks that are believed, in their order: one in each place, none where an index or an end mark knows of none.

@@ -139,6 +139,6 @@ fn unwritten(buckets: &[BucketEntry], found: &BucketTable) -> Vec<BucketEntry> {
     buckets
         .iter()
         .filter(gone)
-        .map(|bucket| BucketEntry { pieces: 0, carried: 0, carried_digest: [0; 16], ..*bucket })
+        .map(|bucket| BucketEntry { pieces: 0, carried: 0, carried_digest: None, ..*bucket })
         .collect()
 }

@@ -173,7 +173,7 @@ mod tests {
             first,
             stop: first + DAY + late,
             digest,
-            carried_digest: [0; 16],
+            carried_digest: None,
         }
     }
 

@@ -11,7 +11,8 @@ use crate::schema::clock::RowWhen;
 /// Bytes of a chunk's directory: at most these, these for each column, and these for each piece.
 const DIRECTORY_BYTES: u64 = 64;
 const COLUMN_BYTES: u64 = 10;
-const PIECE_BYTES: u64 = 75;
+const PIECE_BYTES: u64 = 60;
+const CARRIED_BYTES: u64 = 16;
 /// Bytes of a block that columns may take: the directory of the chunk needs room beside them.
 const BLOCK_ROOM: u64 = (BLOCK_PAYLOAD_MAX - RECORD_BYTES_MAX) as u64;
 /// The same for a chunk of a single row, whose directory lists one piece.
@@ -100,7 +101,7 @@ pub fn encode_chunks(
     let Rows { batch, when, hashes } = rows;
     let columns = encoder.encode(&batch)?;
     let pieces = pieces(when, hashes, bounds.cutoffs);
-    let around = directory_bytes(columns.len(), pieces.entries.len());
+    let around = directory_bytes(columns.len(), pieces.entries.len(), pieces.carrying());
     if one_chunk(batch.rows, &columns, bounds.room.map(|room| room.saturating_sub(around))) {
         fits(batch.rows, &columns)?;
         let chunk = EncodedChunk { pieces, rows: batch.rows as u32, columns };
@@ -117,11 +118,12 @@ pub fn encode_chunks(
     encode_chunks(Rows { batch: right, when: right_when, hashes: right_hashes }, bounds, encoder, emit)
 }
 
-/// Bytes of the directory of a chunk.
+/// Most bytes of the directory of a chunk of so many columns and pieces, `carrying` of which have carried rows.
 #[must_use]
-pub fn directory_bytes(columns: usize, pieces: usize) -> u64 {
-    let columns = COLUMN_BYTES.saturating_mul(columns as u64);
-    DIRECTORY_BYTES.saturating_add(columns).saturating_add(PIECE_BYTES.saturating_mul(pieces as u64))
+pub fn directory_bytes(columns: usize, pieces: usize, carrying: usize) -> u64 {
+    let bytes = |each: u64, count: usize| each.saturating_mul(count as u64);
+    let columns = DIRECTORY_BYTES.saturating_add(bytes(COLUMN_BYTES, columns));
+    columns.saturating_add(bytes(PIECE_BYTES, pieces)).saturating_add(bytes(CARRIED_BYTES, carrying))
 }
 
 fn stored(columns: &[EncodedColumn]) -> u64 {
@@ -151,7 +153,7 @@ fn fits(rows: usize, columns: &[EncodedColumn]) -> Result<(), EncodeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::chunk::{ChunkRecord, ColumnBytesEntry, PieceEntry, encode_chunk};
+    use crate::format::chunk::{ChunkRecord, encode_chunk};
 
     #[test]
     fn a_directory_never_takes_more() {
@@ -166,9 +168,12 @@ mod tests {
             first: 3 * 86_400,
             stop: 4 * 86_400,
             digest: [0; 16],
-            carried_digest: [0; 16],
+            carried_digest: None,
         };
-        for (columns, pieces) in [(1, 1), (50, 1), (2_000, 7), (3, 900)] {
+        let (held, carrying) = (piece, PieceEntry { rows: 0, carried: 1, carried_digest: Some([1; 16]), ..piece });
+        for (columns, pieces, piece) in
+            [(1, 1, held), (50, 1, carrying), (2_000, 7, held), (3, 900, carrying), (3, 900, held)]
+        {
             let rows = pieces as u32;
             let directory = ChunkRecord {
                 chunk: 0,
@@ -178,7 +183,7 @@ mod tests {
                 pieces: (0..pieces).map(|at| PieceEntry { acd: Some(at as i64), ..piece }).collect(),
             };
             let bytes = encode_chunk(&directory, &vec![Vec::new(); columns]).unwrap().len() as u64;
-            let bound = directory_bytes(columns, pieces);
+            let bound = directory_bytes(columns, pieces, if piece.carried > 0 { pieces } else { 0 });
             assert!(bytes <= bound && bound <= bytes + DIRECTORY_BYTES, "{columns} {pieces}: {bytes}, {bound}");
         }
     }

@@ -65,7 +65,7 @@ impl Sum {
         self.rows = self.rows.saturating_add(u64::from(piece.rows));
         self.carried = self.carried.saturating_add(u64::from(piece.carried));
         self.digest = self.digest.wrapping_add(u128::from_le_bytes(piece.digest));
-        self.carried_digest = self.carried_digest.wrapping_add(u128::from_le_bytes(piece.carried_digest));
+        self.carried_digest = self.carried_digest.wrapping_add(piece.carried_digest.map_or(0, u128::from_le_bytes));
         self.pieces = self.pieces.saturating_add(1);
         self.begun |= piece.piece == 0;
     }
@@ -100,8 +100,9 @@ pub fn weigh(claims: Claims<'_>, pieces: &[PieceEntry], whole: bool) -> Evidence
             let buckets: Vec<&BucketEntry> = buckets.iter().filter(judged).collect();
             let proven = |entry: &BucketEntry| {
                 let sum = sums.get(&(entry.acd, entry.day)).copied().unwrap_or_default();
-                let digests = [entry.digest, entry.carried_digest].map(u128::from_le_bytes);
-                (sum.rows, sum.carried) == (entry.rows, entry.carried) && [sum.digest, sum.carried_digest] == digests
+                let carried = entry.carried_digest.map_or(0, u128::from_le_bytes);
+                let digest = u128::from_le_bytes(entry.digest);
+                (sum.rows, sum.carried, sum.digest, sum.carried_digest) == (entry.rows, entry.carried, digest, carried)
             };
             let holes = buckets.iter().filter(|entry| !proven(entry));
             let unproven = holes.map(|entry| ((entry.acd, entry.day), Instant(entry.stop))).collect();
@@ -228,7 +229,7 @@ mod tests {
             first,
             stop: first + DAY,
             digest,
-            carried_digest: [0; 16],
+            carried_digest: None,
         }
     }
 
@@ -256,7 +257,7 @@ mod tests {
                     first: piece.first,
                     stop: piece.stop,
                     digest: piece.digest,
-                    carried_digest: [0; 16],
+                    carried_digest: None,
                 }),
             }
         }

@@ -48,6 +48,14 @@ pub struct Pieces {
     pub complete: BTreeMap<Acd, Span>,
 }
 
+impl Pieces {
+    /// How many of them have carried rows.
+    #[must_use]
+    pub fn carrying(&self) -> usize {
+        self.entries.iter().filter(|piece| piece.carried > 0).count()
+    }
+}
+
 /// Sorts the rows of a batch into buckets. `when` has one entry a row; `hashes` one hash a row.
 #[must_use]
 pub fn pieces(when: &[RowWhen], hashes: &[u128], cutoffs: &Cutoffs) -> Pieces {
@@ -86,7 +94,8 @@ pub fn pieces(when: &[RowWhen], hashes: &[u128], cutoffs: &Cutoffs) -> Pieces {
             let covered = out.complete.entry(piece.entry.acd).or_insert(span);
             *covered = covered.hull(span);
         }
-        let (digest, carried_digest) = (piece.digest.to_bytes(), piece.carried.to_bytes());
+        let digest = piece.digest.to_bytes();
+        let carried_digest = (piece.entry.carried > 0).then(|| piece.carried.to_bytes());
         out.entries.push(PieceEntry { digest, carried_digest, ..piece.entry });
     }
     out
@@ -131,7 +140,6 @@ fn complete(cutoff: Option<Instant>, span: Span) -> bool {
 }
 
 fn blank((acd, day): (Acd, Option<Day>)) -> PieceEntry {
-    let none = [0; 16];
     PieceEntry {
         acd,
         day,
@@ -141,8 +149,8 @@ fn blank((acd, day): (Acd, Option<Day>)) -> PieceEntry {
         carried: 0,
         first: 0,
         stop: 0,
-        digest: none,
-        carried_digest: none,
+        digest: [0; 16],
+        carried_digest: None,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::testing::sets::sample_label;
 use crate::volume::set_writer::SetSummary;
 
 /// Bytes of a volume of the golden set.
-pub const VOLUME_SIZE: u64 = 34 << 9;
+pub const VOLUME_SIZE: u64 = 33 << 9;
 
 const SMALL: LogicalType = LogicalType::Integer { bits: 16 };
 const WHOLE: LogicalType = LogicalType::Integer { bits: 32 };

@@ -151,7 +151,7 @@ pub fn chunk() -> ChunkRecord {
                 first: 1_709_164_800,
                 stop: 1_709_168_400,
                 digest: [0xD2; 16],
-                carried_digest: [0xCD; 16],
+                carried_digest: Some([0xCD; 16]),
             },
             PieceEntry {
                 acd: None,
@@ -163,7 +163,7 @@ pub fn chunk() -> ChunkRecord {
                 first: 0,
                 stop: 0,
                 digest: [0xD3; 16],
-                carried_digest: [0; 16],
+                carried_digest: None,
             },
         ],
     }
@@ -242,7 +242,7 @@ pub fn bucket_list() -> BucketListRecord {
         first: if day.is_some() { 1_709_164_800 } else { 0 },
         stop: if day.is_some() { 1_709_168_400 } else { 0 },
         digest: [digest; 16],
-        carried_digest: [digest ^ 0xFF; 16],
+        carried_digest: Some([digest ^ 0xFF; 16]),
     };
     BucketListRecord {
         section: 1,

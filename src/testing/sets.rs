@@ -133,7 +133,7 @@ pub fn sample_chunk(random: &mut Rng, number: u32, sample: &Sample) -> ChunkCont
             first: start,
             stop: if day.is_some() { start + 1_800 } else { 0 },
             digest,
-            carried_digest: if carried == 0 { [0; 16] } else { digest.map(|byte| !byte) },
+            carried_digest: (carried > 0).then(|| digest.map(|byte| !byte)),
         };
         pieces.push(piece);
     }

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     fn bucket(acd: Acd, day: Option<i32>, first: i64, stop: i64) -> BucketEntry {
-        BucketEntry { acd, day, pieces: 1, rows: 1, carried: 0, first, stop, digest: [0; 16], carried_digest: [0; 16] }
+        BucketEntry { acd, day, pieces: 1, rows: 1, carried: 0, first, stop, digest: [0; 16], carried_digest: None }
     }
 
     fn chunk(first: i64, stop: i64, undated: u32) -> ChunkEntry {

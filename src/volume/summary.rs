@@ -71,7 +71,7 @@ impl BucketTable {
                 first,
                 stop,
                 digest: [0; 16],
-                carried_digest: [0; 16],
+                carried_digest: None,
             },
             piece_end: 0,
             last_piece: None,
@@ -83,7 +83,10 @@ impl BucketTable {
         entry.first = entry.first.min(first);
         entry.stop = entry.stop.max(stop);
         entry.digest = add_digests(entry.digest, piece.digest);
-        entry.carried_digest = add_digests(entry.carried_digest, piece.carried_digest);
+        entry.carried_digest = match (entry.carried_digest, piece.carried_digest) {
+            (Some(sum), Some(digest)) => Some(add_digests(sum, digest)),
+            (one, other) => one.or(other),
+        };
         bucket.piece_end = bucket.piece_end.max(piece.piece.saturating_add(1));
         if piece.last == 1 {
             bucket.last_piece = Some(piece.piece);
@@ -153,7 +156,7 @@ mod tests {
             first: 10,
             stop: 20 + i64::from(rows),
             digest,
-            carried_digest: digest,
+            carried_digest: Some(digest),
         }
     }
 

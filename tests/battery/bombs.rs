@@ -64,7 +64,7 @@ fn chunk(rows: u32, columns: Vec<Stored>) -> Vec<Vec<u8>> {
             first: 0,
             stop: 0,
             digest: [7; 16],
-            carried_digest: [0; 16],
+            carried_digest: None,
         };
         let entry = |(encoding, bytes, decoded): &Stored| ColumnBytesEntry {
             encoding: *encoding,
@@ -184,7 +184,7 @@ fn many_pieces(count: u32) -> Vec<Vec<u8>> {
                 first,
                 stop,
                 digest: [1; 16],
-                carried_digest: [0; 16],
+                carried_digest: None,
             }
         };
         let column = ColumnBytesEntry { encoding: INTEGERS, stored: 10, decoded: count * 8 };

@@ -22,7 +22,7 @@ fn permutations(count: usize) -> Vec<Vec<usize>> {
 
 /// A size of volumes of which the fixture takes four.
 fn size() -> Option<u64> {
-    (64..80)
+    (60..80)
         .map(|size| Some(size << 8))
         .find(|size| small(*size).volumes.len() == 4)
         .expect("no size gives four volumes")

@@ -98,7 +98,7 @@ twins! {
     ColumnBytes of theirs_chunk::ColumnBytesEntry { encoding: u16, stored: u32, decoded: u32 }
     Piece of theirs_chunk::PieceEntry {
         acd: Option<i64>, day: Option<i32>, piece: u32, last: u8, rows: u32, carried: u32, first: i64, stop: i64,
-        digest: Id, carried_digest: Id,
+        digest: Id, carried_digest: Option<Id>,
     }
     Index of theirs_catalog::VolumeIndexRecord { blocks: u64, bytes: u64, running_hash: Hash, continues: bool }
     Blocks of theirs_catalog::BlockListRecord { first_block: u64, blocks: Vec<Block> }
@@ -119,7 +119,7 @@ twins! {
     Buckets of theirs_catalog::BucketListRecord { section: u32, first_bucket: u64, buckets: Vec<Bucket> }
     Bucket of theirs_catalog::BucketEntry {
         acd: Option<i64>, day: Option<i32>, pieces: u32, rows: u64, carried: u64, first: i64, stop: i64,
-        digest: Id, carried_digest: Id,
+        digest: Id, carried_digest: Option<Id>,
     }
     End of theirs_marks::VolumeEndRecord {
         blocks: u64, bytes: u64, running_hash: Hash, index_offset: u64, index_blocks: u32, catalog_offset: u64,

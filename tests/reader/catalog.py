@@ -108,7 +108,8 @@ def check_section(check, number, listed, chunks, buckets):
         written = bucket.pieces > 0
         need(written or (label is None or label.incremental), f"{bucket_name(bucket)} has no pieces in a full set")
         need(written or (bucket.rows > 0 and bucket.carried == 0), f"{bucket_name(bucket)} has no pieces and no rows")
-        need(written or not any(bucket.carried_digest), f"{bucket_name(bucket)} has no pieces, but a digest of carried rows")
+        both = (bucket.carried_digest is not None) == (bucket.carried > 0)
+        need(both, f"{bucket_name(bucket)} has a digest of carried rows without them, or none")
     section = check.sections.get(number)
     if section is None:
         need(not all(volume.end and not volume.lost for volume in check.volumes.values()), "it is not on the volumes")
@@ -131,6 +132,6 @@ def check_section(check, number, listed, chunks, buckets):
             said, due = getattr(entry, name), getattr(bucket, name)
             need(said == due, f"{bucket_name(entry)}: {name} {said}, read were {due}")
         for name in ("digest", "carried_digest"):
-            same = int.from_bytes(getattr(entry, name), "little") == getattr(bucket, name)
+            same = int.from_bytes(getattr(entry, name) or b"", "little") == getattr(bucket, name)
             need(same, f"{bucket_name(entry)}: the {name} is another")
     section.listed = dict(zip(keys, buckets))

@@ -94,7 +94,7 @@ def compare_pieces(said, computed):
             if getattr(one, name) != getattr(other, name):
                 return f"piece of {bucket_name(one)}: {name} {getattr(one, name)}, by the rows {getattr(other, name)}"
         for name in ("digest", "carried_digest"):
-            if int.from_bytes(getattr(one, name), "little") != getattr(other, name):
+            if int.from_bytes(getattr(one, name) or b"", "little") != getattr(other, name):
                 return f"piece of {bucket_name(one)}: the {name} is not that of its rows"
     if len(said) != len(computed):
         return f"{len(said)} pieces, {len(computed)} by the rows"

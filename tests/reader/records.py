@@ -44,7 +44,7 @@ SECTION_END = fields(
 )
 PIECE = fields(
     ("acd", option(i64)), ("day", option(i32)), ("piece", u32), ("last", u8), ("rows", u32), ("carried", u32),
-    ("first", i64), ("stop", i64), ("digest", fixed(16)), ("carried_digest", fixed(16)),
+    ("first", i64), ("stop", i64), ("digest", fixed(16)), ("carried_digest", option(fixed(16))),
 )
 CHUNK_DIRECTORY = fields(
     ("chunk", u64), ("first_row", u64), ("rows", u32),
@@ -74,7 +74,7 @@ BUCKET_LIST = fields(
     ("section", u32), ("first_bucket", u64),
     ("buckets", several(fields(
         ("acd", option(i64)), ("day", option(i32)), ("pieces", u32), ("rows", u64), ("carried", u64), ("first", i64),
-        ("stop", i64), ("digest", fixed(16)), ("carried_digest", fixed(16)),
+        ("stop", i64), ("digest", fixed(16)), ("carried_digest", option(fixed(16))),
     ))),
 )
 VOLUME_END = fields(
@@ -173,6 +173,7 @@ def chunk_directory(cursor):
     need(len({bucket_key(piece) for piece in found.pieces}) == len(found.pieces), "two pieces of one bucket")
     for piece in found.pieces:
         need(piece.rows + piece.carried > 0, "a piece without rows")
+        need((piece.carried_digest is not None) == (piece.carried > 0), "a digest of carried rows without them, or none")
         need(piece.last <= 2, f"last {piece.last}")
         if piece.day is None:
             need(piece.first == piece.stop == 0, "a piece without a day that has a span")

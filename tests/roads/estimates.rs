@@ -28,22 +28,21 @@ fn centre() -> Centre {
          SELECT date('2024-01-01', '+' || (i / 1000) || ' days'), i % 48 / 2 * 100 + i % 2 * 30, 30, 1 + i % 2, i % 5, \
          abs(random()) % (10 + i / 100), hex(randomblob(1 + i % 5)) FROM n;
          INSERT INTO dsplit WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 9000) \
-         SELECT date('2020-01-01', '+' || (i * 7919 % 300) || ' days'), 1, i % 7, random() FROM n;
+         SELECT date('2020-01-01', '+' || (i * 7919 % 1500) || ' days'), 1, i % 7, random() FROM n;
          INSERT INTO synonyms VALUES (1, 'split', 'Sales', '1', '')",
     );
     centre
 }
 
 #[test]
-fn bytes_are_said_within_a_tenth_and_volumes_within_a_seventh() {
+fn bytes_and_volumes_are_said_within_a_tenth() {
     let centre = centre();
     for volume_size in [Some(48 << 10), Some(256 << 10), None] {
         let options = backup::Options { volume_size, ..backup_options(1) };
         let (estimate, bytes, volumes) = estimated(&centre, &options);
         close(estimate.bytes, bytes, &format!("bytes on volumes of {volume_size:?}"));
         let off = estimate.volumes.abs_diff(volumes);
-        // What stays empty at the end of small volumes is guessed by the size of their blocks.
-        assert!(off * 7 <= volumes.max(7), "{} volumes said, they were {volumes}: {volume_size:?}", estimate.volumes);
+        assert!(off * 10 <= volumes.max(5), "{} volumes said, they were {volumes}: {volume_size:?}", estimate.volumes);
         assert!(estimate.sampled_rows > 0);
     }
     // Row numbers with holes count the rows that are there.
@@ -59,7 +58,7 @@ fn bytes_are_said_within_a_tenth_and_volumes_within_a_seventh() {
 
 /// Files belong to what is estimated, whatever they hold: what compresses well, what does not, holes, very many small ones.
 #[test]
-fn bytes_of_file_trees_are_said_within_a_tenth_and_volumes_to_one() {
+fn bytes_and_volumes_of_file_trees_are_said_within_a_tenth() {
     let centre = centre();
     let folder = tempfile::tempdir().unwrap();
     let mut random = 1u64;
@@ -71,7 +70,7 @@ fn bytes_of_file_trees_are_said_within_a_tenth_and_volumes_to_one() {
         (0..bytes).map(|_| step()).collect()
     };
     for at in 0..8 {
-        std::fs::write(folder.path().join(format!("noise{at}")), noise(450_000)).unwrap();
+        std::fs::write(folder.path().join(format!("noise{at}")), noise(700_000)).unwrap();
         std::fs::write(folder.path().join(format!("text{at}")), "queued, answered, released\n".repeat(40_000)).unwrap();
         std::fs::File::create(folder.path().join(format!("holes{at}"))).unwrap().set_len(1 << 30).unwrap();
     }

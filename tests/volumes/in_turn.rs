@@ -25,7 +25,7 @@ fn media(device: &MemoryDevice) -> Vec<MemoryDevice> {
 fn a_catalog_on_several_media_is_read_when_each_has_come_once() {
     // A catalog that goes over several volumes.
     let sample = Sample { seed: 3, sections: 60, chunks: 3, column_bytes: 25, pieces: 6 };
-    for (sample, size) in [(sample, 4_500), (Sample { sections: 2, ..sample }, 4_500)] {
+    for (sample, size) in [(sample, 4_000), (Sample { sections: 2, ..sample }, 4_000)] {
         let device = MemoryDevice::new();
         let summary = write_sample(&device, &sample, Some(size)).unwrap();
         let media = media(&device);

@@ -108,7 +108,7 @@ impl Taken {
                 first: all.iter().map(|row| row.span.start.0).min().unwrap(),
                 stop: all.iter().map(|row| row.span.stop.0).max().unwrap(),
                 digest: digest(&rows),
-                carried_digest: [0; 16],
+                carried_digest: None,
             });
         }
         let lost = BTreeSet::new();
@@ -491,7 +491,7 @@ fn undated_bucket(pieces: u32, state: u8) -> BucketEntry {
         first: 0,
         stop: 0,
         digest: [state; 16],
-        carried_digest: [0; 16],
+        carried_digest: None,
     }
 }
 
@@ -562,7 +562,7 @@ fn a_stale_week_is_not_held_at_all() {
         first: i64::from(day) * DAY,
         stop: i64::from(day + 7) * DAY,
         digest: [state; 16],
-        carried_digest: [0; 16],
+        carried_digest: None,
     };
     let held = |start: i64, stop: i64| HeldEntry { acd: ACD, start: start * DAY, stop: stop * DAY };
     let end = |held: Vec<HeldEntry>| SectionEndRecord {
