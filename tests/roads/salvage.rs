@@ -8,11 +8,13 @@ use super::undo::{options as unit_options, restore_onto, undo_with};
 use intervault::backup;
 use intervault::base::monitor::Silent;
 use intervault::base::position::Position;
+use intervault::base::time::civil_of_day;
 use intervault::column::digest::RowHasher;
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
 use intervault::error::Class;
 use intervault::format::block::SetId;
+use intervault::format::chunk::parse_chunk;
 use intervault::format::label::lost;
 use intervault::restore::{FilesOptions, FilesRestore, Missing, Options, Restore, UndoOptions};
 use intervault::salvage::{Account, Count, Salvage, SalvageOptions};
@@ -25,7 +27,7 @@ use intervault::testing::tables::lines;
 use intervault::verify::set::verify_set;
 use intervault::volume::chain::{Chain, Wanted};
 use intervault::volume::section::ChunkRef;
-use intervault::volume::set::{SetReader, list_sets};
+use intervault::volume::set::{SetReader, find_set, list_sets};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub type Parts = BTreeMap<String, Vec<u8>>;
@@ -401,8 +403,11 @@ fn a_chain_with_a_salvaged_member_gives_no_older_state() {
         let digits = set_id(number).to_string()[..8].to_owned();
         move |name: &&String| name.contains(&digits)
     };
+    let had = chunks_of_buckets(&device, 2);
+    let newer: BTreeSet<String> = chunks_of_buckets(&device, 3).into_keys().collect();
+    assert!(had.len() > newer.len() && !newer.is_empty());
     let mut random = Rng::new(5);
-    let mut least = usize::MAX;
+    let (mut exact, mut less, mut nothing) = (0, 0, 0);
     for round in 0..24 {
         let with_newer = round % 2 == 0;
         let whole = if with_newer { &all_three } else { &last };
@@ -421,30 +426,74 @@ fn a_chain_with_a_salvaged_member_gives_no_older_state() {
             hurt.apply(part);
             done.push((name.clone(), hurt));
         }
-        let (_, new) = salvaged(&heap(hurt_parts));
+        let left: Vec<Vec<u8>> = hurt_parts.values().cloned().collect();
+        let is_there =
+            |bytes: &Vec<u8>| left.iter().any(|part| part.windows(bytes.len()).any(|window| window == bytes));
+        let (account, new) = salvaged(&heap(hurt_parts));
         let chain = MemoryDevice::new();
         whole.iter().filter(|(name, _)| !of(2)(name)).for_each(|(name, part)| chain.insert(name, part.clone()));
         parts(&new).into_iter().for_each(|(name, part)| chain.insert(&name, part));
-        let what = format!("{done:?}, newer {with_newer}");
+        let what = format!("round {round}: {done:?}, newer {with_newer}");
         let target = ruined(&centre);
         let before = buckets(&target);
         let sets = list_sets(&chain).unwrap().sets;
         let store = target.store();
         let chosen = Chain::choose(&sets, Wanted::default()).unwrap();
-        let salvaged_there = chosen.members().iter().any(|set| set.label().salvaged.is_some());
-        let newest = if with_newer { &full } else { &centre };
+        assert!(chosen.members().iter().any(|set| set.label().salvaged.is_some()), "{what}");
         let restore = Restore::new(chosen, &store, partial());
-        // Where nobody can tell what the salvaged member had, nothing is left to restore.
-        let Ok(plan) = restore.plan() else { continue };
+        let plan = restore.plan().unwrap_or_else(|error| panic!("{what}: {error}"));
+        let newest = if with_newer { &full } else { &centre };
+        eprintln!("{what}: {:?}", plan.refusals);
         if plan.refusals.is_empty() {
             restore.apply(&plan, None).unwrap();
         }
-        if salvaged_there {
-            let (back, _) = restored(&target, newest, &before, &what);
-            least = least.min(back);
+        restored(&target, newest, &before, &what);
+        let (now, good) = (buckets(&target), buckets(newest));
+        let back: BTreeSet<&String> = good.keys().filter(|key| now.get(*key) == good.get(*key)).collect();
+        // What its chunks still have, what it left to the one before it, and what the newer one has anyway.
+        let own = had.iter().filter(|(_, chunks)| chunks.iter().all(is_there)).map(|(key, _)| key);
+        let older = good.keys().filter(|key| !had.contains_key(*key));
+        let expected: BTreeSet<&String> = own.chain(older).chain(newer.iter().filter(|_| with_newer)).collect();
+        let of_set = &account.sets[0];
+        eprintln!(
+            "{} back of {} expected; catalog {} ended {}",
+            back.len(),
+            expected.len(),
+            of_set.catalog,
+            of_set.ended
+        );
+        eprintln!("missing {:?}", expected.difference(&back).collect::<Vec<_>>());
+        assert!(back.is_subset(&expected), "{what}: {:?}", back.difference(&expected).collect::<Vec<_>>());
+        match (back.len() == expected.len(), back.is_empty()) {
+            (true, _) => exact += 1,
+            (false, false) => less += 1,
+            (false, true) => nothing += 1,
         }
     }
-    assert!(least < usize::MAX);
+    eprintln!("{exact} {less} {nothing}");
+}
+
+/// The buckets that a set has rows of, as [`buckets`] names them, each with the blocks of its chunks.
+fn chunks_of_buckets(device: &MemoryDevice, number: u8) -> BTreeMap<String, Vec<Vec<u8>>> {
+    let set = find_set(device, set_id(number)).unwrap().unwrap();
+    let mut found: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
+    for section in set.sections() {
+        let table = &section.header.table;
+        for chunk in &section.chunks {
+            let name = set.volumes()[chunk.entry.volume as usize - 1].name.clone().unwrap();
+            let from = chunk.entry.offset as usize;
+            let block = device.bytes(&name).unwrap()[from..from + chunk.entry.bytes as usize].to_vec();
+            for piece in parse_chunk(&set.read_chunk(chunk).unwrap()).unwrap().directory.pieces {
+                let key = match (piece.day.map(civil_of_day), piece.acd) {
+                    (Some((year, month, day)), Some(acd)) => format!("{table} {year}-{month:02}-{day:02} {acd}"),
+                    _ if table == "synonyms" => "synonyms all".to_owned(),
+                    _ => format!("{table} not a day 1"),
+                };
+                found.entry(key).or_default().push(block.clone());
+            }
+        }
+    }
+    found
 }
 
 /// An incremental that goes on with a salvaged set writes what that lacks, and the chain is whole again.
