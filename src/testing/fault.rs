@@ -43,8 +43,8 @@ pub enum Fault {
     Full,
     /// A signal interrupted the call; nothing was done.
     Interrupted,
-    /// A device that lies: a read or an append that does a part of what it was asked for, a sync that does nothing, and all of them
-    /// say that they are done. What else is asked for is done.
+    /// A device that lies: a read or an append that does a part of what it was asked for, a sync that does nothing, and all of
+    /// them say that they are done. What else is asked for is done.
     Short,
 }
 

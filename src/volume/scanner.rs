@@ -138,8 +138,8 @@ impl<'s> Scanner<'s> {
         self
     }
 
-    /// The same scan, which tells of every stretch of bytes, a damaged one, in which it found no header, and ends where it is told not
-    /// to go on: before that damage, which is then not accounted for. Damage may be as long as a volume.
+    /// The same scan, which tells of every stretch of damaged bytes in which it found no header, and ends where it is told not to
+    /// go on: before that damage, which is then not accounted for. Damage may be as long as a volume.
     #[must_use]
     pub const fn searching(mut self, searching: &'s Searching<'s>) -> Scanner<'s> {
         self.searching = Some(searching);

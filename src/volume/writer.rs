@@ -89,8 +89,8 @@ pub enum Ending {
 const GIVEN_UP: VolumeError =
     VolumeError::Order("an earlier write of this volume failed: what a later sync says of it cannot be believed");
 
-/// The sink of a volume, to which nothing is done any more once a call of it has failed: a sync that succeeds after one that failed
-/// says nothing of what was written before.
+/// The sink of a volume, to which nothing is done any more once a call of it has failed: a sync that succeeds after one that
+/// failed says nothing of what was written before.
 struct OnceFailed {
     sink: Box<dyn VolumeSink>,
     failed: bool,
@@ -111,8 +111,8 @@ impl OnceFailed {
     }
 }
 
-/// A volume being written. Dropped before [`VolumeWriter::finish`], it stays on the device as a partial one. After an error of the
-/// device it takes nothing more and cannot be finished.
+/// A volume being written. Dropped before [`VolumeWriter::finish`], it stays on the device as a partial one. After an error of
+/// the device it takes nothing more and cannot be finished.
 pub struct VolumeWriter {
     sink: OnceFailed,
     name: String,

@@ -75,7 +75,7 @@ fn a_fault_at_every_operation_is_a_clean_error() {
     }
 }
 
-/// A volume is synced in its midst. Where that fails it is not written, whatever a later sync would say, and nobody can finish it.
+/// A volume is synced in its midst. Where that fails it is not written, whatever a later sync would say, and nobody finishes it.
 #[test]
 fn a_volume_with_a_failed_sync_in_its_midst_takes_nothing_more_and_is_never_finished() {
     let device = FaultDevice::new(MemoryDevice::new(), 1);
