@@ -72,7 +72,7 @@ fn change(script: &mut Script<'_>, sound: &Sound, volumes: &mut Volumes) {
     let volume = script.below(volumes.len());
     let Some((blocks, (_, bytes))) = sound.blocks.get(volume).zip(volumes.get_mut(volume)) else { return };
     let Some((place, fields)) = blocks.get(script.below(blocks.len())) else { return };
-    if script.byte() % 16 == 0 {
+    if script.byte().is_multiple_of(16) {
         let kind = BlockKind::from_id(script.byte() % 8).unwrap_or(BlockKind::Optional(200));
         return turn(bytes, place, kind, u32::from(script.byte() % 16));
     }

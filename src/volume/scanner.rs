@@ -348,7 +348,7 @@ impl<'s> Scanner<'s> {
         if at.saturating_add(hole) == self.source.len() {
             return self.source.len();
         }
-        at.saturating_add(hole / ALIGNMENT as u64 * ALIGNMENT as u64)
+        at.saturating_add(hole.saturating_sub(hole.checked_rem(ALIGNMENT as u64).unwrap_or(0)))
     }
 
     fn is_ours(&self, offset: u64) -> bool {

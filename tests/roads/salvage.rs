@@ -480,7 +480,11 @@ fn a_chain_with_a_salvaged_member_gives_no_older_state() {
         let (left, done) = three.hurt(round == 0, &mut random);
         rounds.push(three.back(left, round % 2 == 0, &format!("round {round}: {done}")));
     }
-    assert_eq!(rounds, []);
+    let known = |rounds: &[(usize, usize, bool)]| rounds.iter().filter(|(.., known)| *known).count();
+    assert!(rounds.iter().all(|(back, there, known)| back == there || !known), "{rounds:?}");
+    assert!(rounds[0].2 && rounds[0].0 > 90 && known(&rounds) >= 12 && known(&rounds) < 24, "{rounds:?}");
+    // Where nobody can tell what the member had, less comes back than is there, and the rest is left alone.
+    assert!(rounds.iter().any(|(back, there, _)| back < there), "{rounds:?}");
 }
 
 /// The buckets that a set has rows of, as [`buckets`] names them, each with the blocks of its chunks.

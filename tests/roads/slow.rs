@@ -75,7 +75,7 @@ fn a_check_whose_time_is_over_ends_after_a_few_reads_and_what_it_proved_is_left_
         assert!(all.findings.is_empty() && all.is_whole() && !all.stopped && told > 0, "{all:?}");
         assert!(reads > 2 * behind(jobs), "{reads} reads");
         let mut stopped = 0;
-        for wanted in 1..reads {
+        for wanted in (1..reads).step_by(9) {
             let what = format!("{wanted} of {reads} reads, {jobs} threads, part: {part}");
             let (verified, told, done) = within(&device, &asked, jobs, wanted);
             assert!(done <= wanted + behind(jobs), "{what}: {done} reads");
@@ -99,7 +99,7 @@ fn a_check_whose_time_is_over_ends_after_a_few_reads_and_what_it_proved_is_left_
                 );
             }
         }
-        assert!(stopped > reads / 2, "{stopped} of {reads}");
+        assert!(stopped > reads / 20, "{stopped} of {reads}");
     }
 }
 
@@ -121,9 +121,11 @@ fn a_check_whose_time_is_over_in_a_long_damage_ends_there() {
         let (all, told, reads) = within(&device, &asked, 1, usize::MAX);
         let listed: u64 = all.chosen.map_or(0, |_| told);
         assert!(all.is_whole() && reads > 180 && (told == all.bytes() || listed > 12 << 20), "{told} {all:?}");
-        let (some, told, done) = within(&device, &asked, 1, reads - 100);
-        assert!(some.stopped && done <= reads - 100 + behind(1), "{done} of {reads} reads: {some:?}");
-        assert!(told > 2 << 20 && told < 12 << 20, "{told} bytes told");
+        let reads: Vec<_> = device.log().into_iter().filter(|entry| entry.op == Op::Read).collect();
+        let inside = reads.iter().position(|read| read.name == name && read.at > middle as u64 + (6 << 20)).unwrap();
+        let (some, told, done) = within(&device, &asked, 1, inside);
+        assert!(some.stopped && done <= inside + behind(1), "{done} reads, {inside} wanted: {some:?}");
+        assert!(told > 4 << 20 && told < 9 << 20, "{told} bytes told");
         assert!(some.bytes() < all.bytes() - (6 << 20), "what was not searched to its end is not judged");
     }
     let (healed, ..) = within(&device, &Asked::default(), 1, usize::MAX);
@@ -173,7 +175,7 @@ fn ctrl_c_in_a_check_ends_it_with_what_was_proved_told_and_remembered() {
         let verified = &answer["sets"][0]["verified"];
         assert_eq!((&verified["stopped"], &verified["whole"]), (&true.into(), &false.into()), "{verified}");
         assert_eq!((verified["findings"].as_array().map(Vec::len), &answer["exit"]), (Some(0), &1.into()), "{answer}");
-        assert_eq!(site.json(&["log"], 0)["runs"][0]["state"], "interrupted");
+        assert_eq!(site.json(&["log"], 0)["runs"].as_array().unwrap().last().unwrap()["state"], "interrupted");
         let rest = json(&["check", &site.text(&to), "--verify", "--since-last", "--state-dir", &state], 0);
         let rest = &rest["sets"][0]["verified"];
         let number = |value: &serde_json::Value, name: &str| value["chosen"][name].as_u64().unwrap();

@@ -309,12 +309,13 @@ fn a_salvage_is_written_into_the_history() {
     bytes[middle] ^= 1;
     std::fs::write(&volume, bytes).unwrap();
     let (from, to) = (site.text("v"), site.text("salvaged"));
-    let known = site.json(&["log"], 0)["runs"].as_array().unwrap().len();
+    let runs = || site.json(&["log"], 0)["runs"].as_array().unwrap().clone();
+    let known = runs().len();
     site.run(&["salvage", &from, "--dry-run"], 4);
-    assert_eq!(site.json(&["log"], 0)["runs"].as_array().unwrap().len(), known, "what only looks has no line");
+    assert_eq!(runs().len(), known, "what only looks has no line");
     let account = site.json(&["salvage", &from, "--to", &to], 4);
     let written = &account["sets"][0]["written"];
-    let run = site.json(&["log"], 0)["runs"][0].clone();
+    let run = runs().pop().unwrap();
     let said = (&run["kind"], &run["state"], &run["ended_with"], &run["verified"]);
     assert_eq!(said, (&"salvage".into(), &"finished".into(), &4.into(), &true.into()), "{run}");
     assert_eq!((&run["set"], &run["rows"]), (&written["set"], &written["rows"]), "{run} {written}");
@@ -325,6 +326,6 @@ fn a_salvage_is_written_into_the_history() {
     std::fs::write(&file, "x").unwrap();
     let output = super::commands::intervault(&["salvage", &from, "--to", &file, "--state-dir", &site.text("state")]);
     assert!(!output.status.success());
-    let run = site.json(&["log"], 0)["runs"][0].clone();
+    let run = runs().pop().unwrap();
     assert_eq!((&run["kind"], &run["state"]), (&"salvage".into(), &"failed".into()), "{run}");
 }
