@@ -3,7 +3,7 @@
 
 use super::bombs::BOMBS;
 use super::confined::SPACE;
-use super::tiers::long;
+use super::tiers::{apart, long};
 use intervault::testing::fixtures::small;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -55,7 +55,8 @@ fn commands_that_look_at_bombs_end_by_themselves_in_little_memory() {
             &["rebuild", &place],
             &["salvage", &place, "--to", &to, "--jobs", "1"],
         ];
-        for words in commands {
+        // In the short tier every fourth, of each bomb another one.
+        for words in commands.into_iter().skip(if long() { 0 } else { number % 4 }).step_by(apart(4)) {
             let Output { status, stdout, stderr } = confined(words, &state);
             let said = String::from_utf8_lossy(&stderr[..stderr.len().min(2_000)]).into_owned();
             assert!(status.code().is_some_and(|code| STATUSES.contains(&code)), "{name}: {words:?}: {status}: {said}");
@@ -66,7 +67,7 @@ fn commands_that_look_at_bombs_end_by_themselves_in_little_memory() {
         }
         std::fs::remove_dir_all(&place).unwrap();
     }
-    assert!(shown > BOMBS.len() * 3, "{shown} commands showed something");
+    assert!(shown > BOMBS.len(), "{shown} commands showed something");
 }
 
 /// The limit is one: a command that holds more than there is does not end by itself.
