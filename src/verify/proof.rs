@@ -242,14 +242,23 @@ impl SetProof {
             let met = self.gathered.sections.remove(&section.number).unwrap_or_default();
             met.listed(section, seen, proved);
         }
+        let (mut odd, mut more) = (0usize, 0u64);
         for (number, met) in std::mem::take(&mut self.gathered.sections) {
-            if listed {
+            odd = odd.saturating_add(usize::from(listed || !met.has_header()));
+            if odd > PLACES_TOLD && (listed || !met.has_header()) {
+                more = more.saturating_add(1);
+            } else if listed {
                 let at = Position::UNKNOWN.with_section(number);
                 let what = format!("section {number} stands on the volumes and not in the catalog");
                 proved.verified.findings.push(Finding::damage(at, what));
             } else {
                 met.unlisted(number, around, proved);
             }
+        }
+        if more > 0 {
+            let what =
+                format!("blocks of {more} further sections stand on the volumes, of which nobody knows what they are");
+            proved.verified.findings.push(Finding::damage(Position::UNKNOWN, what));
         }
     }
 }

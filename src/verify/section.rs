@@ -81,6 +81,11 @@ impl SectionProof {
         self.bad.values().next().cloned()
     }
 
+    /// Whether it is known what its rows are.
+    pub(super) const fn has_header(&self) -> bool {
+        self.header.is_some()
+    }
+
     /// Volumes on which a block is not what it should be.
     pub(super) fn bad_volumes(&self) -> impl Iterator<Item = u32> + '_ {
         self.bad.keys().chain(&self.further).map(|(volume, _)| *volume)
