@@ -244,8 +244,10 @@ impl SetProof {
         }
         let (mut odd, mut more) = (0usize, 0u64);
         for (number, met) in std::mem::take(&mut self.gathered.sections) {
-            odd = odd.saturating_add(usize::from(listed || !met.has_header()));
-            if odd > PLACES_TOLD && (listed || !met.has_header()) {
+            // Of a part the header may not have been asked for.
+            let nameless = listed || !met.has_header() && !around.part;
+            odd = odd.saturating_add(usize::from(nameless));
+            if nameless && odd > PLACES_TOLD {
                 more = more.saturating_add(1);
             } else if listed {
                 let at = Position::UNKNOWN.with_section(number);
