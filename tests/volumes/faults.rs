@@ -9,10 +9,13 @@ use intervault::device::name::finished_name;
 use intervault::device::traits::Device;
 use intervault::format::block::BlockKind;
 use intervault::format::label::LabelRecord;
+use intervault::testing::damage::places;
 use intervault::testing::fault::{Fault, FaultDevice, Op};
 use intervault::testing::sets::sample_label;
 use intervault::testing::sets::{Sample, write_sample};
 use intervault::volume::error::VolumeError;
+use intervault::volume::finder::Finder;
+use intervault::volume::scanner::{ScanItem, Scanner};
 use intervault::volume::set::list_sets;
 use intervault::volume::writer::{Ending, SYNC_EVERY_BYTES, VolumeWriter};
 
@@ -186,4 +189,35 @@ fn flipped_bits_on_the_way_are_noticed() {
     device.flip(&summary.volumes[0].name, (chunk.entry.offset + 200) * 8 + 3);
     let error = set.read_chunk(&chunk).unwrap_err();
     assert!(error.to_string().contains("payload checksum"), "{error}");
+}
+
+/// What a file has no bytes for is not read: a volume that somebody made long costs no more than a short one.
+#[cfg(target_os = "linux")]
+#[test]
+fn holes_of_a_file_are_passed_over_and_what_lies_behind_them_is_found() {
+    use std::os::unix::fs::FileExt;
+    const HOLE: u64 = 8 << 30;
+    let place = tempfile::tempdir().unwrap();
+    let directory = DirectoryDevice::open(place.path()).unwrap();
+    let name = write_sample(&directory, &sample(), None).unwrap().volumes.remove(0).name;
+    let path = place.path().join(&name);
+    let bytes = std::fs::read(&path).unwrap();
+    let blocks = places(&bytes);
+    let (front, behind) = bytes.split_at(blocks[blocks.len() / 2].at);
+    let file = std::fs::File::create(&path).unwrap();
+    file.write_all_at(front, 0).unwrap();
+    file.write_all_at(behind, front.len() as u64 + HOLE).unwrap();
+    let device = FaultDevice::new(directory, 1);
+    let source = device.open(&name).unwrap();
+    let (mut sound, mut damaged) = (0, Vec::new());
+    for item in Scanner::new(source.as_ref(), &name, None) {
+        match item {
+            ScanItem::Block(_) => sound += 1,
+            ScanItem::Damaged(extent) => damaged.push(extent.len),
+        }
+    }
+    assert_eq!((sound, damaged), (blocks.len(), vec![HOLE]));
+    let mut finder = Finder::new(device.open(&name).unwrap());
+    assert_eq!((finder.by_ref().count(), finder.sifted().zeros), (blocks.len(), HOLE));
+    assert!(device.count(Op::Read) < 8 * blocks.len() + 20, "{} reads", device.count(Op::Read));
 }
