@@ -307,8 +307,13 @@ fn a_directory_counts_rows_and_bytes_up_to_its_caps() {
     let mut carried = records::chunk();
     (carried.pieces[0].rows, carried.pieces[0].carried) = (0, 2);
     sound(&carried);
+    let digest = carried.pieces[0].carried_digest.take();
+    let unlike = "allowed: 0 exactly if it has no digest of carried rows";
+    assert_eq!(unsound(&carried), format!("carried is 2, {unlike}"));
     (carried.pieces[0].rows, carried.pieces[0].carried) = (2, 0);
     sound(&carried);
+    carried.pieces[0].carried_digest = digest;
+    assert_eq!(unsound(&carried), format!("carried is 0, {unlike}"));
     (carried.pieces[0].rows, carried.pieces[0].carried) = (u32::MAX, u32::MAX);
     assert_eq!(unsound(&carried), "rows of all pieces is 8589934591, allowed: the number of rows in the chunk");
 }

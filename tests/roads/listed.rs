@@ -553,7 +553,7 @@ fn what_is_not_here_is_no_difference() {
     for date in 1..=20 {
         centre.intervals(&format!("2024-03-{date:02}"), 0, 2330, 30, 1);
     }
-    let device = back_up(&centre, "volumes", &["--volume-size", "8KiB"]);
+    let device = back_up(&centre, "volumes", &["--volume-size", "7KiB"]);
     let url = format!("sqlite:{}", centre.path().display());
     let mut volumes: Vec<_> = std::fs::read_dir(&device).unwrap().map(|entry| entry.unwrap().path()).collect();
     volumes.sort();

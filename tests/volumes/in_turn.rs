@@ -11,14 +11,16 @@ use intervault::volume::catalogs::{Catalogs, elsewhere};
 use intervault::volume::reader::Volume;
 use std::sync::Arc;
 
-/// The volumes of a device, each on a medium of its own.
+/// The volumes of a device, each on a medium of its own, by number: names of three digits are longer.
 fn media(device: &MemoryDevice) -> Vec<MemoryDevice> {
     let alone = |name: &String| {
         let medium = MemoryDevice::named("the drive");
         medium.insert(name, device.bytes(name).unwrap());
         medium
     };
-    device.list().unwrap().iter().map(alone).collect()
+    let mut names = device.list().unwrap();
+    names.sort_by_key(|name| (name.len(), name.clone()));
+    names.iter().map(alone).collect()
 }
 
 #[test]

@@ -90,8 +90,8 @@ impl std::io::Write for Kept {
 #[test]
 fn folder_pipe_tape_and_memory_carry_the_same_blocks() {
     for size in [None, Some(5_000)] {
-        let label = intervault::format::label::LabelRecord { device_record: RECORD, ..sample_label(3) };
-        let write = |device: &dyn Device| write_labelled(device, label.clone(), &sample(3), size).unwrap();
+        let label = intervault::format::label::LabelRecord { device_record: RECORD, ..sample_label(2) };
+        let write = |device: &dyn Device| write_labelled(device, label.clone(), &sample(2), size).unwrap();
         let (memory, tape, kept) = (MemoryDevice::new(), Tape::blank(), Kept::default());
         let summary = write(&memory);
         let folder = DirectoryDevice::open(tape.folder.path()).unwrap();
