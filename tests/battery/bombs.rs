@@ -277,8 +277,9 @@ fn bombs_are_refused_in_little_memory_and_few_words() {
             eprintln!("{name}");
             let (said, length) = used(bomb(), &target);
             assert_eq!(said > 0, *fate == Fate::Refused, "{name}: {said} findings");
-            // The first thousand things of a kind are told one by one.
-            assert!(said < 3_100 && length < 512 << 10, "{name}: {said} findings take {length} bytes to tell");
+            // Of what is there very often the first thousand are told one by one, in each of the ways in which it is odd.
+            let most = if name.starts_with("a hundred thousand") { 1 << 20 } else { 64 << 10 };
+            assert!(said < 5_000 && length < most, "{name}: {said} findings take {length} bytes to tell");
         }
     });
 }
