@@ -269,6 +269,8 @@ fn end(entry: &mut Entry, done: &Result<Exit, Failure>, interrupted: bool) {
     entry.outcome = Some(match (entry.outcome, exit) {
         (Some(Outcome::Declined), _) => Outcome::Declined,
         (_, Exit::Done | Exit::Warnings) => Outcome::Finished,
+        // Loss is what a salvage is for: it has said it, and all else is written.
+        (_, Exit::Damage) if done.is_ok() && entry.kind == Kind::Salvage => Outcome::Finished,
         _ if interrupted => Outcome::Interrupted,
         _ => Outcome::Failed,
     });

@@ -67,8 +67,14 @@ pub fn main() -> ExitCode {
         dispatch(&cli.command, &Around { history: hints.journal(), config, state_dir: cli.state_dir.clone() }, &output)
     });
     let code = end(&output, done);
-    // What asks a backup to stop is an end by a signal for whoever started it. A restore says how to go on, and ends with 1.
-    if matches!(cli.command, Command::Backup(_)) && code != Exit::Done.into() && code != Exit::Warnings.into() {
+    // What asks a backup or a check to stop is an end by a signal for whoever started it; what a check has found by then is not
+    // hidden by that. A restore says how to go on, and ends with 1.
+    let by_signal = match cli.command {
+        Command::Backup(_) => code != Exit::Done.into() && code != Exit::Warnings.into(),
+        Command::Check(_) => code == Exit::Failed.into(),
+        _ => false,
+    };
+    if by_signal {
         interrupt::end_as_asked();
     }
     code
@@ -86,7 +92,11 @@ pub fn br_check() -> ExitCode {
     };
     interrupt::explain(Left::always("nothing was changed"));
     let given = br_check::Given::from(&args);
-    end(&output, br_check::run(&given, &mut std::io::stdin().lock(), &output))
+    let code = end(&output, br_check::run(&given, &mut std::io::stdin().lock(), &output));
+    if code == Exit::Failed.into() {
+        interrupt::end_as_asked();
+    }
+    code
 }
 
 /// What a command leaves behind that is ended at once.
@@ -208,7 +218,7 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
             let proves = options.work != CheckWork::List;
             job.run(journal(proves), output, |job| commands::check::run(&options, config, job, output))
         }
-        Command::Salvage(args) => salvage(args, config, output),
+        Command::Salvage(args) => salvage(args, around, output),
         Command::Rebuild(args) => rebuild(args, around, output),
         Command::Inspect(args) => commands::inspect::run(&args.options()?, config, output),
         Command::Export(args) => export(args, config, output),
@@ -237,11 +247,14 @@ fn dispatch(command: &Command, around: &Around, output: &Output) -> Result<Exit,
     }
 }
 
-fn salvage(args: &SalvageArgs, config: &Config, output: &Output) -> Result<Exit, Failure> {
-    let mut options = args.options();
+fn salvage(args: &SalvageArgs, around: &Around, output: &Output) -> Result<Exit, Failure> {
+    let (mut options, config) = (args.options(), &around.config);
     config.devices(&mut options.from);
     options.to = options.to.as_ref().map(|to| config.device(to));
-    commands::salvage::run(&options, output)
+    let devices: Vec<DevicePath> = options.from.iter().chain(&options.to).cloned().collect();
+    let journal = options.to.as_ref().and_then(|_| around.journal(output));
+    let job = Job::new(Kind::Salvage).devices(&devices);
+    job.run(journal, output, |job| commands::salvage::run(&options, job, output))
 }
 
 fn rebuild(args: &RebuildArgs, around: &Around, output: &Output) -> Result<Exit, Failure> {

@@ -244,6 +244,31 @@ impl VolumeSource for FileSource {
             _ => fail(error.into()),
         })
     }
+
+    fn next_data(&self, at: u64) -> u64 {
+        data_from(&self.file, at).map_or(at, |data| data.clamp(at, self.len.max(at)))
+    }
+}
+
+/// Where the next bytes of a file are that are stored at all, from `at` on; its end if there are none, nothing if the file system
+/// does not say.
+fn data_from(file: &File, at: u64) -> Option<u64> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::fs::{SeekFrom, seek};
+        use rustix::io::Errno;
+        // Nobody reads from where a seek leads: reads name their place.
+        match seek(file, SeekFrom::Data(at)) {
+            Ok(data) => Some(data),
+            Err(Errno::NXIO) => Some(u64::MAX),
+            Err(_) => None,
+        }
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _unasked = (file, at);
+        None
+    }
 }
 
 struct FileSink {

@@ -88,6 +88,11 @@ impl VolumeSource for PartSource {
         }
         self.file.read_at(self.from.saturating_add(at), buffer)
     }
+
+    fn next_data(&self, at: u64) -> u64 {
+        let data = self.file.next_data(self.from.saturating_add(at)).saturating_sub(self.from);
+        data.clamp(at, self.len.max(at))
+    }
 }
 
 #[cfg(test)]

@@ -259,4 +259,10 @@ pub trait VolumeSource: Send + Sync {
     /// # Errors
     /// The volume ends before, or the medium fails.
     fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<(), DeviceError>;
+
+    /// The first byte from `at` on that may be other than zero: what lies before it is a hole, which need not be read to be
+    /// known. The length, if nothing but a hole follows; `at` itself where the medium knows no holes.
+    fn next_data(&self, at: u64) -> u64 {
+        at
+    }
 }

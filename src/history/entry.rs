@@ -30,6 +30,8 @@ pub enum Kind {
     Check,
     /// Sets were removed from a device.
     Prune,
+    /// New sets were made of what is intact of damaged ones.
+    Salvage,
 }
 
 impl Kind {
@@ -42,6 +44,7 @@ impl Kind {
             Kind::Undo => "undo",
             Kind::Check => "check",
             Kind::Prune => "prune",
+            Kind::Salvage => "salvage",
         }
     }
 }

@@ -43,6 +43,9 @@ pub enum Fault {
     Full,
     /// A signal interrupted the call; nothing was done.
     Interrupted,
+    /// A device that lies: a read or an append that does a part of what it was asked for, a sync that does nothing, and all of
+    /// them say that they are done. What else is asked for is done.
+    Short,
 }
 
 /// One operation as it was called for.
@@ -105,9 +108,17 @@ impl State {
     }
 }
 
+/// What a call says that is not made; nothing where it is made all the same.
+fn told(op: &'static str, name: &str, fault: Option<Fault>) -> Result<(), DeviceError> {
+    match fault {
+        None | Some(Fault::Short) => Ok(()),
+        Some(fault) => Err(error(op, name, fault)),
+    }
+}
+
 fn error(op: &'static str, name: &str, fault: Fault) -> DeviceError {
     let kind = match fault {
-        Fault::Io => DeviceErrorKind::Io(io::Error::other("injected: the medium fails")),
+        Fault::Io | Fault::Short => DeviceErrorKind::Io(io::Error::other("injected: the medium fails")),
         Fault::Full => DeviceErrorKind::Full,
         Fault::Interrupted => DeviceErrorKind::Io(io::Error::from(io::ErrorKind::Interrupted)),
     };
@@ -198,25 +209,19 @@ impl<D: Device> Device for FaultDevice<D> {
     }
 
     fn list(&self) -> Result<Vec<String>, DeviceError> {
-        match locked(&self.state).enter(Op::List, "", 0, 0) {
-            Some(fault) => Err(error("list", "", fault)),
-            None => self.inner.list(),
-        }
+        told("list", "", locked(&self.state).enter(Op::List, "", 0, 0))?;
+        self.inner.list()
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {
-        if let Some(fault) = locked(&self.state).enter(Op::Open, name, 0, 0) {
-            return Err(error("open", name, fault));
-        }
+        told("open", name, locked(&self.state).enter(Op::Open, name, 0, 0))?;
         let inner = self.inner.open(name)?;
         Ok(Box::new(FaultSource { inner, name: name.to_owned(), state: Arc::clone(&self.state) }))
     }
 
     fn size(&self, name: &str) -> Result<u64, DeviceError> {
-        match locked(&self.state).enter(Op::Size, name, 0, 0) {
-            Some(fault) => Err(error("look at", name, fault)),
-            None => self.inner.size(name),
-        }
+        told("look at", name, locked(&self.state).enter(Op::Size, name, 0, 0))?;
+        self.inner.size(name)
     }
 
     fn stamp(&self, name: &str) -> Option<String> {
@@ -224,24 +229,18 @@ impl<D: Device> Device for FaultDevice<D> {
     }
 
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
-        if let Some(fault) = locked(&self.state).enter(Op::Create, name, 0, 0) {
-            return Err(error("create", name, fault));
-        }
+        told("create", name, locked(&self.state).enter(Op::Create, name, 0, 0))?;
         let inner = self.inner.create(name)?;
         Ok(Box::new(FaultSink { inner, name: name.to_owned(), len: 0, state: Arc::clone(&self.state) }))
     }
 
     fn remove(&self, name: &str) -> Result<(), DeviceError> {
-        match locked(&self.state).enter(Op::Remove, name, 0, 0) {
-            Some(fault) => Err(error("remove", name, fault)),
-            None => self.inner.remove(name),
-        }
+        told("remove", name, locked(&self.state).enter(Op::Remove, name, 0, 0))?;
+        self.inner.remove(name)
     }
 
     fn begin(&self, volume: &NewVolume<'_>) -> Result<Box<dyn VolumeSink>, DeviceError> {
-        if let Some(fault) = locked(&self.state).enter(Op::Create, volume.name, 0, 0) {
-            return Err(error("create", volume.name, fault));
-        }
+        told("create", volume.name, locked(&self.state).enter(Op::Create, volume.name, 0, 0))?;
         let inner = self.inner.begin(volume)?;
         Ok(Box::new(FaultSink { inner, name: volume.name.to_owned(), len: 0, state: Arc::clone(&self.state) }))
     }
@@ -252,6 +251,22 @@ impl<D: Device> Device for FaultDevice<D> {
 
     fn reads_back(&self) -> bool {
         self.inner.reads_back()
+    }
+
+    fn goes_on(&self) -> bool {
+        self.inner.goes_on()
+    }
+
+    fn erase(&self) -> Result<(), DeviceError> {
+        self.inner.erase()
+    }
+
+    fn is_sequential(&self) -> bool {
+        self.inner.is_sequential()
+    }
+
+    fn record_bytes(&self) -> u32 {
+        self.inner.record_bytes()
     }
 
     fn lock(&self) -> Result<Box<dyn WriteLock>, DeviceError> {
@@ -272,10 +287,10 @@ impl VolumeSource for FaultSource {
 
     fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
         let mut state = locked(&self.state);
-        if let Some(fault) = state.enter(Op::Read, &self.name, at, buffer.len() as u64) {
-            return Err(error("read", &self.name, fault));
-        }
-        self.inner.read_at(at, buffer)?;
+        let fault = state.enter(Op::Read, &self.name, at, buffer.len() as u64);
+        told("read", &self.name, fault)?;
+        let read = if fault.is_some() { buffer.len() / 2 } else { buffer.len() };
+        self.inner.read_at(at, buffer.get_mut(..read).unwrap_or_default())?;
         for (_, bit) in state.flips.iter().filter(|(name, _)| *name == self.name) {
             let byte = (bit / 8).checked_sub(at).and_then(|byte| usize::try_from(byte).ok());
             if let Some(byte) = byte.and_then(|byte| buffer.get_mut(byte)) {
@@ -283,6 +298,10 @@ impl VolumeSource for FaultSource {
             }
         }
         Ok(())
+    }
+
+    fn next_data(&self, at: u64) -> u64 {
+        self.inner.next_data(at)
     }
 }
 
@@ -301,15 +320,13 @@ impl VolumeSink for FaultSink {
     fn append(&mut self, bytes: &[u8]) -> Result<(), DeviceError> {
         let mut state = locked(&self.state);
         let fault = state.enter(Op::Append, &self.name, self.len, bytes.len() as u64);
-        if let Some(fault) = fault {
-            if fault != Fault::Interrupted {
-                let left = Rng::new(state.seed ^ self.len).below(bytes.len().saturating_add(1));
-                self.inner.append(bytes.get(..left).unwrap_or_default())?;
-            }
-            return Err(error("append to", &self.name, fault));
+        if fault.is_some_and(|fault| fault != Fault::Interrupted) {
+            let left = Rng::new(state.seed ^ self.len).below(bytes.len());
+            self.inner.append(bytes.get(..left).unwrap_or_default())?;
         }
+        told("append to", &self.name, fault)?;
         self.len = self.len.saturating_add(bytes.len() as u64);
-        self.inner.append(bytes)
+        if fault.is_some() { Ok(()) } else { self.inner.append(bytes) }
     }
 
     fn reserve(&mut self, bytes: u64) -> Result<bool, DeviceError> {
@@ -320,17 +337,17 @@ impl VolumeSink for FaultSink {
 
     fn sync(&mut self) -> Result<(), DeviceError> {
         let mut state = locked(&self.state);
-        if let Some(fault) = state.enter(Op::Sync, &self.name, 0, 0) {
-            return Err(error("sync", &self.name, fault));
+        let fault = state.enter(Op::Sync, &self.name, 0, 0);
+        told("sync", &self.name, fault)?;
+        if fault.is_some() {
+            return Ok(());
         }
         state.synced.insert(self.name.clone(), self.len);
         self.inner.sync()
     }
 
     fn finish(self: Box<Self>) -> Result<(), DeviceError> {
-        if let Some(fault) = locked(&self.state).enter(Op::Finish, &self.name, 0, 0) {
-            return Err(error("sync", &self.name, fault));
-        }
+        told("sync", &self.name, locked(&self.state).enter(Op::Finish, &self.name, 0, 0))?;
         self.inner.finish()
     }
 }

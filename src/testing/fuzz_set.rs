@@ -28,22 +28,27 @@ fn stranger() -> &'static Fixture {
 }
 
 /// Bytes that steer.
-struct Script<'a>(&'a [u8]);
+pub(super) struct Script<'a>(&'a [u8]);
 
 impl Script<'_> {
-    fn byte(&mut self) -> u8 {
+    pub(super) const fn new(data: &[u8]) -> Script<'_> {
+        Script(data)
+    }
+
+    /// The next byte; 0 when they are used up.
+    pub(super) fn byte(&mut self) -> u8 {
         let Some((first, rest)) = self.0.split_first() else { return 0 };
         self.0 = rest;
         *first
     }
 
     /// A number below `end`.
-    fn below(&mut self, end: usize) -> usize {
+    pub(super) fn below(&mut self, end: usize) -> usize {
         let number = (0..3).fold(0usize, |number, _| number << 8 | usize::from(self.byte()));
         number.checked_rem(end).unwrap_or(0)
     }
 
-    const fn is_over(&self) -> bool {
+    pub(super) const fn is_over(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -75,7 +80,7 @@ fn damage(script: &mut Script<'_>, bytes: &[u8]) -> Damage {
 /// # Panics
 /// If it is not.
 pub fn set(data: &[u8]) {
-    let mut script = Script(data);
+    let mut script = Script::new(data);
     let (whole, mode) = (whole(), script.byte() % 3);
     let mut volumes = whole.fixture.volumes.clone();
     while !script.is_over() {

@@ -13,6 +13,7 @@ pub mod fuzz_column;
 pub mod fuzz_postgres;
 pub mod fuzz_range;
 pub mod fuzz_salvage;
+pub mod fuzz_scan;
 pub mod fuzz_set;
 pub mod fuzz_text;
 pub mod fuzz_volume;

@@ -1,13 +1,13 @@
 //! The seeds of the fuzz targets: small, made from the samples of every record, the same on every machine.
 
-use super::{fuzz_column, fuzz_salvage, fuzz_set, fuzz_text, fuzz_volume, records};
+use super::{fuzz_column, fuzz_salvage, fuzz_scan, fuzz_set, fuzz_text, fuzz_volume, records};
 use crate::format::block::{BlockKind, encode_block};
 use crate::format::chunk::encode_chunk;
 use crate::format::record::{FRAME_LEN, Record, encode_record};
 use crate::store::control::KeyRuns;
 
 /// The targets whose seeds are made here.
-pub const TARGETS: [&str; 17] = [
+pub const TARGETS: [&str; 18] = [
     "block",
     "label",
     "section",
@@ -25,6 +25,7 @@ pub const TARGETS: [&str; 17] = [
     "copy_text",
     "url",
     "salvage",
+    "scan",
 ];
 
 fn payload<R: Record>(record: &R) -> Vec<u8> {
@@ -70,6 +71,7 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
         #[cfg(feature = "postgres")]
         "url" => super::fuzz_postgres::url_seeds(),
         "salvage" => fuzz_salvage::seeds(),
+        "scan" => fuzz_scan::seeds(),
         "label" => vec![("incremental", body(&records::label()))],
         "section" => {
             vec![("header", after(0, body(&records::section()))), ("end", after(1, body(&records::section_end())))]

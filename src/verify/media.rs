@@ -73,8 +73,9 @@ pub(super) fn catalog_elsewhere<'e>(
     (odds.0 != odds.1).then(|| Finding::damage(Position::UNKNOWN, what).odds(odds.0, odds.1))
 }
 
-/// Places of damage on a volume that are told one by one; the rest is summed up.
-const PLACES_TOLD: usize = if cfg!(test) { 20 } else { 1_000 };
+/// Places of damage on a volume that are told one by one, and so of other things that there may be very many of; the rest is
+/// summed up.
+pub(super) const PLACES_TOLD: usize = if cfg!(test) { 20 } else { 1_000 };
 
 /// Damage that is not told place by place.
 #[derive(Default)]
@@ -99,6 +100,9 @@ pub(super) struct Pass {
     lost: Vec<(Range<u64>, usize)>,
     /// What is lost behind that.
     rest: Rest,
+    /// Sound blocks that are not what they should be: how many are told of, and how many more there are.
+    bad: usize,
+    further: u64,
 }
 
 /// A pass that has ended.
@@ -133,6 +137,8 @@ impl Pass {
             findings: Vec::new(),
             lost: Vec::new(),
             rest: Rest::default(),
+            bad: 0,
+            further: 0,
         }
     }
 
@@ -166,6 +172,16 @@ impl Pass {
         self.findings.push(Finding { at, ..finding }.on(&self.name));
     }
 
+    /// Notes a sound block that is not what it should be.
+    pub(super) fn bad(&mut self, finding: Finding) {
+        if self.bad >= PLACES_TOLD {
+            self.further = self.further.saturating_add(1);
+            return;
+        }
+        self.bad = self.bad.saturating_add(1);
+        self.find(finding);
+    }
+
     /// Notes something else that is not as it should be.
     pub(super) fn find(&mut self, finding: Finding) {
         let at = finding.at.within(Position::volume(self.number));
@@ -183,6 +199,10 @@ impl Pass {
                 Position::UNKNOWN,
                 format!("{from}: {bytes} bytes in all are of no sound block"),
             ));
+        }
+        if self.further > 0 {
+            let what = format!("{} further blocks have right checksums and are not what they should be", self.further);
+            self.find(Finding::damage(Position::UNKNOWN, what));
         }
         if !stopped {
             if self.judged != self.exists {

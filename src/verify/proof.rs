@@ -4,7 +4,7 @@
 use super::cost::Cost;
 use super::finding::Finding;
 use super::judge::{ChunkFact, Depth, Fact, Held, Judge};
-use super::media::{MediaProof, Pass, Passed};
+use super::media::{MediaProof, PLACES_TOLD, Pass, Passed};
 use super::order::{Ordered, over_volumes};
 use super::part::{Choice, Chosen, Proven, VolumeId};
 use super::read::{Open, Reader, Taker};
@@ -39,6 +39,8 @@ pub(super) struct Gathered {
     judge: Arc<Judge>,
     volumes: Vec<VolumeProof>,
     sections: BTreeMap<u32, SectionProof>,
+    /// How many blocks of sections are told of one by one, since they are not what they should be.
+    told: usize,
     /// Payloads of catalog blocks, by volume and block.
     catalog: BTreeMap<(u32, u64), Vec<u8>>,
     /// How many catalog blocks a volume has by its end mark, and on which volume the catalog begins.
@@ -240,14 +242,23 @@ impl SetProof {
             let met = self.gathered.sections.remove(&section.number).unwrap_or_default();
             met.listed(section, seen, proved);
         }
+        let (mut odd, mut more) = (0usize, 0u64);
         for (number, met) in std::mem::take(&mut self.gathered.sections) {
-            if listed {
+            odd = odd.saturating_add(usize::from(listed || !met.has_header()));
+            if odd > PLACES_TOLD && (listed || !met.has_header()) {
+                more = more.saturating_add(1);
+            } else if listed {
                 let at = Position::UNKNOWN.with_section(number);
                 let what = format!("section {number} stands on the volumes and not in the catalog");
                 proved.verified.findings.push(Finding::damage(at, what));
             } else {
                 met.unlisted(number, around, proved);
             }
+        }
+        if more > 0 {
+            let what =
+                format!("blocks of {more} further sections stand on the volumes, of which nobody knows what they are");
+            proved.verified.findings.push(Finding::damage(Position::UNKNOWN, what));
         }
     }
 }
@@ -264,7 +275,7 @@ impl Taker for Gathered {
     fn block(&mut self, pass: &mut Pass, fact: Fact) {
         pass.block(&fact);
         if let Err(Some(finding)) = self.hold(pass.name(), fact) {
-            pass.find(finding);
+            pass.bad(finding);
         }
     }
 
@@ -284,6 +295,7 @@ impl Gathered {
             judge,
             volumes: Vec::new(),
             sections: BTreeMap::new(),
+            told: 0,
             catalog: BTreeMap::new(),
             ends: BTreeMap::new(),
             last: None,
@@ -324,7 +336,9 @@ impl Gathered {
                 self.last = self.last.or_else(|| end.set_complete.then_some(volume));
             }
             Held::Bad(finding) if section > 0 => {
-                self.section(section).bad((volume, block), finding.on(name));
+                let tell = self.told < PLACES_TOLD;
+                let told = self.section(section).bad((volume, block), finding.on(name), tell);
+                self.told = self.told.saturating_add(usize::from(told));
                 return Err(None);
             }
             Held::Bad(finding) => return Err(Some(*finding)),

@@ -18,6 +18,7 @@ use crate::volume::error::VolumeError;
 use crate::volume::reader::Blocks;
 use crate::volume::scanner::{DamagedExtent, ScanItem, ScanPoint, ScannedBlock, Scanner};
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes that are read at a time, unless a block is larger.
@@ -93,13 +94,14 @@ enum Outcome {
 /// What a scan met.
 enum Scanned<'b> {
     Block(ScannedBlock, Lent<'b>),
-    Damaged(DamagedExtent),
+    /// Damage, and of how many of its bytes was told while they were searched.
+    Damaged(DamagedExtent, u64),
 }
 
 /// What was made of it.
 enum Scan {
     Block(Fact, u64),
-    Damaged(DamagedExtent),
+    Damaged(DamagedExtent, u64),
 }
 
 /// Opens a copy of a volume by number and name.
@@ -222,8 +224,10 @@ impl Reader<'_> {
     /// Scans from where the pass is to the next place where a span begins, or to the end of the volume.
     fn mend(&self, volume: &Reading, state: &mut State, taker: &mut dyn Taker) {
         let (mut hasher, blocks) = (RowHasher::default(), &volume.blocks);
-        let mut scanner =
-            Scanner::new(blocks.source(), blocks.name(), Some(blocks.identity())).with_hashes().starting(state.point);
+        let searched = AtomicU64::new(0);
+        let searching = |bytes| self.searched(bytes, &searched);
+        let scanner = Scanner::new(blocks.source(), blocks.name(), Some(blocks.identity()));
+        let mut scanner = scanner.with_hashes().searching(&searching).starting(state.point);
         let begin = state.point;
         while let Some(item) = scanner.next() {
             match item {
@@ -233,7 +237,8 @@ impl Reader<'_> {
                     taker.block(&mut state.pass, fact);
                 }
                 ScanItem::Damaged(extent) => {
-                    self.monitor.advance(self.task, 0, extent.len);
+                    let told = searched.swap(0, Ordering::Relaxed);
+                    self.monitor.advance(self.task, 0, extent.len.saturating_sub(told));
                     state.pass.damaged(&extent);
                 }
             }
@@ -247,6 +252,13 @@ impl Reader<'_> {
         }
     }
 
+    /// Tells of bytes in which a scan found nothing, and says whether it is to go on: damage may be as long as a volume.
+    fn searched(&self, bytes: u64, told: &AtomicU64) -> bool {
+        self.monitor.advance(self.task, 0, bytes);
+        told.fetch_add(bytes, Ordering::Relaxed);
+        !self.monitor.cancelled()
+    }
+
     fn judged(&self, hasher: &mut RowHasher, block: &ScannedBlock) -> (Fact, u64) {
         let hash = block.hash.unwrap_or_default();
         let fact = self.judge.block(hasher, block.offset, block.header, &block.payload, hash);
@@ -257,7 +269,10 @@ impl Reader<'_> {
     /// Reads a volume from its first byte to its last, each only once and one after the other; the blocks are judged side by
     /// side. Needs no index.
     pub(super) fn scan(&self, volume: &Blocks, taker: &mut dyn Taker) {
-        let mut scanner = Scanner::new(volume.source(), volume.name(), Some(volume.identity())).with_hashes();
+        let searched = AtomicU64::new(0);
+        let searching = |bytes| self.searched(bytes, &searched);
+        let scanner = Scanner::new(volume.source(), volume.name(), Some(volume.identity()));
+        let mut scanner = scanner.with_hashes().searching(&searching);
         let (hands, mut pass) = (self.hands(), Pass::new(volume));
         let done: Result<(), Infallible> = ordered_from(
             hands.len(),
@@ -265,7 +280,10 @@ impl Reader<'_> {
             || {
                 let item = if self.monitor.cancelled() { None } else { scanner.next() };
                 Ok(item.map(|item| match item {
-                    ScanItem::Damaged(extent) => Scanned::Damaged(extent),
+                    ScanItem::Damaged(extent) => {
+                        let told = searched.swap(0, Ordering::Relaxed);
+                        Scanned::Damaged(extent, told)
+                    }
                     ScanItem::Block(block) => {
                         self.learn(&block);
                         let lent = self.judge.reading.take(block.payload.len() as u64);
@@ -275,7 +293,7 @@ impl Reader<'_> {
             },
             |worker, item, emit| {
                 match item {
-                    Scanned::Damaged(extent) => emit(Scan::Damaged(extent)),
+                    Scanned::Damaged(extent, told) => emit(Scan::Damaged(extent, told)),
                     Scanned::Block(block, lent) => {
                         let judged = with(&hands, worker, |hand| self.judged(&mut hand.hasher, &block));
                         drop((block, lent));
@@ -290,8 +308,8 @@ impl Reader<'_> {
                         self.monitor.advance(self.task, 0, bytes);
                         taker.block(&mut pass, fact);
                     }
-                    Scan::Damaged(extent) => {
-                        self.monitor.advance(self.task, 0, extent.len);
+                    Scan::Damaged(extent, told) => {
+                        self.monitor.advance(self.task, 0, extent.len.saturating_sub(told));
                         pass.damaged(&extent);
                     }
                 }

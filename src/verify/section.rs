@@ -2,6 +2,7 @@
 
 use super::cost::Cost;
 use super::finding::{Finding, Level};
+use super::media::PLACES_TOLD;
 use super::proof::{Around, SetProved};
 use super::verified::{END_WANTED, UNFINISHED, Verified};
 use crate::base::position::Position;
@@ -66,6 +67,8 @@ pub(super) struct SectionProof {
     indexed: BTreeMap<(u32, u64), (u64, u32)>,
     /// Why others are not, by volume and block.
     bad: BTreeMap<(u32, u64), Finding>,
+    /// Further ones of which it is not told why, by volume and block.
+    further: BTreeSet<(u32, u64)>,
     /// Chunks of which a finding about bytes says what they cost.
     pub(super) charged: BTreeSet<(u32, u64)>,
     numbers: u64,
@@ -78,9 +81,14 @@ impl SectionProof {
         self.bad.values().next().cloned()
     }
 
+    /// Whether it is known what its rows are.
+    pub(super) const fn has_header(&self) -> bool {
+        self.header.is_some()
+    }
+
     /// Volumes on which a block is not what it should be.
     pub(super) fn bad_volumes(&self) -> impl Iterator<Item = u32> + '_ {
-        self.bad.keys().map(|(volume, _)| *volume)
+        self.bad.keys().chain(&self.further).map(|(volume, _)| *volume)
     }
 
     pub(super) fn header(&mut self, volume: u32, header: &SectionRecord) {
@@ -96,8 +104,13 @@ impl SectionProof {
         self.end.get_or_insert(end);
     }
 
-    pub(super) fn bad(&mut self, place: (u32, u64), finding: Finding) {
-        self.bad.insert(place, finding);
+    /// Takes a block that is not what it should be; why is kept if it is to be told. Whether it is one more to be told of.
+    pub(super) fn bad(&mut self, place: (u32, u64), finding: Finding, tell: bool) -> bool {
+        if !tell && !self.bad.contains_key(&place) {
+            self.further.insert(place);
+            return false;
+        }
+        self.bad.insert(place, finding).is_none()
     }
 
     pub(super) fn sound(&mut self, place: (u32, u64), block: &BlockEntry) {
@@ -183,6 +196,7 @@ impl SectionProof {
         let (mut missed, mut odd): (Vec<_>, BTreeMap<(u32, &'static str), Vec<_>>) = (Vec::new(), BTreeMap::new());
         // Places with rows that were proved, whatever the chunk says that its number is.
         let met: BTreeSet<(u32, u64)> = self.chunks.keys().map(|(_, volume, block)| (*volume, *block)).collect();
+        let mut further = Vec::new();
         for (number, entry) in (0u64..).zip(&known.chunks) {
             let place = (entry.volume, entry.block);
             if self.has(number, entry) {
@@ -197,12 +211,17 @@ impl SectionProof {
             if let Some(found) = self.bad.remove(&place) {
                 let at = found.at.within(at).with_rows(entry.first_row, u64::from(entry.rows));
                 findings.push(Finding { costs: costs(&[(number, entry)]), at, ..found.about(&table) });
+            } else if self.further.remove(&place) {
+                further.push((number, entry));
             } else if met.contains(&place) {
                 odd.entry((entry.volume, "not what the catalog says of")).or_default().push((number, entry));
             } else if seen.read.contains(&entry.volume) || self.is_elsewhere(entry, seen) {
                 odd.entry((entry.volume, "not where the catalog lists")).or_default().push((number, entry));
             }
         }
+        let of_section = Position::UNKNOWN.with_section(known.number);
+        let more = self::further(further.len(), of_section);
+        findings.extend(more.map(|found| Finding { costs: costs(&further), ..found.about(&table) }));
         for ((volume, why), chunks) in odd {
             let at = Position::volume(volume).with_section(known.number);
             let (at, what) = match chunks.as_slice() {
@@ -248,13 +267,13 @@ impl SectionProof {
         let at = Position::UNKNOWN.with_section(number);
         let findings = &mut proved.verified.findings;
         let Some(header) = self.header.take() else {
-            let rows = self.bad.len().saturating_add(self.unread.len());
+            let rows = self.bad.len().saturating_add(self.further.len()).saturating_add(self.unread.len());
             // Of a part the header may not have been asked for.
             if !around.part {
                 let what = format!("section {number}: no header says what the rows of its {rows} chunks are");
                 findings.push(Finding::damage(at, what));
             }
-            return findings.extend(self.bad.into_values());
+            return findings.extend(self.bad.into_values().chain(further(self.further.len(), at)));
         };
         let table = header.table;
         match self.end.take() {
@@ -273,11 +292,13 @@ impl SectionProof {
         self.count(number, table, proved);
     }
 
-    /// The chunks that are not here, by the numbers of their neighbours.
+    /// The chunks that are not here, by the numbers of their neighbours. Where there are very many places the last of them are
+    /// told of as one.
     fn gaps(&self, table: &str, at: Position, end: &SectionEndRecord, around: Around, verified: &mut Verified) {
         let mut before: (u64, u64, Option<i64>) = (0, 0, None);
         let dated = |entry: &ChunkEntry| entry.first < entry.stop;
         let here = self.chunks.iter().map(|((number, ..), entry)| (*number, Some(*entry)));
+        let mut gaps: Vec<Gap> = Vec::new();
         for (number, entry) in here.chain(std::iter::once((end.chunks, None))) {
             let (next, row, from) = before;
             let first_row = entry.map_or(end.rows, |entry| entry.first_row);
@@ -285,21 +306,18 @@ impl SectionProof {
                 let until = entry.filter(|entry| dated(entry)).map(|entry| entry.stop);
                 let span = from.zip(until).and_then(|(from, until)| Span::new(Instant(from), Instant(until)));
                 let rows = first_row.saturating_sub(row);
-                let what = format!("table {table}: chunks {next} to {} are not here", number.saturating_sub(1));
-                let costs = vec![Cost { table: table.to_owned(), acds: Vec::new(), span, rows }];
-                let at = at.with_rows(row, rows);
-                let found = if around.all_here {
-                    Finding::damage(at, what)
-                } else {
-                    Finding::incomplete(at, what, "bring the volumes that are not here")
-                };
-                verified.findings.push(Finding { costs, ..found });
+                let gap = Gap { places: 1, first: next, last: number.saturating_sub(1), row, rows, span };
+                match gaps.len() < PLACES_TOLD {
+                    true => gaps.push(gap),
+                    false => gaps.iter_mut().last().into_iter().for_each(|last| last.join(&gap)),
+                }
             }
             if let Some(entry) = entry {
                 let row = entry.first_row.saturating_add(u64::from(entry.rows));
                 before = (number.saturating_add(1), row, dated(&entry).then_some(entry.first));
             }
         }
+        verified.findings.extend(gaps.iter().map(|gap| gap.finding(table, at, around)));
     }
 
     /// Compares what the rows gave with what end mark and catalog say of the section; of the buckets those that no chunk has a
@@ -346,13 +364,58 @@ impl SectionProof {
     fn count(self, number: u32, table: String, proved: &mut SetProved) {
         let verified = &mut proved.verified;
         let subject = format!("table {table}: section {number}");
-        verified.findings.extend(self.bad.into_values().map(|finding| finding.about(&subject)));
+        let further = further(self.further.len(), Position::UNKNOWN.with_section(number));
+        verified.findings.extend(self.bad.into_values().chain(further).map(|finding| finding.about(&subject)));
         verified.sections = verified.sections.saturating_add(1);
         verified.chunks = verified.chunks.saturating_add(self.numbers);
         verified.rows = verified.rows.saturating_add(self.rows);
         verified.buckets = verified.buckets.saturating_add(self.buckets.len() as u64);
         proved.tables.push((table, self.rows));
     }
+}
+
+/// Chunks that are not here.
+struct Gap {
+    /// In how many places.
+    places: u64,
+    /// Numbers of the first and the last of them.
+    first: u64,
+    last: u64,
+    /// The first row, and how many rows they have.
+    row: u64,
+    rows: u64,
+    span: Option<Span>,
+}
+
+impl Gap {
+    /// Takes in chunks behind these.
+    fn join(&mut self, other: &Gap) {
+        self.places = self.places.saturating_add(1);
+        self.last = other.last;
+        self.rows = self.rows.saturating_add(other.rows);
+        self.span = self.span.zip(other.span).map(|(own, other)| own.hull(other));
+    }
+
+    fn finding(&self, table: &str, at: Position, around: Around) -> Finding {
+        let Gap { places, first, last, .. } = self;
+        let (what, at) = match places {
+            1 => (format!("table {table}: chunks {first} to {last} are not here"), at.with_rows(self.row, self.rows)),
+            _ => (format!("table {table}: in {places} places between chunks {first} and {last} some are not here"), at),
+        };
+        let costs = vec![Cost { table: table.to_owned(), acds: Vec::new(), span: self.span, rows: self.rows }];
+        let found = if around.all_here {
+            Finding::damage(at, what)
+        } else {
+            Finding::incomplete(at, what, "bring the volumes that are not here")
+        };
+        Finding { costs, ..found }
+    }
+}
+
+/// Says of so many blocks that are not told one by one that they are not what they should be.
+fn further(blocks: usize, at: Position) -> Option<Finding> {
+    let what = format!("{blocks} further blocks have right checksums and are not what they should be");
+    (blocks > 0).then(|| Finding::damage(at, what))
 }
 
 /// The time of chunks that were not met: of buckets that have rows there not all is known.

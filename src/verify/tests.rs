@@ -1,17 +1,20 @@
 //! Reading in spans against reading from the first byte to the last, over volumes that are hurt in all ways.
 
-use super::finding::Level;
+use super::finding::{Finding, Level};
 use super::judge::Depth;
 use super::media::MediaProof;
 use super::part::{Choice, Subset};
-use super::proof::SetProof;
+use super::proof::{Around, SetProof, SetProved};
+use super::section::SectionProof;
 use super::set::{Asked, verify};
 use crate::base::monitor::{Monitor, Silent, Task};
 use crate::device::memory::MemoryDevice;
 use crate::device::traits::Device;
 use crate::format::block::ALIGNMENT;
+use crate::format::catalog::ChunkEntry;
+use crate::format::section::SectionEndRecord;
 use crate::testing::mutate::Rng;
-use crate::testing::sets::{Sample, write_sample};
+use crate::testing::sets::{Sample, sample_header, write_sample};
 use crate::volume::set::{SetReader, list_sets};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,7 +44,7 @@ fn scanned(set: &SetReader<'_>) -> Vec<MediaProof> {
         let Some(name) = &volume.name else { continue };
         proof.volume(&set.blocks(volume.number, name).unwrap(), 1, &Silent);
     }
-    let around = super::proof::Around { all_here: true, ..Default::default() };
+    let around = Around { all_here: true, ..Default::default() };
     proof.finish_with(set.sections(), around).verified.volumes
 }
 
@@ -236,6 +239,59 @@ fn damage_in_many_places_is_told_of_the_first_and_summed_up() {
     assert_eq!(set.damage().len(), 21, "{:#?}", set.damage());
     let said = set.damage()[20].error.to_string();
     assert!(said.contains(" further places, ") && set.damage()[20].error.is_damage(), "{said}");
+}
+
+/// Chunks with right checksums whose rows are none: the first are told of one by one, and all are charged.
+#[test]
+fn very_many_chunks_that_are_not_what_they_should_be_are_told_of_the_first_and_summed_up() {
+    let device = sample();
+    let set = only(&device);
+    let chunks: Vec<_> = set.sections().iter().flat_map(|section| &section.chunks).map(|chunk| chunk.entry).collect();
+    let rows: u64 = chunks.iter().map(|chunk| u64::from(chunk.rows)).sum();
+    let further = |found: &[Finding]| -> usize {
+        let number = |finding: &Finding| {
+            let (_, text) = finding.what.rsplit_once(": ").unwrap_or(("", &finding.what));
+            text.strip_suffix(" further blocks have right checksums and are not what they should be")?
+                .parse::<usize>()
+                .ok()
+        };
+        found.iter().filter_map(number).sum()
+    };
+    let never = |_: &_| Vec::new();
+    let all = Some(Choice { sample: None, subset: Some(Subset { part: 1, of: 1 }), proven: &never });
+    for (jobs, choice) in [(1, None), (3, None), (3, all)] {
+        let found = verify(&set, &Asked { depth: Depth::Rows, choice }, jobs, &Silent).findings;
+        assert_eq!((chunks.len(), found.len(), further(&found)), (80, 22, 60), "{found:#?}");
+        assert_eq!(found.iter().flat_map(|finding| &finding.costs).map(|cost| cost.rows).sum::<u64>(), rows);
+    }
+    // Without the volume that has the catalog nobody knows what they cost.
+    let torn = device.copy();
+    let last = torn.remove(device.list().unwrap().last().unwrap()).unwrap();
+    assert!(!last.is_empty());
+    let here = chunks.iter().filter(|chunk| chunk.volume == 1).count();
+    let found = verify(&only(&torn), &asked(Depth::Rows), 2, &Silent).findings;
+    assert!(found.len() < 30 && further(&found) == here - 20, "{} of {here}: {found:#?}", further(&found));
+}
+
+#[test]
+fn very_many_gaps_between_chunks_are_told_of_the_first_and_summed_up() {
+    let mut section = SectionProof::default();
+    section.header(1, &sample_header("hsplit"));
+    for number in (0..200).step_by(2) {
+        let (first, stop) = (i64::try_from(number).unwrap() * 60, i64::try_from(number).unwrap() * 60 + 60);
+        let (block, first_row) = (number, number * 10);
+        let entry = ChunkEntry { volume: 1, block, offset: 0, bytes: 64, first_row, rows: 10, first, stop, undated: 0 };
+        section.chunk(number, entry, &[]);
+    }
+    let (held, envelope) = (Vec::new(), Vec::new());
+    let end = SectionEndRecord { rows: 2_000, chunks: 200, buckets: 0, digest: [0; 16], held, envelope, lost: None };
+    section.end(end);
+    let mut proved = SetProved::default();
+    section.unlisted(1, Around { all_here: true, ..Around::default() }, &mut proved);
+    let found = proved.verified.findings;
+    assert_eq!((found.len(), found[0].what.as_str()), (20, "table hsplit: chunks 1 to 1 are not here"));
+    assert_eq!(found[19].what, "table hsplit: in 81 places between chunks 39 and 199 some are not here");
+    assert_eq!(found.iter().flat_map(|finding| &finding.costs).map(|cost| cost.rows).sum::<u64>(), 1_000);
 }
 
 #[test]

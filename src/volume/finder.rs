@@ -135,8 +135,14 @@ impl Finder {
             let all = at.saturating_add(bytes.len() as u64) == end;
             let edge = if all { 0 } else { MAGIC.len().saturating_sub(1) };
             let keep = bytes.len().saturating_sub(edge).max(1);
+            let empty = bytes.iter().all(|byte| *byte == 0);
             self.sifted.count(bytes.get(..keep).unwrap_or_default());
             at = at.saturating_add(keep as u64);
+            if empty {
+                let hole = self.source.next_data(at).min(end).saturating_sub(at);
+                self.sifted.zeros = self.sifted.zeros.saturating_add(hole);
+                at = at.saturating_add(hole);
+            }
         }
         end
     }

@@ -94,6 +94,9 @@ impl ScanPoint {
     }
 }
 
+/// Is told of bytes in which a header was looked for in vain, and says whether to go on.
+pub type Searching<'s> = dyn Fn(u64) -> bool + Sync + 's;
+
 /// A scan of one volume. Memory: one block and one window.
 pub struct Scanner<'s> {
     source: &'s dyn VolumeSource,
@@ -105,6 +108,7 @@ pub struct Scanner<'s> {
     /// Bytes that may still be checked in vain: overlapping false headers must not make a scan quadratic.
     budget: u64,
     hashes: bool,
+    searching: Option<&'s Searching<'s>>,
     coverage: Coverage,
 }
 
@@ -122,6 +126,7 @@ impl<'s> Scanner<'s> {
             queued: None,
             budget: exists.saturating_mul(4).saturating_add(64 << 20),
             hashes: false,
+            searching: None,
             coverage: Coverage { intact: 0, damaged: 0, exists },
         }
     }
@@ -130,6 +135,14 @@ impl<'s> Scanner<'s> {
     #[must_use]
     pub fn with_hashes(mut self) -> Scanner<'s> {
         self.hashes = true;
+        self
+    }
+
+    /// The same scan, which tells of every stretch of damaged bytes in which it found no header, and ends where it is told not to
+    /// go on: before that damage, which is then not accounted for. Damage may be as long as a volume.
+    #[must_use]
+    pub const fn searching(mut self, searching: &'s Searching<'s>) -> Scanner<'s> {
+        self.searching = Some(searching);
         self
     }
 
@@ -184,7 +197,7 @@ impl<'s> Scanner<'s> {
         BlockHeader::parse(&bytes).map_err(fail)
     }
 
-    fn step(&mut self) -> ScanItem {
+    fn step(&mut self) -> Option<ScanItem> {
         let header = match self.header_at(self.at) {
             Ok(header) => header,
             Err(error) => return self.lost(error),
@@ -207,7 +220,7 @@ impl<'s> Scanner<'s> {
             Next::AtLeast(_) => number >= wanted,
         };
         if !(ours && in_place) {
-            return self.misplaced(&header, (set, volume, wanted), follower);
+            return Some(self.misplaced(&header, (set, volume, wanted), follower));
         }
         let gap = matches!(self.next, Next::Exactly(_)) && number != wanted;
         let block = ScanItem::Block(ScannedBlock { offset: self.at, header, payload, hash });
@@ -219,13 +232,13 @@ impl<'s> Scanner<'s> {
         self.next = Next::Exactly(number.saturating_add(1));
         self.at = self.at.saturating_add(len);
         self.coverage.intact = self.coverage.intact.saturating_add(len);
-        match missing {
+        Some(match missing {
             Some(missing) => {
                 self.queued = Some(block);
                 missing
             }
             None => block,
-        }
+        })
     }
 
     fn payload_at(&self, header: &BlockHeader) -> Result<(Vec<u8>, Option<Hash>), VolumeError> {
@@ -266,7 +279,7 @@ impl<'s> Scanner<'s> {
     }
 
     /// A sound header whose payload is not: the block is skipped whole if another header follows it.
-    fn broken(&mut self, header: &BlockHeader, error: VolumeError) -> ScanItem {
+    fn broken(&mut self, header: &BlockHeader, error: VolumeError) -> Option<ScanItem> {
         let len = header.block_len() as u64;
         let end = self.at.saturating_add(len);
         let left = self.source.len().saturating_sub(self.at);
@@ -274,50 +287,68 @@ impl<'s> Scanner<'s> {
         let followed = end == self.source.len() || self.header_at(end).is_ok();
         if followed {
             self.next = Next::Exactly(header.identity.block.saturating_add(1));
-            return self.damaged(len.min(left), error);
+            return Some(self.damaged(len.min(left), error));
         }
         if self.budget == 0 {
-            return self.damaged(len.min(left), error);
+            return Some(self.damaged(len.min(left), error));
         }
         self.lost(error)
     }
 
-    /// No block that can be used starts here: everything up to the next sound header is damaged.
-    fn lost(&mut self, error: VolumeError) -> ScanItem {
+    /// No block that can be used starts here: everything up to the next sound header is damaged. Nothing if the search for that
+    /// was ended.
+    fn lost(&mut self, error: VolumeError) -> Option<ScanItem> {
+        let end = self.find_header(self.at.saturating_add(ALIGNMENT as u64))?;
         let wanted = match self.next {
             Next::Exactly(wanted) | Next::AtLeast(wanted) => wanted,
         };
         self.next = Next::AtLeast(wanted);
-        let end = self.find_header(self.at.saturating_add(ALIGNMENT as u64));
         let len = end.saturating_sub(self.at);
         let place = Position { block: Some(wanted), ..self.place() };
         let error = match error {
             VolumeError::Format { name, source } => VolumeError::Format { name, source: source.within(place) },
             other => other,
         };
-        self.damaged(len, error)
+        Some(self.damaged(len, error))
     }
 
-    /// The first aligned place from `from` on at which a sound header of this volume starts, or the end of the volume.
-    fn find_header(&self, from: u64) -> u64 {
+    /// The first aligned place from `from` on at which a sound header of this volume starts, or the end of the volume; nothing if
+    /// the search was ended.
+    fn find_header(&self, from: u64) -> Option<u64> {
         let end = self.source.len();
         let mut at = from.min(end);
         let mut window = vec![0; WINDOW];
         while at < end {
             let take = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX).min(WINDOW);
-            let Some(bytes) = window.get_mut(..take) else { return end };
+            let bytes = window.get_mut(..take)?;
+            let mut next = at.saturating_add(take as u64);
             // Bytes that cannot be read are searched no further; the rest of the volume may be readable.
             if self.source.read_at(at, bytes).is_ok() {
                 for (step, candidate) in bytes.chunks(ALIGNMENT).enumerate() {
                     let offset = at.saturating_add((step as u64).saturating_mul(ALIGNMENT as u64));
                     if candidate.starts_with(&MAGIC) && self.is_ours(offset) {
-                        return offset;
+                        return Some(offset);
                     }
                 }
+                if bytes.iter().all(|byte| *byte == 0) {
+                    next = self.behind_hole(next);
+                }
             }
-            at = at.saturating_add(take as u64);
+            if self.searching.is_some_and(|searching| !searching(next.saturating_sub(at))) {
+                return None;
+            }
+            at = next;
         }
-        end
+        Some(end)
+    }
+
+    /// The last place of the alignment of `at`, from there on, before which the medium has nothing but a hole.
+    fn behind_hole(&self, at: u64) -> u64 {
+        let hole = self.source.next_data(at).min(self.source.len()).saturating_sub(at);
+        if at.saturating_add(hole) == self.source.len() {
+            return self.source.len();
+        }
+        at.saturating_add(hole.saturating_sub(hole.checked_rem(ALIGNMENT as u64).unwrap_or(0)))
     }
 
     fn is_ours(&self, offset: u64) -> bool {
@@ -333,7 +364,7 @@ impl Iterator for Scanner<'_> {
         if let Some(item) = self.queued.take() {
             return Some(item);
         }
-        (self.at < self.source.len()).then(|| self.step())
+        if self.at < self.source.len() { self.step() } else { None }
     }
 }
 

@@ -6,6 +6,7 @@ use super::name::volume_name;
 use crate::base::checksum::{Hash, blake3, chain};
 use crate::base::limits::RECORD_ENTRIES_MAX;
 use crate::base::position::Position;
+use crate::device::error::DeviceError;
 use crate::device::traits::{Device, NewVolume, VolumeSink};
 use crate::format::block::{BlockIdentity, BlockKind, SetId, block_len, encode_block};
 use crate::format::catalog::{BlockEntry, BlockListRecord, VolumeEntry, VolumeIndexRecord};
@@ -84,9 +85,36 @@ pub enum Ending {
     Last,
 }
 
-/// A volume being written. Dropped before [`VolumeWriter::finish`], it stays on the device as a partial one.
-pub struct VolumeWriter {
+/// Says that a volume must be given up.
+const GIVEN_UP: VolumeError =
+    VolumeError::Order("an earlier write of this volume failed: what a later sync says of it cannot be believed");
+
+/// The sink of a volume, to which nothing is done any more once a call of it has failed: a sync that succeeds after one that
+/// failed says nothing of what was written before.
+struct OnceFailed {
     sink: Box<dyn VolumeSink>,
+    failed: bool,
+}
+
+impl OnceFailed {
+    fn call<T>(&mut self, call: impl FnOnce(&mut dyn VolumeSink) -> Result<T, DeviceError>) -> Result<T, VolumeError> {
+        if self.failed {
+            return Err(GIVEN_UP);
+        }
+        let done = call(self.sink.as_mut());
+        self.failed = done.is_err();
+        Ok(done?)
+    }
+
+    fn finish(self) -> Result<(), VolumeError> {
+        if self.failed { Err(GIVEN_UP) } else { Ok(self.sink.finish()?) }
+    }
+}
+
+/// A volume being written. Dropped before [`VolumeWriter::finish`], it stays on the device as a partial one. After an error of
+/// the device it takes nothing more and cannot be finished.
+pub struct VolumeWriter {
+    sink: OnceFailed,
     name: String,
     label: String,
     set: SetId,
@@ -102,9 +130,9 @@ pub struct VolumeWriter {
     catalog_begun: Option<u32>,
 }
 
-/// A volume that is all written and has no name yet. Dropped, it stays a partial one.
+/// A volume that is all written and has no name yet. Dropped, it stays a partial one. After an error it gets none.
 pub struct EndedVolume {
-    sink: Box<dyn VolumeSink>,
+    sink: OnceFailed,
     summary: VolumeSummary,
 }
 
@@ -114,8 +142,8 @@ impl EndedVolume {
     /// # Errors
     /// The device fails; the volume must be given up.
     pub fn readable(&mut self) -> Result<bool, VolumeError> {
-        self.sink.sync()?;
-        Ok(self.sink.readable())
+        self.sink.call(|sink| sink.sync())?;
+        Ok(self.sink.sink.readable())
     }
 
     /// What it holds.
@@ -174,7 +202,7 @@ impl VolumeWriter {
         let new = NewVolume { name: &name, label: &label.label, number: label.volume, needed: needed.max(wanted) };
         let sink = device.begin(&new)?;
         let mut writer = VolumeWriter {
-            sink,
+            sink: OnceFailed { sink, failed: false },
             name,
             label: label.label.clone(),
             set: label.set(),
@@ -223,7 +251,7 @@ impl VolumeWriter {
     pub fn reserve(&mut self, blocks: u64, bytes: u64) -> Result<bool, VolumeError> {
         let wanted = bytes.saturating_add(tail_bytes(self.blocks().saturating_add(blocks)));
         let fits = self.capacity.is_none_or(|capacity| self.bytes.saturating_add(wanted) <= capacity);
-        Ok(fits && self.sink.reserve(wanted)?)
+        Ok(fits && self.sink.call(|sink| sink.reserve(wanted))?)
     }
 
     /// Adds a block. The caller has asked [`VolumeWriter::reserve`].
@@ -233,9 +261,16 @@ impl VolumeWriter {
     pub fn append(&mut self, kind: BlockKind, section: u32, payload: &[u8]) -> Result<BlockEntry, VolumeError> {
         let identity = BlockIdentity { set: self.set, volume: self.number, block: self.blocks(), section };
         let block = encode_block(kind, identity, payload).map_err(|error| self.failed(error))?;
-        self.sink.append(&block)?;
+        self.sink.call(|sink| sink.append(&block))?;
         // A block has at most 16 MiB and its header, so the length fits.
         let bytes = u32::try_from(block.len()).unwrap_or(u32::MAX);
+        let unsynced = self.unsynced.saturating_add(u64::from(bytes));
+        let due = unsynced >= SYNC_EVERY_BYTES;
+        if due {
+            // Before the block counts as written: where another medium follows, it is written there.
+            self.sink.call(|sink| sink.sync())?;
+        }
+        self.unsynced = if due { 0 } else { unsynced };
         let entry = BlockEntry { kind: kind.id(), section, offset: self.bytes, bytes, hash: blake3(&block) };
         if kind == BlockKind::Catalog {
             let (offset, blocks) = self.catalog.unwrap_or((self.bytes, 0));
@@ -244,11 +279,6 @@ impl VolumeWriter {
         self.running_hash = chain(&self.running_hash, &entry.hash);
         self.bytes = self.bytes.saturating_add(u64::from(bytes));
         self.blocks.push(entry);
-        self.unsynced = self.unsynced.saturating_add(u64::from(bytes));
-        if self.unsynced >= SYNC_EVERY_BYTES {
-            self.sink.sync()?;
-            self.unsynced = 0;
-        }
         Ok(entry)
     }
 

@@ -7,7 +7,7 @@ const INSIDE: &str = "INTERVAULT_BATTERY_CONFINED";
 
 /// Most address space, in KiB, with program, stacks and libraries. One chunk of 60 MB, which is allowed, needs more than 256 MiB
 /// while it is decoded and hashed.
-const SPACE: u32 = 320 << 10;
+pub const SPACE: u32 = 320 << 10;
 
 /// Runs `body` with the limits, `seconds` of processor time among them, and fails if it does not come to its end there. Called
 /// by the test `name` (with its module) alone, which `body` must not return to.

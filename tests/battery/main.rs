@@ -4,12 +4,18 @@
 
 mod bits;
 mod bombs;
+#[cfg(all(feature = "cli", feature = "postgres"))]
+mod bombs_seen;
 mod confined;
 mod exports;
+mod faults;
 mod forged;
 mod hostile;
 mod lengths;
 mod orders;
 mod restores;
 mod sectors;
+#[path = "../roads/support.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod support;
 mod tiers;

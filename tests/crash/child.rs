@@ -33,6 +33,7 @@ pub enum Road {
     Restore,
     Resume,
     Undo,
+    Salvage,
 }
 
 /// The body of the process; as a test among the others it does nothing.
@@ -54,6 +55,7 @@ fn body() {
         }
         "Resume" => drop(folder.resume().unwrap()),
         "Undo" => drop(folder.undo().unwrap()),
+        "Salvage" => folder.salvage(&folder.watched_salvaged(&watch), 0xAC),
         other => panic!("{other}"),
     }
     let lines: Vec<String> =

@@ -59,6 +59,10 @@ struct WatchedSink {
 }
 
 impl VolumeSink for WatchedSink {
+    fn readable(&self) -> bool {
+        self.inner.readable()
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Result<(), DeviceError> {
         let call = Call { kind: Kind::Append, file: "volume".to_owned(), bytes: bytes.len(), grows: true };
         let inner = std::cell::RefCell::new(&mut self.inner);

@@ -1,10 +1,16 @@
 //! The process is killed at every call that changes a disk, and at every statement; what it left goes on and goes back.
 
 use super::child::{Road, calls, start, was_killed};
+use super::support::{only_set, set_id};
 use super::watch::{Call, Kind, Moment, Point};
 use super::world::{Folder, Journal, Truth, place};
+use intervault::base::monitor::Silent;
+use intervault::device::traits::Device;
+use intervault::format::catalog::BucketEntry;
 use intervault::store::error::StoreErrorKind;
 use intervault::store::sqlite::SqliteStore;
+use intervault::verify::set::verify_set;
+use intervault::volume::set::{SetReader, find_set, list_sets};
 use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
@@ -107,6 +113,7 @@ impl Bench {
             match road {
                 Road::Restore | Road::Resume => self.judge(&left, number, &what),
                 Road::Undo => self.truth.goes_back(&left, number % 2 == 1, &what),
+                Road::Salvage => panic!("it changes no database"),
             }
             std::fs::remove_dir_all(&path).unwrap();
         }
@@ -167,6 +174,50 @@ fn an_undo_with_a_write_ahead_log() {
     let bench = Bench::new(Journal::Wal);
     bench.kill(Road::Undo, &bench.done, 25);
     bench.kill(Road::Undo, &bench.half(), 10);
+}
+
+/// What each section of a set has.
+fn sections(set: &SetReader<'_>) -> Vec<(String, Vec<BucketEntry>)> {
+    set.sections().iter().map(|section| (section.header.table.clone(), section.buckets.clone())).collect()
+}
+
+/// What a dead salvage leaves is a finished set, which is as it should be, or none that anybody takes for one; the next one is
+/// done whatever lies there, and no source is touched.
+#[test]
+fn a_salvage_is_finished_or_no_set_and_is_done_again() {
+    let bench = Bench::new(Journal::Delete);
+    let hurt = bench.start.copy(&bench.path.join("hurt"));
+    let volume = hurt.0.join("volumes").join(hurt.volumes().list().unwrap().remove(0));
+    let mut bytes = std::fs::read(&volume).unwrap();
+    let chunk = only_set(&bench.start.volumes()).sections()[0].chunks[0].entry.offset;
+    bytes[chunk as usize + 100] ^= 1;
+    std::fs::write(&volume, &bytes).unwrap();
+    let whole = hurt.copy(&bench.path.join("whole"));
+    let calls = calls(Road::Salvage, &whole);
+    let salvaged = |folder: &Folder| find_set(&folder.salvaged(), set_id(0xAC)).unwrap().map(|set| sections(&set));
+    let right = salvaged(&whole);
+    let last = calls.iter().rposition(|call| call.kind == Kind::Finish).unwrap();
+    let finishes = calls.iter().filter(|call| call.kind == Kind::Finish).count();
+    let points = points(&calls, 40);
+    assert!(finishes > 2 && points.len() >= 30, "{finishes} volumes, {} points in {calls:?}", points.len());
+    for point in points {
+        let what = format!("{point} of {}: {:?}", calls.len(), calls[point.call]);
+        let left = bench.killed(Road::Salvage, &hurt, point, &bench.path.join("killed"));
+        assert!(std::fs::read(&volume).unwrap() == bytes, "{what}: a source was changed");
+        let finished = point.call > last || (point.call == last && point.moment == Moment::After);
+        let to = left.salvaged();
+        let sets = list_sets(&to).map(|listing| listing.sets).unwrap_or_default();
+        assert_eq!(sets.iter().any(SetReader::is_complete), finished, "{what}");
+        for set in sets.iter().filter(|_| finished) {
+            assert_eq!(verify_set(set, 1, &Silent).findings, [], "{what}");
+            assert_eq!(Some(sections(set)), right, "{what}");
+        }
+        left.salvage(&left.salvaged(), 0xAD);
+        let again = find_set(&to, set_id(0xAD)).unwrap().unwrap();
+        assert_eq!(verify_set(&again, 1, &Silent).findings, [], "{what}, again");
+        assert_eq!(Some(sections(&again)), right, "{what}, again");
+        std::fs::remove_dir_all(&left.0).unwrap();
+    }
 }
 
 /// What a dead process left in a rollback journal only a writer can put right: a reader says so, and changes nothing.

@@ -7,10 +7,12 @@ use super::watch::Watch;
 use intervault::backup::{self, Backup};
 use intervault::base::monitor::{Monitor, Silent};
 use intervault::device::directory::DirectoryDevice;
+use intervault::device::heap::HeapDevice;
 use intervault::device::traits::Device;
 use intervault::error::{Class, Error};
 use intervault::format::block::SetId;
 use intervault::restore::{self, Keep, Options, Outcome, Restore, RestoreReport, Stopped, UndoOptions, UndoReport};
+use intervault::salvage::{Salvage, SalvageOptions};
 use intervault::schema::catalogue::Catalogue;
 use intervault::schema::range::{Policies, Uncovered};
 use intervault::store::control::{Collection, Mode, RunStatus, State, UnitStatus};
@@ -119,6 +121,23 @@ impl Folder {
 
     pub fn watched_undo(&self, watch: &Watch) -> WatchedDevice<DirectoryDevice> {
         WatchedDevice { inner: self.undo_device(), watch: watch.clone() }
+    }
+
+    /// Where salvaged sets go.
+    pub fn salvaged(&self) -> DirectoryDevice {
+        DirectoryDevice::for_writing(self.0.join("salvaged")).unwrap()
+    }
+
+    pub fn watched_salvaged(&self, watch: &Watch) -> WatchedDevice<DirectoryDevice> {
+        WatchedDevice { inner: self.salvaged(), watch: watch.clone() }
+    }
+
+    /// Makes a new set, on several volumes, of what is intact of the volumes.
+    pub fn salvage(&self, to: &dyn Device, number: u8) {
+        let heap = HeapDevice::open(&self.0.join("volumes")).unwrap();
+        let options = SalvageOptions { volume_size: Some(6_000), ..SalvageOptions::default() };
+        let account = Salvage::new(&[&heap], options).write(to, &mut || Ok(set_id(number))).unwrap();
+        assert!(account.sets.len() == 1 && account.has_losses());
     }
 
     pub fn sql(&self) -> rusqlite::Connection {

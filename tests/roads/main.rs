@@ -79,6 +79,8 @@ mod schedule;
 mod signals;
 #[cfg(target_os = "linux")]
 mod site;
+#[cfg(target_os = "linux")]
+mod slow;
 mod sources;
 #[cfg(target_os = "linux")]
 mod status;

@@ -8,11 +8,13 @@ use super::undo::{options as unit_options, restore_onto, undo_with};
 use intervault::backup;
 use intervault::base::monitor::Silent;
 use intervault::base::position::Position;
+use intervault::base::time::civil_of_day;
 use intervault::column::digest::RowHasher;
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
 use intervault::error::Class;
 use intervault::format::block::SetId;
+use intervault::format::chunk::parse_chunk;
 use intervault::format::label::lost;
 use intervault::restore::{FilesOptions, FilesRestore, Missing, Options, Restore, UndoOptions};
 use intervault::salvage::{Account, Count, Salvage, SalvageOptions};
@@ -25,7 +27,7 @@ use intervault::testing::tables::lines;
 use intervault::verify::set::verify_set;
 use intervault::volume::chain::{Chain, Wanted};
 use intervault::volume::section::ChunkRef;
-use intervault::volume::set::{SetReader, list_sets};
+use intervault::volume::set::{SetReader, find_set, list_sets};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub type Parts = BTreeMap<String, Vec<u8>>;
@@ -381,70 +383,131 @@ fn a_part_of_a_table_without_time_replaces_nothing() {
     assert_eq!(centre.rows("synonyms"), before);
 }
 
-/// Of a chain whose damaged member was salvaged comes back the newest state, or nothing; never an older one.
-#[test]
-fn a_chain_with_a_salvaged_member_gives_no_older_state() {
-    let centre = month();
-    let full = ruined(&centre);
-    full.run("UPDATE dsplit SET acdcalls = 5; UPDATE hsplit SET acdcalls = 5");
-    let device = MemoryDevice::new();
-    let size = |number| backup::Options { volume_size: Some(24 << 10), ..backup_options(number) };
-    backup_with(&full, &device, &size(1));
-    // All days change, so that the incremental has several chunks.
-    std::fs::copy(centre.path(), full.path()).unwrap();
-    incremental(&full, &device, &size(2));
-    let last = parts(&device);
-    full.run("UPDATE hsplit SET acdcalls = 77 WHERE row_date < '2024-03-05'");
-    incremental(&full, &device, &size(3));
-    let all_three = parts(&device);
-    let of = |number: u8| {
-        let digits = set_id(number).to_string()[..8].to_owned();
-        move |name: &&String| name.contains(&digits)
-    };
-    let mut random = Rng::new(5);
-    let mut least = usize::MAX;
-    for round in 0..24 {
-        let with_newer = round % 2 == 0;
-        let whole = if with_newer { &all_three } else { &last };
-        let mut hurt_parts: Parts =
-            whole.iter().filter(|(name, _)| of(2)(name)).map(|(a, b)| (a.clone(), b.clone())).collect();
-        let names: Vec<String> = hurt_parts.keys().cloned().collect();
+/// A chain of a full set and two incrementals, of which the middle one will be salvaged.
+struct Three {
+    /// The database when the middle one was taken, and when the last one was.
+    middle: Centre,
+    newest: Centre,
+    /// The volumes without the last one, and all.
+    two: Parts,
+    three: Parts,
+    /// The buckets of the middle one with the blocks of their chunks, and those of the last one.
+    had: BTreeMap<String, Vec<Vec<u8>>>,
+    newer: BTreeSet<String>,
+}
+
+impl Three {
+    fn new() -> Three {
+        let middle = month();
+        let newest = ruined(&middle);
+        newest.run("UPDATE dsplit SET acdcalls = 5; UPDATE hsplit SET acdcalls = 5");
+        let device = MemoryDevice::new();
+        let size = |number| backup::Options { volume_size: Some(24 << 10), ..backup_options(number) };
+        backup_with(&newest, &device, &size(1));
+        // All days change, so that the incremental has several chunks.
+        std::fs::copy(middle.path(), newest.path()).unwrap();
+        incremental(&newest, &device, &size(2));
+        let two = parts(&device);
+        newest.run("UPDATE hsplit SET acdcalls = 77 WHERE row_date < '2024-03-05'");
+        incremental(&newest, &device, &size(3));
+        let (had, newer) = (chunks_of_buckets(&device, 2), chunks_of_buckets(&device, 3).into_keys().collect());
+        Three { middle, newest, two, three: parts(&device), had, newer }
+    }
+
+    /// Hurts the volumes of the middle one.
+    fn hurt(&self, first: bool, random: &mut Rng) -> (Parts, String) {
+        let middle = self.two.iter().filter(|(name, _)| is_of(2, name));
+        let mut parts: Parts = middle.map(|(name, part)| (name.clone(), part.clone())).collect();
+        let names: Vec<String> = parts.keys().cloned().collect();
         let mut done = Vec::new();
         for _ in 0..=random.below(3) {
             let name = &names[random.below(names.len())];
-            let part = hurt_parts.get_mut(name).unwrap();
-            let hurt = if round == 0 {
-                Damage::Flip { at: part.len() / 2, mask: 1 }
-            } else {
-                any_damage(&mut random, part.len().max(1))
+            let part = parts.get_mut(name).unwrap();
+            let hurt = match first {
+                true => Damage::Flip { at: part.len() / 2, mask: 1 },
+                false => any_damage(random, part.len().max(1)),
             };
             hurt.apply(part);
             done.push((name.clone(), hurt));
         }
-        let (_, new) = salvaged(&heap(hurt_parts));
+        (parts, format!("{done:?}"))
+    }
+
+    /// Salvages the middle one of what is left of it and restores the chain: how many buckets are as they were, of how many of
+    /// which all rows are there, and whether all is known that the middle one had.
+    fn back(&self, left: Parts, with_newer: bool, what: &str) -> (usize, usize, bool) {
+        let bytes: Vec<Vec<u8>> = left.values().cloned().collect();
+        let is_there = |block: &Vec<u8>| bytes.iter().any(|part| part.windows(block.len()).any(|at| at == block));
+        let (account, new) = salvaged(&heap(left));
+        let (whole, good) = if with_newer { (&self.three, &self.newest) } else { (&self.two, &self.middle) };
         let chain = MemoryDevice::new();
-        whole.iter().filter(|(name, _)| !of(2)(name)).for_each(|(name, part)| chain.insert(name, part.clone()));
-        parts(&new).into_iter().for_each(|(name, part)| chain.insert(&name, part));
-        let what = format!("{done:?}, newer {with_newer}");
-        let target = ruined(&centre);
+        let others = whole.iter().filter(|(name, _)| !is_of(2, name)).map(|(name, part)| (name.clone(), part.clone()));
+        others.chain(parts(&new)).for_each(|(name, part)| chain.insert(&name, part));
+        let target = ruined(&self.middle);
         let before = buckets(&target);
-        let sets = list_sets(&chain).unwrap().sets;
-        let store = target.store();
+        let (sets, store) = (list_sets(&chain).unwrap().sets, target.store());
         let chosen = Chain::choose(&sets, Wanted::default()).unwrap();
-        let salvaged_there = chosen.members().iter().any(|set| set.label().salvaged.is_some());
-        let newest = if with_newer { &full } else { &centre };
+        assert!(chosen.members().iter().any(|set| set.label().salvaged.is_some()), "{what}");
         let restore = Restore::new(chosen, &store, partial());
-        // Where nobody can tell what the salvaged member had, nothing is left to restore.
-        let Ok(plan) = restore.plan() else { continue };
-        if plan.refusals.is_empty() {
-            restore.apply(&plan, None).unwrap();
-        }
-        if salvaged_there {
-            let (back, _) = restored(&target, newest, &before, &what);
-            least = least.min(back);
+        let plan = restore.plan().unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(plan.refusals, [], "{what}");
+        restore.apply(&plan, None).unwrap();
+        restored(&target, good, &before, what);
+        let (now, good) = (buckets(&target), buckets(good));
+        let back: BTreeSet<&String> = good.keys().filter(|key| now.get(*key) == good.get(*key)).collect();
+        // What its chunks still have, what it left to the one before it, and what the newer one has anyway.
+        let own = self.had.iter().filter(|(_, chunks)| chunks.iter().all(is_there)).map(|(key, _)| key);
+        let older = good.keys().filter(|key| !self.had.contains_key(*key));
+        let there: BTreeSet<&String> = own.chain(older).chain(self.newer.iter().filter(|_| with_newer)).collect();
+        assert!(back.is_subset(&there), "{what}: {:?}", back.difference(&there));
+        (back.len(), there.len(), account.sets[0].catalog && account.sets[0].label.is_some())
+    }
+}
+
+fn is_of(number: u8, name: &str) -> bool {
+    name.contains(&set_id(number).to_string()[..8])
+}
+
+/// Of a chain whose damaged member was salvaged comes back the newest state, or nothing; never an older one. Where all is known
+/// that the member had, everything comes back of which all rows are there.
+#[test]
+fn a_chain_with_a_salvaged_member_gives_no_older_state() {
+    let three = Three::new();
+    assert!(three.had.len() > three.newer.len() && !three.newer.is_empty());
+    let mut random = Rng::new(5);
+    let mut rounds = Vec::new();
+    for round in 0..24 {
+        let (left, done) = three.hurt(round == 0, &mut random);
+        rounds.push(three.back(left, round % 2 == 0, &format!("round {round}: {done}")));
+    }
+    let known = |rounds: &[(usize, usize, bool)]| rounds.iter().filter(|(.., known)| *known).count();
+    assert!(rounds.iter().all(|(back, there, known)| back == there || !known), "{rounds:?}");
+    assert!(rounds[0].2 && rounds[0].0 > 90 && known(&rounds) >= 12 && known(&rounds) < 24, "{rounds:?}");
+    // Where nobody can tell what the member had, less comes back than is there, and the rest is left alone.
+    assert!(rounds.iter().any(|(back, there, _)| back < there), "{rounds:?}");
+}
+
+/// The buckets that a set has rows of, as [`buckets`] names them, each with the blocks of its chunks.
+fn chunks_of_buckets(device: &MemoryDevice, number: u8) -> BTreeMap<String, Vec<Vec<u8>>> {
+    let set = find_set(device, set_id(number)).unwrap().unwrap();
+    let mut found: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
+    for section in set.sections() {
+        let table = &section.header.table;
+        for chunk in &section.chunks {
+            let name = set.volumes()[chunk.entry.volume as usize - 1].name.clone().unwrap();
+            let from = chunk.entry.offset as usize;
+            let block = device.bytes(&name).unwrap()[from..from + chunk.entry.bytes as usize].to_vec();
+            for piece in parse_chunk(&set.read_chunk(chunk).unwrap()).unwrap().directory.pieces {
+                let key = match (piece.day.map(civil_of_day), piece.acd) {
+                    (Some((year, month, day)), Some(acd)) => format!("{table} {year}-{month:02}-{day:02} {acd}"),
+                    _ if table == "synonyms" => "synonyms all".to_owned(),
+                    _ => format!("{table} not a day 1"),
+                };
+                found.entry(key).or_default().push(block.clone());
+            }
         }
     }
-    assert!(least < usize::MAX);
+    found
 }
 
 /// An incremental that goes on with a salvaged set writes what that lacks, and the chain is whole again.

@@ -3,6 +3,7 @@
 
 use super::chain_commands::Chained;
 use super::commands::{Case, json, run};
+use super::site::{Site, volumes};
 use intervault::history::entry::{Entry, Event, Kind, Outcome};
 use intervault::history::journal::Journal;
 use intervault::history::status_line::parse;
@@ -295,4 +296,36 @@ fn a_backup_that_is_killed_is_told_as_interrupted() {
     told.backup(&told.folder("monday"), 0);
     let names: Vec<_> = std::fs::read_dir(&told.state).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["history.jsonl"], "what it left behind is cleared");
+}
+
+/// A salvage has its line: what it wrote, and that something is lost. Loss is what it is for, and no error of this machine.
+#[test]
+fn a_salvage_is_written_into_the_history() {
+    let site = Site::new();
+    site.backup("v", &[], 0);
+    let volume = volumes(&site.path("v")).remove(0);
+    let mut bytes = std::fs::read(&volume).unwrap();
+    let middle = bytes.len() / 3;
+    bytes[middle] ^= 1;
+    std::fs::write(&volume, bytes).unwrap();
+    let (from, to) = (site.text("v"), site.text("salvaged"));
+    let runs = || site.json(&["log"], 0)["runs"].as_array().unwrap().clone();
+    let known = runs().len();
+    site.run(&["salvage", &from, "--dry-run"], 4);
+    assert_eq!(runs().len(), known, "what only looks has no line");
+    let account = site.json(&["salvage", &from, "--to", &to], 4);
+    let written = &account["sets"][0]["written"];
+    let run = runs().pop().unwrap();
+    let said = (&run["kind"], &run["state"], &run["ended_with"], &run["verified"]);
+    assert_eq!(said, (&"salvage".into(), &"finished".into(), &4.into(), &true.into()), "{run}");
+    assert_eq!((&run["set"], &run["rows"]), (&written["set"], &written["rows"]), "{run} {written}");
+    assert!(run["rows"].as_u64().unwrap() > 0 && run["message"].as_str().unwrap().contains("lost"), "{run}");
+    assert_eq!(run["devices"].as_array().unwrap().len(), 2, "{run}");
+    // The folder is taken: nothing can be written into a file.
+    let file = site.text("file");
+    std::fs::write(&file, "x").unwrap();
+    let output = super::commands::intervault(&["salvage", &from, "--to", &file, "--state-dir", &site.text("state")]);
+    assert!(!output.status.success());
+    let run = runs().pop().unwrap();
+    assert_eq!((&run["kind"], &run["state"]), (&"salvage".into(), &"failed".into()), "{run}");
 }

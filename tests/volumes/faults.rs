@@ -1,15 +1,20 @@
 //! Devices that fail at each operation in turn, and power cuts: never a complete-looking volume with wrong content.
 
 use crate::round_trip::{as_scanned, assert_chunks, only_set};
+use intervault::base::limits::BLOCK_PAYLOAD_MAX;
 use intervault::device::directory::DirectoryDevice;
 use intervault::device::error::DeviceErrorKind;
 use intervault::device::memory::MemoryDevice;
 use intervault::device::name::finished_name;
 use intervault::device::traits::Device;
+use intervault::format::block::BlockKind;
+use intervault::format::label::LabelRecord;
 use intervault::testing::fault::{Fault, FaultDevice, Op};
+use intervault::testing::sets::sample_label;
 use intervault::testing::sets::{Sample, write_sample};
 use intervault::volume::error::VolumeError;
 use intervault::volume::set::list_sets;
+use intervault::volume::writer::{Ending, SYNC_EVERY_BYTES, VolumeWriter};
 
 fn sample() -> Sample {
     Sample { seed: 6, sections: 3, chunks: 5, ..Sample::default() }
@@ -68,6 +73,44 @@ fn a_fault_at_every_operation_is_a_clean_error() {
             }
         }
     }
+}
+
+/// A volume is synced in its midst. Where that fails it is not written, whatever a later sync would say, and nobody finishes it.
+#[test]
+fn a_volume_with_a_failed_sync_in_its_midst_takes_nothing_more_and_is_never_finished() {
+    let device = FaultDevice::new(MemoryDevice::new(), 1);
+    device.fail_nth(Op::Sync, 0, Fault::Io);
+    let mut volume = VolumeWriter::create(&device, &LabelRecord { volume: 1, ..sample_label(1) }, 0).unwrap();
+    let payload = vec![0; BLOCK_PAYLOAD_MAX as usize];
+    let optional = BlockKind::Optional(200);
+    let error = loop {
+        match volume.append(optional, 0, &payload) {
+            Ok(_) => assert!(volume.entry().bytes < SYNC_EVERY_BYTES, "no sync"),
+            Err(error) => break error,
+        }
+    };
+    let written = device.inner().size(&device.inner().list().unwrap()[0]).unwrap();
+    assert!(matches!(error, VolumeError::Device(_)) && device.count(Op::Sync) == 1, "{error}");
+    let most = SYNC_EVERY_BYTES + u64::from(BLOCK_PAYLOAD_MAX) + 64;
+    assert!((SYNC_EVERY_BYTES..most).contains(&written), "{written} bytes unsynced");
+    let operations = device.log().len();
+    assert!(matches!(volume.append(optional, 0, &[]), Err(VolumeError::Order(_))));
+    assert!(matches!(volume.reserve(1, 64), Err(VolumeError::Order(_))));
+    assert!(matches!(volume.finish(Ending::Last), Err(VolumeError::Order(_))));
+    assert_eq!(device.log().len(), operations, "nothing is asked of the device any more");
+    assert!(device.inner().list().unwrap().iter().all(|name| finished_name(name).is_some()));
+}
+
+#[test]
+fn a_volume_with_a_failed_sync_at_its_end_gets_no_name() {
+    let device = FaultDevice::new(MemoryDevice::new(), 1);
+    device.fail_nth(Op::Sync, 0, Fault::Io);
+    let volume = VolumeWriter::create(&device, &LabelRecord { volume: 1, ..sample_label(1) }, 0).unwrap();
+    let mut ended = volume.end(Ending::Continues).unwrap();
+    assert!(matches!(ended.readable(), Err(VolumeError::Device(_))));
+    assert!(matches!(ended.readable(), Err(VolumeError::Order(_))));
+    assert!(matches!(ended.name(), Err(VolumeError::Order(_))));
+    assert_eq!((device.count(Op::Sync), device.count(Op::Finish)), (1, 0));
 }
 
 #[test]

@@ -9,11 +9,16 @@ use intervault::device::media::{Choice, MediaDevice, Supplier};
 use intervault::device::memory::MemoryDevice;
 use intervault::device::name::finished_name;
 use intervault::device::traits::{Device, NewVolume};
+use intervault::format::block::BlockKind;
+use intervault::format::chunk::ColumnBytesEntry;
 use intervault::testing::fault::{Fault, FaultDevice, Op};
-use intervault::testing::sets::{Sample, write_sample};
+use intervault::testing::mutate::Rng;
+use intervault::testing::sets::{Sample, sample_chunk, sample_header, sample_label, write_sample};
 use intervault::testing::tape::TestDrive;
 use intervault::volume::error::VolumeError;
+use intervault::volume::scanner::{ScanItem, Scanner};
 use intervault::volume::set::list_sets;
+use intervault::volume::set_writer::{ChunkContent, SetOptions, SetWriter};
 use std::sync::{Arc, Mutex};
 
 fn sample() -> Sample {
@@ -166,6 +171,33 @@ fn a_volume_that_a_medium_does_not_take_is_written_again_on_the_next() {
             assert_eq!(assert_chunks(&set, &sample()), 24);
         }
     }
+}
+
+/// A medium that takes a block and fails to sync it has not taken it: the volume goes on elsewhere, with that block once.
+#[test]
+fn a_medium_that_is_full_when_it_is_synced_leaves_no_block_twice() {
+    let media: Vec<FaultDevice<MemoryDevice>> =
+        (0..2).map(|number| FaultDevice::new(MemoryDevice::named(&number.to_string()), 1)).collect();
+    media[0].fail_nth(Op::Sync, 0, Fault::Full);
+    let (first, stack) = Stack::of(media.iter().map(|medium| Arc::new(medium.clone()) as Arc<dyn Device>).collect());
+    let device = MediaDevice::new(first, &stack);
+    let mut set = SetWriter::create(&device, sample_label(1), &SetOptions::default()).unwrap();
+    set.begin_section(sample_header("hsplit")).unwrap();
+    let mut random = Rng::new(1);
+    let (bytes, count) = (vec![0; 15 << 20], 18);
+    for number in 0..count {
+        let chunk = sample_chunk(&mut random, number, &Sample { column_bytes: 0, ..sample() });
+        let column = ColumnBytesEntry { stored: bytes.len() as u32, ..chunk.columns[0] };
+        set.chunk(ChunkContent { columns: vec![column], bytes: vec![bytes.clone()], ..chunk }).unwrap();
+    }
+    set.end_section(Vec::new()).unwrap();
+    let volumes = set.finish(Vec::new(), Vec::new()).unwrap().volumes;
+    assert!(media[0].count(Op::Sync) == 1 && media[1].count(Op::Finish) == 1);
+    let source = device.open(&volumes[0].name).unwrap();
+    let blocks: Vec<_> = Scanner::new(source.as_ref(), &volumes[0].name, None).collect();
+    let chunks =
+        blocks.iter().filter(|item| matches!(item, ScanItem::Block(block) if block.header.kind == BlockKind::Chunk));
+    assert_eq!((blocks.len() as u64, chunks.count() as u32), (volumes[0].blocks, count));
 }
 
 #[test]

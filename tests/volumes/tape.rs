@@ -210,7 +210,9 @@ fn a_drive_that_fails_at_any_call_leaves_nothing_wrong() {
     assert!(calls > 40);
     let tape = Tape::blank();
     for call in 0..calls {
-        for (errno, always) in [(Errno::IO, false), (Errno::IO, true), (Errno::NODEV, true), (Errno::NOSPC, true)] {
+        for (errno, always) in
+            [(Errno::IO, false), (Errno::INTR, false), (Errno::IO, true), (Errno::NODEV, true), (Errno::NOSPC, true)]
+        {
             std::fs::write(tape.path(), &before).unwrap();
             let drive = tape.drive();
             drive.fail_at(call, errno, always);

@@ -107,7 +107,7 @@ pub fn age(text: &str) -> Result<u64, String> {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
-  What was backed up, restored, taken back, checked and pruned on this machine:
+  What was backed up, restored, taken back, checked, pruned and salvaged on this machine:
     intervault log
   What went wrong:
     intervault log --failed

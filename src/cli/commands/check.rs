@@ -105,6 +105,9 @@ pub(in crate::cli) fn judge(
     if chains.iter().any(|chain| !chain.findings.is_empty()) {
         exit = exit.worst(Exit::Warnings);
     }
+    // Whoever asked it to stop learns that by the signal, by which the process ends, unless damage was found before.
+    let stopped = judging.proving.is_some() && interrupt::asked();
+    exit = if stopped { exit.worst(Exit::Failed) } else { exit };
     if output.json() {
         let mut body = json!({"sets": sets, "unreadable": render::unreadable_json(&found.unreadable)});
         if let Some(object) = body.as_object_mut().filter(|_| chained) {
@@ -120,8 +123,7 @@ pub(in crate::cli) fn judge(
     for bad in &found.unreadable {
         output.warning(&format!("{}: {}", bad.name, bad.reason));
     }
-    // The process ends by the signal; for the history it was interrupted.
-    Ok(if judging.proving.is_some() && interrupt::asked() { exit.worst(Exit::Failed) } else { exit })
+    Ok(exit)
 }
 
 /// Verifies a set, of which media may have to be brought one after the other.

@@ -4,6 +4,7 @@ use super::open;
 use crate::cli::args::SalvageRequest;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::job::Job;
 use crate::cli::output::Output;
 use crate::cli::parse::DevicePath;
 use crate::cli::progress::Progress;
@@ -14,6 +15,7 @@ use crate::device::traits::Device;
 use crate::error::Error;
 use crate::format::block::MAGIC;
 use crate::salvage::{Account, Salvage, SalvageOptions};
+use crate::volume::set_writer::SetSummary;
 use std::path::{Path, PathBuf};
 
 /// Runs it.
@@ -21,7 +23,7 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// There is nothing to look at, or no intact block in it; the place where the new sets go is one of those that are looked
 /// through, or cannot be written. What is lost is in the answer and in the exit status.
-pub fn run(options: &SalvageRequest, output: &Output) -> Result<Exit, Failure> {
+pub fn run(options: &SalvageRequest, job: &Job, output: &Output) -> Result<Exit, Failure> {
     if let Some(to) = &options.to {
         apart(to, &options.from)?;
     }
@@ -43,7 +45,25 @@ pub fn run(options: &SalvageRequest, output: &Output) -> Result<Exit, Failure> {
             salvage.write(target.as_ref(), &mut new_id)?
         }
     };
+    note(&account, options, job);
     answer(&account, options, output)
+}
+
+/// Writes into the history what was written: of several sets the sums, and which it is where there is one.
+fn note(account: &Account, options: &SalvageRequest, job: &Job) {
+    let written: Vec<&SetSummary> = account.sets.iter().filter_map(|set| set.written.as_ref()).collect();
+    let sum = |of: fn(&SetSummary) -> u64| written.iter().map(|set| of(set)).fold(0, u64::saturating_add);
+    job.note(|entry| {
+        (entry.rows, entry.bytes) = (Some(sum(|set| set.rows)), Some(sum(|set| set.bytes)));
+        entry.volumes = Some(sum(|set| set.volumes.len() as u64));
+        entry.verified = Some(options.verify);
+        if let [only] = written.as_slice() {
+            (entry.set, entry.label) = (Some(only.set.to_string()), Some(only.label.clone()));
+        }
+        if account.has_losses() {
+            entry.message = Some("something is lost, or may be: its answer said what".to_owned());
+        }
+    });
 }
 
 fn answer(account: &Account, options: &SalvageRequest, output: &Output) -> Result<Exit, Failure> {

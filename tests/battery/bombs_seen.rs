@@ -1,0 +1,83 @@
+//! Volumes made to harm, given to the commands that look at volumes, each in a process of 320 MiB and little time: they end by
+//! themselves, with a status of their own.
+
+use super::bombs::BOMBS;
+use super::confined::SPACE;
+use super::tiers::{apart, long};
+use intervault::testing::fixtures::small;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// Statuses that the commands have.
+const STATUSES: std::ops::RangeInclusive<i32> = 0..=10;
+
+/// Runs the command with little memory and, in seconds, little processor time.
+fn confined(words: &[&str], state: &Path) -> Output {
+    let command = format!("ulimit -v {SPACE}; ulimit -t {}; exec \"$0\" \"$@\"", if long() { 300 } else { 60 });
+    let mut process = Command::new("sh");
+    process.args(["-c", &command, env!("CARGO_BIN_EXE_intervault")]).args(words);
+    process.env("INTERVAULT_STATE", state).env("MALLOC_ARENA_MAX", "1").env("RUST_MIN_STACK", "2097152");
+    process.stdin(Stdio::null()).output().unwrap()
+}
+
+fn put(folder: &Path, volumes: Vec<Vec<u8>>) -> String {
+    std::fs::create_dir(folder).unwrap();
+    for (number, bytes) in volumes.into_iter().enumerate() {
+        std::fs::write(folder.join(format!("CMS-{number}.ivv")), bytes).unwrap();
+    }
+    folder.display().to_string()
+}
+
+#[test]
+fn commands_that_look_at_bombs_end_by_themselves_in_little_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, out) = (folder.path().join("state"), folder.path().join("out"));
+    let good = put(&folder.path().join("good"), small(None).volumes.into_iter().map(|(_, bytes)| bytes).collect());
+    let (to, mut shown) = (out.display().to_string(), 0);
+    for (number, (name, _, bomb)) in BOMBS.iter().enumerate() {
+        let place = put(&folder.path().join(number.to_string()), bomb());
+        let volume = format!("{place}/CMS-0.ivv");
+        let commands: [&[&str]; 16] = [
+            &["check", &place],
+            &["check", &place, "--json"],
+            &["check", &place, "--verify", "--jobs", "1"],
+            &["check", &place, "--verify", "--jobs", "1", "--json", "--sample", "50%"],
+            &["check", &place, "--labels", "--sections", "--blocks", "--json"],
+            &["check", &place, "--chunks"],
+            &["check", &place, "--chunks", "--json"],
+            &["check", &place, "--coverage"],
+            &["check", &place, "--coverage", "--exact", "--json"],
+            &["check", &place, "--against", &good],
+            &["check", &good, "--against", &place, "--json"],
+            &["inspect", "map", &volume],
+            &["inspect", "block", "1", &volume],
+            &["export", &place, "--to", &to, "--partial", "--jobs", "1"],
+            &["rebuild", &place],
+            &["salvage", &place, "--to", &to, "--jobs", "1"],
+        ];
+        // In the short tier every fourth, of each bomb another one.
+        for words in commands.into_iter().skip(if long() { 0 } else { number % 4 }).step_by(apart(4)) {
+            let Output { status, stdout, stderr } = confined(words, &state);
+            let said = String::from_utf8_lossy(&stderr[..stderr.len().min(2_000)]).into_owned();
+            assert!(status.code().is_some_and(|code| STATUSES.contains(&code)), "{name}: {words:?}: {status}: {said}");
+            // What is wrong is said in few words; tables of blocks are as long as there are blocks.
+            assert!(stderr.len() < 256 << 10, "{name}: {words:?}: {} bytes of errors", stderr.len());
+            shown += usize::from(status.success() && !stdout.is_empty());
+            let _made_by_this_one = std::fs::remove_dir_all(&out);
+        }
+        std::fs::remove_dir_all(&place).unwrap();
+    }
+    assert!(shown > BOMBS.len(), "{shown} commands showed something");
+}
+
+/// The limit is one: a command that holds more than there is does not end by itself.
+#[test]
+fn a_command_without_the_memory_that_it_needs_fails_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = put(&folder.path().join("good"), small(None).volumes.into_iter().map(|(_, bytes)| bytes).collect());
+    let command = "ulimit -v 20000; exec \"$0\" \"$@\"";
+    let mut process = Command::new("sh");
+    process.args(["-c", command, env!("CARGO_BIN_EXE_intervault"), "check", &place]);
+    let output = process.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.code().is_none_or(|code| !STATUSES.contains(&code)), "{}", output.status);
+}
