@@ -7,6 +7,7 @@ use super::decode::{StoredColumn, decode_batch, decode_column};
 use super::encode::{EncodeOptions, EncodedColumn, Encoder, Related, encode_batch};
 use super::error::ColumnErrorKind;
 use super::id;
+use super::logical::LogicalType;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -489,4 +490,32 @@ fn the_digest_examples_of_the_specification_hold() {
         assert_eq!(hashes[0].to_le_bytes(), blake3::hash(&canonical).as_bytes()[..16], "{example:?}");
     }
     assert!(blake3::hash(&[0; 64]).to_string().starts_with("4d006976636a8696d909a630a4081aad"));
+}
+
+#[test]
+fn every_logical_type_comes_back_from_its_stored_id_and_parameters() {
+    let types = [
+        LogicalType::Integer { bits: 8 },
+        LogicalType::Integer { bits: 64 },
+        LogicalType::Float { bits: 32 },
+        LogicalType::Decimal { precision: 10, scale: 2 },
+        LogicalType::Boolean,
+        LogicalType::Date,
+        LogicalType::Time,
+        LogicalType::Timestamp,
+        LogicalType::TimestampZone,
+        LogicalType::Text,
+        LogicalType::FixedText { width: 8 },
+        LogicalType::Blob,
+        LogicalType::Any,
+    ];
+    for logical in types {
+        let (id, first, second) = logical.to_stored();
+        assert_eq!(LogicalType::from_stored(id, first, second), Some(logical));
+        // A parameter that the type has not is no such type.
+        if !matches!(logical, LogicalType::Decimal { .. }) {
+            assert_eq!(LogicalType::from_stored(id, first, second + 1), None, "{logical:?}");
+        }
+    }
+    assert_eq!((LogicalType::from_stored(0, 0, 0), LogicalType::from_stored(13, 0, 0)), (None, None));
 }

@@ -275,6 +275,27 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_said_of_time_before_the_day_from_which_was_read() {
+        // The sets before reach from the 12th to the 15th: what trusted buckets have besides lies before that day too.
+        let (old, end) = (days(10..20), end(12, 15));
+        let before = Before { buckets: &old, end: &end, lost: &NONE };
+        let since = changes_since(Grain::Interval, 30, &[], &BTreeMap::new(), before);
+        assert_eq!(since.held, []);
+        assert_eq!(since.envelope, [HeldEntry { acd: ACD, start: 10 * DAY, stop: 20 * DAY }]);
+    }
+
+    #[test]
+    fn a_trusted_bucket_counts_from_its_first_row_on() {
+        let envelope = |rows| {
+            let (old, end) = ([BucketEntry { rows, ..bucket(10, 1, 0) }], end(10, 11));
+            let before = Before { buckets: &old, end: &end, lost: &NONE };
+            changes_since(Grain::Interval, 30, &[], &BTreeMap::new(), before).envelope
+        };
+        assert_eq!(envelope(1), [HeldEntry { acd: ACD, start: 10 * DAY, stop: 11 * DAY }]);
+        assert_eq!(envelope(0), []);
+    }
+
+    #[test]
     fn it_is_read_from_where_the_last_rows_are() {
         let acd = |acd, bucket: BucketEntry| BucketEntry { acd: Some(acd), ..bucket };
         let read = |buckets: &[BucketEntry], margin| read_from(buckets, 200, margin);

@@ -305,6 +305,21 @@ mod tests {
     }
 
     #[test]
+    fn carried_rows_count_among_the_rows_of_a_section_that_lost_its_catalog() {
+        let (mut all, cutoffs) = (pieces(), Cutoffs::default());
+        (all[3].carried, all[3].carried_digest) = (2, Some([7; 16]));
+        let claims = |end| Claims { buckets: None, end, cutoffs: &cutoffs, grain: Grain::Interval, window: None };
+        let held_with = |carried: u64| {
+            let end = end(&all);
+            let end = SectionEndRecord { rows: end.rows + carried, ..end };
+            held(&weigh(claims(Some(&end)), &all, true))
+        };
+        assert_eq!(held_with(2), vec![(8, 14)]);
+        // The totals do not agree: only what the pieces prove.
+        assert_eq!((held_with(0), held_with(3)), (vec![(10, 13)], vec![(10, 13)]));
+    }
+
+    #[test]
     fn with_a_catalog_only_the_days_with_lost_rows_are_taken_out() {
         let mut left = pieces();
         left.remove(2);

@@ -3,14 +3,14 @@
 use super::{body, framed};
 use intervault::base::cursor::Cursor;
 use intervault::for_every_record;
-use intervault::format::catalog::{CatalogSectionRecord, VolumeEntry, VolumeListRecord};
-use intervault::format::chunk::{encode_chunk, parse_chunk};
+use intervault::format::catalog::{BucketListRecord, CatalogSectionRecord, VolumeEntry, VolumeListRecord};
+use intervault::format::chunk::{ChunkRecord, encode_chunk, parse_chunk};
 use intervault::format::error::FormatErrorKind;
-use intervault::format::label::LabelRecord;
+use intervault::format::label::{LabelRecord, lost};
 use intervault::format::record::{
     FRAME_LEN, Record, decode_record, encode_record, next_record, push_record, read_records,
 };
-use intervault::format::section::{HeldEntry, SectionEndRecord, SectionRecord};
+use intervault::format::section::{HeldEntry, Losses, SectionEndRecord, SectionRecord};
 use intervault::testing::records;
 use std::fmt::Debug;
 
@@ -100,8 +100,10 @@ fn a_chunk_is_its_directory_and_exactly_its_column_bytes() {
     more.push(0);
     let error = parse_chunk(&more).unwrap_err().to_string();
     assert_eq!(error, format!("bytes after the last column is 1, allowed: 0 (byte {})", payload.len()));
-    assert!(encode_chunk(&directory, &columns[..1]).is_err());
-    assert!(encode_chunk(&directory, &[b"first".to_vec(), b"three".to_vec()]).is_err());
+    let stored = "stored is 0, allowed: the length of the column's bytes (byte 0)";
+    assert_eq!(encode_chunk(&directory, &columns[..1]).unwrap_err().to_string(), stored);
+    let other = [b"first".to_vec(), b"three".to_vec()];
+    assert_eq!(encode_chunk(&directory, &other).unwrap_err().to_string(), stored);
 }
 
 /// What a changed record is refused with, when it is written and when it is read.
@@ -242,7 +244,7 @@ fn held_ranges_that_overlap_or_run_backwards_are_refused() {
 
 #[test]
 fn chunk_directories_that_do_not_add_up_are_refused() {
-    let chunk = |change: fn(&mut intervault::format::chunk::ChunkRecord)| refusal(records::chunk(), change);
+    let chunk = |change: fn(&mut ChunkRecord)| refusal(records::chunk(), change);
     assert_eq!(chunk(|chunk| chunk.rows = 4), "rows of all pieces is 3, allowed: the number of rows in the chunk");
     assert_eq!(chunk(|chunk| chunk.rows = 65_537), "rows is 65537, the limit is 65536");
     assert_eq!(chunk(|chunk| chunk.columns[0].decoded = 64 << 20), "decoded bytes is 67108884, the limit is 67108864");
@@ -255,10 +257,89 @@ fn chunk_directories_that_do_not_add_up_are_refused() {
         chunk(|chunk| chunk.pieces[0].day = Some(i32::MAX)),
         "day is 2147483647, allowed: a day of the years 1 to 9999"
     );
-    let empty = |chunk: &mut intervault::format::chunk::ChunkRecord| {
+    let empty = |chunk: &mut ChunkRecord| {
         (chunk.rows, chunk.pieces[1].rows) = (2, 0);
     };
     assert_eq!(refusal(records::chunk(), empty), "rows is 0, allowed: 1 or more in rows and carried");
+}
+
+#[test]
+fn pieces_and_buckets_have_a_digest_of_carried_rows_exactly_where_they_carry_any() {
+    let allowed = "0 exactly if it has no digest of carried rows";
+    let chunk = |change: fn(&mut ChunkRecord)| refusal(records::chunk(), change);
+    assert_eq!(chunk(|chunk| chunk.pieces[0].carried_digest = None), format!("carried is 1, allowed: {allowed}"));
+    assert_eq!(
+        chunk(|chunk| chunk.pieces[1].carried_digest = Some([0; 16])),
+        format!("carried is 0, allowed: {allowed}")
+    );
+    let buckets = |change: fn(&mut BucketListRecord)| refusal(records::bucket_list(), change);
+    assert_eq!(buckets(|list| list.buckets[0].carried_digest = None), format!("carried is 11, allowed: {allowed}"));
+    assert_eq!(buckets(|list| list.buckets[0].carried = 0), format!("carried is 0, allowed: {allowed}"));
+}
+
+#[test]
+fn a_bucket_without_pieces_names_rows_of_another_set_and_carries_none() {
+    fn list(pieces: u32, rows: u64, carried: u64) -> BucketListRecord {
+        let mut list = records::bucket_list();
+        let bucket = &mut list.buckets[0];
+        (bucket.pieces, bucket.rows, bucket.carried) = (pieces, rows, carried);
+        bucket.carried_digest = (carried > 0).then_some([1; 16]);
+        list
+    }
+    for (pieces, rows, carried) in [(0, 1, 0), (0, 2, 0), (1, 0, 0), (1, 0, 1), (1, 1, 1), (1, 1, 0)] {
+        let list = list(pieces, rows, carried);
+        assert_eq!(decode_record(&encode_record(&list).unwrap()), Ok(list), "{pieces} {rows} {carried}");
+    }
+    for (rows, carried) in [(0, 0), (0, 1), (1, 1), (2, 2)] {
+        let allowed = "allowed: 1 or more, and none carried, in a bucket without pieces";
+        assert_eq!(
+            refusal(list(1, rows, carried), |list| list.buckets[0].pieces = 0),
+            format!("rows is {rows}, {allowed}")
+        );
+    }
+}
+
+#[test]
+fn a_salvaged_set_is_another_than_the_one_it_was_salvaged_from() {
+    assert_eq!(
+        label(|label| label.salvaged.as_mut().unwrap().set = label.set_id),
+        "salvaged is 0, allowed: another set than itself"
+    );
+    for code in [lost::NOTHING, lost::SECTIONS] {
+        let mut record = records::label();
+        record.salvaged.as_mut().unwrap().lost = code;
+        assert_eq!(decode_record(&encode_record(&record).unwrap()), Ok(record));
+    }
+    let over = lost::SECTIONS + 1;
+    assert_eq!(
+        label(|label| label.salvaged.as_mut().unwrap().lost = over),
+        format!("lost is {over}, the limit is {}", lost::SECTIONS)
+    );
+}
+
+#[test]
+fn losses_are_in_order_each_once_and_end_behind_the_last_row() {
+    fn end(change: impl Fn(&mut Losses)) -> SectionEndRecord {
+        let mut record = SectionEndRecord { rows: 9, ..records::section_end() };
+        let lost = record.lost.as_mut().expect("the sample lacks something");
+        lost.gaps = vec![0, 9];
+        change(lost);
+        record
+    }
+    let sound = |record: SectionEndRecord| assert_eq!(record.validate(), Ok(()));
+    let unsound = |record: SectionEndRecord| record.validate().unwrap_err().to_string();
+    sound(end(|lost| lost.undated = vec![None, Some(1), Some(2)]));
+    for undated in [vec![None, None], vec![Some(1), Some(1)], vec![Some(2), Some(1)], vec![Some(1), None]] {
+        let told = unsound(end(|lost| lost.undated.clone_from(&undated)));
+        assert_eq!(told, "undated is 2, allowed: ascending by ACD, each once");
+    }
+    for gaps in [vec![], vec![0], vec![0, 9], vec![8, 9]] {
+        sound(end(|lost| lost.gaps.clone_from(&gaps)));
+    }
+    for gaps in [vec![1, 1], vec![2, 1], vec![9, 10], vec![9, 9]] {
+        let told = unsound(end(|lost| lost.gaps.clone_from(&gaps)));
+        assert_eq!(told, "gaps is 2, allowed: ascending, none behind the last row");
+    }
 }
 
 #[test]

@@ -262,6 +262,35 @@ fn every_type_and_value_agrees_with_the_naive_way() {
 }
 
 #[test]
+fn rows_of_whole_numbers_alone_agree_with_the_naive_way() {
+    // Every number in every column, then one column that is not zero; up to two groups of columns and one more.
+    for columns in 1..=17usize {
+        let every = (0..WHOLE.len()).map(|first| (0..columns).map(move |at| WHOLE[(first + 5 * at) % WHOLE.len()]));
+        let mut rows: Vec<Vec<OwnedValue>> = every.map(|row| row.map(Integer).collect()).collect();
+        rows.extend((0..columns).map(|one| (0..columns).map(|at| Integer(i64::from(at == one) * 300)).collect()));
+        let types = vec![LogicalType::Integer { bits: 64 }; columns];
+        let mut hashes = Vec::new();
+        row_hashes(&batch_of(&rows, columns), &types, &mut hashes).unwrap();
+        let naive: Vec<u128> = rows.iter().map(|row| naive_hash(row, &types)).collect();
+        assert_eq!(hashes, naive, "{columns} columns");
+    }
+}
+
+#[test]
+fn neighbours_that_begin_or_end_alike_are_not_taken_for_the_same() {
+    // Of 8 to 16 bytes, which are compared by their ends; and shorter and longer ones.
+    let texts = "2024-03-01|2024-03-02|2025-03-02|2024-03-02|12345678|12345679|abcdefgh12345678|abcdefgh12345679|\
+        bbcdefgh12345679|abcdefgh-12345678|abcdefgh+12345678|1234567|1234568|1234568";
+    let rows: Vec<Vec<OwnedValue>> = texts.split('|').map(|text| vec![Text(text.as_bytes().to_vec())]).collect();
+    for logical in [LogicalType::Text, LogicalType::Date, LogicalType::Any, LogicalType::FixedText { width: 17 }] {
+        let mut hashes = Vec::new();
+        row_hashes(&batch_of(&rows, 1), &[logical], &mut hashes).unwrap();
+        let naive: Vec<u128> = rows.iter().map(|row| naive_hash(row, &[logical])).collect();
+        assert_eq!(hashes, naive, "{logical:?}");
+    }
+}
+
+#[test]
 fn different_values_of_one_type_have_different_items() {
     for logical in [LogicalType::Any, LogicalType::Integer { bits: 32 }, LogicalType::Text, LogicalType::Boolean] {
         let edges = edges();
