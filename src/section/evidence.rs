@@ -308,11 +308,11 @@ mod tests {
     fn carried_rows_count_among_the_rows_of_a_section_that_lost_its_catalog() {
         let (mut all, cutoffs) = (pieces(), Cutoffs::default());
         (all[3].carried, all[3].carried_digest) = (2, Some([7; 16]));
-        let claims = |end| Claims { buckets: None, end, cutoffs: &cutoffs, grain: Grain::Interval, window: None };
         let held_with = |carried: u64| {
             let end = end(&all);
             let end = SectionEndRecord { rows: end.rows + carried, ..end };
-            held(&weigh(claims(Some(&end)), &all, true))
+            let (buckets, grain) = (None, Grain::Interval);
+            held(&weigh(Claims { buckets, end: Some(&end), cutoffs: &cutoffs, grain, window: None }, &all, true))
         };
         assert_eq!(held_with(2), vec![(8, 14)]);
         // The totals do not agree: only what the pieces prove.

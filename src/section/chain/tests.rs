@@ -528,6 +528,59 @@ fn undated_rows_come_from_the_newest_member_that_has_them_as_the_newest_catalog_
 }
 
 #[test]
+fn a_newer_member_without_its_catalog_says_nothing_of_undated_rows_that_were_not_found() {
+    let sets = two();
+    let older = [sets[1].0.clone(), vec![undated_bucket(1, 1)]].concat();
+    let evidence = [Evidence::default(), Evidence { undated: BTreeSet::from([ACD]), ..Evidence::default() }];
+    let told = |listed: bool| {
+        let member = |place: usize, buckets, listed| Member {
+            evidence: &evidence[place],
+            buckets,
+            listed,
+            end: Some(&sets[place].1),
+            gap_behind: false,
+            shape: 0,
+        };
+        let combined = combine(Grain::Interval, &[member(0, &sets[0].0, listed), member(1, &older, true)], None);
+        (combined.acds[&ACD].undated, combined.acds[&ACD].undated_proven)
+    };
+    assert_eq!(told(true), (None, false), "its catalog has none");
+    assert_eq!(told(false), (Some(1), true));
+}
+
+#[test]
+fn a_bucket_of_carried_rows_alone_is_as_one_that_is_not_there() {
+    // The columns changed in between: of rows their digests would say nothing, but there are none.
+    let carried = BucketEntry {
+        day: Some(12),
+        rows: 0,
+        carried: 2,
+        first: 12 * DAY,
+        stop: 13 * DAY,
+        digest: [0; 16],
+        carried_digest: Some([1; 16]),
+        ..undated_bucket(1, 0)
+    };
+    let ends = two().map(|(_, end)| SectionEndRecord { envelope: vec![range(10, 15)], ..end });
+    let span = Span { start: Instant(10 * DAY), stop: Instant(15 * DAY) };
+    let held = Evidence { held: BTreeMap::from([(ACD, vec![span])]), ..Evidence::default() };
+    let nothing = Evidence::default();
+    let member = |evidence, buckets, end, shape| Member {
+        evidence,
+        buckets,
+        listed: true,
+        end: Some(end),
+        gap_behind: false,
+        shape,
+    };
+    let newer = [carried];
+    let members = [member(&nothing, &newer[..], &ends[0], 1), member(&held, &[], &ends[1], 0)];
+    let combined = combine(Grain::Interval, &members, None);
+    assert_eq!((combined.stale, combined.lost), (BTreeSet::new(), BTreeSet::new()));
+    assert_eq!(combined.acds[&ACD].held, [span]);
+}
+
+#[test]
 fn only_what_meets_the_window_is_told() {
     let sets = two();
     let cutoffs = Cutoffs::default();
