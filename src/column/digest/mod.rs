@@ -404,16 +404,10 @@ fn append_plain(
 ) {
     // The columns side by side, row by row: copied together first, they would take twice as long.
     let [a, b, c, d, e, f, g, h] = numbers;
-    // Most rows have nothing but zeros here, as a rule. Which have is asked of several rows with one instruction.
-    let mut bits = [0; TILE];
-    for (row, bits) in bits.iter_mut().enumerate() {
-        *bits = a[row] | b[row] | c[row] | d[row] | e[row] | f[row] | g[row] | h[row];
-    }
     let columns = a.iter().zip(*b).zip(c.iter().zip(*d)).zip(e.iter().zip(*f).zip(g.iter().zip(*h)));
-    for (((start, end), bits), (((a, b), (c, d)), ((e, f), (g, h)))) in starts.iter().zip(ends).zip(&bits).zip(columns)
-    {
+    for ((start, end), (((a, b), (c, d)), ((e, f), (g, h)))) in starts.iter().zip(ends).zip(columns) {
         let mut mask = 0;
-        if *bits != 0 {
+        if a | b | c | d | e | f | g | h != 0 {
             let Some(room) = rows.get_mut(*end..).and_then(<[u8]>::first_chunk_mut::<GROUP_ROOM>) else { return };
             let mut at = 0;
             let mut put = |value: i64, lane: u32| {
