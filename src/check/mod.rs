@@ -40,8 +40,10 @@ impl Unreadable {
 pub struct Found<'d> {
     /// The sets, oldest first.
     pub sets: Vec<SetReader<'d>>,
-    /// Volumes that cannot be used.
+    /// Volumes that cannot be used: of very many the first, and one at least of each kind.
     pub unreadable: Vec<Unreadable>,
+    /// How many more there are.
+    pub further: u64,
 }
 
 /// Finds the sets on a device, or only those whose id begins with `only` (hexadecimal).
@@ -52,7 +54,7 @@ pub fn find<'d>(device: &'d dyn Device, only: Option<&str>) -> Result<Found<'d>,
     let listing = list_sets(device)?;
     let unreadable: Vec<Unreadable> =
         listing.unreadable.into_iter().map(|(name, error)| Unreadable::new(name, error)).collect();
-    let mut sets = listing.sets;
+    let (mut sets, further) = (listing.sets, listing.further);
     if sets.is_empty() && unreadable.is_empty() {
         return Err(Error::nothing(
             format!("no volume on {}", device.describe()),
@@ -70,7 +72,7 @@ pub fn find<'d>(device: &'d dyn Device, only: Option<&str>) -> Result<Found<'d>,
         }
     }
     sets.sort_by_key(|set| (set.label().created_unix, set.label().set_id));
-    Ok(Found { sets, unreadable })
+    Ok(Found { sets, unreadable, further })
 }
 
 /// The sets of a device, the oldest first; at least one.

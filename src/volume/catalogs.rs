@@ -6,6 +6,7 @@ use super::error::VolumeError;
 use super::name::{label_of_volume, short_id};
 use super::reader::Volume;
 use super::set::{SetReader, expected_name};
+use super::unusable::Unusable;
 use crate::device::in_turn::Elsewhere;
 use crate::device::name::{finished_name, own_name};
 use crate::device::traits::Device;
@@ -65,7 +66,7 @@ impl Sought {
 
 impl Catalogs {
     /// Looks at the volumes of a device that were not looked at before. What cannot be read is passed over, and given back with
-    /// the reason.
+    /// the reason: of very many the first that were met.
     ///
     /// # Errors
     /// The device cannot be listed.
@@ -75,7 +76,7 @@ impl Catalogs {
 
     /// The same, of these volumes of a device.
     pub fn look_at(&mut self, device: &dyn Device, names: Vec<String>) -> Vec<(String, VolumeError)> {
-        let mut unreadable = Vec::new();
+        let mut unreadable = Unusable::default();
         for name in names {
             if self.names.contains(&name) {
                 continue;
@@ -86,10 +87,10 @@ impl Catalogs {
                     self.names.insert(name);
                 }
                 Err(error) if error.is_elsewhere() => {}
-                Err(error) => unreadable.push((name, error)),
+                Err(error) => unreadable.push(name, error),
             }
         }
-        unreadable
+        unreadable.finish().0
     }
 
     fn add(&mut self, volume: &Volume) {

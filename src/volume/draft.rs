@@ -4,6 +4,7 @@ use super::copies::Copies;
 use super::error::VolumeError;
 use super::name::{label_of_volume, parse_name, short_id};
 use super::reader::{Volume, read_label};
+use super::unusable::{Trace, Unusable};
 use crate::base::limits::VOLUMES_MAX;
 use crate::device::name::{finished_name, own_name};
 use crate::device::traits::Device;
@@ -110,7 +111,7 @@ impl Draft {
     }
 
     /// Reads the labels of the volumes that were only believed to be there.
-    pub(super) fn read_labels(&mut self, device: &dyn Device, set: SetId, unreadable: &mut Vec<(String, VolumeError)>) {
+    pub(super) fn read_labels(&mut self, device: &dyn Device, set: SetId, unreadable: &mut Unusable) {
         for (number, copies) in std::mem::take(&mut self.volumes) {
             for (name, known) in copies {
                 if !matches!(known, Known::Believed) {
@@ -130,13 +131,13 @@ impl Draft {
                             found_set,
                             found_volume,
                         };
-                        unreadable.push((name, wrong));
+                        unreadable.push(name, wrong);
                     }
                     Err(error) => {
                         if error.is_damage() {
                             self.add(number, name.clone(), Known::LabelLost);
                         }
-                        unreadable.push((name, error));
+                        unreadable.push(name, error);
                     }
                 }
             }
@@ -166,13 +167,12 @@ pub(super) fn group(names: Vec<String>) -> (Groups, Vec<String>) {
 }
 
 /// Gives a volume whose label cannot be read to the set that its name tells of, so that what else is on it can be used.
-pub(super) fn adopt(drafts: &mut BTreeMap<SetId, Draft>, name: &str, error: &VolumeError) {
-    let Some(parts) = parse_name(name).filter(|parts| parts.number <= VOLUMES_MAX) else { return };
+pub(super) fn adopt(drafts: &mut BTreeMap<SetId, Draft>, trace: Trace) {
+    let Some(parts) = parse_name(&trace.name).filter(|parts| parts.number <= VOLUMES_MAX) else { return };
     let Some((_, draft)) = drafts.iter_mut().find(|(set, _)| short_id(**set) == parts.short_id) else { return };
-    let begun = matches!(error, VolumeError::Interrupted { .. });
-    draft.interrupted |= begun;
-    if error.is_damage() || matches!(error, VolumeError::Interrupted { len, .. } if *len > 0) {
-        draft.add(parts.number, name.to_owned(), Known::LabelLost);
+    draft.interrupted |= trace.begun;
+    if trace.lost {
+        draft.add(parts.number, trace.name, Known::LabelLost);
     }
 }
 

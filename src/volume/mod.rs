@@ -21,4 +21,5 @@ pub mod set;
 pub mod set_writer;
 pub mod stream;
 pub mod summary;
+mod unusable;
 pub mod writer;

@@ -11,6 +11,7 @@ use super::rebuild::{CopyScans, Rebuild};
 use super::scanner::{DamagedExtent, Scanner};
 use super::section::{ChunkRef, SectionSource, SectionView};
 use super::summary::BucketTable;
+use super::unusable::Unusable;
 use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::name::finished_name;
 use crate::device::traits::{Device, VolumeSource};
@@ -30,8 +31,11 @@ const DIRECTORY_GUESS: usize = 16 << 10;
 pub struct Listing<'d> {
     /// The sets, by label, then by id.
     pub sets: Vec<SetReader<'d>>,
-    /// What has a volume's name but cannot be used: damaged labels, other files, second copies.
+    /// What has a volume's name but cannot be used, by name: damaged labels, other files, second copies. Of very many the
+    /// first that were met, and of each kind of error one at least.
     pub unreadable: Vec<(String, VolumeError)>,
+    /// How many more there are.
+    pub further: u64,
 }
 
 impl<'d> Listing<'d> {
@@ -77,7 +81,7 @@ pub fn find_set(device: &dyn Device, set: SetId) -> Result<Option<SetReader<'_>>
 }
 
 fn list_names(device: &dyn Device, names: Vec<String>) -> Result<Listing<'_>, VolumeError> {
-    let mut unreadable = Vec::new();
+    let mut unreadable = Unusable::default();
     let (groups, mut others) = group(names);
     let mut drafts: BTreeMap<SetId, Draft> = BTreeMap::new();
     for ((short, _), mut group) in groups {
@@ -113,10 +117,10 @@ fn list_names(device: &dyn Device, names: Vec<String>) -> Result<Listing<'_>, Vo
             }
             // A backup that is at work beside us may finish a volume, and with it change its name.
             Err(VolumeError::Device(DeviceError { kind: DeviceErrorKind::NotFound, .. })) => {}
-            Err(error) => unreadable.push((name, error)),
+            Err(error) => unreadable.push(name, error),
         }
     }
-    unreadable.iter().for_each(|(name, error)| adopt(&mut drafts, name, error));
+    unreadable.take_traces().into_iter().for_each(|trace| adopt(&mut drafts, trace));
     let mut sets = Vec::new();
     for (set, draft) in drafts {
         if let Some(reader) = SetReader::build(device, set, draft, &mut unreadable)? {
@@ -124,8 +128,8 @@ fn list_names(device: &dyn Device, names: Vec<String>) -> Result<Listing<'_>, Vo
         }
     }
     sets.sort_by(|a, b| (&a.label.label, a.set).cmp(&(&b.label.label, b.set)));
-    unreadable.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(Listing { sets, unreadable })
+    let (unreadable, further) = unreadable.finish();
+    Ok(Listing { sets, unreadable, further })
 }
 
 /// One volume of a set.
@@ -168,7 +172,7 @@ impl<'d> SetReader<'d> {
         device: &'d dyn Device,
         set: SetId,
         mut draft: Draft,
-        unreadable: &mut Vec<(String, VolumeError)>,
+        unreadable: &mut Unusable,
     ) -> Result<Option<SetReader<'d>>, VolumeError> {
         let mut loaded = load_catalog(&draft.copies(device, set), &draft);
         if loaded.is_none() {

@@ -2,6 +2,7 @@
 
 use super::proving::Proving;
 use super::turns::{Of, Turns};
+use super::unusable;
 use crate::base::monitor::Monitor;
 use crate::check::{self, Found, SetOutline};
 use crate::cli::args::CheckOptions;
@@ -76,7 +77,7 @@ pub(in crate::cli) fn judge(
     job: &Job,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let mut exit = found.unreadable.iter().map(|bad| Exit::from(bad.class)).fold(Exit::Done, Exit::worst);
+    let mut exit = unusable::exit_of(found);
     let mut sets = Vec::new();
     for set in &found.sets {
         let outline = check::outline(set);
@@ -109,20 +110,22 @@ pub(in crate::cli) fn judge(
     let stopped = judging.proving.is_some() && interrupt::asked();
     exit = if stopped { exit.worst(Exit::Failed) } else { exit };
     if output.json() {
-        let mut body = json!({"sets": sets, "unreadable": render::unreadable_json(&found.unreadable)});
+        let mut body = json!({
+            "sets": sets,
+            "unreadable": render::unreadable_json(&found.unreadable),
+            "further_unreadable": found.further,
+        });
         if let Some(object) = body.as_object_mut().filter(|_| chained) {
             object.insert("chains".to_owned(), chains.iter().map(render::chain_json).collect());
         }
         output.object("intervault/check", exit, &body);
     } else if !found.unreadable.is_empty() {
-        output.line(render::unreadable_text(&found.unreadable).trim_end());
+        output.line(render::unreadable_text(found).trim_end());
     }
     if !output.json() {
         chains.iter().for_each(|chain| output.line(render::chain_text(chain).trim_end()));
     }
-    for bad in &found.unreadable {
-        output.warning(&format!("{}: {}", bad.name, bad.reason));
-    }
+    unusable::warn(found, "", output);
     Ok(exit)
 }
 

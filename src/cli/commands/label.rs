@@ -1,6 +1,6 @@
 //! `intervault label`: whose volumes these are, or what the text of a label means.
 
-use super::open;
+use super::{open, unusable};
 use crate::check;
 use crate::cli::args::LabelOptions;
 use crate::cli::exit::Exit;
@@ -60,7 +60,7 @@ pub fn run(options: &LabelOptions, output: &Output) -> Result<Exit, Failure> {
 fn volumes(device: &DevicePath, output: &Output) -> Result<Exit, Failure> {
     let device = open::volumes(device)?;
     let found = check::find(device.as_ref(), None)?;
-    let exit = found.unreadable.iter().map(|bad| Exit::from(bad.class)).fold(Exit::Done, Exit::worst);
+    let exit = unusable::exit_of(&found);
     let mut rows = Vec::new();
     for set in &found.sets {
         for volume in set.volumes() {
@@ -87,9 +87,7 @@ fn volumes(device: &DevicePath, output: &Output) -> Result<Exit, Failure> {
             .collect();
         output.line(text::table(&["label", "set", ">volume", "name"], &lines).trim_end());
     }
-    for bad in &found.unreadable {
-        output.warning(&format!("{}: {}", bad.name, bad.reason));
-    }
+    unusable::warn(&found, "", output);
     Ok(exit)
 }
 
@@ -97,7 +95,7 @@ fn volumes(device: &DevicePath, output: &Output) -> Result<Exit, Failure> {
 fn stickers(device: &DevicePath, output: &Output) -> Result<Exit, Failure> {
     let device = open::volumes(device)?;
     let found = check::find(device.as_ref(), None)?;
-    let exit = found.unreadable.iter().map(|bad| Exit::from(bad.class)).fold(Exit::Done, Exit::worst);
+    let exit = unusable::exit_of(&found);
     let here = |set: &SetReader<'_>| set.volumes().iter().filter(|volume| volume.name.is_some()).count();
     let mut stickers = Vec::with_capacity(found.sets.iter().map(here).sum());
     for set in &found.sets {
@@ -108,9 +106,7 @@ fn stickers(device: &DevicePath, output: &Output) -> Result<Exit, Failure> {
     } else {
         output.line(sticker::text(&stickers).trim_end());
     }
-    for bad in &found.unreadable {
-        output.warning(&format!("{}: {}", bad.name, bad.reason));
-    }
+    unusable::warn(&found, "", output);
     Ok(exit)
 }
 

@@ -3,8 +3,8 @@
 
 use super::chain::PassedOver;
 use super::check::outline_exit;
-use super::open;
 use super::turns::{Of, Turns};
+use super::{open, unusable};
 use crate::check::{self, Compared, Found, Scope, SetOutline, short};
 use crate::cli::args::{Against, CheckOptions, ListOptions, Listing};
 use crate::cli::config::Config;
@@ -39,9 +39,10 @@ pub(super) fn run(options: &CheckOptions, config: &Config, output: &Output) -> R
         return compare(options, &found, config, output);
     }
     let mut answer = output.json().then(|| Streamed::begin("intervault/check", output));
-    let mut exit = found.unreadable.iter().map(|bad| Exit::from(bad.class)).fold(Exit::Done, Exit::worst);
+    let mut exit = unusable::exit_of(&found);
     if let Some(answer) = &mut answer {
         answer.field("unreadable", &check_render::unreadable_json(&found.unreadable));
+        answer.field("further_unreadable", &serde_json::json!(found.further));
         answer.list("sets");
     }
     let wanted = options.set.as_deref();
@@ -60,13 +61,11 @@ pub(super) fn run(options: &CheckOptions, config: &Config, output: &Output) -> R
     match answer {
         Some(answer) => answer.end(exit),
         None if !found.unreadable.is_empty() => {
-            output.line(check_render::unreadable_text(&found.unreadable).trim_end());
+            output.line(check_render::unreadable_text(&found).trim_end());
         }
         None => {}
     }
-    for bad in &found.unreadable {
-        output.warning(&format!("{}: {}", bad.name, bad.reason));
-    }
+    unusable::warn(&found, "", output);
     Ok(exit)
 }
 

@@ -29,3 +29,4 @@ pub mod state;
 pub mod status;
 mod turns;
 pub mod undo;
+mod unusable;

@@ -1,7 +1,7 @@
 //! `intervault prune`: shows which sets go by the rules, asks, removes them. The plan is made again when nobody else may
 //! write to the devices any more; if it is another one then, nothing is removed.
 
-use super::open;
+use super::{open, unusable};
 use crate::check::{self, Found};
 use crate::cli::args::PruneOptions;
 use crate::cli::exit::Exit;
@@ -102,9 +102,7 @@ fn planned(options: &PruneOptions, found: &Found<'_>, device: &dyn Device, known
 
 /// Volumes that cannot be used are never touched.
 fn warn(found: &Found<'_>, output: &Output) -> Exit {
-    for bad in &found.unreadable {
-        output.warning(&format!("left alone: {}: {}", bad.name, bad.reason));
-    }
+    unusable::warn(found, "left alone: ", output);
     if found.unreadable.is_empty() { Exit::Done } else { Exit::Warnings }
 }
 

@@ -1,7 +1,7 @@
 //! `intervault rebuild`: catalog and indexes made anew from volumes, and the history: sets on devices that it does not have get a
 //! line, in the place where they belong.
 
-use super::open;
+use super::{open, unusable};
 use crate::base::time::Instant;
 use crate::check;
 use crate::cli::args::RebuildOptions;
@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 pub fn run(options: &RebuildOptions, journal: Option<&Journal>, output: &Output) -> Result<Exit, Failure> {
     let device = open::all_volumes(&options.devices)?;
     let found = check::find(&device, options.set.as_deref())?;
-    let mut exit = found.unreadable.iter().map(|bad| Exit::from(bad.class)).fold(Exit::Done, Exit::worst);
+    let mut exit = unusable::exit_of(&found);
     let progress = Progress::new(output);
     let mut rebuilt = Vec::new();
     for set in &found.sets {
@@ -43,9 +43,7 @@ pub fn run(options: &RebuildOptions, journal: Option<&Journal>, output: &Output)
     } else {
         output.line(render::rebuilt_text(&rebuilt).trim_end());
     }
-    for bad in &found.unreadable {
-        output.warning(&format!("{}: {}", bad.name, bad.reason));
-    }
+    unusable::warn(&found, "", output);
     Ok(exit)
 }
 

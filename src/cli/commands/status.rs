@@ -1,7 +1,7 @@
 //! `intervault status`: the last backup, what went wrong since, what is at work, how old the last backup is, and the chains
 //! on devices. The history tells the first three; what is on devices is told by the volumes.
 
-use super::{open, rebuild};
+use super::{open, rebuild, unusable};
 use crate::check::{self, Found};
 use crate::cli::args::StatusOptions;
 use crate::cli::exit::Exit;
@@ -89,10 +89,8 @@ pub fn run(options: &StatusOptions, journal: &Journal, output: &Output) -> Resul
     for words in &status.notices {
         output.warning(&format!("the history {}: {words}", status.file.display()));
     }
-    for bad in found.iter().flat_map(|found| &found.unreadable) {
-        output.warning(&format!("{}: {}", bad.name, bad.reason));
-    }
-    Ok(found.iter().flat_map(|found| &found.unreadable).map(|bad| Exit::from(bad.class)).fold(exit, Exit::worst))
+    found.iter().for_each(|found| unusable::warn(found, "", output));
+    Ok(found.iter().map(unusable::exit_of).fold(exit, Exit::worst))
 }
 
 /// Writes the figures of the backups in a history.
@@ -122,7 +120,7 @@ fn found<'d>(device: &'d dyn Device, options: &StatusOptions) -> Result<Option<F
 /// The sets of a device; none is no error.
 fn look(device: &dyn Device) -> Result<Found<'_>, Failure> {
     if device.list()?.is_empty() {
-        return Ok(Found { sets: Vec::new(), unreadable: Vec::new() });
+        return Ok(Found { sets: Vec::new(), unreadable: Vec::new(), further: 0 });
     }
     Ok(check::find(device, None)?)
 }

@@ -3,7 +3,7 @@
 use super::json::SpanBody;
 use super::restore::acd_text;
 use super::text::{bytes, count, counted, escape, span, table};
-use crate::check::{AcdOutline, SetOutline, TableOutline, TreeOutline, Unreadable, short};
+use crate::check::{AcdOutline, Found, SetOutline, TableOutline, TreeOutline, Unreadable, short};
 use crate::cli::exit::Exit;
 use crate::format::block::SetId;
 use crate::format::label::LabelRecord;
@@ -385,11 +385,15 @@ fn cost_json(cost: &Cost) -> Value {
 
 /// Files that are no usable volumes.
 #[must_use]
-pub fn unreadable_text(unreadable: &[Unreadable]) -> String {
-    unreadable.iter().fold(String::new(), |mut out, bad| {
+pub fn unreadable_text(found: &Found<'_>) -> String {
+    let mut out = found.unreadable.iter().fold(String::new(), |mut out, bad| {
         let _written = writeln!(out, "cannot be used: {}: {}", escape(&bad.name), escape(&bad.reason));
         out
-    })
+    });
+    if found.further > 0 {
+        let _written = writeln!(out, "cannot be used: {} further files", found.further);
+    }
+    out
 }
 
 /// Files that are no usable volumes, as JSON.
