@@ -4,7 +4,7 @@ use intervault::base::checksum::chain;
 use intervault::device::directory::DirectoryDevice;
 use intervault::device::error::DeviceError;
 use intervault::device::memory::MemoryDevice;
-use intervault::device::traits::{Device, NewVolume, VolumeSink, VolumeSource};
+use intervault::device::traits::{Device, VolumeSink, VolumeSource};
 use intervault::format::chunk::parse_chunk;
 use intervault::testing::{
     mutate::Rng,
@@ -259,7 +259,8 @@ struct Promising(MemoryDevice);
 struct PromisingSink {
     inner: Box<dyn VolumeSink>,
     len: u64,
-    promised: u64,
+    /// Bytes from its start; nothing before it was asked for room the first time.
+    promised: Option<u64>,
 }
 
 impl Device for Promising {
@@ -275,25 +276,20 @@ impl Device for Promising {
         self.0.open(name)
     }
 
-    fn begin(&self, volume: &NewVolume<'_>) -> Result<Box<dyn VolumeSink>, DeviceError> {
-        let inner = self.0.begin(volume)?;
-        Ok(Box::new(PromisingSink { inner, len: 0, promised: volume.needed }))
-    }
-
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
-        panic!("{name} was not begun")
+        Ok(Box::new(PromisingSink { inner: self.0.create(name)?, len: 0, promised: None }))
     }
 }
 
 impl VolumeSink for PromisingSink {
     fn append(&mut self, bytes: &[u8]) -> Result<(), DeviceError> {
         self.len += bytes.len() as u64;
-        assert!(self.len <= self.promised, "{} bytes, {} promised", self.len, self.promised);
+        assert!(self.promised.is_none_or(|promised| self.len <= promised), "{} of {:?}", self.len, self.promised);
         self.inner.append(bytes)
     }
 
     fn reserve(&mut self, bytes: u64) -> Result<bool, DeviceError> {
-        self.promised = self.promised.max(self.len + bytes);
+        self.promised = self.promised.max(Some(self.len + bytes));
         self.inner.reserve(bytes)
     }
 
