@@ -160,7 +160,7 @@ fn a_plan_of_an_undo_tells_of_the_saved_rows_and_of_no_bytes() {
     undo_watched(&centre, &undo, &UndoOptions::default(), &Silent).unwrap();
 }
 
-/// Damages the first byte behind the header of the last block of a kind.
+/// Damages a block of a kind behind its header.
 fn hurt(device: &MemoryDevice, name: &str, kind: u8, which: usize) {
     let mut bytes = device.bytes(name).unwrap();
     let starts = |at: &usize| bytes[*at..].starts_with(&[0x8B, b'I', b'V', b'B']) && bytes[*at + 12] == kind;
