@@ -55,7 +55,8 @@ impl Pieces<'_> {
         self.push(quote);
     }
 
-    /// A text with an apostrophe before whatever a spreadsheet would compute.
+    /// A text with an apostrophe before whatever a spreadsheet would compute, also where it takes semicolons, tabs or line ends
+    /// for ends of cells.
     fn push_harmless(&mut self, text: &[u8]) {
         self.push(if matches!(text.first(), Some(b'\t' | b'\r' | b'\n')) { b"'" } else { b"" });
         let (mut from, mut begins) = (0, true);
@@ -129,8 +130,7 @@ pub(super) fn lines(
     out.hand_on(0);
 }
 
-/// Whether a spreadsheet would compute what begins so: with a sign, or with one as wide as two letters. What begins a cell for one
-/// that takes semicolons, tabs or all line ends for ends of cells counts as well as the text itself.
+/// Whether a spreadsheet would compute what begins so: with a sign, or with one as wide as two letters.
 fn is_sign(text: &[u8]) -> bool {
     let wide = ["＝", "＋", "－", "＠"];
     matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@')) || wide.iter().any(|sign| text.starts_with(sign.as_bytes()))

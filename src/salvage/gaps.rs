@@ -342,3 +342,43 @@ fn by_gaps(known: &Known<'_>, found: &BucketTable, evidence: &Evidence, gaps: &G
         listed.push(acd, loss);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(days: impl IntoIterator<Item = (Day, Day)>) -> Vec<(Day, Day)> {
+        let mut runs = Runs::default();
+        for (first, last) in days {
+            runs.add(first, last);
+            assert!(runs.0.len() <= 2 * LISTED_MAX);
+        }
+        runs.settle();
+        runs.0
+    }
+
+    #[test]
+    fn runs_that_touch_become_one_in_whatever_order_they_come() {
+        assert_eq!(runs([(1, 1), (2, 2), (3, 5), (4, 4)]), [(1, 5)]);
+        assert_eq!(runs([(9, 9), (1, 1), (3, 4), (2, 2)]), [(1, 4), (9, 9)]);
+        assert_eq!(runs([(5, 6), (1, 9)]), [(1, 9)]);
+    }
+
+    #[test]
+    fn of_very_many_runs_few_are_kept_and_no_day_is_let_go() {
+        let apart = |step: usize| (0..10_000).step_by(step).map(|day| (day, day));
+        let all = runs(apart(2));
+        assert_eq!((all.len(), all[0], all.last().map(|run| run.1)), (LISTED_MAX, (0, 0), Some(9_998)));
+        let backwards = runs(apart(2).collect::<Vec<_>>().into_iter().rev());
+        assert!(backwards.len() <= LISTED_MAX && backwards[0].0 == 0);
+        let covered = |day: Day| backwards.iter().any(|(first, last)| (*first..=*last).contains(&day));
+        assert!(apart(2).all(|(day, _)| covered(day)));
+    }
+
+    #[test]
+    fn a_hull_is_open_where_one_of_both_is() {
+        assert_eq!(hull((Some(3), Some(4)), (Some(1), Some(9))), (Some(1), Some(9)));
+        assert_eq!(hull((Some(3), None), (Some(1), Some(9))), (Some(1), None));
+        assert_eq!(hull((None, Some(3)), (Some(1), Some(2))), (None, Some(3)));
+    }
+}
