@@ -77,7 +77,7 @@ pub(super) fn judge(
     let (blocks, bytes, copies) = (parts.blocks, parts.bytes, parts.copies);
     let mut judging = Judging { volumes, catalog, conflicts, more_conflicts: 0, labelled, bytes: 0, again, prover, room };
     let (sections, accounts, nameless, all_known) = judging.sections(parts)?;
-    let Judging { volumes, catalog, mut conflicts, more_conflicts, .. } = judging;
+    let Judging { volumes, catalog, mut conflicts, more_conflicts, room, .. } = judging;
     let lost = match () {
         () if !nameless.is_empty() || !all_known => lost::SECTIONS,
         () if accounts.iter().any(SectionAccount::has_losses) => lost::ROWS,
