@@ -211,7 +211,11 @@ mod tests {
             ("a-b; c=d", "a-b; c=d"),
             ("１－1", "１－1"),
         ] {
-            assert_eq!(written(&[Value::Text(text.as_bytes())], LogicalType::Any, true), format!("{wanted}\n"), "{text:?}");
+            assert_eq!(
+                written(&[Value::Text(text.as_bytes())], LogicalType::Any, true),
+                format!("{wanted}\n"),
+                "{text:?}"
+            );
             let plain = written(&[Value::Text(text.as_bytes())], LogicalType::Any, false);
             assert!(!plain.contains('\''), "{text:?}");
         }

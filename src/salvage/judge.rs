@@ -75,7 +75,8 @@ pub(super) fn judge(
     };
     let catalog = KnownCatalog::read(&parts, &volumes, again, &mut conflicts)?;
     let (blocks, bytes, copies) = (parts.blocks, parts.bytes, parts.copies);
-    let mut judging = Judging { volumes, catalog, conflicts, more_conflicts: 0, labelled, bytes: 0, again, prover, room };
+    let mut judging =
+        Judging { volumes, catalog, conflicts, more_conflicts: 0, labelled, bytes: 0, again, prover, room };
     let (sections, accounts, nameless, all_known) = judging.sections(parts)?;
     let Judging { volumes, catalog, mut conflicts, more_conflicts, room, .. } = judging;
     let lost = match () {

@@ -88,7 +88,8 @@ pub(super) fn judge(
         Some(end) => Count::Exactly(of(end).saturating_sub(there)),
         None => Count::AtLeast(gaps),
     };
-    let ((acds, more_acds), (gaps_listed, more_gaps)) = (acds(known, &found, &evidence, &gaps, room), gaps.listed(room));
+    let ((acds, more_acds), (gaps_listed, more_gaps)) =
+        (acds(known, &found, &evidence, &gaps, room), gaps.listed(room));
     let account = SectionAccount {
         number: table.number,
         table: header.table.clone(),

@@ -431,7 +431,8 @@ fn of_full(
     let wider = wider.then(|| Finding::damage(at, "its envelope is not its held ranges, though its set is a full one"));
     let mut unwritten = buckets.iter().filter(|bucket| !bucket.is_written());
     let unwritten = unwritten.next().map(|bucket| {
-        let found = Finding::damage(at, "the catalog lists buckets without rows of theirs, though its set is a full one");
+        let found =
+            Finding::damage(at, "the catalog lists buckets without rows of theirs, though its set is a full one");
         found.odds("buckets that were written", bucket_words(bucket))
     });
     wider.into_iter().chain(unwritten)

@@ -321,8 +321,7 @@ fn a_full_set_has_no_wider_envelope_and_no_bucket_that_it_does_not_write() {
     let held = |stop| vec![HeldEntry { acd: Some(1), start: 0, stop }];
     let (digest, carried_digest) = ([1; 16], None);
     let (acd, day) = (Some(1), Some(0));
-    let bucket =
-        BucketEntry { acd, day, pieces: 0, rows: 3, carried: 0, first: 0, stop: 60, digest, carried_digest };
+    let bucket = BucketEntry { acd, day, pieces: 0, rows: 3, carried: 0, first: 0, stop: 60, digest, carried_digest };
     let told = |incremental: bool, envelope: Vec<HeldEntry>, unwritten: Vec<BucketEntry>| {
         let device = MemoryDevice::new();
         let label = sample_label(3);

@@ -211,7 +211,8 @@ fn nested(form: u8, body: &[u8], depth: usize) -> Stored {
 fn many_acds(sections: u32, chunks: u64, acds: i64) -> Vec<Vec<u8>> {
     let (_, volume) = small(None).volumes.remove(0);
     let blocks = places(&volume);
-    let is_of = |place: &&Place| decode_record::<SectionRecord>(payload(&volume, place)).is_ok_and(|it| it.table == "hsplit");
+    let is_of =
+        |place: &&Place| decode_record::<SectionRecord>(payload(&volume, place)).is_ok_and(|it| it.table == "hsplit");
     let header = blocks.iter().find(is_of).unwrap();
     let of_table = blocks.iter().filter(|place| place.header.identity.section == header.header.identity.section);
     let chunk = of_table.clone().find(|place| place.header.kind == BlockKind::Chunk).unwrap();
@@ -221,7 +222,8 @@ fn many_acds(sections: u32, chunks: u64, acds: i64) -> Vec<Vec<u8>> {
     let last: SectionEndRecord = decode_record(payload(&volume, end)).unwrap();
     let HeldEntry { start, stop, .. } = last.held[0];
     let held: Vec<HeldEntry> = (0..acds).map(|acd| HeldEntry { acd: Some(1_000 + acd), start, stop }).collect();
-    let ending = SectionEndRecord { rows: 2 * chunks * count, chunks: 2 * chunks, envelope: held.clone(), held, ..last };
+    let ending =
+        SectionEndRecord { rows: 2 * chunks * count, chunks: 2 * chunks, envelope: held.clone(), held, ..last };
     let ending = encode_record(&ending).unwrap();
     let mut bytes = volume[..blocks[0].end()].to_vec();
     let mut block = 0;

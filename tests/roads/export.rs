@@ -352,7 +352,8 @@ fn rows_on_a_terminal_are_harmless() {
 /// Runs the program by a shell that first sets something.
 fn beneath(limits: &str, words: &[&str]) -> (Option<i32>, String) {
     let command = format!("{limits}; exec \"$0\" \"$@\"");
-    let output = Command::new("sh").args(["-c", &command, env!("CARGO_BIN_EXE_intervault")]).args(words).output().unwrap();
+    let output =
+        Command::new("sh").args(["-c", &command, env!("CARGO_BIN_EXE_intervault")]).args(words).output().unwrap();
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 

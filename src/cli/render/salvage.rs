@@ -227,8 +227,7 @@ pub fn account_json(account: &Account, dry_run: bool, answer: &mut Streamed<'_>)
     list(answer, "sources", &account.sources, source);
     let others = &account.others;
     let (other, zeros) = (others.sifted.other, others.sifted.zeros);
-    answer
-        .field("others", &json!({"count": others.count, "bytes": others.bytes, "other": other, "zeros": zeros}));
+    answer.field("others", &json!({"count": others.count, "bytes": others.bytes, "other": other, "zeros": zeros}));
     answer.field("more_unopened", &account.more_unopened);
     answer.field("let_go", &account.let_go);
     list(answer, "unopened", &account.unopened, |(name, why)| json!({"name": name, "reason": why}));
@@ -266,9 +265,12 @@ fn set_json(set: &SetAccount, answer: &mut Streamed<'_>) {
         answer.close();
     }
     answer.close();
-    list(answer, "nameless", &set.nameless, |(first, last, chunks)| {
-        json!({"first": first, "last": last, "chunks": chunks})
-    });
+    list(
+        answer,
+        "nameless",
+        &set.nameless,
+        |(first, last, chunks)| json!({"first": first, "last": last, "chunks": chunks}),
+    );
     list(answer, "conflicts", &set.conflicts, |conflict| json!(conflict));
     let written = set.written.as_ref().map(|written| {
         json!({
