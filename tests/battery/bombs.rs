@@ -220,7 +220,7 @@ fn many_acds(sections: u32, chunks: u64, acds: i64) -> Vec<Vec<u8>> {
     let (held, mut rows) = (payload(&volume, chunk).to_vec(), payload(&volume, chunk).to_vec());
     let count = u64::from(parse_chunk(&held).unwrap().directory.rows);
     let last: SectionEndRecord = decode_record(payload(&volume, end)).unwrap();
-    let HeldEntry { start, stop, .. } = last.held[0];
+    let (start, stop) = last.held.first().map_or((0, 86_400), |entry| (entry.start, entry.stop));
     let held: Vec<HeldEntry> = (0..acds).map(|acd| HeldEntry { acd: Some(1_000 + acd), start, stop }).collect();
     let ending =
         SectionEndRecord { rows: 2 * chunks * count, chunks: 2 * chunks, envelope: held.clone(), held, ..last };
