@@ -65,7 +65,8 @@ pub fn run(options: &ExportOptions, config: &Config, output: &Output) -> Result<
         warn_of_plan(options, set, &plan, output)?;
         let in_part = warn_of_part(options, set, output);
         let written = write_all(options, &export, &plan, output)?;
-        let exit = exit_of(&plan, &written).worst(passed_over.exit()).worst(in_part);
+        let nothing = warn_of_nothing(options, &written, output);
+        let exit = exit_of(&plan, &written).worst(passed_over.exit()).worst(in_part).worst(nothing);
         answer(options, &Answer { set, plan: &plan, written, passed_over }, exit, output);
         return Ok(exit);
     }
@@ -124,6 +125,20 @@ fn exit_of(plan: &Plan, written: &[Written]) -> Exit {
     unknown.chain(lost).chain(short).fold(Exit::Done, Exit::worst)
 }
 
+/// Says that no row is of the ACD, or of the time, that was asked for: a number that was mistyped looks like that.
+fn warn_of_nothing(options: &ExportOptions, written: &[Written], output: &Output) -> Exit {
+    let any = |one: &Written| one.report.rows > 0 || one.cut || !one.report.lost.is_empty();
+    let acd = options.acd.map(|acd| format!("of ACD {acd}"));
+    let time = (!options.request.is_unbounded()).then(|| "in the range that was asked for".to_owned());
+    let words: Vec<String> = acd.into_iter().chain(time).collect();
+    if words.is_empty() || written.is_empty() || written.iter().any(any) {
+        return Exit::Done;
+    }
+    let tables = if written.len() == 1 { "the table has" } else { "the tables have" };
+    output.warning(&format!("{tables} no row {}: nothing but names of columns was written", words.join(" ")));
+    Exit::Warnings
+}
+
 fn write_all(
     options: &ExportOptions,
     export: &Export<'_>,
@@ -176,6 +191,11 @@ fn format(options: &ExportOptions) -> Format {
 
 /// The file of a table in a folder, which is made if it is not there.
 fn in_folder(folder: &Path, table: &TablePlan, options: &ExportOptions) -> Result<PathBuf, Failure> {
+    if folder.metadata().is_ok_and(|there| !there.is_dir()) {
+        let what = format!("{} is no folder", escape(&folder.display().to_string()));
+        let hint = "without .csv or .parquet at its end --to names a folder; for standard output write --to -";
+        return Err(Failure::usage(what).hint(hint));
+    }
     std::fs::create_dir_all(folder).map_err(|error| export::failed("create", folder, &error))?;
     let name = file_name(table.name(), format(options).ending()).ok_or_else(|| {
         let what = format!("the name of table {} is too long for a file", escape(table.name()));
