@@ -36,6 +36,8 @@ pub(super) struct MemberSection<'a> {
     pub(super) view: &'a SectionView,
     /// The section's table.
     pub(super) table: SectionTable,
+    /// Whether a set between this one and the newer one with the table may have had it, and lost it without a trace.
+    pub(super) veiled: bool,
 }
 
 /// Why a chunk cannot be read.
@@ -103,7 +105,7 @@ impl MemberSection<'_> {
                 if monitor.cancelled() { Err(cancelled()) } else { Ok(()) }
             },
         )?;
-        let whole = unreadable.is_empty() && chunks.len() == self.view.chunks.len() && self.view.end.is_some();
+        let whole = unreadable.is_empty() && self.view.is_complete();
         let claims = Claims {
             buckets: self.is_listed().then_some(&self.view.buckets[..]),
             end: self.view.end.as_ref(),
@@ -313,7 +315,7 @@ fn of_chain(fitted: Fitted<'_>, reads: &[Read], window: Option<Span>) -> Combine
         buckets: &section.view.buckets,
         listed: section.is_listed(),
         end: section.view.end.as_ref(),
-        gap_behind: older.is_some_and(|older| gap(section, older)),
+        gap_behind: older.is_some_and(|older| older.veiled || gap(section, older)),
         shape,
     });
     let members: Vec<Member<'_>> = members.collect();
@@ -411,4 +413,31 @@ pub(super) fn giving(chunks: Vec<ChunkRef>, speaks: Option<&Speaks>, acds: &[Acd
     let span = |chunk: &ChunkRef| Span::new(Instant(chunk.entry.first), Instant(chunk.entry.stop));
     let dated = |chunk: &ChunkRef| span(chunk).is_some_and(|span| time.meets(span));
     chunks.into_iter().filter(|chunk| dated(chunk) || (undated && chunk.entry.undated > 0)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(undated: u64) -> Read {
+        let sides = BTreeMap::from([(Some(1), Side::new([], undated))]);
+        Read { sides, evidence: Evidence::default(), chunks: Vec::new(), unreadable: Vec::new() }
+    }
+
+    #[test]
+    fn rows_without_a_time_come_from_the_one_member_that_gives_them() {
+        let reads = [read(3), read(5)];
+        let given = |undated: Option<usize>| {
+            let gives = vec![SpanSet::EMPTY; 2];
+            let combined = CombinedAcd { gives, undated, undated_proven: true, ..CombinedAcd::default() };
+            let mut speaks = vec![Some(Speaks::default()); 2];
+            let later = [SpanSet::EMPTY, SpanSet::EMPTY];
+            let acd = of_acd(Some(1), &combined, &reads, &later, &[], &mut speaks);
+            let says: Vec<bool> = speaks.iter().flatten().map(|speaks| speaks.undated.contains(&Some(1))).collect();
+            (acd.side.undated, acd.undated_proven, says)
+        };
+        assert_eq!(given(Some(0)), (3, true, vec![true, false]));
+        assert_eq!(given(Some(1)), (5, true, vec![false, true]));
+        assert_eq!(given(None), (0, false, vec![false, false]));
+    }
 }

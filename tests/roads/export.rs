@@ -127,6 +127,34 @@ fn an_incremental_set_gives_its_own_rows() {
     assert_eq!(lines(&csv), queried(&centre, COLUMNS, "hsplit WHERE acd = 1 AND row_date = '2024-03-02'"));
 }
 
+/// Who did not choose an incremental set is told that it is one.
+#[test]
+fn an_incremental_set_that_nobody_chose_is_told_of() {
+    let centre = some_days();
+    let folder = tempfile::tempdir().unwrap();
+    let (volumes, to) = (folder.path().join("volumes"), folder.path().join("to"));
+    let state = folder.path().join("state");
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_intervault"));
+        let output = command.args(arguments).env("INTERVAULT_STATE", &state).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (url, volumes, to) =
+        (format!("sqlite:{}", centre.path().display()), volumes.to_str().unwrap(), to.to_str().unwrap());
+    let backup = ["backup", "--database", &url, "--to", volumes];
+    assert_eq!(run(&backup).0, Some(0));
+    centre.interval("2024-03-02", 1215, 15, 1, 7);
+    assert_eq!(run(&[&backup[..], &["--incremental"]].concat()).0, Some(0));
+    let export = ["export", volumes, "--tables", "hsplit", "--overwrite", "--json", "--to", to];
+    let (status, out, err) = run(&export);
+    assert!(status == Some(3) && err.contains("is incremental"), "{status:?} {err}");
+    let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(answer["incremental"], true);
+    let chosen = answer["set"].as_str().unwrap();
+    let (status, _, err) = run(&[&export[..], &["--set", chosen]].concat());
+    assert_eq!(status, Some(0), "{err}");
+}
+
 /// One bit of each chunk in turn: nothing of it goes out, and with `partial` everything else does.
 #[test]
 fn what_is_damaged_is_in_no_file() {

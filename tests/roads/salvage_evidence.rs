@@ -256,6 +256,43 @@ fn behind_a_missing_member_a_set_without_its_list_brings_nothing_older_back() {
     assert_eq!(put_back(&only(&device, &[1, 2], &new), &target, all()), 0, "nothing is in doubt");
 }
 
+/// Whatever is lost of the newest set of a chain: where it no longer proves what it wrote, no older copy stands in for it. Beside
+/// it what was salvaged of it is taken.
+#[test]
+fn what_is_lost_of_the_newest_set_brings_nothing_older_back() {
+    use BlockKind::{Catalog, Chunk, SectionEnd, SectionHeader, VolumeIndex};
+    let (centre, device) = chain();
+    let (name, bytes) = parts(&only(&device, &[3], &MemoryDevice::new())).into_iter().next().unwrap();
+    let truth = buckets(&centre);
+    let cases: [&[BlockKind]; 8] = [
+        &[Chunk],
+        &[Catalog],
+        &[Catalog, Chunk],
+        &[Catalog, SectionEnd],
+        &[Catalog, SectionEnd, Chunk],
+        &[Catalog, SectionHeader],
+        &[Catalog, VolumeIndex, SectionHeader, SectionEnd],
+        &[Catalog, VolumeIndex, SectionHeader, SectionEnd, Chunk],
+    ];
+    for kinds in cases {
+        let hurt = heap(BTreeMap::from([(name.clone(), without(&bytes, kinds))]));
+        let (_, new) = salvaged(&hurt);
+        let both = heap(parts(&hurt).into_iter().chain(parts(&new)).collect());
+        for (last, what) in [(&hurt, "damaged"), (&new, "salvaged"), (&both, "both")] {
+            let target = Centre { folder: tempfile::tempdir().unwrap() };
+            std::fs::copy(centre.path(), target.path()).unwrap();
+            for options in [partial(), Options { request: month_of_march(), ..partial() }] {
+                put_back(&only(&device, &[1, 2], last), &target, options);
+                assert_eq!(buckets(&target), truth, "{kinds:?}, {what}: nothing right is replaced by what is older");
+            }
+        }
+    }
+}
+
+fn month_of_march() -> intervault::schema::range::Request {
+    intervault::schema::range::Request::parse(Some("2024-03-01"), Some("2024-04-01")).unwrap()
+}
+
 /// Of the catalog of an incremental set only the end is cut off, which lists nothing but what was not written: that is no whole
 /// catalog, wherever the cut is.
 #[test]

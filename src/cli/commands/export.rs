@@ -63,8 +63,9 @@ pub fn run(options: &ExportOptions, config: &Config, output: &Output) -> Result<
         let passed_over = PassedOver::of(&chain);
         passed_over.warn(output);
         warn_of_plan(options, set, &plan, output)?;
+        let in_part = warn_of_part(options, set, output);
         let written = write_all(options, &export, &plan, output)?;
-        let exit = exit_of(&plan, &written).worst(passed_over.exit());
+        let exit = exit_of(&plan, &written).worst(passed_over.exit()).worst(in_part);
         answer(options, &Answer { set, plan: &plan, written, passed_over }, exit, output);
         return Ok(exit);
     }
@@ -96,6 +97,23 @@ fn warn_of_plan(options: &ExportOptions, set: &SetReader<'_>, plan: &Plan, outpu
         output.warning(&format!("set {} was salvaged; {what}", set.label().label));
     }
     Ok(())
+}
+
+/// Says of an incremental set that it has changes alone. Whoever did not choose it may take them for all.
+fn warn_of_part(options: &ExportOptions, set: &SetReader<'_>, output: &Output) -> Exit {
+    if !set.label().incremental {
+        return Exit::Done;
+    }
+    let what = format!(
+        "set {} is incremental: only rows of days that changed are on it, the others on the sets before it",
+        set.label().label
+    );
+    if options.set.as_deref().is_some_and(|wanted| wanted != NEWEST) {
+        output.notice(&what);
+        return Exit::Done;
+    }
+    output.warning(&format!("{what}; choose one with --set"));
+    Exit::Warnings
 }
 
 fn exit_of(plan: &Plan, written: &[Written]) -> Exit {
