@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 
 /// A set of several volumes in a folder, with the bytes of each.
 fn volumes(centre: &Centre) -> (PathBuf, Vec<Vec<u8>>) {
-    for date in ["2024-03-01", "2024-03-02", "2024-03-03"] {
-        centre.intervals(date, 0, 2330, 30, 1);
-    }
+    centre.run(
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 16127) INSERT INTO hsplit \
+         SELECT '2024-02-' || printf('%02d', 1 + i / 576), i / 24 % 24 * 100 + i / 12 % 2 * 30, 30, 1, i % 12, \
+         (i * 7919) % 99991, hex((i * 104729) % 65521) FROM n",
+    );
     let folder = centre.folder.path().join("g");
     let (url, to) = (format!("sqlite:{}", centre.path().display()), folder.display().to_string());
-    run(&["backup", "--database", &url, "--to", &to, "--data", "historical", "--volume-size", "12000"], 0);
+    run(&["backup", "--database", &url, "--to", &to, "--data", "historical", "--volume-size", "24KiB"], 0);
     let mut names: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.retain(|name| name.extension().is_some_and(|suffix| suffix == "ivv"));
     names.sort();
