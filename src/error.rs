@@ -229,9 +229,10 @@ fn volume_class(error: &VolumeError) -> Class {
         VolumeError::Device(error) => device_class(error),
         VolumeError::NoSuchSet { .. } => Class::Nothing,
         VolumeError::SeveralSets { .. } => Class::NotRestorable,
-        VolumeError::MissingVolumes { .. } | VolumeError::WrongVolume { .. } | VolumeError::Interrupted { .. } => {
-            Class::Volume
-        }
+        VolumeError::MissingVolumes { .. }
+        | VolumeError::WrongVolume { .. }
+        | VolumeError::Several { .. }
+        | VolumeError::Interrupted { .. } => Class::Volume,
         _ if error.is_damage() => Class::Damage,
         _ => Class::Failed,
     }

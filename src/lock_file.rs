@@ -80,13 +80,19 @@ impl LockFile {
     }
 }
 
-/// Whether somebody has the lock. Looks only: no file is made, and whoever has or wants it is not disturbed for longer than
-/// the look takes. What cannot be looked at counts as not held.
+/// Who has the lock, in brackets for a message, empty if that is not known; nothing if nobody has. Looks only: no file is made,
+/// and whoever has or wants it is not disturbed for longer than the look takes. What cannot be looked at counts as not held.
+#[must_use]
+pub fn holder(path: &Path) -> Option<String> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let mut file = File::options().read(true).custom_flags(flags).open(path).ok()?;
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| owner(&mut file))
+}
+
+/// Whether somebody has the lock: see [`holder`].
 #[must_use]
 pub fn is_held(path: &Path) -> bool {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let Ok(file) = File::options().read(true).custom_flags(flags).open(path) else { return false };
-    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    holder(path).is_some()
 }
 
 impl Drop for LockFile {
@@ -162,7 +168,7 @@ mod tests {
         let path = place.path().join(".lock");
         assert!(!is_held(&path) && !path.exists());
         let lock = take(&path).unwrap();
-        assert!(is_held(&path));
+        assert!(is_held(&path) && holder(&path).is_some_and(|owner| owner.starts_with(" (process ")));
         drop(lock);
         fs::write(&path, "left behind").unwrap();
         assert!(!is_held(&path));

@@ -22,9 +22,22 @@ pub fn told(numbers: &[u32]) -> String {
     parts.join(", ")
 }
 
+/// Says that volumes of these numbers, `of` something, are not here.
+#[must_use]
+pub fn not_here(volumes: &[u32], of: &str) -> String {
+    let (noun, verb) = if volumes.len() == 1 { ("volume", "is") } else { ("volumes", "are") };
+    format!("{noun} {}{of} {verb} not here", told(volumes))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::told;
+    use super::{not_here, told};
+
+    #[test]
+    fn one_volume_is_and_several_are_not_here() {
+        assert_eq!(not_here(&[2], ""), "volume 2 is not here");
+        assert_eq!(not_here(&[1, 3], " of set x"), "volumes 1, 3 of set x are not here");
+    }
 
     #[test]
     fn runs_are_told_by_their_ends() {

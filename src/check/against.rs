@@ -10,6 +10,7 @@ use crate::base::time::{Day, Instant, Span};
 use crate::column::digest::RowHasher;
 use crate::error::{Error, ErrorKind};
 use crate::format::catalog::BucketEntry;
+use crate::schema::catalogue::{Catalogue, Entry};
 use crate::schema::clock::{RowTimes, bucket_span};
 use crate::schema::grain::Grain;
 use crate::schema::table::TableSchema;
@@ -23,6 +24,7 @@ use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Part, Snapshot};
 use crate::verify::listed::{Listed, SetSection};
 use crate::volume::section::SectionSource;
+use crate::volume::set::SetReader;
 use crate::volume::summary::BucketTable;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -248,6 +250,39 @@ pub fn against_database(
     let in_scope = |entry: &BucketEntry| scope.has(state.grain, entry);
     let now = now.entries().filter(in_scope).map(|entry| ((entry.acd, entry.day), entry)).collect();
     Ok(differences(name, &state, &State::of_rows(now, &state)))
+}
+
+/// The tables of a database that a set does not have, although a backup as it was taken would have them now: of its kinds of
+/// data, and of a set of one ACD those that name theirs. Nothing of a set without its catalog, of one of tables that were
+/// named, or of what a restore deleted: they do not say what they were to hold.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn only_in_database(
+    set: &SetReader<'_>,
+    snapshot: &dyn Snapshot,
+    catalogue: &Catalogue,
+) -> Result<Vec<Compared>, Error> {
+    let label = set.label();
+    let Some(catalog) = set.catalog().filter(|_| !label.is_undo()) else { return Ok(Vec::new()) };
+    let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
+    let has = |name: &str| set.sections().iter().any(|section| same(&section.header.table, name));
+    let left_out = |name: &str| catalog.left_out.iter().any(|(left, _)| same(left, name)) || catalogue.leaves_out(name);
+    let mut further = Vec::new();
+    for name in snapshot.tables()?.into_iter().filter(|name| !has(name) && !left_out(name)) {
+        let entry = catalogue.get(&name).cloned().unwrap_or_else(|| Entry::whole(&name));
+        if label.data_types & entry.data_type.bit() == 0 {
+            continue;
+        }
+        if label.acd.is_some() {
+            let Some(schema) = snapshot.schema(&name)? else { continue };
+            if entry.bind(&schema).is_ok_and(|table| table.acd_column.is_none()) {
+                continue;
+            }
+        }
+        further.push(Compared::unlike(&name, "the set does not have it"));
+    }
+    Ok(further)
 }
 
 /// Why rows of a section and of a table cannot be compared by digests: they are made of the values column by column.

@@ -27,6 +27,10 @@ pub struct SetOutline {
     pub missing: Vec<u32>,
     /// Whether the set was never finished, so that nobody can bring what it lacks at its end.
     pub interrupted: bool,
+    /// Who is writing it now, in brackets for a message, empty if that is not known; nothing if nobody is, or it was not asked.
+    pub writer: Option<String>,
+    /// Names of copies that whoever asks is not allowed to open.
+    pub closed: Vec<String>,
     /// Volumes that another volume stands in for, under their name.
     pub wrong: Vec<String>,
     /// Whether the set was finished and all of its volumes are here.
@@ -107,6 +111,8 @@ pub fn outline(set: &SetReader<'_>) -> SetOutline {
         copies: here().map(|number| (number, set.copies(number))).filter(|(_, names)| names.len() > 1).collect(),
         missing: set.missing_volumes(),
         interrupted: set.is_interrupted(),
+        writer: None,
+        closed: here().flat_map(|number| set.copies(number)).filter(|name| !set.may_open(name)).collect(),
         wrong: wrong.into_iter().map(VolumeError::to_string).collect(),
         complete: set.is_complete(),
         damage: damage.chain(short.into_iter().map(VolumeError::to_string)).collect(),

@@ -5,7 +5,7 @@ mod against;
 mod digests;
 mod list;
 
-pub use against::{Compared, Content, Difference, Scope, against_database, against_set};
+pub use against::{Compared, Content, Difference, Scope, against_database, against_set, only_in_database};
 pub use digests::{TableDigest, digests};
 pub use list::{AcdOutline, SetOutline, TableOutline, TreeOutline, outline};
 
@@ -16,6 +16,7 @@ use crate::format::block::SetId;
 use crate::verify::set::{self, Asked, Verified};
 use crate::volume::error::VolumeError;
 use crate::volume::set::{SetReader, list_sets};
+use std::collections::BTreeMap;
 
 /// A volume on a device that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,24 @@ pub struct Found<'d> {
     pub unreadable: Vec<Unreadable>,
     /// How many more there are.
     pub further: u64,
+    /// Sets that somebody is writing now, and who, in brackets for a message; empty if that is not known.
+    pub writers: BTreeMap<SetId, String>,
+}
+
+impl Found<'_> {
+    /// What a set holds: see [`outline`].
+    #[must_use]
+    pub fn outline(&self, set: &SetReader<'_>) -> SetOutline {
+        SetOutline { writer: self.writers.get(&set.set_id()).cloned(), ..outline(set) }
+    }
+}
+
+/// Who is writing sets now, of some that are the oldest first. One writer at a time is in a place, and writes the newest set
+/// there that is not finished; what else is not finished was given up.
+fn writers(sets: &[SetReader<'_>]) -> BTreeMap<SetId, String> {
+    let at_work = sets.iter().filter(|set| !set.is_finished()).filter_map(|set| Some((set.writer()?, set.set_id())));
+    let newest: BTreeMap<String, SetId> = at_work.collect();
+    newest.into_iter().map(|(writer, set)| (set, writer)).collect()
 }
 
 /// Finds the sets on a device, or only those whose id begins with `only` (hexadecimal).
@@ -55,6 +74,8 @@ pub fn find<'d>(device: &'d dyn Device, only: Option<&str>) -> Result<Found<'d>,
     let unreadable: Vec<Unreadable> =
         listing.unreadable.into_iter().map(|(name, error)| Unreadable::new(name, error)).collect();
     let (mut sets, further) = (listing.sets, listing.further);
+    sets.sort_by_key(|set| (set.label().created_unix, set.label().set_id));
+    let writers = writers(&sets);
     if sets.is_empty() && unreadable.is_empty() {
         return Err(Error::nothing(
             format!("no volume on {}", device.describe()),
@@ -71,8 +92,7 @@ pub fn find<'d>(device: &'d dyn Device, only: Option<&str>) -> Result<Found<'d>,
             ));
         }
     }
-    sets.sort_by_key(|set| (set.label().created_unix, set.label().set_id));
-    Ok(Found { sets, unreadable, further })
+    Ok(Found { sets, unreadable, further, writers })
 }
 
 /// The sets of a device, the oldest first; at least one.

@@ -11,7 +11,7 @@ use super::job::Job;
 use super::output::Output;
 use super::parse::DevicePath;
 use super::progress::Progress;
-use super::prompt::answer;
+use super::prompt::heard;
 use super::render::check::{acd_numbers, head_text};
 use super::render::text::escape;
 use crate::check::{self, SetOutline};
@@ -83,6 +83,7 @@ pub fn run(given: &Given, input: &mut dyn BufRead, output: &Output) -> Result<Ex
             BrDevice::File => open::file(path)?,
             BrDevice::Tape => open::volumes(&DevicePath::Tape(path.to_owned()))?,
         };
+        device.remarks().iter().for_each(|remark| output.warning(remark));
         // What is found is judged again for each answer, so that nothing has to be kept open between two questions.
         check::find(device.as_ref(), None)?;
         Ok(Box::new(Volumes { device }))
@@ -98,7 +99,7 @@ impl Volumes {
     fn outlines(&self) -> Vec<SetOutline> {
         // A device that cannot be read any more shows when it is listed.
         check::find(self.device.as_ref(), None)
-            .map_or_else(|_| Vec::new(), |found| found.sets.iter().map(check::outline).collect())
+            .map_or_else(|_| Vec::new(), |found| found.sets.iter().map(|set| found.outline(set)).collect())
     }
 
     fn judge(&self, proves: bool, output: &Output) -> Result<Exit, Failure> {
@@ -193,10 +194,17 @@ fn choose<T>(
     }
     for _ in 0..ASKED_AT_MOST {
         output.ask(question);
-        let Some(said) = answer(input)? else {
-            output.line("");
-            return Err(Failure::usage("the input ended before the question was answered")
-                .hint("give --type and --path, and --list or --verify"));
+        let said = match heard(input)? {
+            Some(Ok(said)) => said,
+            Some(Err(why)) => {
+                output.notice(why);
+                continue;
+            }
+            None => {
+                output.line("");
+                return Err(Failure::usage("the input ended before the question was answered")
+                    .hint("give --type and --path, and --list or --verify"));
+            }
         };
         if let Some(understood) = understand(&said) {
             return Ok(understood);

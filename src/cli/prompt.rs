@@ -67,7 +67,7 @@ pub fn medium_from(
         let what =
             format!("{reason}{said}.\nPut it into {device} and press Enter, or name another device, or q to {end}:");
         output.question(&format!("\n{what}"));
-        match line(input)? {
+        match heard(input)? {
             None => return Ok(Medium::Nothing),
             Some(Ok(text)) if text == "q" => return Ok(Medium::Nothing),
             Some(Ok(text)) if text.is_empty() => return Ok(Medium::Changed),
@@ -93,7 +93,7 @@ pub fn confirm_from(input: &mut dyn BufRead, output: &Output, question: &str) ->
 /// # Errors
 /// The input cannot be read, is not UTF-8, or the line has more than 4,096 bytes.
 pub fn answer(input: &mut dyn BufRead) -> Result<Option<String>, Failure> {
-    line(input)?.transpose().map_err(Failure::usage)
+    heard(input)?.transpose().map_err(Failure::usage)
 }
 
 /// Most bytes of an answer.
@@ -101,7 +101,10 @@ const ANSWER_MAX: usize = 4_096;
 
 /// The next line as [`answer`] has it, or why it is no answer. Either way all of it is read, so that the next answer is the next
 /// line.
-fn line(input: &mut dyn BufRead) -> Result<Option<Result<String, &'static str>>, Failure> {
+///
+/// # Errors
+/// The input cannot be read.
+pub fn heard(input: &mut dyn BufRead) -> Result<Option<Result<String, &'static str>>, Failure> {
     let (mut line, mut len) = (Vec::new(), 0usize);
     loop {
         let held = match input.fill_buf() {

@@ -112,9 +112,8 @@ impl Device for DirectoryDevice {
         self.path.display().to_string()
     }
 
-    /// The path, spelt without what says nothing.
     fn place(&self) -> String {
-        self.path.components().collect::<PathBuf>().display().to_string()
+        plain(&self.path)
     }
 
     fn list(&self) -> Result<Vec<String>, DeviceError> {
@@ -145,10 +144,31 @@ impl Device for DirectoryDevice {
         found.map(|found| found.len()).map_err(|error| DeviceError { op: "look at", place, kind: error.into() })
     }
 
-    /// The file's number, when its bytes were changed last, and how many they are.
+    /// The file system, the file's number in it, when its bytes and when anything of it was changed last, and how many bytes it
+    /// has.
     fn stamp(&self, name: &str) -> Option<String> {
+        let path = self.file("look at", name).ok()?;
+        let found = fs::metadata(&path).ok()?;
+        let system = file_system(&path, &found)?;
+        let (bytes, any) = ((found.mtime(), found.mtime_nsec()), (found.ctime(), found.ctime_nsec()));
+        Some(format!("{system}:{}:{}.{:09}:{}.{:09}:{}", found.ino(), bytes.0, bytes.1, any.0, any.1, found.len()))
+    }
+
+    fn writer(&self, name: &str) -> Option<String> {
+        fs::symlink_metadata(self.file("look at", name).ok()?).ok()?;
+        super::lock::writer(&self.path)
+    }
+
+    fn may_open(&self, name: &str) -> bool {
+        use rustix::fs::{Access, access};
+        use rustix::io::Errno;
+        self.file("look at", name).map_or(true, |path| access(path, Access::READ_OK) != Err(Errno::ACCESS))
+    }
+
+    /// File system and number.
+    fn file_of(&self, name: &str) -> Option<(u64, u64)> {
         let found = fs::metadata(self.file("look at", name).ok()?).ok()?;
-        Some(format!("{}:{}.{:09}:{}", found.ino(), found.mtime(), found.mtime_nsec(), found.len()))
+        Some((found.dev(), found.ino()))
     }
 
     fn begin(&self, volume: &NewVolume<'_>) -> Result<Box<dyn VolumeSink>, DeviceError> {
@@ -201,6 +221,28 @@ impl Device for DirectoryDevice {
     fn lock(&self) -> Result<Box<dyn WriteLock>, DeviceError> {
         Ok(Box::new(DirectoryLock::take(&self.path)?))
     }
+}
+
+/// A path, spelt without what says nothing.
+pub(super) fn plain(path: &Path) -> String {
+    path.components().collect::<PathBuf>().display().to_string()
+}
+
+/// What tells a file system from another one that was mounted in the same place: the id that it was made with, else its device.
+/// Nothing for those that do not keep when a file was changed, or number files as they are met: another medium looks the same
+/// there.
+fn file_system(path: &Path, found: &fs::Metadata) -> Option<String> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        // FAT, exFAT, and what runs in a process of its own (FUSE), of which nobody knows.
+        const FORGETFUL: [u32; 3] = [0x4D44, 0x2011_BAB0, 0x6573_5546];
+        let kind = rustix::fs::statfs(path).ok()?.f_type;
+        if FORGETFUL.iter().any(|forgetful| i64::from(*forgetful) == i64::from(kind)) {
+            return None;
+        }
+    }
+    let id = rustix::fs::statvfs(path).ok()?.f_fsid;
+    Some(if id == 0 { format!("device {:x}", found.dev()) } else { format!("{id:x}") })
 }
 
 /// A volume that is a file, read by positions.

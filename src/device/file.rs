@@ -84,6 +84,20 @@ impl Device for FileDevice {
         self.folder.stamp(name)
     }
 
+    fn writer(&self, name: &str) -> Option<String> {
+        self.own("look at", name).ok()?;
+        self.folder.writer(name)
+    }
+
+    fn may_open(&self, name: &str) -> bool {
+        self.own("look at", name).is_err() || self.folder.may_open(name)
+    }
+
+    fn file_of(&self, name: &str) -> Option<(u64, u64)> {
+        self.own("look at", name).ok()?;
+        self.folder.file_of(name)
+    }
+
     /// Always refused: a single file is only read.
     fn create(&self, _name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
         Err(DeviceError { op: "write to", place: self.path.clone(), kind: DeviceErrorKind::NotPermitted })

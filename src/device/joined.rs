@@ -38,6 +38,13 @@ impl JoinedDevice {
         DeviceError { op, place: format!("{} on {}", name, self.describe()).into(), kind }
     }
 
+    /// What the first device tells that can tell something of a volume of this name. None is opened for it: a tape would be wound.
+    fn told<T>(&self, name: &str, ask: impl Fn(&dyn Device, &str) -> Option<T>) -> Option<T> {
+        let (place, own) = split_place(name).map_or((None, name), |(place, own)| (Some(place), own));
+        let mut devices = self.devices.iter().filter(|device| place.is_none_or(|place| device.place() == place));
+        devices.find_map(|device| ask(device.as_ref(), own))
+    }
+
     /// What the first device says that has a volume of this name; only those of a place, if the name has one.
     fn first<T>(
         &self,
@@ -89,9 +96,23 @@ impl Device for JoinedDevice {
     }
 
     fn stamp(&self, name: &str) -> Option<String> {
-        let (place, own) = split_place(name).map_or((None, name), |(place, own)| (Some(place), own));
-        let mut devices = self.devices.iter().filter(|device| place.is_none_or(|place| device.place() == place));
-        devices.find_map(|device| device.stamp(own))
+        self.told(name, |device, own| device.stamp(own))
+    }
+
+    fn writer(&self, name: &str) -> Option<String> {
+        self.told(name, |device, own| device.writer(own))
+    }
+
+    fn may_open(&self, name: &str) -> bool {
+        self.told(name, |device, own| (!device.may_open(own)).then_some(false)).unwrap_or(true)
+    }
+
+    fn file_of(&self, name: &str) -> Option<(u64, u64)> {
+        self.told(name, |device, own| device.file_of(own))
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.devices.iter().flat_map(|device| device.remarks()).collect()
     }
 
     fn remove(&self, name: &str) -> Result<(), DeviceError> {

@@ -2,7 +2,7 @@
 
 use super::error::{DeviceError, DeviceErrorKind};
 use super::traits::WriteLock;
-use crate::lock_file::{LockFailure, LockFile};
+use crate::lock_file::{LockFailure, LockFile, holder};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,11 @@ pub(super) struct DirectoryLock {
 }
 
 impl WriteLock for DirectoryLock {}
+
+/// Who is writing in a directory, in brackets for a message; nothing if nobody is.
+pub(super) fn writer(directory: &Path) -> Option<String> {
+    holder(&directory.join(LOCK_NAME))
+}
 
 impl DirectoryLock {
     /// Locks a directory, which is made if it is not there. A file system that knows no locks is written to without one:
@@ -78,6 +83,10 @@ mod tests {
         let process = rustix::process::getpid().as_raw_nonzero();
         assert!(refused.to_string().contains(&format!("process {process} on ")), "{refused}");
         assert_eq!(device.list().unwrap(), [""; 0]);
+        assert_eq!(device.writer("a.ivv"), None, "there is no such volume");
+        fs::write(place.path().join("a.ivv"), "").unwrap();
+        assert!(device.writer("a.ivv").is_some_and(|writer| writer.contains(&format!("process {process} on "))));
+        fs::remove_file(place.path().join("a.ivv")).unwrap();
         drop(first);
         assert_eq!(names(place.path()), [""; 0]);
         drop(device.lock().unwrap());

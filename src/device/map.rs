@@ -102,6 +102,18 @@ impl Device for MapDevice {
         self.unmapped().stamp(name)
     }
 
+    fn writer(&self, name: &str) -> Option<String> {
+        self.unmapped().writer(name)
+    }
+
+    fn may_open(&self, name: &str) -> bool {
+        self.unmapped().may_open(name)
+    }
+
+    fn file_of(&self, name: &str) -> Option<(u64, u64)> {
+        self.unmapped().file_of(name)
+    }
+
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
         self.unmapped().create(name)
     }

@@ -1,5 +1,6 @@
 //! Several volumes in one file, one behind the other. Where each of them is says whoever opens it.
 
+use super::directory::plain;
 use super::error::{DeviceError, DeviceErrorKind};
 use super::name::VOLUME_SUFFIX;
 use super::traits::{Device, VolumeSink, VolumeSource};
@@ -18,21 +19,29 @@ struct Part {
 pub struct PartsDevice {
     path: PathBuf,
     file: Arc<dyn VolumeSource>,
+    stamp: Option<String>,
     parts: Vec<Part>,
 }
 
 impl PartsDevice {
     /// Volumes in the file at `path`, open as `file`: each with the name it is to have, its first byte and its bytes. A volume
-    /// without a name, or with one that another has, gets one by its number.
+    /// without a name, or with one that another has, gets one by its number and place. What is in none of them is told of as
+    /// zeros between them.
     #[must_use]
     pub fn new(path: &Path, file: Box<dyn VolumeSource>, volumes: Vec<(Option<String>, u64, u64)>) -> PartsDevice {
         let mut parts: Vec<Part> = Vec::new();
         for (number, (name, from, len)) in (1u32..).zip(volumes) {
             let name = name.filter(|name| parts.iter().all(|part| part.name != *name));
-            let name = name.unwrap_or_else(|| format!("part-{number:06}{VOLUME_SUFFIX}"));
+            let name = name.unwrap_or_else(|| format!("part-{number:06}-from-byte-{from}{VOLUME_SUFFIX}"));
             parts.push(Part { name, from, len });
         }
-        PartsDevice { path: path.to_owned(), file: file.into(), parts }
+        PartsDevice { path: path.to_owned(), file: file.into(), stamp: None, parts }
+    }
+
+    /// The same, of a file that had this stamp before it was opened: see [`Device::stamp`].
+    #[must_use]
+    pub fn with_stamp(self, stamp: Option<String>) -> PartsDevice {
+        PartsDevice { stamp, ..self }
     }
 
     fn part(&self, op: &'static str, name: &str) -> Result<&Part, DeviceError> {
@@ -60,6 +69,25 @@ impl Device for PartsDevice {
 
     fn size(&self, name: &str) -> Result<u64, DeviceError> {
         Ok(self.part("look at", name)?.len)
+    }
+
+    /// That of the file, and where in it the volume lies.
+    fn stamp(&self, name: &str) -> Option<String> {
+        let (part, stamp) = (self.part("look at", name).ok()?, self.stamp.as_ref()?);
+        Some(format!("{stamp}:{}", part.from))
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let taken = self.parts.iter().map(|part| part.len).fold(0, u64::saturating_add);
+        let between = self.file.len().saturating_sub(taken);
+        let what =
+            |bytes: u64| format!("{}: {bytes} bytes behind its volumes are zeros and belong to none", self.describe());
+        (between > 0).then(|| what(between)).into_iter().collect()
+    }
+
+    /// The folder that the file lies in, and its name.
+    fn place(&self) -> String {
+        plain(&self.path)
     }
 
     /// Always refused: what a pipe brought is only read.
@@ -107,13 +135,20 @@ mod tests {
         let named = |name: &str| Some(name.to_owned());
         let volumes = vec![(named("b.ivv"), 0, 4), (None, 4, 2), (named("b.ivv"), 6, 3)];
         let device = PartsDevice::new(Path::new("all.ivv"), memory.open("all.ivv").unwrap(), volumes);
-        assert_eq!(device.list().unwrap(), ["b.ivv", "part-000002.ivv", "part-000003.ivv"]);
+        assert_eq!(device.list().unwrap(), ["b.ivv", "part-000002-from-byte-4.ivv", "part-000003-from-byte-6.ivv"]);
         let read = |name: &str, at, bytes| {
             let mut buffer = vec![0; bytes];
             device.open(name).unwrap().read_at(at, &mut buffer).map(|()| buffer)
         };
-        assert_eq!(read("part-000003.ivv", 1, 2).unwrap(), [7, 8]);
+        assert_eq!(read("part-000003-from-byte-6.ivv", 1, 2).unwrap(), [7, 8]);
         assert_eq!((read("b.ivv", 0, 4).unwrap(), device.size("b.ivv").unwrap()), (vec![0, 1, 2, 3], 4));
         assert!(read("b.ivv", 1, 4).is_err() && device.open("all.ivv").is_err() && device.create("c.ivv").is_err());
+        assert_eq!((device.stamp("b.ivv"), device.remarks()), (None, vec![]));
+        let device = device.with_stamp(Some("7:9".to_owned()));
+        let stamps = ["b.ivv", "part-000003-from-byte-6.ivv", "c.ivv"].map(|name| device.stamp(name));
+        assert_eq!(stamps, [Some("7:9:0".to_owned()), Some("7:9:6".to_owned()), None]);
+        let device =
+            PartsDevice::new(Path::new("all.ivv"), memory.open("all.ivv").unwrap(), vec![(None, 0, 4), (None, 6, 3)]);
+        assert_eq!(device.remarks(), ["all.ivv: 2 bytes behind its volumes are zeros and belong to none"]);
     }
 }

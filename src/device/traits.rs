@@ -44,8 +44,29 @@ pub trait Device: Send + Sync {
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError>;
 
     /// What tells the bytes under a name from others that have or had the same name, without reading any: which file it is and
-    /// when it was written. `None` where the device cannot tell.
+    /// when it was changed. `None` where the device cannot tell; then nobody may take them for bytes that were read before.
     fn stamp(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    /// What a person should know of the place beside its volumes, where something is there that belongs to none.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Who is writing now where the volume of this name lies, in brackets for a message; empty if that is not known. `None` if
+    /// nobody is, or the device cannot tell.
+    fn writer(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    /// Whether whoever asks is allowed to open the volume of this name, without opening it; true where the device cannot tell.
+    fn may_open(&self, _name: &str) -> bool {
+        true
+    }
+
+    /// Which file a volume is: names with the same one lead to the same bytes. `None` where the device cannot tell.
+    fn file_of(&self, _name: &str) -> Option<(u64, u64)> {
         None
     }
 
@@ -141,6 +162,22 @@ impl<D: Device + ?Sized> Device for std::sync::Arc<D> {
 
     fn stamp(&self, name: &str) -> Option<String> {
         (**self).stamp(name)
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        (**self).remarks()
+    }
+
+    fn writer(&self, name: &str) -> Option<String> {
+        (**self).writer(name)
+    }
+
+    fn file_of(&self, name: &str) -> Option<(u64, u64)> {
+        (**self).file_of(name)
+    }
+
+    fn may_open(&self, name: &str) -> bool {
+        (**self).may_open(name)
     }
 
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {

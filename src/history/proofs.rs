@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
@@ -29,9 +29,9 @@ pub struct ProofKey {
     pub bytes: u64,
     /// The running hash of its end mark, in hexadecimal digits.
     pub hash: String,
-    /// Which file it is and when it was written, as the device tells: another medium in the same place with the same bytes
-    /// proves nothing of this one. Empty where the device cannot tell; media that were copied sector by sector are not told
-    /// apart.
+    /// Which file it is and when it was changed, as the device tells: another medium in the same place with the same bytes
+    /// proves nothing of this one. Never empty: where the device cannot tell, nothing is remembered. Media that were copied
+    /// sector by sector are not told apart.
     #[serde(default)]
     pub stamp: String,
 }
@@ -149,14 +149,16 @@ impl ProofLine {
     /// Whether it can have been written by [`Proofs::remember`].
     fn is_sound(&self) -> bool {
         let ascending = self.blocks.windows(2).all(|pair| matches!(pair, [(_, stop), (next, _)] if stop < next));
-        ascending && self.blocks.iter().all(|(first, stop)| first < stop) && rank(&self.depth).is_some()
+        let stamped = !self.key.stamp.is_empty();
+        stamped && ascending && self.blocks.iter().all(|(first, stop)| first < stop) && rank(&self.depth).is_some()
     }
 }
 
-/// The blocks of a volume that are proved at least so deep, at or after a time; ascending, without overlap.
+/// The blocks of a volume that are proved at least so deep, in this time; ascending, without overlap. The time ends with now: of
+/// what a clock that was wrong says of later, nobody knows when it was.
 #[must_use]
-pub fn proven(lines: &[ProofLine], key: &ProofKey, depth: &str, since: i64) -> Vec<Range<u64>> {
-    let fits = |line: &&ProofLine| line.key == *key && line.at >= since && rank(&line.depth) >= rank(depth);
+pub fn proven(lines: &[ProofLine], key: &ProofKey, depth: &str, when: RangeInclusive<i64>) -> Vec<Range<u64>> {
+    let fits = |line: &&ProofLine| line.key == *key && when.contains(&line.at) && rank(&line.depth) >= rank(depth);
     let mut all: Vec<(u64, u64)> = lines.iter().filter(fits).flat_map(|line| line.blocks.iter().copied()).collect();
     all.sort_unstable();
     let mut merged: Vec<Range<u64>> = Vec::new();
@@ -219,13 +221,20 @@ mod tests {
         proofs.remember(SET, &[line("a", "1", "blocks", 20, &[(3, 8)])], &Withdrawn::NONE).unwrap();
         let key = line("a", "1", "rows", 0, &[]).key;
         let of = |depth, since| {
-            let ranges = proven(&proofs.read(SET), &key, depth, since);
+            let ranges = proven(&proofs.read(SET), &key, depth, since..=100);
             ranges.into_iter().map(|range| (range.start, range.end)).collect::<Vec<_>>()
         };
         assert_eq!((of("rows", 0), of("blocks", 0), of("blocks", 15)), (vec![(0, 5)], vec![(0, 8)], vec![(3, 8)]));
         proofs.remember(SET, &[line("a", "1", "rows", 30, &[(1, 2), (4, 6)])], &Withdrawn::NONE).unwrap();
         assert_eq!((of("rows", 0), of("rows", 25)), (vec![(0, 6)], vec![(1, 2), (4, 6)]));
         assert_eq!(proofs.read(SET).len(), 4, "{:?}", proofs.read(SET));
+        // A proof of later than now, and one of bytes that nobody can tell from others.
+        assert_eq!(proven(&proofs.read(SET), &key, "rows", 0..=29), [0..1, 2..4]);
+        let unstamped = ProofKey { stamp: String::new(), ..line("z", "1", "rows", 0, &[]).key };
+        let unstamped = ProofLine { key: unstamped, ..line("z", "1", "rows", 10, &[(0, 5)]) };
+        let before = proofs.read(SET);
+        proofs.remember(SET, &[unstamped], &Withdrawn::NONE).unwrap();
+        assert_eq!(proofs.read(SET), before);
         // Another volume under the same name: nothing of the old one holds.
         proofs.remember(SET, &[line("a", "2", "index", 40, &[(0, 1)])], &Withdrawn::NONE).unwrap();
         assert_eq!(of("index", 0), []);
@@ -253,7 +262,7 @@ mod tests {
         proofs.remember(SET, &all, &Withdrawn::NONE).unwrap();
         let other = ProofKey { stamp: "8:0:9".into(), ..all[0].key.clone() };
         assert_eq!(
-            (proven(&proofs.read(SET), &all[0].key, "rows", 0).len(), proven(&all, &other, "rows", 0)),
+            (proven(&proofs.read(SET), &all[0].key, "rows", 0..=10).len(), proven(&all, &other, "rows", 0..=10)),
             (1, vec![])
         );
     }

@@ -77,6 +77,12 @@ pub(super) fn catalog_elsewhere<'e>(
 /// summed up.
 pub(super) const PLACES_TOLD: usize = if cfg!(test) { 20 } else { 1_000 };
 
+/// Says of so many blocks that are not told one by one that they are not what they should be.
+pub(super) fn further(blocks: u64, at: Position) -> Option<Finding> {
+    let what = format!("{blocks} further blocks have right checksums and are not what they should be");
+    (blocks > 0).then(|| Finding::damage(at, what))
+}
+
 /// Damage that is not told place by place.
 #[derive(Default)]
 struct Rest {
@@ -200,10 +206,7 @@ impl Pass {
                 format!("{from}: {bytes} bytes in all are of no sound block"),
             ));
         }
-        if self.further > 0 {
-            let what = format!("{} further blocks have right checksums and are not what they should be", self.further);
-            self.find(Finding::damage(Position::UNKNOWN, what));
-        }
+        further(self.further, Position::UNKNOWN).into_iter().for_each(|finding| self.find(finding));
         if !stopped {
             if self.judged != self.exists {
                 let what = "not all of the volume's bytes were judged";

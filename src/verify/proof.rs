@@ -193,6 +193,8 @@ impl SetProof {
         for (copy, volume) in (0usize..).zip(volumes.iter()) {
             copies.entry(volume.passed.media.number).or_default().push(copy);
         }
+        // How many sections a finding costs something, and the last chunk of which it is.
+        let mut hits: BTreeMap<(usize, usize), (u64, Option<(u32, ChunkEntry)>)> = BTreeMap::new();
         for section in known {
             let met = sections.entry(section.number).or_default();
             // By copy and finding.
@@ -202,21 +204,26 @@ impl SetProof {
                     continue;
                 }
                 let of_volume = copies.get(&entry.volume).into_iter().flatten();
-                let mut hits =
-                    of_volume.filter_map(|copy| Some((*copy, volumes.get(*copy)?.passed.finding_at(entry)?)));
-                if let Some(hit) = hits.next() {
+                let mut hit = of_volume.filter_map(|copy| Some((*copy, volumes.get(*copy)?.passed.finding_at(entry)?)));
+                if let Some(hit) = hit.next() {
                     lost.entry(hit).or_default().push(entry);
                     met.charged.insert((entry.volume, entry.block));
                 }
             }
             for ((copy, finding), chunks) in lost {
+                let (sections, only) = hits.entry((copy, finding)).or_default();
+                *sections = sections.saturating_add(1);
+                *only = if let [only] = chunks.as_slice() { Some((section.number, **only)) } else { None };
                 let findings = volumes.get_mut(copy).map(|copy| &mut copy.passed.media.findings);
                 let Some(finding) = findings.and_then(|findings| findings.get_mut(finding)) else { continue };
-                if let [only] = chunks.as_slice() {
-                    finding.at =
-                        finding.at.with_section(section.number).with_rows(only.first_row, u64::from(only.rows));
-                }
                 finding.costs.extend(Cost::of_chunks(&section.header.table, &section.buckets, chunks.into_iter()));
+            }
+        }
+        // Several have no place in common but that of the bytes.
+        for ((copy, finding), (sections, only)) in hits {
+            let found = volumes.get_mut(copy).and_then(|copy| copy.passed.media.findings.get_mut(finding));
+            if let (1, Some((section, only)), Some(found)) = (sections, only, found) {
+                found.at = found.at.with_section(section).with_rows(only.first_row, u64::from(only.rows));
             }
         }
     }
@@ -432,7 +439,7 @@ impl Gathered {
     fn media(&mut self, verified: &mut Verified) {
         let unopened = std::mem::take(&mut self.unopened);
         verified.findings.extend(unopened.findings);
-        verified.not_judged = unopened.not_judged;
+        (verified.not_judged, verified.refused) = (unopened.not_judged, unopened.refused);
         let mut volumes = std::mem::take(&mut self.volumes);
         // Copies of a volume stay in the order in which they were read.
         volumes.sort_by_key(|volume| volume.passed.media.number);

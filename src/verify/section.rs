@@ -2,7 +2,7 @@
 
 use super::cost::Cost;
 use super::finding::{Finding, Level};
-use super::media::PLACES_TOLD;
+use super::media::{PLACES_TOLD, further as further_blocks};
 use super::proof::{Around, SetProved};
 use super::verified::{END_WANTED, UNFINISHED, Verified};
 use crate::base::position::Position;
@@ -224,7 +224,7 @@ impl SectionProof {
             }
         }
         let of_section = Position::UNKNOWN.with_section(known.number);
-        let more = self::further(further.len(), of_section);
+        let more = further_blocks(further.len() as u64, of_section);
         findings.extend(more.map(|found| Finding { costs: costs(&further), ..found.about(&table) }));
         for ((volume, why), chunks) in odd {
             let at = Position::volume(volume).with_section(known.number);
@@ -277,7 +277,7 @@ impl SectionProof {
                 let what = format!("section {number}: no header says what the rows of its {rows} chunks are");
                 findings.push(Finding::damage(at, what));
             }
-            return findings.extend(self.bad.into_values().chain(further(self.further.len(), at)));
+            return findings.extend(self.bad.into_values().chain(further_blocks(self.further.len() as u64, at)));
         };
         let table = header.table;
         if around.full {
@@ -372,7 +372,7 @@ impl SectionProof {
     fn count(self, number: u32, table: String, proved: &mut SetProved) {
         let verified = &mut proved.verified;
         let subject = format!("table {table}: section {number}");
-        let further = further(self.further.len(), Position::UNKNOWN.with_section(number));
+        let further = further_blocks(self.further.len() as u64, Position::UNKNOWN.with_section(number));
         verified.findings.extend(self.bad.into_values().chain(further).map(|finding| finding.about(&subject)));
         verified.sections = verified.sections.saturating_add(1);
         verified.chunks = verified.chunks.saturating_add(self.numbers);
@@ -407,6 +407,9 @@ impl Gap {
     fn finding(&self, table: &str, at: Position, around: Around) -> Finding {
         let Gap { places, first, last, .. } = self;
         let (what, at) = match places {
+            1 if first == last => {
+                (format!("table {table}: chunk {first} is not here"), at.with_rows(self.row, self.rows))
+            }
             1 => (format!("table {table}: chunks {first} to {last} are not here"), at.with_rows(self.row, self.rows)),
             _ => (format!("table {table}: in {places} places between chunks {first} and {last} some are not here"), at),
         };
@@ -436,12 +439,6 @@ fn of_full(
         found.odds("buckets that were written", bucket_words(bucket))
     });
     wider.into_iter().chain(unwritten)
-}
-
-/// Says of so many blocks that are not told one by one that they are not what they should be.
-fn further(blocks: usize, at: Position) -> Option<Finding> {
-    let what = format!("{blocks} further blocks have right checksums and are not what they should be");
-    (blocks > 0).then(|| Finding::damage(at, what))
 }
 
 /// The time of chunks that were not met: of buckets that have rows there not all is known.

@@ -7,10 +7,14 @@ use super::proof::{Around, SetProof, SetProved, end_words};
 use super::verified::{UNFINISHED, WRONG};
 use crate::base::checksum::Hash;
 use crate::base::monitor::{Monitor, Task};
-use crate::base::numbers::told;
+use crate::base::numbers::not_here;
 use crate::base::position::Position;
 use crate::format::label::Predecessor;
+use crate::volume::error::VolumeError;
+use crate::volume::reader::Blocks;
 use crate::volume::set::SetReader;
+use crate::volume::stream::several;
+use std::collections::BTreeSet;
 
 pub use super::verified::Verified;
 
@@ -64,24 +68,33 @@ pub fn verify(set: &SetReader<'_>, asked: &Asked<'_>, jobs: usize, monitor: &dyn
     let mut proof = SetProof::new(asked.depth, several);
     proof.know(set.sections());
     let bytes = copies.iter().map(|(_, _, name)| set.size(name)).fold(0, u64::saturating_add);
-    let count = copies.len();
+    let all = copies.clone();
     let order = copies.into_iter().map(|(_, number, name)| (number, name)).collect();
-    let open = |number: u32, name: &str| set.blocks(number, name);
+    let sequential = set.is_sequential();
+    let open = |number: u32, name: &str| {
+        let blocks = set.blocks(number, name)?;
+        if sequential { Ok(blocks) } else { one_volume(blocks) }
+    };
     let part = asked.depth == Depth::Index || asked.choice.is_some();
     monitor.begin_bytes(Task::Verify, "reading and proving", if part { 0 } else { bytes });
     if part {
         let choice = asked.choice.filter(|_| asked.depth > Depth::Index);
         proof.parts(order, &open, choice.as_ref(), jobs, monitor);
     } else {
-        proof.volumes(order, set.is_sequential(), &open, jobs, monitor);
+        proof.volumes(order, sequential, &open, jobs, monitor);
     }
     monitor.end(Task::Verify);
     let missing = set.missing_volumes();
     let around = Around { all_here: missing.is_empty(), interrupted: set.is_interrupted(), part, full: is_full(set) };
     let SetProved { mut verified, .. } = proof.finish_with(set.sections(), around);
     let unread = verified.chosen.is_some_and(|chosen| chosen.read < chosen.blocks);
-    let all = verified.volumes.len().saturating_add(verified.not_judged.len()) >= count;
-    verified.stopped = monitor.cancelled() && (unread || !all || !part && !verified.is_whole());
+    let reached: BTreeSet<&String> =
+        verified.volumes.iter().map(|volume| &volume.name).chain(&verified.not_judged).collect();
+    let left = all.iter().filter(|(.., name)| !reached.contains(name));
+    let not_reached: Vec<_> = left.map(|(_, number, name)| (*number, name.clone(), set.size(name))).collect();
+    verified.not_reached = not_reached;
+    let left = !verified.not_reached.is_empty();
+    verified.stopped = monitor.cancelled() && (unread || left || !part && !verified.is_whole());
     against_catalog(set, &mut verified);
     let mut findings = of_set(set, &missing);
     findings.append(&mut verified.findings);
@@ -92,6 +105,17 @@ pub fn verify(set: &SetReader<'_>, asked: &Asked<'_>, jobs: usize, monitor: &dyn
 /// Whether the label of a set says that it is a full one.
 pub(super) fn is_full(set: &SetReader<'_>) -> bool {
     !set.label().incremental
+}
+
+/// Refuses a file with several volumes: what follows the first is no damage of it. Not asked of a tape, which tells its volumes
+/// apart and would be wound.
+fn one_volume(blocks: Blocks) -> Result<Blocks, VolumeError> {
+    if blocks.end().is_none()
+        && let Some(volumes) = several(blocks.source())?
+    {
+        return Err(VolumeError::Several { name: blocks.name().to_owned(), volumes });
+    }
+    Ok(blocks)
 }
 
 /// Holds the volumes against what the catalog says of each: bytes, blocks, running hash.
@@ -133,7 +157,7 @@ pub(super) fn of_set(set: &SetReader<'_>, missing: &[u32]) -> Vec<Finding> {
         findings.push(Finding::incomplete(at, format!("set {label} was never finished"), UNFINISHED));
     }
     if !missing.is_empty() {
-        let what = format!("volume {} of set {label} is not here", told(missing));
+        let what = not_here(missing, &format!(" of set {label}"));
         findings.push(Finding::incomplete(at, what, "bring it to this device"));
     }
     for error in set.wrong_volumes() {

@@ -291,7 +291,7 @@ fn very_many_gaps_between_chunks_are_told_of_the_first_and_summed_up() {
     let mut proved = SetProved::default();
     section.unlisted(1, Around { all_here: true, ..Around::default() }, &mut proved);
     let found = proved.verified.findings;
-    assert_eq!((found.len(), found[0].what.as_str()), (20, "table hsplit: chunks 1 to 1 are not here"));
+    assert_eq!((found.len(), found[0].what.as_str()), (20, "table hsplit: chunk 1 is not here"));
     assert_eq!(found[19].what, "table hsplit: in 81 places between chunks 39 and 199 some are not here");
     assert_eq!(found.iter().flat_map(|finding| &finding.costs).map(|cost| cost.rows).sum::<u64>(), 1_000);
 }

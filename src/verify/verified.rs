@@ -5,6 +5,7 @@ use super::judge::Depth;
 use super::media::MediaProof;
 use super::part::{Chosen, Proven};
 use crate::base::position::Position;
+use crate::device::error::DeviceErrorKind;
 use crate::volume::error::VolumeError;
 
 /// What to try where a file is not the volume that its name says.
@@ -27,6 +28,10 @@ pub struct Verified {
     pub volumes: Vec<MediaProof>,
     /// Names of copies whose bytes were not judged: they cannot be opened, or are other volumes. Each has a finding.
     pub not_judged: Vec<String>,
+    /// Whether some of them are not judged since whoever asks is not allowed to open them.
+    pub refused: bool,
+    /// Copies that were not reached before it was stopped: number of the volume, name, bytes. Of their blocks nothing is known.
+    pub not_reached: Vec<(u32, String, u64)>,
     /// Sections whose rows were proved.
     pub sections: u32,
     /// Chunks decoded and proved.
@@ -53,10 +58,11 @@ impl Verified {
         self.volumes.iter().map(|volume| volume.bytes).fold(0, u64::saturating_add)
     }
 
-    /// Bytes that the volumes have that could be opened.
+    /// Bytes that the volumes have that could be opened, and those that were not reached.
     #[must_use]
     pub fn exists(&self) -> u64 {
-        self.volumes.iter().map(|volume| volume.exists).fold(0, u64::saturating_add)
+        let opened = self.volumes.iter().map(|volume| volume.exists);
+        opened.chain(self.not_reached.iter().map(|(.., bytes)| *bytes)).fold(0, u64::saturating_add)
     }
 
     /// Whether every byte of every volume was judged.
@@ -85,6 +91,8 @@ impl Verified {
             true => Finding { at, ..damage },
             false => Finding { at, level: Level::Incomplete, advice: WRONG, ..damage },
         };
+        let kind = if let VolumeError::Device(error) = error { Some(&error.kind) } else { None };
+        self.refused |= matches!(kind, Some(DeviceErrorKind::NotPermitted));
         self.findings.push(finding.on(name));
         self.not_judged.push(name.to_owned());
     }

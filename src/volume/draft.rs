@@ -86,6 +86,14 @@ impl Draft {
         copies.sort_by_key(rank);
     }
 
+    /// Forgets names that lead to a file that another name of the same volume leads to: that is no copy.
+    pub(super) fn forget_same(&mut self, device: &dyn Device) {
+        for copies in self.volumes.values_mut().filter(|copies| copies.len() > 1) {
+            let mut files = BTreeSet::new();
+            copies.retain(|(name, _)| device.file_of(name).is_none_or(|file| files.insert(file)));
+        }
+    }
+
     /// Names of the copies, by volume.
     pub(super) fn copies<'d>(&self, device: &'d dyn Device, set: SetId) -> Copies<'d> {
         let names = |copies: &Vec<(String, Known)>| copies.iter().map(|(name, _)| name.clone()).collect();

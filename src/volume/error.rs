@@ -68,6 +68,16 @@ pub enum VolumeError {
         /// Least capacity that holds label, section header, the block, index and end mark.
         needed: u64,
     },
+    /// A file in a folder holds several volumes: a folder has a file for each.
+    #[error(
+        "{name} holds {volumes} volumes, one behind the other: name the file itself and not its folder, then all are read"
+    )]
+    Several {
+        /// Its name on its device.
+        name: String,
+        /// How many.
+        volumes: usize,
+    },
     /// A volume of another set, or another one of this set, stands under the name of a volume.
     #[error(
         "{name} is volume {found_volume} of set {found_set}, not volume {volume} of set {set}: bring the volume that \

@@ -7,6 +7,7 @@ pub mod chain;
 mod copies;
 mod draft;
 pub mod error;
+mod extents;
 pub mod finder;
 pub mod lineage;
 pub mod medium;

@@ -331,7 +331,7 @@ impl<'s> Scanner<'s> {
                     }
                 }
                 if bytes.iter().all(|byte| *byte == 0) {
-                    next = self.behind_hole(next);
+                    next = behind_hole(self.source, next);
                 }
             }
             if self.searching.is_some_and(|searching| !searching(next.saturating_sub(at))) {
@@ -342,19 +342,19 @@ impl<'s> Scanner<'s> {
         Some(end)
     }
 
-    /// The last place of the alignment of `at`, from there on, before which the medium has nothing but a hole.
-    fn behind_hole(&self, at: u64) -> u64 {
-        let hole = self.source.next_data(at).min(self.source.len()).saturating_sub(at);
-        if at.saturating_add(hole) == self.source.len() {
-            return self.source.len();
-        }
-        at.saturating_add(hole.saturating_sub(hole.checked_rem(ALIGNMENT as u64).unwrap_or(0)))
-    }
-
     fn is_ours(&self, offset: u64) -> bool {
         let Ok(header) = self.header_at(offset) else { return false };
         self.identity.is_none_or(|(set, volume)| header.identity.set == set && header.identity.volume == volume)
     }
+}
+
+/// The last place of the alignment of `at`, from there on, before which the medium has nothing but a hole.
+pub(super) fn behind_hole(source: &dyn VolumeSource, at: u64) -> u64 {
+    let hole = source.next_data(at).min(source.len()).saturating_sub(at);
+    if at.saturating_add(hole) == source.len() {
+        return source.len();
+    }
+    at.saturating_add(hole.saturating_sub(hole.checked_rem(ALIGNMENT as u64).unwrap_or(0)))
 }
 
 impl Iterator for Scanner<'_> {

@@ -174,6 +174,7 @@ impl<'d> SetReader<'d> {
         mut draft: Draft,
         unreadable: &mut Unusable,
     ) -> Result<Option<SetReader<'d>>, VolumeError> {
+        draft.forget_same(device);
         let mut loaded = load_catalog(&draft.copies(device, set), &draft);
         if loaded.is_none() {
             draft.read_labels(device, set, unreadable);
@@ -347,6 +348,19 @@ impl<'d> SetReader<'d> {
     #[must_use]
     pub fn stamp(&self, name: &str) -> Option<String> {
         self.copies.device().stamp(name)
+    }
+
+    /// Whether a copy of a volume may be opened, as far as the device can tell: see [`Device::may_open`].
+    #[must_use]
+    pub fn may_open(&self, name: &str) -> bool {
+        self.copies.device().may_open(name)
+    }
+
+    /// Who is writing now where the last of its volumes lies, in brackets for a message: see [`Device::writer`].
+    #[must_use]
+    pub fn writer(&self) -> Option<String> {
+        let last = self.volumes.iter().rev().find_map(|volume| volume.name.as_ref())?;
+        self.copies.device().writer(last)
     }
 
     /// Whether its volumes lie on a medium that is best read from its beginning to its end.

@@ -6,17 +6,19 @@ use super::name::volume_name;
 use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::name::VOLUME_SUFFIX;
 use crate::device::tape::Namer;
-use crate::device::traits::{Device, VolumeSink, VolumeSource};
-use crate::format::block::{ALIGNMENT, BlockHeader, BlockKind, HEADER_LEN, MAGIC};
+use crate::device::traits::{Device, VolumeSink};
+use crate::format::block::{ALIGNMENT, BlockHeader, BlockKind, HEADER_LEN};
 use crate::format::error::FormatErrorKind;
 use crate::format::label::LabelRecord;
-use crate::format::marks::{VOLUME_END_BLOCK_LEN, VolumeEndRecord};
+use crate::format::marks::VOLUME_END_BLOCK_LEN;
 use crate::format::record::decode_record;
 use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 
+pub use super::extents::{Extent, extents, several};
+
 /// Longest name that a volume gets from its label: what file systems take.
-const NAME_BYTES: usize = 200;
+pub(super) const NAME_BYTES: usize = 200;
 
 /// What came through a pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,7 +44,7 @@ const VAIN_EACH: u64 = 4;
 /// were finished before stay there.
 pub fn receive(input: &mut dyn Read, name: &str, device: &dyn Device) -> Result<Received, VolumeError> {
     let stream = Stream { input, name, held: Vec::new(), used: 0, ended: false };
-    Receiver { stream, device, sink: None, begun: 0, vain: 0, received: Received::default() }.run()
+    Receiver { stream, device, sink: None, labelled: false, begun: 0, vain: 0, received: Received::default() }.run()
 }
 
 /// Bytes of the input that were read and not yet used.
@@ -99,6 +101,8 @@ struct Receiver<'a, 'd> {
     stream: Stream<'a>,
     device: &'d dyn Device,
     sink: Option<Box<dyn VolumeSink>>,
+    /// Whether what is being received began with a label.
+    labelled: bool,
     begun: u32,
     /// Bytes of blocks that turned out to be none.
     vain: u64,
@@ -118,7 +122,7 @@ impl Receiver<'_, '_> {
             self.step()?;
             self.stream.hold(HEADER_LEN)?;
         }
-        self.give_up();
+        self.give_up()?;
         Ok(self.received)
     }
 
@@ -126,11 +130,15 @@ impl Receiver<'_, '_> {
     fn step(&mut self) -> Result<(), VolumeError> {
         let Ok(header) = BlockHeader::parse(self.stream.held()) else {
             let bytes = self.stream.take(ALIGNMENT);
+            self.labelled &= self.sink.is_some();
             let between = self.sink.is_none() && bytes.iter().all(|byte| *byte == 0);
             return if between { Ok(()) } else { self.put(&bytes, None) };
         };
         if header.kind == BlockKind::Label {
-            self.give_up();
+            self.give_up()?;
+        }
+        if self.sink.is_none() {
+            self.labelled = header.kind == BlockKind::Label;
         }
         if !self.is_here(&header)? {
             // The volume broke off in this block: another one may begin where the rest of it should be.
@@ -197,11 +205,15 @@ impl Receiver<'_, '_> {
         }
     }
 
-    /// Leaves the volume that is being received as it is: it has no end mark.
-    fn give_up(&mut self) {
-        if self.sink.take().is_some() {
-            self.received.torn = self.received.torn.saturating_add(1);
+    /// Leaves the volume that is being received as it is: it has no end mark. What did not begin as a volume was never one that
+    /// somebody was writing, and has not the name of one.
+    fn give_up(&mut self) -> Result<(), VolumeError> {
+        let Some(sink) = self.sink.take() else { return Ok(()) };
+        self.received.torn = self.received.torn.saturating_add(1);
+        if !self.labelled {
+            sink.finish()?;
         }
+        Ok(())
     }
 }
 
@@ -229,130 +241,14 @@ pub fn ends(bytes: &[u8]) -> bool {
 /// How a tape tells the volumes on it.
 pub const ON_TAPE: Namer = Namer { name: name_of, ends, tail: VOLUME_END_BLOCK_LEN };
 
-/// A volume among others in one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Extent {
-    /// The name that its label gives it; none if that is damaged.
-    pub name: Option<String>,
-    /// Its first byte in the file.
-    pub from: u64,
-    /// Its bytes.
-    pub len: u64,
-}
-
-/// The volumes that lie one behind the other in a file, as a pipe brought them. What is one volume, whatever its state, is one
-/// extent. Looks at the headers of the blocks alone; at none but the first and the last if these are of one volume.
-///
-/// # Errors
-/// The file cannot be read.
-pub fn extents(source: &dyn VolumeSource) -> Result<Vec<Extent>, VolumeError> {
-    let header_at = |at: u64| {
-        let mut bytes = [0; HEADER_LEN];
-        if source.len().saturating_sub(at) < HEADER_LEN as u64 {
-            return Ok(None);
-        }
-        source.read_at(at, &mut bytes)?;
-        Ok::<_, VolumeError>(BlockHeader::parse(&bytes).ok())
-    };
-    let whole = || Ok(vec![Extent { name: None, from: 0, len: source.len() }]);
-    let Some(first) = header_at(0)? else { return whole() };
-    let of = |header: &BlockHeader| (header.identity.set, header.identity.volume);
-    // The last may be another copy of the first: only what says that it is as long as the file is one volume.
-    if end_of(source)?.is_some_and(|(last, bytes)| of(&last) == of(&first) && bytes == source.len()) {
-        return whole();
-    }
-    let (mut found, mut open, mut at) = (Vec::new(), None, 0);
-    let mut search = Search { source, from: 0, held: Vec::new() };
-    while at < source.len() {
-        let Some(header) = header_at(at)? else {
-            at = search.next(at.saturating_add(ALIGNMENT as u64))?;
-            continue;
-        };
-        let new = header.kind == BlockKind::Label && open.is_none_or(|(_, volume)| volume != of(&header));
-        if new {
-            found.extend(open.map(|(from, _)| (from, at)));
-            open = Some((at, of(&header)));
-        }
-        at = at.saturating_add(header.block_len() as u64);
-        if header.kind == BlockKind::VolumeEnd {
-            found.extend(open.take().map(|(from, _)| (from, at.min(source.len()))));
-        }
-    }
-    found.extend(open.map(|(from, _)| (from, source.len())));
-    if found.len() < 2 {
-        return whole();
-    }
-    let mut extents = Vec::new();
-    for (from, to) in found {
-        let header = header_at(from)?;
-        let len = header.as_ref().map_or(0, BlockHeader::block_len);
-        let mut block = vec![0; usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX).min(len)];
-        source.read_at(from, &mut block)?;
-        extents.push(Extent {
-            name: header.and_then(|header| name_in(&header, &block)),
-            from,
-            len: to.saturating_sub(from),
-        });
-    }
-    Ok(extents)
-}
-
-/// The end mark that a file ends with, and how long its volume is.
-fn end_of(source: &dyn VolumeSource) -> Result<Option<(BlockHeader, u64)>, VolumeError> {
-    let mut block = [0; VOLUME_END_BLOCK_LEN];
-    let Some(at) = source.len().checked_sub(block.len() as u64) else { return Ok(None) };
-    source.read_at(at, &mut block)?;
-    let Ok(header) = BlockHeader::parse(&block) else { return Ok(None) };
-    let end = header.payload(&block).ok().and_then(|payload| decode_record::<VolumeEndRecord>(payload).ok());
-    Ok(end
-        .filter(|_| header.kind == BlockKind::VolumeEnd)
-        .map(|end| (header, end.bytes.saturating_add(block.len() as u64))))
-}
-
-/// Bytes that are searched at a time for the beginning of a block.
-const WINDOW: usize = 1 << 20;
-
-/// A file that is looked through for the beginnings of blocks; what was searched is read once, whatever stands there.
-struct Search<'f> {
-    source: &'f dyn VolumeSource,
-    /// Where in the file what is held begins.
-    from: u64,
-    held: Vec<u8>,
-}
-
-impl Search<'_> {
-    /// What is held from this place on; nothing if the place is not in it.
-    fn held(&self, at: u64) -> &[u8] {
-        let skip = at.checked_sub(self.from).and_then(|skip| usize::try_from(skip).ok());
-        skip.and_then(|skip| self.held.get(skip..)).unwrap_or_default()
-    }
-
-    /// The next place, from this one on, where a block may begin; the end of the file if there is none.
-    fn next(&mut self, from: u64) -> Result<u64, VolumeError> {
-        let mut at = from;
-        while at < self.source.len() {
-            if self.held(at).len()
-                < ALIGNMENT.min(usize::try_from(self.source.len().saturating_sub(at)).unwrap_or(usize::MAX))
-            {
-                let room = usize::try_from(self.source.len().saturating_sub(at)).unwrap_or(usize::MAX).min(WINDOW);
-                self.held.resize(room, 0);
-                self.from = at;
-                self.source.read_at(at, &mut self.held)?;
-            }
-            let held = self.held(at);
-            if let Some(places) = held.chunks(ALIGNMENT).position(|place| place.starts_with(&MAGIC)) {
-                return Ok(at.saturating_add(places.saturating_mul(ALIGNMENT) as u64));
-            }
-            at = at.saturating_add(held.len().next_multiple_of(ALIGNMENT) as u64);
-        }
-        Ok(self.source.len())
-    }
-}
-
 fn name_in(header: &BlockHeader, block: &[u8]) -> Option<String> {
+    label_in(header, block).map(|label| volume_name(&label)).filter(|name| name.len() <= NAME_BYTES)
+}
+
+/// The label that this block is, if it is a sound one.
+pub(super) fn label_in(header: &BlockHeader, block: &[u8]) -> Option<LabelRecord> {
     let label: LabelRecord = decode_record(header.payload(block).ok()?).ok()?;
-    let ours = header.kind == BlockKind::Label && label.check_block(header).is_ok();
-    Some(volume_name(&label)).filter(|name| ours && name.len() <= NAME_BYTES)
+    (header.kind == BlockKind::Label && label.check_block(header).is_ok()).then_some(label)
 }
 
 #[cfg(test)]
@@ -363,7 +259,6 @@ mod tests {
     use crate::device::pipe::PipeDevice;
     use crate::format::block::{BlockIdentity, SetId, encode_block};
     use crate::testing::sets::{Sample, write_sample};
-    use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::{Arc, Mutex};
 
     #[derive(Clone, Default)]
@@ -514,40 +409,6 @@ mod tests {
     }
 
     #[test]
-    fn volumes_in_one_file_are_told_apart() {
-        let (memory, bytes) = piped();
-        let names = memory.list().unwrap();
-        let found = |bytes: Vec<u8>| {
-            let device = MemoryDevice::new();
-            device.insert("all.ivv", bytes);
-            extents(device.open("all.ivv").unwrap().as_ref()).unwrap()
-        };
-        let mut from = 0;
-        let wanted: Vec<Extent> = names
-            .iter()
-            .map(|name| {
-                let len = memory.bytes(name).unwrap().len() as u64;
-                from += len;
-                Extent { name: Some(name.clone()), from: from - len, len }
-            })
-            .collect();
-        assert_eq!(found(bytes.clone()), wanted);
-        // The last one may have been cut off, and zeros may stand between them.
-        let cut = found(bytes[..bytes.len() - 100].to_vec());
-        assert!(
-            cut.len() == wanted.len() && cut[1..].iter().zip(&wanted[1..]).all(|(cut, right)| cut.from == right.from)
-        );
-        let one = memory.bytes(&names[0]).unwrap();
-        let padded = [one.clone(), vec![0; 640], memory.bytes(&names[1]).unwrap()].concat();
-        assert_eq!(found(padded).iter().map(|extent| extent.from).collect::<Vec<_>>(), [0, one.len() as u64 + 640]);
-        // One volume is one, whatever became of it.
-        for bytes in [one.clone(), one[..one.len() - 64].to_vec(), one[64..].to_vec(), Vec::new()] {
-            let len = bytes.len() as u64;
-            assert_eq!(found(bytes), [Extent { name: None, from: 0, len }]);
-        }
-    }
-
-    #[test]
     fn something_else_is_refused_at_once() {
         for bytes in [&b""[..], b"SQLite format 3", &[0; 500]] {
             let device = MemoryDevice::new();
@@ -557,34 +418,14 @@ mod tests {
         }
     }
 
-    /// What follows volumes and is none, zeros or what looks like blocks at each place, is read once.
+    /// What comes behind the volumes and is none has not the name of one that somebody was writing.
     #[test]
-    fn a_long_tail_is_searched_in_few_reads() {
-        struct Counted(Vec<u8>, AtomicU64);
-        impl VolumeSource for Counted {
-            fn len(&self) -> u64 {
-                self.0.len() as u64
-            }
-
-            fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
-                self.1.fetch_add(buffer.len() as u64, Ordering::Relaxed);
-                buffer.copy_from_slice(&self.0[at as usize..][..buffer.len()]);
-                Ok(())
-            }
-        }
-        let (_, bytes) = piped();
-        let alike = [&MAGIC[..], &[0; ALIGNMENT - MAGIC.len()]].concat();
-        for place in [vec![0; ALIGNMENT], alike] {
-            let tail = place.repeat(100_000);
-            let whole = Counted([&bytes[..], &tail].concat(), AtomicU64::new(0));
-            let found = extents(&whole).unwrap();
-            assert!(found.len() > 2);
-            let read = whole.1.load(Ordering::Relaxed);
-            // The tail once, its places each once more as headers, and of the volumes headers and labels.
-            assert!(read < 3 * whole.len(), "{read} of {}", whole.len());
-            // A block that lies in the search is found at its place, though it begins a window later.
-            let behind = Counted([&bytes[..], &tail, &bytes].concat(), AtomicU64::new(0));
-            assert_eq!(extents(&behind).unwrap().len(), 2 * found.len());
-        }
+    fn junk_in_a_pipe_is_no_unfinished_volume() {
+        let (memory, bytes) = piped();
+        let received = MemoryDevice::new();
+        let told = receive(&mut [&bytes[..], &[7; 1_000]].concat().as_slice(), "a pipe", &received).unwrap();
+        let names = received.list().unwrap();
+        assert_eq!((told.torn, names.len()), (1, memory.list().unwrap().len() + 1));
+        assert!(names.iter().all(|name| !name.ends_with("partial")), "{names:?}");
     }
 }

@@ -267,13 +267,22 @@ fn any_file_can_be_looked_at_and_what_is_not_there_is_said() {
     std::fs::write(path("empty.ivv"), b"").unwrap();
     std::fs::write(path("letter.txt"), b"Dear Sir,\x1b[2J\n").unwrap();
     let letter = path("letter.txt");
-    let (text, _) = run(&["inspect", "block", "0", &letter], 0);
+    let (text, _) = run(&["inspect", "block", "0", &letter], 4);
     assert!(text.contains("no block begins here") && text.contains("44 65 61 72"), "{text}");
     assert!(!text.contains('\u{1b}'));
     let (text, _) = run(&["inspect", "block", "--at", "5", &letter], 0);
     assert!(text.contains("53 69 72 2c"), "{text}");
-    let (text, _) = run(&["inspect", "map", &letter], 0);
+    let (text, _) = run(&["inspect", "map", &letter], 4);
     assert!(text.contains("14 bytes") && text.contains("80 bytes wanted"), "{text}");
+    // A sound volume has nothing wrong, one with a changed bit has.
+    let (_, mut bytes) = volumes().remove(0);
+    for status in [0, 4] {
+        std::fs::write(path("one.ivv"), &bytes).unwrap();
+        json(&["inspect", "block", "0", &path("one.ivv")], status);
+        run(&["inspect", "map", &path("one.ivv")], status);
+        bytes[70] ^= 1;
+    }
+    std::fs::remove_file(path("one.ivv")).unwrap();
     for name in ["empty", "empty.ivv"] {
         assert!(run(&["inspect", "map", &path(name)], 0).0.contains("0 bytes"));
         run(&["inspect", "block", "0", &path(name)], 10);

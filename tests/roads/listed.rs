@@ -635,3 +635,55 @@ fn sets_are_compared_with_each_other_and_chains_by_their_newest_state() {
     let (text, _) = run(&["check", &full, "--against", &again], 4);
     assert!(text.contains("hsplit: 2 of 4 buckets differ"), "{text}");
 }
+
+#[test]
+fn a_comparison_of_nothing_is_no_good_news() {
+    let case = Case::new();
+    let (device, url) = (case.device(), case.url());
+    for options in [&["--tables", "nope"][..], &["--acd", "77"], &["--start", "1990-01-01", "--stop", "1990-01-01"]] {
+        let (_, warned) = run(&[&["check", &device, "--against", &url], options].concat(), 10);
+        assert!(warned.contains("nothing was compared"), "{options:?}: {warned}");
+        json(&[&["check", &device, "--against", &device], options].concat(), 10);
+    }
+    for list in ["--coverage", "--chunks", "--sections"] {
+        let (_, failed) = run(&["check", &device, list, "--tables", "nope"], 10);
+        assert!(failed.contains("no table nope"), "{failed}");
+    }
+    for list in ["--coverage", "--chunks"] {
+        json(&["check", &device, list, "--acd", "77"], 10);
+        json(&["check", &device, list, "--acd", "1"], 0);
+    }
+}
+
+#[test]
+fn a_table_that_only_the_database_has_is_a_difference_where_the_set_was_to_have_it() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-03-01", 800, 1200, 30, 1);
+    let url = format!("sqlite:{}", centre.path().display());
+    let all = back_up(&centre, "all", &[]);
+    let named = back_up(&centre, "named", &["--tables", "hsplit"]);
+    let one = back_up(&centre, "one", &["--acd", "1"]);
+    let historical = back_up(&centre, "historical", &["--data", "historical"]);
+    centre.run("CREATE TABLE own_notes (id INTEGER, text TEXT); INSERT INTO own_notes VALUES (1, 'x')");
+    let unlike = |device: &str, status| {
+        let answer = json(&["check", device, "--against", &url], status);
+        let tables = answer["tables"].as_array().unwrap().clone();
+        tables
+            .into_iter()
+            .filter(|table| !table["unlike"].is_null())
+            .map(|table| table["table"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(unlike(&all, 4), ["own_notes"]);
+    for device in [&named, &one, &historical] {
+        assert_eq!(unlike(device, 0), [""; 0], "{device}");
+    }
+    assert_eq!(
+        json(&["check", &all, "--against", &url, "--tables", "hsplit"], 0)["tables"].as_array().unwrap().len(),
+        1
+    );
+    // One with an ACD of its own is one that a set of one ACD would have.
+    centre.run(WSPLIT);
+    centre.run("INSERT INTO wsplit VALUES ('2024-02-25', 1, 1, 7)");
+    assert_eq!((unlike(&one, 4), unlike(&named, 0)), (vec!["wsplit".into()], vec![]));
+}

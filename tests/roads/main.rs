@@ -61,6 +61,8 @@ mod monitors;
 mod one_backup;
 mod one_drive;
 #[cfg(target_os = "linux")]
+mod one_file;
+#[cfg(target_os = "linux")]
 mod prune;
 #[cfg(target_os = "linux")]
 mod reader;

@@ -205,7 +205,7 @@ fn where_nobody_answers_what_is_there_is_all() {
     assert_eq!(listed["sets"][0]["missing_volumes"], serde_json::json!([3]));
     drive.put(3);
     let (said, err) = super::commands::run(&["check", &drive.name(), "--verify"], 5);
-    assert!(said.contains("volume 1 to 4 is not here"), "{said}{err}");
+    assert!(said.contains("volumes 1 to 4 are not here"), "{said}{err}");
 }
 
 #[test]

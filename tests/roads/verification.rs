@@ -4,6 +4,7 @@ use super::commands::{json, run};
 use super::support::{Centre, HSPLIT, backup_options, backup_with, only_set};
 use intervault::backup;
 use intervault::base::monitor::Silent;
+use intervault::device::directory::DirectoryDevice;
 use intervault::device::error::{DeviceError, DeviceErrorKind};
 use intervault::device::joined::JoinedDevice;
 use intervault::device::memory::MemoryDevice;
@@ -338,10 +339,16 @@ fn what_was_proved_before_damage_was_found_counts_no_more() {
     let sound = std::fs::read(&name).unwrap();
     let mut bad = sound.clone();
     bad[9_000] ^= 1;
-    // In the file itself, as a medium does it: neither its length nor its number nor its time tell.
-    let times = std::fs::metadata(&name).unwrap().modified().unwrap();
+    // In the file itself, as a medium does it: nothing that the file system says of it tells.
+    let device = DirectoryDevice::open(&place).unwrap();
+    let stamp = || device.stamp(name.file_name().unwrap().to_str().unwrap()).unwrap();
+    let before = stamp();
     std::fs::write(&name, &bad).unwrap();
-    std::fs::File::options().write(true).open(&name).unwrap().set_modified(times).unwrap();
+    for entry in std::fs::read_dir(PathBuf::from(&state).join("proofs")).unwrap().map(|entry| entry.unwrap().path()) {
+        let lines = std::fs::read_to_string(&entry).unwrap();
+        assert!(lines.contains(&before), "{lines}");
+        std::fs::write(&entry, lines.replace(&before, &stamp())).unwrap();
+    }
     assert_eq!(check(&["--verify", "--since-last"], 0)["part"]["read"], 0, "it is not read");
     check(&["--verify"], 4);
     for _ in 0..2 {
@@ -358,6 +365,75 @@ fn what_was_proved_before_damage_was_found_counts_no_more() {
     assert_eq!(errors(), 4);
     check(&["--verify"], 0);
     assert_eq!(errors(), 0);
+}
+
+#[test]
+fn a_file_that_was_changed_is_not_proved_whatever_its_times_say() {
+    let (_centre, place, state) = folder();
+    let words = ["check", &place, "--state-dir", &state, "--verify"];
+    json(&words, 0);
+    let name = std::fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path()).min().unwrap();
+    let times = std::fs::metadata(&name).unwrap().modified().unwrap();
+    let mut bytes = std::fs::read(&name).unwrap();
+    bytes[9_000] ^= 1;
+    std::fs::write(&name, &bytes).unwrap();
+    std::fs::File::options().write(true).open(&name).unwrap().set_modified(times).unwrap();
+    let answer = json(&[&words[..], &["--since-last"]].concat(), 4);
+    assert!(
+        answer["sets"][0]["verified"]["part"]["proved_before"].as_u64() > Some(0),
+        "other volumes are as they were"
+    );
+}
+
+/// A place has many names: what was proved counts under each.
+#[test]
+fn what_was_proved_counts_by_whatever_name_the_place_goes() {
+    let (_centre, place, state) = folder();
+    json(&["check", &place, "--state-dir", &state, "--verify"], 0);
+    for place in [format!("{place}/../volumes/."), format!("{place}//")] {
+        let answer = json(&["check", &place, "--state-dir", &state, "--verify", "--since-last"], 0);
+        assert_eq!(answer["sets"][0]["verified"]["part"]["read"], 0, "{place}");
+    }
+}
+
+#[test]
+fn one_file_under_two_names_is_no_copy() {
+    let (_centre, place, state) = folder();
+    let name = std::fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path()).min().unwrap();
+    std::fs::hard_link(&name, PathBuf::from(&place).join("linked.ivv")).unwrap();
+    let other = format!("{place}/../volumes");
+    let copies =
+        |words: &[&str]| json(&[&["check", "--state-dir", &state], words].concat(), 0)["sets"][0]["copies"].clone();
+    assert_eq!(copies(&[&place, &other]).as_array().unwrap().len(), 0);
+    std::fs::remove_file(PathBuf::from(&place).join("linked.ivv")).unwrap();
+    std::fs::copy(&name, PathBuf::from(&place).join("copied.ivv")).unwrap();
+    assert_eq!(copies(&[&place]).as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_set_that_is_being_written_is_not_called_dead() {
+    let (_centre, place, state) = folder();
+    let last = std::fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    let partial = last.with_file_name(format!(".{}.partial", last.file_name().unwrap().to_str().unwrap()));
+    let bytes = std::fs::read(&last).unwrap();
+    std::fs::remove_file(&last).unwrap();
+    std::fs::write(&partial, &bytes[..bytes.len() / 2]).unwrap();
+    let check = |more: &[&str], status| {
+        json(&[&["check", &place, "--state-dir", &state], more].concat(), status)["sets"][0].clone()
+    };
+    assert_eq!(
+        (check(&[], 5)["writer"].clone(), check(&["--verify"], 5)["interrupted"].clone()),
+        (serde_json::Value::Null, true.into())
+    );
+    let lock = DirectoryDevice::open(&place).unwrap().lock().unwrap();
+    for more in [&[][..], &["--verify"], &["--verify=index"], &["--labels"]] {
+        let set = check(more, 6);
+        assert!(set["writer"].as_str().unwrap().starts_with("process ") && set["verified"].is_null(), "{set}");
+    }
+    let (said, _) = run(&["check", &place, "--state-dir", &state], 6);
+    assert!(said.contains("being written now (process "), "{said}");
+    drop(lock);
+    check(&[], 5);
 }
 
 #[test]

@@ -40,10 +40,13 @@ Examples:
     intervault check /backup/monday --against /backup/tuesday
 
 Exit status 4: damage was found, or a difference; the findings name volume, block, table and range, what was expected and what
-was found. Status 3: a chain lacks its full set, or rows of a member that is not here. Whoever asks for a part is told how much
-was read of how much there is; status 0 then says that nothing is wrong with that. A part holds each chunk against the catalog,
-but compares the total of an ACD's day only where it reads all chunks with rows of it: verify the whole now and then. What was
-proved before damage was found on a volume counts no more for --since-last.")]
+was found. Status 3: a chain lacks its full set, or rows of a member that is not here. Status 6: a set is being written now.
+Status 10: nothing of what was asked for is there, or none of it was compared. Whoever asks for a part is told how much was read
+of how much there is; status 0 then says that nothing is wrong with that, also where --max-duration ended it. A part holds each
+chunk against the catalog, but compares the total of an ACD's day only where it reads all chunks with rows of it: verify the
+whole now and then. What was proved before damage was found on a volume counts no more for --since-last, nor what was proved of a
+file that was changed since or is another one, by its number, its times and its file system; where nobody can tell (tapes,
+standard input, FAT, FUSE) nothing is left out.")]
 pub struct CheckArgs {
     /// Folders of volumes, single volumes, tapes (tape:PATH), or - for standard input; several are looked at together
     #[arg(value_name = "DEVICE", value_parser = parse::device, required = true)]

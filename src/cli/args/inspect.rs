@@ -18,8 +18,8 @@ Examples:
   What lies where on each volume, damage included:
     intervault inspect map /backup/monday
 
-Works on any file whatever. Nothing is judged: the status is 0 if something was shown, sound or not; `check --verify`
-tells what is damaged. Nothing is ever changed.")]
+Works on any file whatever. Status 4: something that is shown is damaged, or no block at all; `check --verify` tells what it
+costs. Nothing is ever changed.")]
 pub struct InspectArgs {
     /// What is looked at.
     #[command(subcommand)]

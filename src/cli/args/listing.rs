@@ -118,6 +118,12 @@ impl ListOptions {
         self.against.is_some() || self.against_set.is_some()
     }
 
+    /// Whether a part is chosen of what is listed or compared: tables, an ACD, a time.
+    #[must_use]
+    pub const fn chooses(&self) -> bool {
+        !self.tables.is_empty() || self.acd.is_some() || self.window.is_some()
+    }
+
     /// Whether a table is meant.
     #[must_use]
     pub fn has_table(&self, name: &str) -> bool {
@@ -162,8 +168,7 @@ impl ListArgs {
             acd: self.acd,
             window: request.span().filter(|_| !request.is_unbounded()),
         };
-        let selects = !options.tables.is_empty() || options.acd.is_some() || options.window.is_some();
-        if selects && options.what.is_empty() && !options.compares() {
+        if options.chooses() && options.what.is_empty() && !options.compares() {
             let hint = "--sections, --chunks and --coverage list them, --against compares them";
             return Err(Failure::usage("tables, an ACD or a time are chosen, and nothing of them is asked").hint(hint));
         }

@@ -40,6 +40,7 @@ pub fn run(options: &CheckOptions, config: &Config, job: &Job, output: &Output) 
     if proves {
         turns.gather(Of::Set(options.set.as_deref()))?;
     }
+    turns.device().remarks().iter().for_each(|remark| output.warning(remark));
     let mut found = check::find(turns.device(), options.set.as_deref())?;
     if proves && turns.expect(&found.sets) {
         found = check::find(turns.device(), options.set.as_deref())?;
@@ -80,19 +81,20 @@ pub(in crate::cli) fn judge(
     let mut exit = unusable::exit_of(found);
     let mut sets = Vec::new();
     for set in &found.sets {
-        let outline = check::outline(set);
+        let outline = found.outline(set);
         let mut value = render::outline_json(&outline);
         if !output.json() {
             output.line(render::outline_text(&outline).trim_end());
         }
         exit = exit.worst(outline_exit(&outline));
-        if let Some(proving) = judging.proving {
+        // What is being written is not yet what it will be.
+        if let Some(proving) = judging.proving.filter(|_| outline.writer.is_none()) {
             let verified = prove(set, proving, judging, monitor, output)?;
             exit = exit.worst(exit_of(&verified));
             note(set, outline.complete, &verified, job);
             let asked = proving.words();
             if !output.json() {
-                output.line(render::verified_text(&verified, &asked).trim_end());
+                output.line(render::verified_text(&verified, &asked, proving.goes_on(set)).trim_end());
             }
             if let Some(object) = value.as_object_mut() {
                 let part = (asked, proving.seed(), proving.subset());
@@ -166,6 +168,8 @@ fn note(set: &SetReader<'_>, complete: bool, verified: &Verified, job: &Job) {
 /// What a list of a set says of it.
 pub(super) fn outline_exit(outline: &SetOutline) -> Exit {
     match (outline.damage.is_empty(), outline.complete && outline.wrong.is_empty()) {
+        _ if !outline.closed.is_empty() => Exit::NotPermitted,
+        _ if outline.writer.is_some() => Exit::Busy,
         (false, _) => Exit::Damage,
         (true, false) => Exit::Volume,
         (true, true) => Exit::Done,
@@ -176,6 +180,7 @@ fn exit_of(verified: &Verified) -> Exit {
     match verified.worst() {
         None => Exit::Done,
         Some(Level::Warning) => Exit::Warnings,
+        Some(Level::Incomplete) if verified.refused => Exit::NotPermitted,
         Some(Level::Incomplete) => Exit::Volume,
         Some(Level::Damage) => Exit::Damage,
     }

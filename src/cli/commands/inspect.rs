@@ -12,7 +12,7 @@ use crate::cli::render::streamed::Streamed;
 use crate::cli::render::text::{count, counted, escape};
 use crate::device::file::open_any;
 use crate::device::traits::Device;
-use crate::inspect::{self, Block, Found, How, Medium, Part, Run};
+use crate::inspect::{self, Block, Found, How, Medium, Part, Run, Stretch};
 use crate::volume::name::{short_id, told_by_name};
 use crate::volume::stream;
 use std::collections::BTreeSet;
@@ -116,24 +116,31 @@ fn block(medium: &Medium<'_>, found: Found, entries: u64, output: &Output) -> Re
         Some((section, true)) => inspect::column_names(medium, section)?,
         _ => Vec::new(),
     };
+    // Whoever names a byte may mean one within a block.
+    let judged = block.begins || found.how != How::Asked;
+    let mut damaged = block.verdict.is_err();
+    let of = |damaged: bool| if damaged && judged { Exit::Damage } else { Exit::Done };
     if output.json() {
         let mut answer = Streamed::begin("intervault/inspect-block", output);
         answer.fields(&render::block_json(&medium.name, found, &block));
         answer.list("parts");
         block.parts(entries, &columns, &mut |part: Part<'_>| {
+            damaged |= part.fault.is_some();
             answer.push(&render::part_json(&part));
             !output.is_closed()
         });
-        answer.end(Exit::Done);
-        return Ok(Exit::Done);
+        let exit = of(damaged);
+        answer.end(exit);
+        return Ok(exit);
     }
     output.line(&render::block_text(&medium.name, found, &block));
     let view = render::View::new(output.width(), output.paints(), entries == u64::MAX, &block);
     block.parts(entries, &columns, &mut |part: Part<'_>| {
+        damaged |= part.fault.is_some();
         output.part(&output.wrapped(&view.part(&part)));
         !output.is_closed()
     });
-    Ok(Exit::Done)
+    Ok(of(damaged))
 }
 
 /// What lies where on each volume.
@@ -163,7 +170,9 @@ fn maps(media: &[Medium<'_>], output: &Output) -> Result<Exit, Failure> {
             }
             None => output.line(&render::map_head(&medium.name, bytes, number > 0)),
         }
+        let mut damaged = false;
         let coverage = inspect::map(medium, &mut |run: Run| {
+            damaged |= matches!(run.what, Stretch::Damaged { .. });
             match &mut answer {
                 Some(answer) => answer.push(&render::run_json(&run)),
                 None => output.line(&render::run_text(&run, output.paints())),
@@ -175,6 +184,7 @@ fn maps(media: &[Medium<'_>], output: &Output) -> Result<Exit, Failure> {
             exit = exit.worst(failure.exit);
             output.error(&failure);
         }
+        exit = if damaged { exit.worst(Exit::Damage) } else { exit };
         match (&mut answer, coverage.ok()) {
             (Some(answer), coverage) => {
                 answer.close();

@@ -15,6 +15,7 @@ use crate::cli::progress::Progress;
 use crate::cli::render::check as check_render;
 use crate::cli::render::listing as render;
 use crate::cli::render::streamed::Streamed;
+use crate::cli::render::text::escape;
 use crate::device::traits::Device;
 use crate::format::block::SetId;
 use crate::inspect::{self, ChunkLine, ChunkSummary, Listed, Medium};
@@ -34,6 +35,7 @@ use serde_json::{Value, json};
 pub(super) fn run(options: &CheckOptions, config: &Config, output: &Output) -> Result<Exit, Failure> {
     let turns = Turns::open(&options.devices, true, config, output)?;
     turns.gather(Of::Chain(options.set.as_deref()))?;
+    turns.device().remarks().iter().for_each(|remark| output.warning(remark));
     let found = check::find(turns.device(), None)?;
     if options.listing.compares() {
         return compare(options, &found, config, output);
@@ -50,14 +52,23 @@ pub(super) fn run(options: &CheckOptions, config: &Config, output: &Output) -> R
     if meant.is_empty() && !found.sets.is_empty() {
         return Err(no_set(wanted.unwrap_or_default(), turns.device()));
     }
-    let mut lister = Lister { options: &options.listing, device: turns.device(), output, answer, exit };
+    let names = meant.iter().flat_map(|set| set.sections()).map(|section| &section.header.table);
+    if !meant.is_empty() && !names.into_iter().any(|name| options.listing.has_table(name)) && names_tables(options) {
+        return Err(no_table(&options.listing, turns.device().describe()));
+    }
+    let (listing, device) = (&options.listing, turns.device());
+    let mut lister = Lister { options: listing, device, output, answer, exit, shown: 0 };
     for set in &meant {
-        lister.set(set, &found.sets)?;
+        lister.set(set, &found)?;
         if output.is_closed() {
             break;
         }
     }
+    let nothing = lister.shown == 0 && options.listing.chooses() && !meant.is_empty() && !output.is_closed();
     (answer, exit) = (lister.answer, lister.exit);
+    if nothing {
+        exit = exit.worst(Exit::Nothing);
+    }
     match answer {
         Some(answer) => answer.end(exit),
         None if !found.unreadable.is_empty() => {
@@ -67,6 +78,17 @@ pub(super) fn run(options: &CheckOptions, config: &Config, output: &Output) -> R
     }
     unusable::warn(&found, "", output);
     Ok(exit)
+}
+
+/// Whether tables are listed of which some were named.
+fn names_tables(options: &CheckOptions) -> bool {
+    !options.listing.tables.is_empty()
+}
+
+fn no_table(listing: &ListOptions, place: String) -> Failure {
+    let named = escape(&listing.tables.join(", ")).into_owned();
+    Failure::new(Exit::Nothing, format!("no table {named} on {}", escape(&place)))
+        .hint("intervault check DEVICE lists the tables that are there")
 }
 
 fn is_meant(set: &SetReader<'_>, wanted: Option<&str>) -> bool {
@@ -85,11 +107,13 @@ struct Lister<'o> {
     output: &'o Output,
     answer: Option<Streamed<'o>>,
     exit: Exit,
+    /// Lines of lists of which a part can be chosen.
+    shown: u64,
 }
 
 impl Lister<'_> {
-    fn set(&mut self, set: &SetReader<'_>, all: &[SetReader<'_>]) -> Result<(), Failure> {
-        let outline = check::outline(set);
+    fn set(&mut self, set: &SetReader<'_>, found: &Found<'_>) -> Result<(), Failure> {
+        let outline = found.outline(set);
         self.exit = self.exit.worst(outline_exit(&outline));
         self.head(&outline);
         for what in &self.options.what {
@@ -98,7 +122,7 @@ impl Lister<'_> {
                 Listing::Sections => self.sections(set),
                 Listing::Blocks => self.blocks(set),
                 Listing::Chunks => self.chunks(set),
-                Listing::Coverage => self.coverage(set, all),
+                Listing::Coverage => self.coverage(set, &found.sets),
             }
         }
         if let Some(answer) = &mut self.answer {
@@ -259,6 +283,7 @@ impl Lister<'_> {
                 self.exit = self.exit.worst(if chunk.here { Exit::Damage } else { Exit::Volume });
             }
             summary.add(&line);
+            self.shown = self.shown.saturating_add(1);
             self.item(|| render::chunk_json(&line), || render::chunk_text(&line));
         }
         match &mut self.answer {
@@ -274,7 +299,7 @@ impl Lister<'_> {
     /// Of a chain, told with its newest member alone.
     fn coverage(&mut self, set: &SetReader<'_>, all: &[SetReader<'_>]) {
         let members = chain_of(set, all);
-        self.begin("coverage", &render::coverage_head(&members));
+        self.begin("coverage", &render::coverage_head(&members, self.options.exact));
         let zone = self.options.exact.then(|| TimeZone::try_system().unwrap_or(TimeZone::UTC));
         for sections in member_sections(&members) {
             let named = sections.first().is_some_and(|(_, view)| self.options.has_table(&view.header.table));
@@ -290,6 +315,7 @@ impl Lister<'_> {
                 let warn = |reason: &String| self.output.warning(&format!("table {}: {reason}", table.table));
                 table.unread.iter().for_each(warn);
             }
+            self.shown = self.shown.saturating_add(table.acds.len() as u64);
             let (width, paints) = (self.output.width(), self.output.paints());
             self.item(|| render::coverage_json(&table), || render::coverage_text(&table, width, paints));
         }
@@ -326,7 +352,11 @@ fn compare(options: &CheckOptions, found: &Found<'_>, config: &Config, output: &
                     }
                 }
             }
-            shown.end(&[])
+            let catalogue = open::catalogue(config.catalogue.as_deref())?;
+            let further = here.first().map(|set| check::only_in_database(set, snapshot.as_ref(), &catalogue));
+            let mut further = further.transpose()?.unwrap_or_default();
+            further.retain(|compared| listing.has_table(&compared.table));
+            shown.end(&further, listing.chooses())
         }
         other => {
             let turns = match other {
@@ -349,7 +379,7 @@ fn compare(options: &CheckOptions, found: &Found<'_>, config: &Config, output: &
             }
             let alone = other_tables.iter().filter(|other| tables.iter().all(|mine| name_of(mine) != name_of(other)));
             let alone: Vec<Compared> = alone.map(|other| check::against_set(&[], other, scope)).collect();
-            shown.end(&alone)
+            shown.end(&alone, listing.chooses())
         }
     };
     warnings.iter().for_each(|warning| output.warning(warning));
@@ -404,6 +434,8 @@ struct Shown<'o> {
     different: u64,
     /// Tables without a difference of which not everything could be compared.
     open: u64,
+    /// What was compared of all of them, or was to be: buckets.
+    buckets: u64,
 }
 
 impl<'o> Shown<'o> {
@@ -425,7 +457,7 @@ impl<'o> Shown<'o> {
                 output.line(&render::against_other(name, set.map(short).as_deref()));
             }
         }
-        Shown { output, answer, exit, same: 0, different: 0, open: 0 }
+        Shown { output, answer, exit, same: 0, different: 0, open: 0, buckets: 0 }
     }
 
     /// What was compared so far stands; the rest is not known.
@@ -441,6 +473,9 @@ impl<'o> Shown<'o> {
             None => (&mut self.open, Exit::Warnings),
         };
         *count = count.saturating_add(1);
+        let Compared { buckets, beyond_cutoff, not_here, unknown, .. } = compared;
+        self.buckets =
+            [buckets, beyond_cutoff, not_here, unknown].into_iter().copied().fold(self.buckets, u64::saturating_add);
         self.exit = self.exit.worst(exit);
         if compared.not_here > 0 || compared.unknown > 0 {
             self.exit = self.exit.worst(Exit::Volume);
@@ -458,8 +493,14 @@ impl<'o> Shown<'o> {
         }
     }
 
-    fn end(mut self, further: &[Compared]) -> Exit {
+    /// Ends it. Where a part of all was chosen and none of it is on either side, nothing was compared.
+    fn end(mut self, further: &[Compared], chosen: bool) -> Exit {
         further.iter().for_each(|compared| self.table(compared));
+        let tables = self.same.saturating_add(self.different).saturating_add(self.open);
+        if tables == 0 || chosen && self.buckets == 0 && self.different == 0 {
+            self.exit = self.exit.worst(Exit::Nothing);
+            self.output.warning("nothing was compared: no row of what was asked for is on either side");
+        }
         let exit = self.exit;
         match self.answer {
             Some(mut answer) => {

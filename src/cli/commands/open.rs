@@ -83,13 +83,15 @@ pub fn volumes(device: &DevicePath) -> Result<Box<dyn Device>, Failure> {
 pub fn file(path: &Path) -> Result<Box<dyn Device>, Failure> {
     let device = FileDevice::open(path)?;
     let Some(name) = device.list()?.pop() else { return Ok(Box::new(device)) };
+    // Before it is opened: what is read is no older than it says.
+    let stamp = device.stamp(&name);
     let source = device.open(&name)?;
     let volumes = stream::extents(source.as_ref()).map_err(Error::from)?;
     if volumes.len() < 2 {
         return Ok(Box::new(device));
     }
     let volumes = volumes.into_iter().map(|volume| (volume.name, volume.from, volume.len)).collect();
-    Ok(Box::new(PartsDevice::new(path, source, volumes)))
+    Ok(Box::new(PartsDevice::new(path, source, volumes).with_stamp(stamp)))
 }
 
 /// What people call the pipes of this process.

@@ -7,7 +7,9 @@ use crate::cli::args::{CheckOptions, CheckWork, PartOptions, Since};
 use crate::cli::failure::Failure;
 use crate::cli::job;
 use crate::cli::output::Output;
-use crate::cli::render::text::counted;
+use crate::cli::render::check::GoesOn;
+use crate::cli::render::text::{counted, escape};
+use crate::device::name::split_place;
 use crate::history::proofs::{ProofKey, ProofLine, Proofs, Withdrawn, proven};
 use crate::verify::Depth;
 use crate::verify::finding::Level;
@@ -118,25 +120,49 @@ impl Proving {
             Some(Since::Ever) | None => i64::MIN,
         };
         // As it is before the first byte is read.
-        let names = set.volumes().iter().flat_map(|volume| volume.name.iter().chain(&volume.copies));
-        let names = names.filter(|_| self.memory.is_some());
-        let stamps: BTreeMap<&str, String> = names.filter_map(|name| Some((name.as_str(), set.stamp(name)?))).collect();
-        let key = |volume: &VolumeId| key(volume, place, stamps.get(volume.name.as_str()));
-        let before = |volume: &VolumeId| proven(&known, &key(volume), self.depth.name(), since);
+        let names = || set.volumes().iter().flat_map(|volume| volume.name.iter().chain(&volume.copies));
+        let asked = names().filter(|_| self.memory.is_some());
+        let stamps: BTreeMap<&str, String> = asked.filter_map(|name| Some((name.as_str(), set.stamp(name)?))).collect();
+        let unstamped = names().filter(|name| !stamps.contains_key(name.as_str())).count();
+        if self.part.since_last.is_some() && self.memory.is_some() && unstamped > 0 {
+            output.warning(&format!(
+                "--since-last leaves out nothing of {} on {}: nobody can tell there whether it was written again since it was \
+                 proved",
+                counted(unstamped as u64, "volume", "volumes"),
+                escape(place)
+            ));
+        }
+        let key = |volume: &VolumeId| Some(key(volume, place, stamps.get(volume.name.as_str())?));
+        let before = |volume: &VolumeId| {
+            key(volume).map_or_else(Vec::new, |key| proven(&known, &key, self.depth.name(), since..=self.now))
+        };
         let choice = Choice { sample: self.sample, subset: self.subset, proven: &before };
         let asked = Asked { depth: self.depth, choice: self.is_part().then_some(choice) };
         let after = |seconds| Clock::now().checked_add(Duration::from_secs(seconds));
         let until = *self.until.get_or_init(|| self.part.max_duration.and_then(after));
         let verified = check::verify(set, &asked, self.jobs, &Watched { monitor, until });
-        let line = |proven: &crate::verify::part::Proven| ProofLine {
-            key: key(&proven.volume),
-            depth: verified.depth.name().to_owned(),
-            at: self.now,
-            blocks: proven.blocks.iter().map(|blocks| (blocks.start, blocks.end)).collect(),
+        let line = |proven: &crate::verify::part::Proven| {
+            Some(ProofLine {
+                key: key(&proven.volume)?,
+                depth: verified.depth.name().to_owned(),
+                at: self.now,
+                blocks: proven.blocks.iter().map(|blocks| (blocks.start, blocks.end)).collect(),
+            })
         };
-        let lines: Vec<ProofLine> = verified.proven.iter().map(line).collect();
+        let lines: Vec<ProofLine> = verified.proven.iter().filter_map(line).collect();
         self.remember(set, &lines, &verified, output);
         verified
+    }
+
+    /// What another check of the set need not read again, if this one was stopped.
+    pub(in crate::cli) fn goes_on(&self, set: &SetReader<'_>) -> GoesOn {
+        let mut names = set.volumes().iter().flat_map(|volume| volume.name.iter().chain(&volume.copies));
+        match self.memory.is_some() && names.all(|name| set.stamp(name).is_some()) {
+            false => GoesOn::Nowhere,
+            // Without a part a volume is proved when it was read to its end.
+            true if self.is_part() || self.depth == Depth::Index => GoesOn::Blocks,
+            true => GoesOn::Volumes,
+        }
     }
 
     /// Remembers what was proved, and takes back what was proved of volumes with which something is wrong now.
@@ -151,7 +177,7 @@ impl Proving {
         if let Err(error) = memory.remember(&set.set_id().to_string(), proved, &withdrawn(set, verified)) {
             let stale = match verified.findings.is_empty() {
                 true => "",
-                false => ", nor that of what was proved before not all counts any more",
+                false => ", nor can it be noted that some of what was proved before counts no more",
             };
             output.warning(&format!(
                 "what was proved cannot be remembered for --since-last{stale}: {error}; the check itself stands (--state-dir \
@@ -176,14 +202,17 @@ fn withdrawn(set: &SetReader<'_>, verified: &Verified) -> Withdrawn {
     Withdrawn::Volumes(volumes)
 }
 
-fn key(volume: &VolumeId, place: &str, stamp: Option<&String>) -> ProofKey {
+fn key(volume: &VolumeId, place: &str, stamp: &str) -> ProofKey {
+    // One place has many names, and one of several devices is told by the place before the name.
+    let (place, name) = split_place(&volume.name).unwrap_or((place, &volume.name));
+    let canonical = std::fs::canonicalize(place).map_or_else(|_| place.to_owned(), |path| path.display().to_string());
     ProofKey {
-        place: place.to_owned(),
-        name: volume.name.clone(),
+        place: canonical,
+        name: name.to_owned(),
         volume: volume.number,
         bytes: volume.bytes,
         hash: volume.running_hash.iter().map(|byte| format!("{byte:02x}")).collect(),
-        stamp: stamp.cloned().unwrap_or_default(),
+        stamp: stamp.to_owned(),
     }
 }
 

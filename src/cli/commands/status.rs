@@ -18,7 +18,7 @@ use crate::history::journal::Journal;
 use crate::history::runs::{self, Run, State, completed_on, errors, last_regular, runs};
 use crate::volume::lineage::{Family, families, is_begun_by};
 use crate::volume::set::SetReader;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Seconds by which a clock may be behind without a word.
@@ -124,7 +124,7 @@ fn found<'d>(device: &'d dyn Device, options: &StatusOptions) -> Result<Option<F
 /// The sets of a device; none is no error.
 fn look(device: &dyn Device) -> Result<Found<'_>, Failure> {
     if device.list()?.is_empty() {
-        return Ok(Found { sets: Vec::new(), unreadable: Vec::new(), further: 0 });
+        return Ok(Found { sets: Vec::new(), unreadable: Vec::new(), further: 0, writers: BTreeMap::new() });
     }
     Ok(check::find(device, None)?)
 }

@@ -25,13 +25,15 @@ const SHOWN: usize = 8;
 #[must_use]
 pub fn head_text(outline: &SetOutline) -> String {
     let label = &outline.label;
-    let missing = format!("volume {} is not here", numbers(&outline.missing));
+    let missing = crate::base::numbers::not_here(&outline.missing, "");
     let state = match (outline.complete, outline.missing.is_empty(), outline.interrupted) {
         (true, _, _) => "complete".to_owned(),
         (false, true, _) => "incomplete: the backup was interrupted, it was never finished".to_owned(),
         (false, false, false) => format!("incomplete: {missing}"),
         (false, false, true) => format!("incomplete: it was never finished, and {missing}"),
     };
+    let being_written = |writer: &String| format!("being written now{}: look again when that is done", escape(writer));
+    let state = outline.writer.as_ref().map_or(state, being_written);
     // Files alone come from no database.
     let source = format!("{} {}", label.source_store, label.source_database);
     let source = source.trim_end();
@@ -67,6 +69,9 @@ pub fn outline_text(outline: &SetOutline) -> String {
     if let Some(more @ 1..) = outline.copies.len().checked_sub(SHOWN) {
         let _written = writeln!(out, "and so are {}", counted(more as u64, "further volume", "further volumes"));
     }
+    for name in &outline.closed {
+        let _written = writeln!(out, "not permitted to read: {}", escape(name));
+    }
     for wrong in &outline.wrong {
         let _written = writeln!(out, "wrong volume: {}", escape(wrong));
     }
@@ -98,10 +103,6 @@ fn kind(label: &LabelRecord, complete: bool) -> Option<String> {
         None if label.is_undo() => Some("undo set, for intervault undo: what a restore deleted".to_owned()),
         None => None,
     }
-}
-
-fn numbers(volumes: &[u32]) -> String {
-    crate::base::numbers::told(volumes)
 }
 
 fn table_line(outline: &TableOutline) -> Vec<String> {
@@ -175,6 +176,8 @@ pub fn outline_json(outline: &SetOutline) -> Value {
         "copies": outline.copies.iter().map(|(number, names)| json!({"volume": number, "names": names})).collect::<Vec<_>>(),
         "missing_volumes": outline.missing,
         "interrupted": outline.interrupted,
+        "writer": outline.writer.as_deref().map(|writer| writer.trim().trim_matches(['(', ')'])),
+        "not_permitted": outline.closed,
         "wrong_volumes": outline.wrong,
         "complete": outline.complete,
         "from_catalog": outline.from_catalog,
@@ -207,9 +210,20 @@ fn table_json(outline: &TableOutline) -> Value {
     })
 }
 
+/// What of a verification that was stopped the next one with `--since-last` need not do again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GoesOn {
+    /// It begins again: nothing is remembered.
+    Nowhere,
+    /// Volumes that were read to their end.
+    Volumes,
+    /// All that was read.
+    Blocks,
+}
+
 /// What a verification did and found; `asked` says which part was asked for, if not the whole.
 #[must_use]
-pub fn verified_text(verified: &Verified, asked: &str) -> String {
+pub fn verified_text(verified: &Verified, asked: &str, goes_on: GoesOn) -> String {
     let mut out = String::new();
     for finding in &verified.findings {
         let volume = finding.volume.as_ref().map_or_else(String::new, |name| format!("{name}: "));
@@ -230,9 +244,10 @@ pub fn verified_text(verified: &Verified, asked: &str) -> String {
     if let Some(chosen) = verified.chosen.filter(|_| !asked.is_empty()) {
         let _written = write!(
             out,
-            "Asked for {asked}: {} of {} read",
+            "Asked for {asked}: {} of {}{} read",
             count(chosen.read),
             counted(chosen.of, "block beside those of indexes", "blocks beside those of indexes"),
+            if verified.not_reached.is_empty() { "" } else { " of which is known" },
         );
         let _written = match chosen.proven {
             0 => writeln!(out, "."),
@@ -240,16 +255,36 @@ pub fn verified_text(verified: &Verified, asked: &str) -> String {
         };
     }
     if verified.stopped {
-        let _written = write!(out, "Stopped before all was read; the same with --since-last goes on from here");
-        let _written = match verified.chosen.map_or(0, |chosen| chosen.unlisted) {
-            0 => writeln!(out, "."),
-            some => writeln!(
-                out,
-                ", but for {}, which can only be read in one go: verify the set without --max-duration.",
-                counted(some, "volume without an index", "volumes without an index")
-            ),
-        };
+        out.push_str(&stopped_text(verified, goes_on));
     }
+    out
+}
+
+/// What is left of a verification that was stopped.
+fn stopped_text(verified: &Verified, goes_on: GoesOn) -> String {
+    let mut out = "Stopped before all was read".to_owned();
+    if !verified.not_reached.is_empty() {
+        let volumes = counted(
+            verified.not_reached.len() as u64,
+            "volume was not reached, whose",
+            "volumes were not reached, whose",
+        );
+        let _written = write!(out, " ({volumes} blocks nobody has counted)");
+    }
+    let unlisted = verified.chosen.map_or(0, |chosen| chosen.unlisted);
+    let _written = match (goes_on, unlisted) {
+        (GoesOn::Nowhere, _) => writeln!(out, "."),
+        (GoesOn::Volumes, _) => {
+            writeln!(out, "; the same with --since-last leaves out the volumes that were read to their end.")
+        }
+        (GoesOn::Blocks, 0) => writeln!(out, "; the same with --since-last goes on from here."),
+        (GoesOn::Blocks, some) => writeln!(
+            out,
+            "; the same with --since-last goes on from here, but for {}, which can only be read in one go: verify the set \
+             without --max-duration.",
+            counted(some, "volume without an index", "volumes without an index")
+        ),
+    };
     out
 }
 
@@ -288,7 +323,7 @@ pub fn verified_json(verified: &Verified, (asked, seed, subset): &AskedPart) -> 
         "stopped": verified.stopped,
         "part": verified.chosen.filter(|_| !asked.is_empty()).map(|chosen| json!({
             "asked": asked, "seed": seed, "number": subset.map(|(number, _)| number), "parts": subset.map(|(_, of)| of),
-            "blocks": chosen.blocks, "read": chosen.read, "of": chosen.of, "proved_before": chosen.proven,
+            "blocks": chosen.blocks, "read": chosen.read, "of": verified.not_reached.is_empty().then_some(chosen.of), "proved_before": chosen.proven,
             "unlisted": chosen.unlisted,
         })),
         "blocks": verified.blocks(),
@@ -296,6 +331,7 @@ pub fn verified_json(verified: &Verified, (asked, seed, subset): &AskedPart) -> 
         "exists": verified.exists(),
         "volumes": verified.volumes.iter().map(media_json).collect::<Vec<_>>(),
         "not_judged": verified.not_judged,
+        "not_reached": verified.not_reached.iter().map(|(.., name, _)| name).collect::<Vec<_>>(),
         "sections": verified.sections,
         "chunks": verified.chunks,
         "rows": verified.rows,

@@ -226,7 +226,7 @@ pub fn listed_json(listed: &Listed) -> Value {
 #[must_use]
 pub fn blocks_end(how: Option<&str>) -> String {
     match how {
-        Some("index") => "by the index of the volume".to_owned(),
+        Some("index") => "by the index of the volume; the blocks themselves were not read".to_owned(),
         Some(_) => "by a scan: the volume has no sound index".to_owned(),
         None => "the volume cannot be opened".to_owned(),
     }
@@ -348,8 +348,13 @@ pub fn summary_json(summary: &ChunkSummary) -> Value {
 
 /// Above the coverage of a chain.
 #[must_use]
-pub fn coverage_head(members: &[&SetReader<'_>]) -> String {
-    let whole = "# whole  : gaps  + partial\n. no row  - not here";
+pub fn coverage_head(members: &[&SetReader<'_>], exact: bool) -> String {
+    let whole = match exact {
+        true => "# whole  : gaps  + partial\n. no row  - not here",
+        false => {
+            "# whole  + partial\n. no row  - not here\nThe times of rows were not read (--exact): gaps within days do not show."
+        }
+    };
     match members.len().saturating_sub(1) {
         0 => format!("Coverage:\n{whole}"),
         before => {
