@@ -12,7 +12,8 @@ use crate::section::table::is_tree;
 use crate::volume::error::VolumeError;
 use crate::volume::section::{SectionSource, SectionView};
 use crate::volume::set::SetReader;
-use std::collections::BTreeMap;
+use crate::volume::stream::several;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a set holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +104,9 @@ pub fn outline(set: &SetReader<'_>) -> SetOutline {
     let sections = set.sections();
     let catalog = set.catalog();
     let (short, wrong): (Vec<_>, Vec<_>) = set.wrong_volumes().iter().partition(|error| error.is_damage());
-    let damage = set.damage().iter().map(|extent| extent.error.to_string());
+    let several = several_volumes(set);
+    let damage = set.damage().iter().filter(|extent| extent.volume.is_none_or(|volume| !several.contains_key(&volume)));
+    let damage = damage.map(|extent| extent.error.to_string());
     let here = || set.volumes().iter().filter(|volume| volume.name.is_some()).map(|volume| volume.number);
     SetOutline {
         label: set.label().clone(),
@@ -113,7 +116,7 @@ pub fn outline(set: &SetReader<'_>) -> SetOutline {
         interrupted: set.is_interrupted(),
         writer: None,
         closed: here().flat_map(|number| set.copies(number)).filter(|name| !set.may_open(name)).collect(),
-        wrong: wrong.into_iter().map(VolumeError::to_string).collect(),
+        wrong: wrong.into_iter().chain(several.values()).map(VolumeError::to_string).collect(),
         complete: set.is_complete(),
         damage: damage.chain(short.into_iter().map(VolumeError::to_string)).collect(),
         from_catalog: sections.iter().all(|section| section.source == SectionSource::Catalog),
@@ -121,6 +124,17 @@ pub fn outline(set: &SetReader<'_>) -> SetOutline {
         absent: catalog.map_or_else(Vec::new, |catalog| catalog.absent.clone()),
         left_out: catalog.map_or_else(Vec::new, |catalog| catalog.left_out.clone()),
     }
+}
+
+/// The volumes whose files hold further ones, by number, of those on which a scan met damage: it is none.
+fn several_volumes(set: &SetReader<'_>) -> BTreeMap<u32, VolumeError> {
+    let met: BTreeSet<u32> = set.damage().iter().filter_map(|extent| extent.volume).collect();
+    let told = |number: u32| {
+        let (name, source) = set.source(number).ok()?;
+        let volumes = several(source.as_ref()).ok()??;
+        Some((number, VolumeError::Several { name, volumes }))
+    };
+    met.into_iter().filter(|_| !set.is_sequential()).filter_map(told).collect()
 }
 
 fn table(set: &SetReader<'_>, section: &SectionView) -> TableOutline {

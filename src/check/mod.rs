@@ -50,10 +50,13 @@ pub struct Found<'d> {
 }
 
 impl Found<'_> {
-    /// What a set holds: see [`outline`].
+    /// What a set holds: see [`outline`]. Of one that is being written no damage is told: its end is not written yet.
     #[must_use]
     pub fn outline(&self, set: &SetReader<'_>) -> SetOutline {
-        SetOutline { writer: self.writers.get(&set.set_id()).cloned(), ..outline(set) }
+        match self.writers.get(&set.set_id()) {
+            Some(writer) => SetOutline { writer: Some(writer.clone()), damage: Vec::new(), ..outline(set) },
+            None => outline(set),
+        }
     }
 }
 
