@@ -1,7 +1,9 @@
 //! `docs/json.md` and the answers of the program say the same: every field of an answer is in the page, and every field of
-//! the page is in an answer or at least in the code that writes answers.
+//! the page is in an answer, or is on a list of those that are met nowhere and stands at least in the code that writes answers.
 
 use super::commands::{Case, json};
+use super::support::only_set;
+use intervault::device::directory::DirectoryDevice;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -86,11 +88,57 @@ fn answers() -> Vec<Value> {
         json(&["devices", "--config", &config], 0),
     ];
     answers.push(case.backup.clone());
+    answers.extend(answers_of_damage());
     answers.extend(answers_of_files());
     answers.extend(answers_of_salvage(&from, &state));
     let again = ["backup", "--database", &url, "--to", &from, "--data", "historical,acd", "--incremental"];
     answers.push(json(&[&again[..], &["--dry-run"]].concat(), 0));
     answers.push(json(&[&again[..], &["--changed-since", "last"]].concat(), 0));
+    answers
+}
+
+/// Answers about a set with a damaged chunk, and about a chain of which a member is not here.
+fn answers_of_damage() -> Vec<Value> {
+    let case = Case::new();
+    let (url, place) = (case.url(), case.device());
+    let at = |name: &str| case.centre.folder.path().join(name).display().to_string();
+    let volume = std::fs::read_dir(&place).unwrap().next().unwrap().unwrap().path();
+    let sound = std::fs::read(&volume).unwrap();
+    let mut hurt = sound.clone();
+    let chunk = only_set(&DirectoryDevice::open(&place).unwrap()).sections()[1].chunks[0].entry;
+    hurt[(chunk.offset + u64::from(chunk.bytes) / 2) as usize] ^= 1;
+    std::fs::write(&volume, hurt).unwrap();
+    let restore = ["restore", "--database", &url, "--from", &place, "--data", "historical", "--partial", "--dry-run"];
+    let mut answers = vec![
+        json(&["check", &place, "--verify"], 4),
+        json(&["check", &place, "--coverage", "--exact"], 4),
+        json(&["export", &place, "--to", &at("hurt"), "--partial"], 4),
+        json(&restore, 3),
+    ];
+    assert!(!answers[0]["sets"][0]["verified"]["findings"][0]["lost"].as_array().unwrap().is_empty(), "{}", answers[0]);
+    std::fs::write(&volume, sound).unwrap();
+    let names = || {
+        let names = std::fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path());
+        names.collect::<BTreeSet<_>>()
+    };
+    let mut known = names();
+    for (number, change) in ["UPDATE hsplit SET acdcalls = -7 WHERE row_date = '2024-03-02'", "DELETE FROM synonyms"]
+        .into_iter()
+        .enumerate()
+    {
+        case.centre.run(change);
+        let again = ["backup", "--database", &url, "--to", &place, "--data", "historical,acd", "--incremental"];
+        json(&again, 0);
+        // The first of the two goes: what it wrote no other has.
+        if number == 0 {
+            known = names().difference(&known).cloned().collect();
+        }
+    }
+    known.iter().for_each(|path| std::fs::rename(path, at("gone")).unwrap());
+    answers.push(json(&["check", &place, "--verify"], 3));
+    answers.push(json(&restore, 3));
+    let gaps = &answers[5]["plan"]["gaps"];
+    assert_eq!((gaps[0]["first"].as_u64(), gaps[0]["last"].as_u64()), (Some(1), Some(1)), "{}", answers[5]);
     answers
 }
 
@@ -143,8 +191,18 @@ fn answers_of_files() -> Vec<Value> {
     ]
 }
 
+/// Fields of the page that no answer here has. What writes them is looked for in the code. A ratchet: each that an answer has goes
+/// from this list.
+const NOT_MET: &[(&str, &[&str])] = &[];
+
+/// Whether the code of the programs has this as a field of something that it answers.
+fn is_written(code: &str, field: &str) -> bool {
+    let name = field.rsplit(['.', ']']).next().unwrap();
+    code.contains(&format!("\"{name}\"")) || code.contains(&format!(" {name}: "))
+}
+
 #[test]
-fn every_field_of_an_answer_is_in_the_page() {
+fn every_field_of_an_answer_is_in_the_page_and_every_field_of_the_page_in_an_answer() {
     let documented = documented();
     let mut met: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for answer in answers() {
@@ -163,29 +221,22 @@ fn every_field_of_an_answer_is_in_the_page() {
     }
     let schemas: Vec<&String> = documented.keys().filter(|schema| !schema.is_empty()).collect();
     assert_eq!(met.keys().collect::<Vec<_>>(), schemas);
-    // The restore of the example has all but what only trouble brings.
-    for field in ["uncovered[].span", "thinner[].target_rows", "partial_periods[].span", "straddling[].rows"] {
-        let field = format!("plan.tables[].acds[].{field}");
-        assert!(met["intervault/restore"].contains(&field), "{field}");
-    }
-}
-
-#[test]
-fn every_field_of_the_page_is_written_by_the_program() {
     let mut code = String::new();
     for folder in ["src/cli/render", "src/cli/commands"] {
         for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
             code.push_str(&std::fs::read_to_string(entry.unwrap().path()).unwrap());
         }
     }
-    let mut checked = 0;
-    for (schema, fields) in documented() {
-        for field in fields {
-            let name = field.rsplit(['.', ']']).next().unwrap();
-            let written = code.contains(&format!("\"{name}\"")) || code.contains(&format!(" {name}: "));
-            assert!(written, "{schema}: nothing writes {field}");
-            checked += 1;
+    let (mut not_met, mut checked) = (Vec::new(), 0);
+    for (schema, page) in documented.iter().filter(|(schema, _)| !schema.is_empty()) {
+        let missed: Vec<&str> = page.difference(&met[schema]).map(String::as_str).collect();
+        assert!(missed.iter().all(|field| is_written(&code, field)), "{schema}: nothing writes one of {missed:?}");
+        checked += page.len();
+        if !missed.is_empty() {
+            not_met.push((schema.as_str(), missed));
         }
     }
     assert!(checked > 200, "{checked}");
+    let expected: Vec<(&str, Vec<&str>)> = NOT_MET.iter().map(|(schema, fields)| (*schema, fields.to_vec())).collect();
+    assert_eq!(not_met, expected);
 }
