@@ -19,7 +19,6 @@ use crate::files::read::Noted;
 use crate::files::rows::Row;
 use crate::files::write::{WriteOptions, Writer, Written, conflict};
 use crate::format::block::SetId;
-use crate::format::label::lost;
 use crate::section::rows::SectionTable;
 use crate::section::table::is_tree;
 use crate::volume::chain::Chain;
@@ -293,7 +292,7 @@ impl<'a> FilesRestore<'a> {
                 let table = SectionTable::new(view.number, &view.header)?;
                 found.push(Found { set, view, table, place, newer: unsure.clone() });
             }
-            if may_have_more(set) {
+            if set.may_have_more() {
                 unsure = unsure.or_else(|| Some(format!("not all of set {} is here", set.label().label)));
             }
         }
@@ -454,17 +453,6 @@ fn decode(tree: &Found<'_>, chunk: &ChunkRef) -> Result<(Batch, Vec<u128>), Stri
         return Err(format!("{}: the block holds another chunk", position(chunk)));
     }
     Ok((rows.batch, rows.hashes))
-}
-
-/// Whether a set may have sections that nobody knows of: its catalog is lost, and not all else is here and sound.
-fn may_have_more(set: &SetReader<'_>) -> bool {
-    let sections = set.sections();
-    let sound = || {
-        let numbered = sections.iter().zip(1u32..).all(|(section, number)| section.number == number);
-        set.is_complete() && set.damage().is_empty() && numbered && sections.iter().all(SectionView::is_complete)
-    };
-    let nameless = set.label().salvaged.is_some_and(|salvaged| salvaged.lost == lost::SECTIONS);
-    nameless || set.catalog().is_none() && !sound()
 }
 
 fn hostile(tree: &str, why: &str) -> Error {

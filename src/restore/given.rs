@@ -36,6 +36,8 @@ pub(super) struct MemberSection<'a> {
     pub(super) view: &'a SectionView,
     /// The section's table.
     pub(super) table: SectionTable,
+    /// Whether a set between this one and the newer one with the table may have had it, and lost it without a trace.
+    pub(super) veiled: bool,
 }
 
 /// Why a chunk cannot be read.
@@ -103,7 +105,7 @@ impl MemberSection<'_> {
                 if monitor.cancelled() { Err(cancelled()) } else { Ok(()) }
             },
         )?;
-        let whole = unreadable.is_empty() && chunks.len() == self.view.chunks.len() && self.view.end.is_some();
+        let whole = unreadable.is_empty() && self.view.is_complete();
         let claims = Claims {
             buckets: self.is_listed().then_some(&self.view.buckets[..]),
             end: self.view.end.as_ref(),
@@ -313,7 +315,7 @@ fn of_chain(fitted: Fitted<'_>, reads: &[Read], window: Option<Span>) -> Combine
         buckets: &section.view.buckets,
         listed: section.is_listed(),
         end: section.view.end.as_ref(),
-        gap_behind: older.is_some_and(|older| gap(section, older)),
+        gap_behind: older.is_some_and(|older| older.veiled || gap(section, older)),
         shape,
     });
     let members: Vec<Member<'_>> = members.collect();

@@ -22,7 +22,6 @@ use crate::base::position::Position;
 use crate::base::side_by_side::side_by_side;
 use crate::base::time::{Day, Span};
 use crate::error::{Class, Error, ErrorKind};
-use crate::format::label::lost;
 use crate::schema::clock::RowTimes;
 use crate::schema::grain::{DataType, Grain};
 use crate::schema::range::{Carried, Decision, Question, Request, Side, Uncovered, Undated, decide, reach_days};
@@ -89,7 +88,7 @@ pub(super) fn plan(
         shortfall: &shortfall,
     };
     let mut plan = RestorePlan { journal: journal::state(&runs, &ranges), ..blank(chain, newest, &planner) };
-    let tables = planner.selected()?;
+    let tables = planner.selected(&mut plan)?;
     let ends = tables.iter().flatten().filter_map(|section| section.view.end.as_ref());
     let rows = ends.map(|end| end.rows).fold(0, u64::saturating_add);
     monitor.begin(Task::Plan, "comparing volumes and target", rows);
@@ -271,13 +270,14 @@ impl Looked {
 
 impl<'a> Planner<'a> {
     /// The sections asked for, by table in the order of the newest set that has it; of each table the newest first.
-    fn selected(&self) -> Result<Vec<Vec<MemberSection<'a>>>, Error> {
+    /// What a newer set may have had, and lost without a trace, is told of and left alone.
+    fn selected(&self, plan: &mut RestorePlan) -> Result<Vec<Vec<MemberSection<'a>>>, Error> {
         let named = match &self.options.select {
             Select::Tables(names) => Some(distinct(names)),
             Select::All | Select::Data(_) => None,
         };
         let mut tables: Vec<Vec<MemberSection<'a>>> = Vec::new();
-        let mut doubtful = false;
+        let (mut doubtful, mut doubted): (Vec<usize>, Vec<&str>) = (Vec::new(), Vec::new());
         for (member, set) in self.chain.members().iter().enumerate() {
             for view in set.sections().iter().filter(|view| self.is_asked_for(view)) {
                 let same = |table: &&mut Vec<MemberSection<'_>>| {
@@ -285,17 +285,39 @@ impl<'a> Planner<'a> {
                     first.is_some_and(|first| first.eq_ignore_ascii_case(&view.header.table))
                 };
                 let table = SectionTable::new(view.number, &view.header)?;
-                let section = MemberSection { member, set, payloads: self.sources.payloads, view, table };
+                let payloads = self.sources.payloads;
+                let mut section = MemberSection { member, set, payloads, view, table, veiled: false };
                 match tables.iter_mut().find(same) {
-                    Some(sections) => sections.push(section),
-                    // A newer member may have had it, and lost it without a trace.
-                    None if doubtful => {}
-                    None => tables.push(vec![section]),
+                    Some(sections) => {
+                        let newer = sections.last().map(|newer| newer.member);
+                        section.veiled = doubtful.iter().any(|doubtful| Some(*doubtful) > newer);
+                        sections.push(section);
+                    }
+                    None if doubtful.is_empty() => tables.push(vec![section]),
+                    None => doubted.push(&view.header.table),
                 }
             }
-            doubtful |= set.label().salvaged.is_some_and(|salvaged| salvaged.lost == lost::SECTIONS);
+            if set.may_have_more() {
+                doubtful.push(member);
+            }
+        }
+        doubted.sort_unstable();
+        doubted.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
+        if let Some(newest) = doubtful.first().and_then(|member| self.chain.members().get(*member)) {
+            for table in &doubted {
+                let what = format!(
+                    "table {table} is left alone: set {} may have had it, and its catalog or its tables are lost in part; \
+                     --set with an older set restores what that one had",
+                    newest.label().label
+                );
+                self.shortfall.refuse_or_note(Rule::Damage, what, plan);
+            }
         }
         if let Some(names) = named {
+            let names: Vec<&String> = names
+                .into_iter()
+                .filter(|name| !doubted.iter().any(|table| table.eq_ignore_ascii_case(name)))
+                .collect();
             return self.in_order(tables, &names);
         }
         if tables.is_empty() {

@@ -72,7 +72,8 @@ impl Sum {
 }
 
 /// Weighs the readable chunks of a section against its claims. `pieces` are those of every readable chunk that can
-/// hold rows of the buckets in question; `whole` says that every chunk of the section was readable and is among them.
+/// hold rows of the buckets in question; `whole` says that every chunk of the section is known, and that those which can hold
+/// such rows were readable and are among them.
 #[must_use]
 pub fn weigh(claims: Claims<'_>, pieces: &[PieceEntry], whole: bool) -> Evidence {
     let mut sums: BTreeMap<Bucket, Sum> = BTreeMap::new();
@@ -108,6 +109,12 @@ pub fn weigh(claims: Claims<'_>, pieces: &[PieceEntry], whole: bool) -> Evidence
             let unproven = holes.map(|entry| ((entry.acd, entry.day), Instant(entry.stop))).collect();
             let undated = buckets.iter().filter(|entry| entry.day.is_none() && proven(entry)).map(|entry| entry.acd);
             from_end(claims, end, unproven, undated.collect())
+        }
+        (None, Some(end)) if claims.window.is_some() && whole => {
+            // No bucket of the window can have rows in other chunks than these.
+            let short = sums.iter().filter(|(bucket, sum)| !all_pieces(bucket, sum));
+            let short = short.map(|(bucket, sum)| (*bucket, Instant(sum.stop))).collect();
+            from_end(claims, end, short, BTreeSet::new())
         }
         (None, Some(end)) => {
             let total = sums.values().fold(0u128, |sum, bucket| sum.wrapping_add(bucket.digest));
@@ -176,25 +183,44 @@ fn from_end(
     Evidence { held, undated, whole, unproven }
 }
 
-/// Nothing but the pieces themselves: a bucket speaks from its first row to its last, if all its pieces are there.
+/// For which time a bucket speaks by its rows alone, if all of them are there: from its first row to the end of its last one, or
+/// to the `cutoff`. Where a row reaches beyond its day or period, rows may begin there of which nothing is known, unless the
+/// `next` bucket is whole too.
+#[must_use]
+pub fn spoken_for(
+    grain: Grain,
+    day: Day,
+    rows: Span,
+    cutoff: Option<Instant>,
+    next: impl Fn(Day) -> bool,
+) -> Option<Span> {
+    let end = bucket_span(grain, day, None).stop;
+    let stop = if next(end.day()) { rows.stop } else { rows.stop.min(end) };
+    Span::new(rows.start, cutoff.map_or(stop, |cutoff| stop.min(cutoff)))
+}
+
+/// Nothing but the pieces themselves: see [`spoken_for`].
 fn from_pieces(
     claims: Claims<'_>,
     sums: &BTreeMap<Bucket, Sum>,
     all_pieces: impl Fn(&Bucket, &Sum) -> bool,
 ) -> Evidence {
     let mut evidence = Evidence::default();
+    let is_whole = |bucket: &Bucket| sums.get(bucket).is_some_and(|sum| all_pieces(bucket, sum));
     for (bucket, sum) in sums {
         let (acd, day) = *bucket;
         if !all_pieces(bucket, sum) {
             evidence.unproven.insert(*bucket);
             continue;
         }
-        if day.is_none() {
+        let Some(day) = day else {
             evidence.undated.insert(acd);
             continue;
-        }
-        let stop = claims.cutoffs.of(acd).map_or(sum.stop, |cutoff| sum.stop.min(cutoff.0));
-        if let Some(span) = Span::new(Instant(sum.first), Instant(stop)) {
+        };
+        let cutoff = claims.cutoffs.of(acd).map(|cutoff| Instant(cutoff.0));
+        let rows = Span { start: Instant(sum.first), stop: Instant(sum.stop) };
+        let next = |next: Day| is_whole(&(acd, Some(next)));
+        if let Some(span) = spoken_for(claims.grain, day, rows, cutoff, next) {
             join(evidence.held.entry(acd).or_default(), span);
         }
     }

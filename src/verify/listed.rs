@@ -1,16 +1,16 @@
 //! What the sections of a chain prove by what is known of them without reading a chunk: end marks, and of each bucket whether all
 //! volumes that have it are here. Damage inside chunks shows only when they are read.
 
-use crate::base::time::{Instant, Span};
+use crate::base::time::{Day, Instant, Span};
 use crate::schema::clock::bucket_span;
 use crate::schema::grain::Grain;
 use crate::schema::range::SpanSet;
 use crate::section::chain::Member;
-use crate::section::evidence::Evidence;
+use crate::section::evidence::{Bucket, Evidence, spoken_for};
 use crate::section::pieces::{Acd, Cutoffs};
 use crate::volume::section::{SectionSource, SectionView};
 use crate::volume::set::SetReader;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The section that a set has of a table.
 pub type SetSection<'a> = (&'a SetReader<'a>, &'a SectionView);
@@ -81,6 +81,11 @@ fn evidence(grain: Grain, view: &SectionView) -> Evidence {
     let mut holes: BTreeMap<Acd, Vec<Span>> = BTreeMap::new();
     let cutoffs = view.header.cutoffs.iter().map(|entry| (entry.acd, Instant(entry.cutoff)));
     let cutoffs = Cutoffs::new(cutoffs);
+    // Without a catalog there may be buckets of which nothing was found: an end mark then proves nothing of its held ranges.
+    let by_end = view.source == SectionSource::Catalog || view.is_complete();
+    evidence.whole = by_end && view.proven_buckets().all(|(bucket, proven)| proven || !bucket.is_written());
+    let proven = view.proven_buckets().filter(|(bucket, proven)| *proven && bucket.is_written());
+    let whole: BTreeSet<Bucket> = proven.map(|(bucket, _)| (bucket.acd, bucket.day)).collect();
     for (bucket, proven) in view.proven_buckets().filter(|(bucket, _)| bucket.is_written()) {
         match (bucket.day, proven) {
             (None, true) => drop(evidence.undated.insert(bucket.acd)),
@@ -89,14 +94,16 @@ fn evidence(grain: Grain, view: &SectionView) -> Evidence {
                 evidence.unproven.insert((bucket.acd, bucket.day));
                 holes.entry(bucket.acd).or_default().push(bucket_span(grain, day, Some(Instant(bucket.stop))));
             }
-            (Some(_), true) if view.end.is_none() => {
-                let stop = cutoffs.of(bucket.acd).map_or(bucket.stop, |cutoff| bucket.stop.min(cutoff.0));
-                held.entry(bucket.acd).or_default().extend(Span::new(Instant(bucket.first), Instant(stop)));
+            (Some(day), true) if view.end.is_none() || !by_end => {
+                let cutoff = cutoffs.of(bucket.acd).map(|cutoff| Instant(cutoff.0));
+                let rows = Span { start: Instant(bucket.first), stop: Instant(bucket.stop) };
+                let next = |next: Day| whole.contains(&(bucket.acd, Some(next)));
+                held.entry(bucket.acd).or_default().extend(spoken_for(grain, day, rows, cutoff, next));
             }
             (Some(_), true) => {}
         }
     }
-    for entry in view.end.iter().flat_map(|end| &end.held) {
+    for entry in view.end.iter().filter(|_| by_end).flat_map(|end| &end.held) {
         held.entry(entry.acd).or_default().extend(Span::new(Instant(entry.start), Instant(entry.stop)));
     }
     for (acd, spans) in held {

@@ -164,17 +164,18 @@ fn gaps(labels: &[&LabelRecord]) -> Vec<Gap> {
 }
 
 /// Of each member of a chain the one set that stands for it: one that was salvaged, unless that lacks something and the one that
-/// it was salvaged from has all of its volumes. Of several that were salvaged, the one that lacks least: no whole tables, then
+/// it was salvaged from has all of its volumes and its catalog, or is otherwise sound. Of several that were salvaged, the one that lacks least: no whole tables, then
 /// the one with the most rows, then the one that lists the most buckets.
 #[must_use]
 pub fn standing<'a>(sets: Vec<&'a SetReader<'a>>) -> Vec<&'a SetReader<'a>> {
     let rank = |set: &SetReader<'_>| {
         let label = set.label();
+        let has_all = !label.has_losses() && !set.may_have_more();
         let lost = label.salvaged.map_or(0, |salvaged| salvaged.lost);
         let rows = set.sections().iter().filter_map(|section| section.end.as_ref()).map(|end| end.rows);
         let listed = set.sections().iter().map(|section| section.buckets.len() as u64);
         let has = (rows.fold(0, u64::saturating_add), listed.fold(0, u64::saturating_add));
-        (set.is_complete(), !label.has_losses(), label.salvaged.is_some(), Reverse(lost), has, set.set_id())
+        (set.is_complete(), has_all, label.salvaged.is_some(), Reverse(lost), has, set.set_id())
     };
     let beaten = |set: &&SetReader<'a>| {
         let same = |other: &&&SetReader<'a>| other.label().member() == set.label().member();

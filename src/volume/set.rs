@@ -18,7 +18,7 @@ use crate::device::traits::{Device, VolumeSource};
 use crate::format::block::{BlockKind, SetId};
 use crate::format::catalog::{CatalogRecord, VolumeEntry};
 use crate::format::chunk::{ChunkRecord, parse_chunk};
-use crate::format::label::LabelRecord;
+use crate::format::label::{LabelRecord, lost};
 use crate::format::record::next_record;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -267,6 +267,19 @@ impl<'d> SetReader<'d> {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.total.is_some() && self.volumes.iter().all(|volume| volume.name.is_some() && !volume.partial)
+    }
+
+    /// Whether it may have sections that nobody knows of: it was salvaged and lost some, or its catalog is lost and not all else
+    /// is here and sound.
+    #[must_use]
+    pub fn may_have_more(&self) -> bool {
+        let sound = || {
+            let numbered = self.sections.iter().zip(1u32..).all(|(section, number)| section.number == number);
+            let whole = self.sections.iter().all(SectionView::is_complete);
+            self.is_complete() && self.damage.is_empty() && numbered && whole
+        };
+        let nameless = self.label.salvaged.is_some_and(|salvaged| salvaged.lost == lost::SECTIONS);
+        nameless || self.catalog.is_none() && !sound()
     }
 
     /// How many volumes the set has; none if its last volume is not there.

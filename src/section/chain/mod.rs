@@ -25,6 +25,8 @@
 //! 8. Of an incremental member of which the **list of what it left unwritten is lost** nobody knows whether older members have
 //!    that as it was, unless the members before it are here: behind a gap, what they have of a time that it reaches and
 //!    does not hold (salvaged: of any time that it does not hold) is stale.
+//!    Without a catalog the same is true, with or without a gap, of the time that its end mark holds and it does not prove: there
+//!    it wrote something, or the source had nothing any more. Without an end mark either that may be any time.
 //! 9. What is given outside the newest member's envelope was taken by age at the source since: only an **older** member
 //!    has it.
 
@@ -130,7 +132,7 @@ struct Known<'a> {
     buckets: BTreeMap<Option<Day>, &'a BucketEntry>,
     undated_proven: bool,
     shape: usize,
-    /// The time for which the set that this one was salvaged from spoke, and this one does not.
+    /// The time for which it, or the set that it was salvaged from, spoke, and of which it proves nothing.
     lost: SpanSet,
     /// Whether that may be any time that it does not hold.
     any_lost: bool,
@@ -152,12 +154,24 @@ impl<'a> Known<'a> {
         let held = SpanSet::from_spans(member.evidence.held.get(&acd).into_iter().flatten().copied());
         // Rule 8. A salvaged member without that list reaches no further than it holds.
         let unlisted = member.gap_behind && (!member.listed || lost.is_some() && envelope.minus(&held).is_empty());
-        let reached = if unlisted && !member.listed { envelope.minus(&held) } else { SpanSet::EMPTY };
-        let any_lost = unlisted && (member.listed || member.end.is_none());
+        let reached = match member.end {
+            Some(end) if !member.listed => {
+                let claimed = end.held.iter().filter(|entry| entry.acd == acd);
+                let claimed = claimed.map(|entry| Span { start: Instant(entry.start), stop: Instant(entry.stop) });
+                let claimed = SpanSet::from_spans(claimed);
+                let reached = if unlisted { claimed.union(&envelope) } else { claimed };
+                reached.minus(&held)
+            }
+            _ => SpanSet::EMPTY,
+        };
+        let any_lost = unlisted && member.listed || !member.listed && member.end.is_none();
+        let unread = !member.listed && !member.evidence.whole;
         Known {
             lost: SpanSet::from_spans(time).union(&reached),
             any_lost: any_lost || lost.is_some_and(|lost| lost.any_time),
-            undated_lost: unlisted || lost.is_some_and(|lost| lost.has_rows() && !lost.undated.contains(&acd)),
+            undated_lost: unlisted
+                || unread
+                || lost.is_some_and(|lost| lost.has_rows() && !lost.undated.contains(&acd)),
             silent: lost.is_some_and(|lost| !lost.has_rows()),
             held,
             envelope,
@@ -201,6 +215,13 @@ impl<'a> Known<'a> {
     /// Rules 7 and 8: whether the source had something there that this member should have and has not, or may have.
     fn lacks(&self, at: Instant) -> bool {
         self.lost.meets(moment(at)) || self.any_lost && !self.held.meets(moment(at))
+    }
+
+    /// Whether it speaks for an instant as what it would say of the whole bucket is: by its catalog, or as it wrote the bucket and
+    /// all of that is there.
+    fn is_certain(&self, day: Day, at: Instant) -> bool {
+        let wrote = || !self.listed && self.entry(Some(day)).is_some_and(BucketEntry::is_written);
+        self.speaks(day, at) && (self.is_witness(at) || wrote())
     }
 
     /// What it says that the source had of a bucket at an instant.
@@ -318,8 +339,8 @@ fn dated(grain: Grain, acd: Acd, members: &[Known<'_>], window: Option<Span>, co
         match giver(members, day, *start) {
             Giver::Member(number) => {
                 given.get_mut(number).into_iter().for_each(|spans| spans.push(span));
-                let witness = members.iter().position(|member| member.is_witness(*start));
-                if witness == Some(number) && members.get(number).is_some_and(|member| member.speaks(day, *start)) {
+                let newer = members.iter().take(number).any(|member| member.is_witness(*start));
+                if !newer && members.get(number).is_some_and(|member| member.is_certain(day, *start)) {
                     certain.push(span);
                 }
             }

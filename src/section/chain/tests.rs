@@ -122,7 +122,7 @@ impl Taken {
     }
 
     /// What the set proves without the buckets of the `damaged` days.
-    fn evidence(&self, damaged: &BTreeSet<Day>, listed: bool) -> Evidence {
+    fn evidence(&self, damaged: &BTreeSet<Day>, listed: bool, ended: bool) -> Evidence {
         let written = self.buckets.iter().filter(|bucket| bucket.is_written());
         let pieces: Vec<PieceEntry> = written
             .filter(|bucket| bucket.day.is_some_and(|day| !damaged.contains(&day)))
@@ -142,7 +142,7 @@ impl Taken {
         let cutoffs = Cutoffs::new(self.cutoff.map(|cutoff| (ACD, cutoff)));
         let claims = Claims {
             buckets: listed.then_some(&self.buckets[..]),
-            end: listed.then_some(&self.end),
+            end: ended.then_some(&self.end),
             cutoffs: &cutoffs,
             grain: Grain::Interval,
             window: None,
@@ -157,10 +157,25 @@ struct Found {
     taken: Taken,
     damaged: BTreeSet<Day>,
     listed: bool,
+    /// Whether its end mark is there.
+    ended: bool,
+    /// Whether the set before it is not the next one that was found.
+    gap_behind: bool,
     evidence: Evidence,
 }
 
 impl Found {
+    fn holds(&self, at: Instant) -> bool {
+        self.evidence.held.get(&ACD).is_some_and(|held| held.iter().any(|span| span.holds(moment(at))))
+    }
+
+    /// Whether it is lost what it had of an instant, or may be.
+    fn lacks(&self, at: Instant) -> bool {
+        let claims = || self.taken.end.held.iter().any(|entry| entry.start <= at.0 && at.0 < entry.stop);
+        let behind = || self.gap_behind && self.taken.reaches(at);
+        !self.listed && !self.holds(at) && (!self.ended || claims() || behind())
+    }
+
     /// The rows on its volumes that can be read.
     fn rows(&self) -> impl Iterator<Item = &Row> {
         self.taken.state.iter().filter(|row| self.has(row.day()))
@@ -198,18 +213,40 @@ impl World {
             chain.push(taken);
         }
         let mut found = Vec::new();
-        for taken in &chain {
+        let mut last = None;
+        for (number, taken) in chain.iter().enumerate() {
             if random.below(8) < loss {
                 continue;
             }
             let days: BTreeSet<Day> = taken.state.iter().map(Row::day).collect();
             let damaged: BTreeSet<Day> = days.into_iter().filter(|_| random.below(24) < loss).collect();
             let listed = random.below(16) >= loss;
-            let evidence = taken.evidence(&damaged, listed);
-            found.push(Found { taken: taken.clone(), damaged, listed, evidence });
+            let ended = listed || random.below(3) > 0;
+            let evidence = taken.evidence(&damaged, listed, ended);
+            let gap_behind = last.is_some_and(|last| number > last + 1);
+            last = Some(number);
+            found.push(Found { taken: taken.clone(), damaged, listed, ended, gap_behind, evidence });
         }
         found.reverse();
         World { chain, found }
+    }
+
+    /// From the first day of which a bucket or a range of a set tells to the last.
+    fn known_days(&self) -> std::ops::Range<Day> {
+        let mut days = BTreeSet::new();
+        for found in &self.found {
+            let day_of = |at: i64| at.div_euclid(DAY) as Day;
+            let here = |bucket: &&BucketEntry| found.listed || bucket.day.is_some_and(|day| found.has(day));
+            for bucket in found.taken.buckets.iter().filter(here) {
+                days.extend(bucket.day.into_iter().flat_map(|day| [day, day + 1]));
+                days.insert(day_of(bucket.stop - 1) + 1);
+            }
+            let end = [&found.taken.end.held, &found.taken.end.envelope].into_iter().filter(|_| found.ended).flatten();
+            let held = found.evidence.held.get(&ACD).into_iter().flatten();
+            let edges = end.map(|entry| (entry.start, entry.stop)).chain(held.map(|span| (span.start.0, span.stop.0)));
+            days.extend(edges.flat_map(|(start, stop)| [day_of(start), day_of(stop) + 1]));
+        }
+        days.first().copied().unwrap_or(0)..days.last().copied().unwrap_or(0)
     }
 
     fn combine(&self) -> CombinedAcd {
@@ -231,13 +268,13 @@ impl World {
             .collect();
         let member = |(found, buckets)| {
             let (found, buckets): (&Found, &Vec<BucketEntry>) = (found, buckets);
-            let end = found.listed.then_some(&found.taken.end);
+            let end = found.ended.then_some(&found.taken.end);
             Member {
                 evidence: &found.evidence,
                 buckets,
                 listed: found.listed,
                 end,
-                gap_behind: false,
+                gap_behind: found.gap_behind,
                 shape: found.taken.shape,
             }
         };
@@ -306,17 +343,18 @@ fn step(state: &mut State, last: &mut Day, random: &mut Rng) {
 /// Per instant and without segments: who gives it, from the states of the source.
 fn oracle(world: &World, at: Instant) -> Giver {
     let day = at.day();
-    let witness = world.found.iter().position(|found| found.listed && found.taken.reaches(at));
+    let witness = world.found.iter().position(|found| found.listed && found.taken.reaches(at) || found.lacks(at));
+    let unknown = witness.is_some_and(|first| world.found[first].lacks(at));
     let mut spoken = false;
     for (place, found) in world.found.iter().enumerate() {
-        let holds = found.evidence.held.get(&ACD).is_some_and(|held| held.iter().any(|span| span.holds(moment(at))));
         // Of a bucket that it did not write it knows that nothing is before its first row or after its last.
         let between = found.taken.between(day, at);
         let knows = if found.taken.wrote(day) { found.listed || found.has(day) } else { found.listed && !between };
-        if !holds || !knows {
+        if !found.holds(at) || !knows {
             continue;
         }
         let same = match witness {
+            Some(first) if place >= first && unknown => false,
             Some(first) if place >= first => {
                 let (own, theirs) = (&found.taken, &world.found[first].taken);
                 own.rows(day) == theirs.rows(day) && (own.shape == theirs.shape || own.rows(day).is_empty())
@@ -328,13 +366,11 @@ fn oracle(world: &World, at: Instant) -> Giver {
         }
         spoken = true;
     }
-    let holds = |found: &Found| {
-        found.evidence.held.get(&ACD).is_some_and(|held| held.iter().any(|span| span.holds(moment(at))))
-    };
     match witness.map(|place| (place, &world.found[place].taken)) {
         Some((place, _)) if spoken => Giver::Stale(place),
+        Some((place, _)) if unknown => Giver::Lost(place),
         Some((place, taken)) if !taken.rows(day).is_empty() && taken.between(day, at) => Giver::Lost(place),
-        _ => world.found.iter().position(holds).map_or(Giver::Nobody, Giver::Member),
+        _ => world.found.iter().position(|found| found.holds(at)).map_or(Giver::Nobody, Giver::Member),
     }
 }
 
@@ -386,6 +422,20 @@ proptest! {
         prop_assert_eq!(given, state);
     }
 
+    /// By the source's own states, whatever is lost: of the time that the newest set here reached, nothing is given that the
+    /// source no longer had then, and nothing that it had lies in what is held and is not given.
+    #[test]
+    fn a_chain_with_losses_never_goes_behind_its_newest_set(seed: u64, loss in 0..6_usize) {
+        let world = World::new(seed, loss);
+        let Some(newest) = world.found.first().map(|found| &found.taken) else { return Ok(()) };
+        let acd = world.combine();
+        let held = SpanSet::from_spans(acd.held.iter().copied());
+        let given = world.given(&acd).into_iter().map(|(row, _)| row).filter(|row| newest.reaches(row.span.start));
+        let inside = |row: &&Row| newest.reaches(row.span.start) && newest.complete(row) && held.holds(row.span);
+        let state: Vec<Row> = newest.state.iter().filter(inside).copied().collect();
+        prop_assert_eq!(given.collect::<Vec<_>>(), state);
+    }
+
     /// Every instant is given by whom the naive model says.
     #[test]
     fn the_giver_of_each_instant_is_that_of_the_model(seed: u64, loss in 0..6_usize) {
@@ -400,9 +450,8 @@ proptest! {
             for (place, gives) in acd.gives.iter().enumerate() {
                 // Whoever does not hold the instant may give what it does not speak for.
                 let found = &world.found[place];
-                let holds = found.evidence.held.get(&ACD).is_some_and(|held| held.iter().any(|span| span.holds(moment(at))));
                 let untold = matches!(giver, Giver::Stale(_) | Giver::Lost(_)) && gives.meets(moment(at));
-                if holds && !untold {
+                if found.holds(at) && !untold {
                     prop_assert_eq!(gives.meets(moment(at)), giver == Giver::Member(place), "{} by {}", at, place);
                 } else if gives.meets(moment(at)) {
                     prop_assert!(!matches!(giver, Giver::Member(_)));
@@ -422,7 +471,9 @@ proptest! {
                 Giver::Member(_) | Giver::Nobody => {}
             }
         }
-        lost.retain(|bucket| !stale.contains(bucket));
+        // Where any time may be lost, days are told between the first and the last of which anything is known.
+        let known = world.known_days();
+        lost.retain(|bucket| !stale.contains(bucket) && bucket.1.is_some_and(|day| known.contains(&day)));
         prop_assert_eq!((combined.stale, combined.lost), (stale, lost));
     }
 
@@ -528,13 +579,15 @@ fn undated_rows_come_from_the_newest_member_that_has_them_as_the_newest_catalog_
 }
 
 #[test]
-fn a_newer_member_without_its_catalog_says_nothing_of_undated_rows_that_were_not_found() {
+fn a_newer_member_without_its_catalog_says_nothing_of_undated_rows_only_if_all_of_it_is_there() {
     let sets = two();
     let older = [sets[1].0.clone(), vec![undated_bucket(1, 1)]].concat();
-    let evidence = [Evidence::default(), Evidence { undated: BTreeSet::from([ACD]), ..Evidence::default() }];
-    let told = |listed: bool| {
+    let older_evidence = Evidence { undated: BTreeSet::from([ACD]), ..Evidence::default() };
+    let told = |listed: bool, whole: bool| {
+        let newer = Evidence { whole, ..Evidence::default() };
+        let evidence = [&newer, &older_evidence];
         let member = |place: usize, buckets, listed| Member {
-            evidence: &evidence[place],
+            evidence: evidence[place],
             buckets,
             listed,
             end: Some(&sets[place].1),
@@ -544,8 +597,9 @@ fn a_newer_member_without_its_catalog_says_nothing_of_undated_rows_that_were_not
         let combined = combine(Grain::Interval, &[member(0, &sets[0].0, listed), member(1, &older, true)], None);
         (combined.acds[&ACD].undated, combined.acds[&ACD].undated_proven)
     };
-    assert_eq!(told(true), (None, false), "its catalog has none");
-    assert_eq!(told(false), (Some(1), true));
+    assert_eq!(told(true, true), (None, false), "its catalog has none");
+    assert_eq!(told(false, true), (Some(1), true), "all that it wrote is there");
+    assert_eq!(told(false, false), (None, false), "it may have written some that are lost");
 }
 
 #[test]
