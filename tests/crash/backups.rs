@@ -65,16 +65,19 @@ fn restored(left: &Folder, to: &Path) -> Vec<String> {
 /// Kills at about `count` points.
 fn kill(road: Road, journal: Journal, count: usize) {
     let (_folder, path) = place();
-    let begin = Folder::ruined(path.join("start"), journal);
+    // A chain is of one database, which is known by its path: all that happens happens in this one.
+    let at = path.join("centre");
+    let first = Folder::ruined(at.clone(), journal);
+    std::fs::create_dir(at.join("backups")).unwrap();
     if road == Road::Incremental {
-        begin.back_up(&begin.backups(), Road::Backup, BEFORE).unwrap();
-        begin.run(CHANGES);
+        first.back_up(&first.backups(), Road::Backup, BEFORE).unwrap();
+        first.run(CHANGES);
     }
-    let source = begin.contents();
-    let whole = begin.copy(&path.join("whole"));
-    let calls = calls(road, &whole);
+    let begin = first.copy(&path.join("begin"));
+    let calls = calls(road, &first);
     let made = |folder: &Folder| find_set(&folder.backups(), set_id(KILLED)).unwrap().map(|set| sections(&set));
-    let right = made(&whole);
+    let (source, right) = (first.contents(), made(&first));
+    std::fs::remove_dir_all(&at).unwrap();
     let last = calls.iter().rposition(|call| call.kind == Kind::Finish).unwrap();
     let kinds = |kind: Kind| calls.iter().filter(|call| call.kind == kind).count();
     assert!(kinds(Kind::Finish) > 1 && kinds(Kind::Append) > 5 && kinds(Kind::Statement) > 5, "{calls:?}");
@@ -83,7 +86,7 @@ fn kill(road: Road, journal: Journal, count: usize) {
     let mut done = 0;
     for Point { call, moment } in points {
         let what = format!("{road:?}, {journal:?}, {moment:?} {call} of {}: {:?}", calls.len(), calls[call]);
-        let left = begin.copy(&path.join("killed"));
+        let left = begin.copy(&at);
         assert!(was_killed(start(road, &left, Some(Point { call, moment })), &what), "{what}: it lived");
         let finished = call > last || (call == last && moment == Moment::After);
         is_told(&left, road, finished, &what);
