@@ -92,7 +92,7 @@ fn a_cut_volume_of_several_costs_none_of_the_others() {
     }
 }
 
-/// The chunks of blocks that are not in a stretch of the volume as it was, and of sections whose header is not there: where the end
+/// The chunks of blocks that are not in a stretch of the volume as it was, nor of sections whose header is in it: where the end
 /// mark has moved nobody knows of a catalog, which has it too.
 fn beside(whole: &Whole, at: usize, len: usize) -> BTreeSet<ChunkId> {
     let volume = &whole.fixture.volumes[0].1;

@@ -196,8 +196,8 @@ fn answers_of_files() -> Vec<Value> {
     ]
 }
 
-/// Fields of the page that no answer here has. What writes them is looked for in the code. A ratchet: each that an answer has goes
-/// from this list.
+/// Fields of the page that no answer here has. What writes them is looked for in the code. A ratchet: each that an answer has
+/// goes from this list.
 const NOT_MET: &[(&str, &[&str])] = &[
     (
         "intervault/backup",
