@@ -149,3 +149,37 @@ fn last_mark(piece: &PieceEntry, next: Option<&[PieceEntry]>, ordered_by_day: bo
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn piece(acd: i64, day: Option<i32>) -> PieceEntry {
+        PieceEntry {
+            acd: Some(acd),
+            day,
+            piece: 0,
+            last: 0,
+            rows: 1,
+            carried: 0,
+            first: 0,
+            stop: 0,
+            digest: [0; 16],
+            carried_digest: None,
+        }
+    }
+
+    #[test]
+    fn the_last_piece_of_a_bucket_is_told_by_the_chunk_that_follows() {
+        let at = |day| piece(1, day);
+        let mark = |piece: &PieceEntry, next: &[PieceEntry], ordered| last_mark(piece, Some(next), ordered);
+        assert_eq!(last_mark(&at(Some(5)), None, false), 1);
+        assert_eq!(mark(&at(Some(5)), &[at(Some(6)), at(Some(5))], true), 2);
+        assert_eq!(mark(&at(None), &[at(None)], true), 2);
+        assert_eq!(mark(&at(Some(5)), &[at(Some(6))], true), 1);
+        // The same day of another ACD, no order, no day: more may follow.
+        assert_eq!(mark(&at(Some(5)), &[piece(2, Some(5))], true), 0);
+        assert_eq!((mark(&at(Some(5)), &[at(Some(6))], false), mark(&at(None), &[at(Some(6))], true)), (0, 0));
+        assert_eq!(mark(&at(Some(5)), &[at(None)], true), 0);
+    }
+}

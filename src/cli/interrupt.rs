@@ -4,12 +4,12 @@
 //! and what is still to be done before the process ends ([`at_end`]).
 
 use crate::base::monitor::Task;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a command leaves behind when it is ended at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,6 +177,9 @@ pub fn waiting<R>(wait: impl FnOnce() -> R) -> R {
 /// in the background, stays ignored. Where no handler can be set, the signal just ends the process.
 pub fn explain(left: Left) {
     now(|now| *now = Now::new(left));
+    // A file that grows beyond what the system allows this process is an error of who writes it, and no end of the process. What
+    // runs in its name (hooks) is ended by it all the same.
+    let _met = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
     let ignored = ignored();
     let heard = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
     let Ok(mut signals) = Signals::new(heard) else { return };

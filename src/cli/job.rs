@@ -113,11 +113,12 @@ impl Job {
         last_of_day(backups.filter_map(|entry| entry.label.as_deref()), day)
     }
 
-    /// The sets of which a check has said last, by the history, that they are damaged.
+    /// The sets of which a check has said last, by the history, that they are damaged; where, says [`runs::faulty`].
     #[must_use]
     pub fn faulty(&self) -> BTreeSet<SetId> {
         let reading = self.known.as_ref().and_then(|journal| journal.read().ok()).unwrap_or_default();
-        let faulty = runs::faulty(&runs::runs(&reading.entries, |_| false));
+        let here = locked(&self.entry).devices.clone();
+        let faulty = runs::faulty(&runs::runs(&reading.entries, |_| false), &here);
         faulty.iter().filter_map(|set| id(set)).collect()
     }
 

@@ -152,4 +152,19 @@ mod tests {
             assert!(both.bytes() >= 6 * 8, "{}", both.bytes());
         }
     }
+
+    #[test]
+    fn a_batch_takes_eight_bytes_a_value_and_those_of_its_texts() {
+        let column = |values: &[OwnedValue]| {
+            let mut column = Column::new(ColumnData::Integer(Vec::new()));
+            values.iter().for_each(|value| column.push(value.as_value()));
+            column
+        };
+        let mut texts = Strings::default();
+        ["one", "", "three"].iter().for_each(|text| texts.push(text.as_bytes()));
+        let stray = column(&[OwnedValue::Integer(1), OwnedValue::Blob(vec![0; 11]), OwnedValue::Null]);
+        let batch = Batch::new(vec![stray, Column::new(ColumnData::Text(texts))]);
+        assert_eq!(batch.bytes(), 3 * 2 * 8 + 11 + 8);
+        assert_eq!(Batch::new(Vec::new()).bytes(), 0);
+    }
 }

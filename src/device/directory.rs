@@ -400,3 +400,64 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     fs::hard_link(from, to)?;
     fs::remove_file(from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sink(folder: &Path) -> FileSink {
+        let place = folder.join("a-01.00ff10ab.ivv");
+        let partial = folder.join(partial_name("a-01.00ff10ab.ivv"));
+        let file = File::options().write(true).create_new(true).open(&partial).unwrap();
+        FileSink { file, partial, place, directory: folder.to_owned(), len: 0, limit: u64::MAX, reserved: 0 }
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn room_is_asked_for_ahead_and_what_is_not_used_is_given_back() {
+        use rustix::fs::{FallocateFlags, fallocate};
+        let folder = tempfile::tempdir().unwrap();
+        let probe = File::create(folder.path().join("probe")).unwrap();
+        if fallocate(&probe, FallocateFlags::KEEP_SIZE, 0, 4096).is_err() {
+            return;
+        }
+        let mut sink = sink(folder.path());
+        assert!(sink.reserve(1_000).unwrap());
+        let room = || sink.file.metadata().unwrap().blocks() * 512;
+        assert_eq!(sink.reserved, 1_000 + AHEAD);
+        assert!(room() >= 1_000 + AHEAD, "{} bytes have room", room());
+        sink.append(&[7; 1_000]).unwrap();
+        assert!(sink.reserve(AHEAD).unwrap());
+        assert_eq!(sink.reserved, 1_000 + AHEAD, "what has room is asked for again");
+        let place = sink.place.clone();
+        Box::new(sink).finish().unwrap();
+        let found = fs::metadata(place).unwrap();
+        assert_eq!(found.len(), 1_000);
+        assert!(found.blocks() * 512 < AHEAD, "{} bytes are kept", found.blocks() * 512);
+    }
+
+    #[test]
+    fn what_was_synced_is_read_under_the_partial_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let device = DirectoryDevice::open(folder.path()).unwrap();
+        let mut sink = sink(folder.path());
+        sink.append(b"some bytes").unwrap();
+        sink.sync().unwrap();
+        assert!(sink.readable());
+        let mut bytes = [0; 10];
+        device.open(&partial_name("a-01.00ff10ab.ivv")).unwrap().read_at(0, &mut bytes).unwrap();
+        assert_eq!(&bytes, b"some bytes");
+    }
+
+    /// The system's null device takes bytes and syncs none.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_sync_that_fails_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = File::options().write(true).open("/dev/null").unwrap();
+        let mut sink = sink(folder.path());
+        sink.file = file;
+        sink.append(b"some bytes").unwrap();
+        assert_eq!(sink.sync().unwrap_err().op, "sync");
+    }
+}

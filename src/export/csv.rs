@@ -42,18 +42,41 @@ impl Pieces<'_> {
     }
 
     fn push_text(&mut self, text: &[u8], spreadsheet: bool) {
-        let formula = spreadsheet && is_formula(text);
         // `\\.` alone ends the data for PostgreSQL, so that it is quoted too.
         let plain =
             !text.is_empty() && text != b"\\." && !text.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'));
         let quote: &[u8] = if plain { b"" } else { b"\"" };
         self.push(quote);
-        self.push(if formula { b"'" } else { b"" });
+        if spreadsheet {
+            self.push_harmless(text);
+        } else {
+            self.push_doubled(text);
+        }
+        self.push(quote);
+    }
+
+    /// A text with an apostrophe before whatever a spreadsheet would compute, also where it takes semicolons, tabs or line ends
+    /// for ends of cells.
+    fn push_harmless(&mut self, text: &[u8]) {
+        self.push(if matches!(text.first(), Some(b'\t' | b'\r' | b'\n')) { b"'" } else { b"" });
+        let (mut from, mut begins) = (0, true);
+        for (at, byte) in text.iter().enumerate() {
+            if begins && is_sign(text.get(at..).unwrap_or_default()) {
+                self.push_doubled(text.get(from..at).unwrap_or_default());
+                self.push(b"'");
+                from = at;
+            }
+            begins = matches!(byte, b';' | b'\t' | b'\r' | b'\n') || begins && matches!(byte, b' ' | b'"');
+        }
+        self.push_doubled(text.get(from..).unwrap_or_default());
+    }
+
+    /// A text with each quote twice.
+    fn push_doubled(&mut self, text: &[u8]) {
         for part in text.split_inclusive(|byte| *byte == b'"') {
             self.push(part);
             self.push(if part.ends_with(b"\"") { b"\"" } else { b"" });
         }
-        self.push(quote);
     }
 }
 
@@ -107,9 +130,10 @@ pub(super) fn lines(
     out.hand_on(0);
 }
 
-/// Whether a spreadsheet would compute the text.
-fn is_formula(text: &[u8]) -> bool {
-    matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r'))
+/// Whether a spreadsheet would compute what begins so: with a sign, or with one as wide as two letters.
+fn is_sign(text: &[u8]) -> bool {
+    let wide = ["＝", "＋", "－", "＠"];
+    matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@')) || wide.iter().any(|sign| text.starts_with(sign.as_bytes()))
 }
 
 #[cfg(test)]
@@ -170,6 +194,31 @@ mod tests {
         let values = [Value::Text(b"=1+1"), Value::Text(b"@x"), Value::Text(b"a=b"), Value::Integer(-5)];
         assert_eq!(written(&values, LogicalType::Any, true), "'=1+1\n'@x\na=b\n-5\n");
         assert_eq!(written(&values, LogicalType::Any, false), "=1+1\n@x\na=b\n-5\n");
+    }
+
+    #[test]
+    fn no_other_way_of_parting_cells_makes_a_formula_of_a_text() {
+        for (text, wanted) in [
+            ("x;=1+1", "x;'=1+1"),
+            ("\n=1+1", "\"'\n'=1+1\""),
+            ("a\r\n@x", "\"a\r\n'@x\""),
+            ("\t-1", "'\t'-1"),
+            ("a\t+1;b", "a\t'+1;b"),
+            ("－1", "'－1"),
+            ("x;＝1", "x;'＝1"),
+            (" =1", " '=1"),
+            ("x; \"=1\"", "\"x; \"\"'=1\"\"\""),
+            ("a-b; c=d", "a-b; c=d"),
+            ("１－1", "１－1"),
+        ] {
+            assert_eq!(
+                written(&[Value::Text(text.as_bytes())], LogicalType::Any, true),
+                format!("{wanted}\n"),
+                "{text:?}"
+            );
+            let plain = written(&[Value::Text(text.as_bytes())], LogicalType::Any, false);
+            assert!(!plain.contains('\''), "{text:?}");
+        }
     }
 
     #[test]

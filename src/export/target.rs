@@ -6,8 +6,10 @@ use crate::files::error::{FilesError, FilesErrorKind};
 use crate::files::name::shown;
 use rustix::io::Errno;
 use std::fmt::Write as _;
+use std::fs::Permissions;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
@@ -59,7 +61,10 @@ impl Target {
             return Err(there(path));
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-        let file = tempfile::Builder::new().prefix(".intervault-export-").tempfile_in(folder).map_err(fail)?;
+        // As any other file of whoever asks for it: the umask takes away from this what it should.
+        let mode = Permissions::from_mode(0o666);
+        let file = tempfile::Builder::new().prefix(".intervault-export-").permissions(mode).tempfile_in(folder);
+        let file = file.map_err(fail)?;
         Ok(Target { file, path: path.to_owned(), overwrite })
     }
 

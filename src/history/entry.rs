@@ -254,6 +254,8 @@ impl Entry {
         }
         // Only devices have names of any length; the lists of sets are short.
         entry.devices.truncate(1);
+        // A proof holds for all the devices together.
+        entry.proved.clear();
         line_within(entry)
     }
 

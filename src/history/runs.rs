@@ -150,28 +150,32 @@ pub fn errors(runs: &[Run], since_unix: i64) -> Vec<&Run> {
     errors
 }
 
-/// The sets of which the last word is that a check has found damage in them.
+/// The sets in which a check has found damage, unless one that found none came after it: on the devices where the damage was,
+/// or on all of those `here`, named as in [`Entry::devices`]. That a copy elsewhere is sound mends nothing.
 #[must_use]
-pub fn faulty(runs: &[Run]) -> BTreeSet<String> {
-    let mut faulty = BTreeSet::new();
+pub fn faulty(runs: &[Run], here: &[String]) -> BTreeSet<String> {
+    let mut faults: Vec<(&String, &[String])> = Vec::new();
     for Run { entry, .. } in runs {
-        entry.proved.iter().for_each(|set| {
-            faulty.remove(set);
-        });
-        faulty.extend(entry.faulty.iter().cloned());
+        let has = |devices: &[String]| devices.iter().all(|device| entry.devices.contains(device));
+        let settles = |at: &[String]| !entry.devices.is_empty() && (has(at) || !here.is_empty() && has(here));
+        faults.retain(|(set, at)| !entry.proved.contains(set) || !settles(at));
+        faults.extend(entry.faulty.iter().map(|set| (set, entry.devices.as_slice())));
     }
-    faulty
+    faults.into_iter().map(|(set, _)| set.clone()).collect()
 }
 
-/// The sets of which the last word is that they were read back or checked, and proved whole.
+/// The sets that were read back, or checked and proved whole, on devices that are all among those `here`, named as in
+/// [`Entry::devices`], and of which no later check found otherwise, wherever.
 #[must_use]
-pub fn proved(runs: &[Run]) -> BTreeSet<String> {
+pub fn proved(runs: &[Run], here: &[String]) -> BTreeSet<String> {
     let mut proved = BTreeSet::new();
     for Run { entry, state } in runs {
-        if let (Some(set), Some(true), State::Ended(Outcome::Finished)) = (&entry.set, entry.verified, state) {
-            proved.insert(set.clone());
+        if !entry.devices.is_empty() && entry.devices.iter().all(|device| here.contains(device)) {
+            if let (Some(set), Some(true), State::Ended(Outcome::Finished)) = (&entry.set, entry.verified, state) {
+                proved.insert(set.clone());
+            }
+            proved.extend(entry.proved.iter().cloned());
         }
-        proved.extend(entry.proved.iter().cloned());
         entry.faulty.iter().for_each(|set| {
             proved.remove(set);
         });
@@ -305,21 +309,57 @@ mod tests {
 
     #[test]
     fn the_last_word_on_a_set_counts() {
-        let backup = Entry { verified: Some(true), ..line(1, "a", Event::Ended, Some(Outcome::Finished)) };
-        let failed = Entry { verified: Some(true), ..line(2, "b", Event::Ended, Some(Outcome::Failed)) };
+        let here = ["/a".to_owned()];
+        let devices = here.to_vec();
+        let backup = Entry {
+            verified: Some(true),
+            devices: devices.clone(),
+            ..line(1, "a", Event::Ended, Some(Outcome::Finished))
+        };
+        let failed = Entry {
+            verified: Some(true),
+            devices: devices.clone(),
+            ..line(2, "b", Event::Ended, Some(Outcome::Failed))
+        };
         let check = |sequence, proved: &[&str], faulty: &[&str]| Entry {
             set: None,
             proved: proved.iter().map(ToString::to_string).collect(),
             faulty: faulty.iter().map(ToString::to_string).collect(),
+            devices: devices.clone(),
             ..line(sequence, "", Event::Ended, Some(Outcome::Finished))
         };
-        let at = |entries: &[Entry]| proved(&runs(entries, |_| false)).into_iter().collect::<Vec<_>>();
+        let at = |entries: &[Entry]| proved(&runs(entries, |_| false), &here).into_iter().collect::<Vec<_>>();
         let (first, second, third) = (check(3, &["c"], &["a"]), check(4, &["a"], &[]), check(5, &[], &["c"]));
         assert_eq!(at(&[backup.clone(), failed.clone()]), ["a"]);
         assert_eq!(at(&[backup.clone(), failed.clone(), first.clone()]), ["c"]);
         let all = [backup, failed, first, second, third];
         assert_eq!(at(&all), ["a"]);
-        let broken = |entries: &[Entry]| faulty(&runs(entries, |_| false)).into_iter().collect::<Vec<_>>();
+        let broken = |entries: &[Entry]| faulty(&runs(entries, |_| false), &here).into_iter().collect::<Vec<_>>();
         assert_eq!((broken(&all[..3]), broken(&all)), (vec!["a".to_owned()], vec!["c".to_owned()]));
+    }
+    #[test]
+    fn a_sound_copy_elsewhere_mends_nothing_here() {
+        let names = |devices: &[&str]| devices.iter().map(|device| (*device).to_owned()).collect::<Vec<_>>();
+        let check = |sequence, devices: &[&str], proved: &[&str], faulty: &[&str]| Entry {
+            set: None,
+            proved: names(proved),
+            faulty: names(faulty),
+            devices: names(devices),
+            ..line(sequence, "", Event::Ended, Some(Outcome::Finished))
+        };
+        let told = |entries: &[Entry], here: &[&str]| {
+            let (runs, here) = (runs(entries, |_| false), names(here));
+            (faulty(&runs, &here).contains("x"), proved(&runs, &here).contains("x"))
+        };
+        let (bad, elsewhere) = (check(1, &["/a"], &[], &["x"]), check(2, &["/b"], &["x"], &[]));
+        let both = [bad.clone(), elsewhere.clone()];
+        assert_eq!((told(&both, &["/a"]), told(&both, &["/b"])), ((true, false), (false, true)));
+        assert_eq!(told(&both, &["/a", "/b"]), (true, true), "one copy is damaged, the other is not");
+        let again = [bad.clone(), elsewhere, check(3, &["/a"], &["x"], &[])];
+        assert_eq!(told(&again, &["/a"]), (false, true));
+        assert_eq!(told(&[check(1, &[], &["x"], &[])], &["/a"]), (false, false), "nobody knows where");
+        assert_eq!(told(&[bad.clone(), check(2, &[], &["x"], &[])], &["/a"]), (true, false), "nobody knows where");
+        let joined = check(2, &["/a", "/b"], &["x"], &[]);
+        assert_eq!(told(&[bad, joined], &["/a"]), (false, false), "perhaps by the other copy alone");
     }
 }

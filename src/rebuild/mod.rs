@@ -10,6 +10,10 @@ use crate::volume::set::SetReader;
 /// Places that are told of one difference.
 const PLACES_MAX: usize = 20;
 
+/// All that a catalog differs in whose records say what the blocks say. How they are divided into blocks follows from the size of
+/// the volumes by the label, which nothing else on a set tells.
+pub const DIVISION: &str = "how its records are divided into blocks";
+
 /// How something that is there compares with what the blocks say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Compared {
@@ -156,7 +160,7 @@ fn differences(said: &Catalog, made: &Catalog) -> Vec<String> {
         }
     }
     if places.is_empty() {
-        places.push("how its records are divided into blocks".to_owned());
+        places.push(DIVISION.to_owned());
     }
     places.truncate(PLACES_MAX);
     places

@@ -414,3 +414,30 @@ pub(super) fn giving(chunks: Vec<ChunkRef>, speaks: Option<&Speaks>, acds: &[Acd
     let dated = |chunk: &ChunkRef| span(chunk).is_some_and(|span| time.meets(span));
     chunks.into_iter().filter(|chunk| dated(chunk) || (undated && chunk.entry.undated > 0)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(undated: u64) -> Read {
+        let sides = BTreeMap::from([(Some(1), Side::new([], undated))]);
+        Read { sides, evidence: Evidence::default(), chunks: Vec::new(), unreadable: Vec::new() }
+    }
+
+    #[test]
+    fn rows_without_a_time_come_from_the_one_member_that_gives_them() {
+        let reads = [read(3), read(5)];
+        let given = |undated: Option<usize>| {
+            let gives = vec![SpanSet::EMPTY; 2];
+            let combined = CombinedAcd { gives, undated, undated_proven: true, ..CombinedAcd::default() };
+            let mut speaks = vec![Some(Speaks::default()); 2];
+            let later = [SpanSet::EMPTY, SpanSet::EMPTY];
+            let acd = of_acd(Some(1), &combined, &reads, &later, &[], &mut speaks);
+            let says: Vec<bool> = speaks.iter().flatten().map(|speaks| speaks.undated.contains(&Some(1))).collect();
+            (acd.side.undated, acd.undated_proven, says)
+        };
+        assert_eq!(given(Some(0)), (3, true, vec![true, false]));
+        assert_eq!(given(Some(1)), (5, true, vec![false, true]));
+        assert_eq!(given(None), (0, false, vec![false, false]));
+    }
+}

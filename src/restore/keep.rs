@@ -53,6 +53,17 @@ pub(super) struct Keeper<'a> {
 /// are read again under the lock.
 const KEY_RUNS_MAX: usize = 1 << 20;
 
+/// Runs of row keys for which there is still room.
+struct Room(usize);
+
+impl Room {
+    /// The keys, if there is room for all of their runs; it is theirs then.
+    fn take(&mut self, keys: KeyRuns) -> Option<KeyRuns> {
+        self.0 = self.0.checked_sub(keys.iter().count())?;
+        Some(keys)
+    }
+}
+
 /// The name of the column with the row keys, as long as no column of the table has it.
 const KEY_NAME: &str = "intervault_key";
 
@@ -157,7 +168,7 @@ impl Keeper<'_> {
         let tables = Tables::of(units);
         let mut saved = Vec::with_capacity(units.len());
         let mut open: Option<&BoundTable> = None;
-        let mut room = KEY_RUNS_MAX;
+        let mut room = Room(KEY_RUNS_MAX);
         ordered(
             self.options.decoders().min(self.snapshot.readers().max(1)),
             units.len(),
@@ -184,9 +195,7 @@ impl Keeper<'_> {
                         self.monitor.advance(Task::Undo, u64::from(rows), stored);
                     }
                     Step::End(unit) => {
-                        let runs = unit.keys.as_ref().map_or(0, |keys| keys.iter().count());
-                        let keys = unit.keys.filter(|_| runs <= room);
-                        room = room.saturating_sub(if keys.is_some() { runs } else { 0 });
+                        let keys = unit.keys.and_then(|keys| room.take(keys));
                         saved.push(Saved { keys, ..unit });
                     }
                 }
@@ -298,4 +307,17 @@ pub(super) struct Saved {
     pub(super) rows: Digest,
     /// Their keys; `None` where the units before it have filled the room for keys.
     pub(super) keys: Option<KeyRuns>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_remembered_as_long_as_there_is_room_for_their_runs() {
+        let runs = |count: i64| KeyRuns::of_keys(&(0..count).map(|run| run * 10).collect::<Vec<_>>());
+        let mut room = Room(3);
+        let taken = [2, 2, 1, 1, 0].map(|count| room.take(runs(count)).map(|keys| keys.rows()));
+        assert_eq!(taken, [Some(2), None, Some(1), None, Some(0)]);
+    }
 }

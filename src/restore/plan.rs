@@ -134,8 +134,11 @@ pub fn passed_over(chain: &Chain<'_>) -> Vec<String> {
         let (label, id, member) = (&set.label().label, set.set_id(), set.label().member());
         let instead = chain.members().iter().find(|other| other.label().member() == member);
         let salvaged = |instead: &&SetReader<'_>| {
-            let both = set.label().salvaged.is_some() && instead.label().salvaged.is_some();
-            let better = if both { ", which was salvaged too and lacks less" } else { "" };
+            let better = match (instead.label().salvaged, set.label().salvaged) {
+                (Some(instead), Some(other)) if instead.lost < other.lost => ", which was salvaged too and lacks less",
+                (Some(_), Some(_)) => ", which was salvaged too",
+                _ => "",
+            };
             format!("set {} stands in its place{better}", instead.set_id())
         };
         if let Some(why) = instead.map(salvaged) {

@@ -406,3 +406,35 @@ impl From<Box<Stopped>> for Error {
 pub(super) fn cancelled() -> Error {
     Error::from(ErrorKind::Cancelled)
 }
+
+#[cfg(test)]
+impl AcdPlan {
+    /// The plan of ACD 1 with these rows, of which nothing happens; each test fills in what it is about.
+    pub(super) fn idle(volume: Side, target: Side) -> AcdPlan {
+        use crate::schema::grain::Grain;
+        use crate::schema::range::{Policies, Question, decide};
+        let question = Question {
+            grain: Grain::Interval,
+            event_slot_minutes: 30,
+            request: Request::ALL,
+            held: &[],
+            volume: &volume,
+            target: &target,
+            undated_proven: false,
+            policies: Policies::default(),
+            settled_until: None,
+        };
+        let decision = decide(&question).unwrap();
+        AcdPlan {
+            acd: Some(1),
+            held: Vec::new(),
+            volume,
+            target,
+            settled_until: None,
+            decision,
+            older: Vec::new(),
+            later: SpanSet::EMPTY,
+            unfit: Vec::new(),
+        }
+    }
+}

@@ -245,4 +245,22 @@ mod tests {
         options.settled_until = Some(Instant(5_000));
         assert_eq!(of(&options), Some(Instant(5_000)));
     }
+
+    #[test]
+    fn rows_of_the_target_after_now_are_told_of_and_one_that_begins_now_is_not() {
+        let now = 90;
+        let state = State { collection: Collection::On, ..State::default() };
+        let settling = Settling::new(&Options::new(Instant(now * 60), 0), state);
+        let said = |starts: &[i64]| {
+            let target = side(&starts.iter().map(|start| (*start, start + 30)).collect::<Vec<_>>());
+            let settled = settling.table(&table(Grain::Interval), [&target]);
+            settled.clock("t", &[AcdPlan::idle(Side::default(), target)])
+        };
+        assert_eq!(said(&[30, 60, now]), None);
+        let told = said(&[30, now + 1, now + 60]).unwrap();
+        assert!(
+            told.contains("2 rows of the target are dated after now (1970-01-01 01:30), the last 1970-01-01 02:30"),
+            "{told}"
+        );
+    }
 }

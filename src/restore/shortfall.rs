@@ -147,7 +147,13 @@ impl Shortfall<'_> {
             lines.push(format!("of {} nothing is here ({days})", buckets(&given.lost)));
         }
         if !lines.is_empty() {
-            let rule = if self.chain.gaps().is_empty() { Rule::Damage } else { Rule::MissingMember };
+            let members = self.chain.members();
+            let absent = members.iter().any(|set| !set.missing_volumes().is_empty());
+            let rule = match () {
+                () if !self.chain.gaps().is_empty() => Rule::MissingMember,
+                () if absent && members.iter().all(|set| set.damage().is_empty()) => Rule::MissingVolume,
+                () => Rule::Damage,
+            };
             let what = format!("table {name}: {}; they are left alone", lines.join(", and "));
             self.refuse_or_note(rule, what, plan);
         }

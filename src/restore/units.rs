@@ -255,3 +255,106 @@ fn borders(weights: &[Weight], all: Span, rows_max: u64) -> Vec<Instant> {
     }
     cuts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::drift::Mapping;
+    use super::super::report::Source;
+    use super::super::sides::Cells;
+    use super::*;
+    use crate::schema::clock::{Clock, ClockKind};
+    use crate::schema::grain::DataType;
+    use crate::schema::table::{BoundTable, TableSchema};
+    use crate::section::pieces::Cutoffs;
+    use crate::section::rows::SectionTable;
+
+    const DAY: i64 = 86_400;
+
+    /// A table whose first two columns say when, and whose third comes from the volumes too.
+    fn ranges(acds: Vec<AcdPlan>) -> RangesPlan {
+        let schema = TableSchema { name: "t".into(), columns: Vec::new() };
+        let bound = BoundTable {
+            schema: schema.clone(),
+            data_type: DataType::Historical,
+            grain: Grain::Interval,
+            clock: Some(Clock { kind: ClockKind::DateHhmm { date: 0, time: 1 }, length: None }),
+            acd_column: None,
+            event_slot_minutes: 30,
+            server_bound: false,
+        };
+        let section = SectionTable { number: 1, bound: bound.clone(), cutoffs: Cutoffs::default() };
+        let mapping = Mapping { columns: vec![0, 1, 2] };
+        RangesPlan {
+            target: schema,
+            bound_target: bound,
+            keyed: false,
+            at_once: false,
+            sources: vec![Source { member: 0, section, mapping, chunks: Vec::new(), speaks: None }],
+            cells: Cells::default(),
+            days: (None, None),
+            acds,
+            unproven: Vec::new(),
+            stale: Vec::new(),
+            lost: Vec::new(),
+        }
+    }
+
+    fn span(start: i64, stop: i64) -> Span {
+        Span { start: Instant(start), stop: Instant(stop) }
+    }
+
+    /// Replaces so many rows without a usable time by so many.
+    fn undated_rows(delete: u64, insert: u64) -> AcdPlan {
+        let mut plan = AcdPlan::idle(Side::new([], insert), Side::new([], delete));
+        plan.decision.undated = Undated::Replace;
+        plan
+    }
+
+    #[test]
+    fn rows_without_a_time_collide_where_one_goes_or_comes() {
+        let collides =
+            |delete, insert, unique: &[usize]| collide(&ranges(vec![undated_rows(delete, insert)]), &[unique.to_vec()]);
+        for (delete, insert) in [(1, 0), (0, 1), (1, 1)] {
+            assert!(collides(delete, insert, &[0, 1]), "{delete} go, {insert} come");
+        }
+        assert!(!collides(0, 0, &[0, 1]), "the rule has the time in it");
+        assert!(
+            collides(0, 0, &[0]) && collides(0, 0, &[2]) && collides(0, 0, &[]),
+            "the rule says nothing of the time"
+        );
+        assert!(!collides(1, 1, &[3]), "nothing comes into the column of the rule");
+    }
+
+    #[test]
+    fn rows_that_meet_a_slice_are_dated_at_most_their_own_length_before_it() {
+        let slice = span(100 * DAY, 110 * DAY);
+        let looked = |grain| days(grain, slice);
+        for grain in [Grain::Daily, Grain::Event, Grain::None] {
+            assert_eq!(looked(grain), (Some(100), Some(109)), "{grain:?}");
+        }
+        assert_eq!(looked(Grain::Interval), (Some(99), Some(109)));
+        assert_eq!(looked(Grain::Weekly), (Some(94), Some(109)));
+        assert_eq!(looked(Grain::Monthly), (Some(69), Some(140)));
+        assert_eq!(days(Grain::Monthly, Span::ALL), (None, None));
+    }
+
+    /// Where slices of rows that are inserted begin and end, in hours.
+    fn cuts(hours: &[(i64, i64)], rows_max: u64) -> Vec<i64> {
+        let slot = |(start, stop): &(i64, i64)| Slot { span: span(start * 3_600, stop * 3_600), rows: 10 };
+        let mut plan = AcdPlan::idle(Side::default(), Side::default());
+        plan.decision.insert = hours.iter().map(slot).collect();
+        plan.decision.actual = SpanSet::from(span(0, 96 * 3_600));
+        let units = slices(&ranges(vec![plan]), rows_max);
+        let starts = units.iter().map(|unit| unit.part.span().start.0 / 3_600);
+        starts.chain([96]).collect()
+    }
+
+    #[test]
+    fn a_slice_ends_at_midnight_where_the_rows_allow_it() {
+        // A row that begins at midnight does not lie across it.
+        assert_eq!(cuts(&[(8, 9), (24, 25), (50, 51)], 10), [0, 24, 48, 96]);
+        assert_eq!(cuts(&[(8, 9), (10, 11), (12, 13), (30, 31)], 30), [0, 24, 96]);
+        // One that lies across midnight: a little later, where there are twice as many.
+        assert_eq!(cuts(&[(8, 9), (23, 25), (26, 27), (49, 50)], 10), [0, 25, 48, 96]);
+    }
+}

@@ -152,14 +152,20 @@ pub struct SectionAccount {
     pub lost_chunks: Count,
     /// Whether all that the section had is there, and proved.
     pub whole: bool,
-    /// Whether it is of an incremental set, and the list of what that left unwritten is lost.
+    /// Whether it is of an incremental set, or may be, and what that left unwritten is not listed: the list is lost, or the
+    /// label, without which the new set counts as a full one.
     pub unlisted: bool,
-    /// What is lost of each ACD: by the catalog, or else what may be, as widely as what is known allows.
+    /// What is lost of each ACD: by the catalog, or else what may be, as widely as what is known allows. At most 1,000, and fewer
+    /// where there are very many in all.
     pub acds: Vec<AcdLoss>,
+    /// How many more ACDs there are of which something is lost, or may be.
+    pub more_acds: u64,
     /// Whether rows of ACDs may be lost that nothing is known of.
     pub other_acds: bool,
-    /// Where rows are missing between others.
+    /// Where rows are missing between others: at most 1,000 places, and fewer where there are very many in all.
     pub gaps: Vec<Gap>,
+    /// How many more such places there are.
+    pub more_gaps: u64,
     /// Of a file tree: what is lost of its files.
     pub files: Option<FilesLoss>,
 }
@@ -209,7 +215,7 @@ pub struct FilesLoss {
     pub of: Option<u64>,
     /// How many files are there in part.
     pub torn: u64,
-    /// Their paths, at most 1,000.
+    /// Their paths, at most 1,000, and fewer where there are very many in all.
     pub paths: Vec<String>,
     /// Why the rows that are there make no tree, if they do not.
     pub odd: Option<String>,

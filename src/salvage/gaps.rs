@@ -6,6 +6,7 @@
 use super::account::{AcdLoss, Gap};
 use super::losses::Known;
 use super::parts::ChunkAt;
+use super::room::Room;
 use crate::base::limits::INTERVAL_MINUTES_MAX;
 use crate::base::time::{Day, Instant};
 use crate::format::catalog::{BucketEntry, ChunkEntry};
@@ -17,7 +18,7 @@ use crate::section::pieces::Acd;
 use crate::volume::summary::BucketTable;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Gaps and runs of days that an account lists of one section, at most.
+/// Gaps and ACDs that an account lists of one section, and runs of days of one ACD, at most.
 const LISTED_MAX: usize = 1_000;
 
 /// The days that rows may have, from the first to the last; none where there is no bound.
@@ -69,9 +70,25 @@ impl Gaps {
         gaps
     }
 
-    /// The gaps of an account.
-    pub(super) fn listed(self) -> Vec<Gap> {
-        self.between.into_iter().take(LISTED_MAX).map(|(gap, _)| gap).collect()
+    /// The gaps of an account, as far as there is room, and how many more there are.
+    pub(super) fn listed(&self, room: &mut Room) -> (Vec<Gap>, u64) {
+        let mut listed: Vec<Gap> = self.between.iter().take(LISTED_MAX).map(|(gap, _)| *gap).collect();
+        let more = self.between.len().saturating_sub(listed.len()) as u64;
+        let cut = room.cut(&mut listed, LISTED_MAX, |_| size_of::<Gap>());
+        (listed, more.saturating_add(cut))
+    }
+
+    /// The days of gaps, each once; of very many the last ones from the first to the last of them all.
+    fn kinds(&self) -> Vec<Days> {
+        let (mut kinds, mut rest) = (BTreeSet::new(), None);
+        for (_, days) in &self.between {
+            if kinds.len() < LISTED_MAX || kinds.contains(days) {
+                kinds.insert(*days);
+            } else {
+                rest = Some(rest.map_or(*days, |rest| hull(rest, *days)));
+            }
+        }
+        kinds.into_iter().chain(rest).collect()
     }
 
     fn add(&mut self, chunks: u64, rows: Option<u64>, first_row: u64, days: Days) {
@@ -81,13 +98,16 @@ impl Gaps {
     }
 
     fn bound(&mut self, first: Option<Day>) {
+        if first.is_none() {
+            return;
+        }
         let open = self.between.iter_mut().rev().take_while(|(_, (_, last))| last.is_none());
         open.for_each(|(_, (_, last))| *last = first);
     }
 
     /// Says of each gap when its rows may have been.
     fn date(&mut self, known: &Known<'_>) {
-        let (grain, bounds) = (known.table.bound.grain, bounds(known, None));
+        let (grain, bounds) = (known.table.bound.grain, bounds(known));
         for (gap, days) in &mut self.between {
             if grain == Grain::None {
                 *days = (None, None);
@@ -127,100 +147,185 @@ fn by_catalog(entries: &[ChunkEntry], first_row: u64, rows: u64) -> (Option<Inst
     (first, dated.iter().map(|entry| Instant(entry.stop)).max())
 }
 
-/// The days of which the section may have rows, of one ACD or of all: none where that is not known. Carried rows lie behind all
-/// that it speaks for.
-fn bounds(known: &Known<'_>, acd: Option<Acd>) -> Days {
-    let Some(end) = known.end else { return (None, None) };
-    let mine = |entry: &&HeldEntry| acd.is_none_or(|acd| acd == entry.acd);
-    let spoke: Vec<&HeldEntry> = spoke(end).filter(mine).collect();
-    let first = spoke.iter().map(|entry| Instant(entry.start).day()).min();
-    let last = spoke.iter().map(|entry| Instant(entry.stop).plus(-1).day()).max();
-    (first, last.filter(|_| known.header.cutoffs.is_empty()))
+/// The days of which the section may have rows, of all ACDs: none where that is not known. Carried rows lie behind all that it
+/// speaks for.
+fn bounds(known: &Known<'_>) -> Days {
+    known.end.into_iter().flat_map(spoke).map(|entry| days_of(known, entry)).reduce(hull).unwrap_or_default()
+}
+
+/// The same of each ACD of which it speaks.
+fn bounds_of_each(known: &Known<'_>) -> BTreeMap<Acd, Days> {
+    let mut each: BTreeMap<Acd, Days> = BTreeMap::new();
+    for entry in known.end.into_iter().flat_map(spoke) {
+        let days = days_of(known, entry);
+        each.entry(entry.acd).and_modify(|before| *before = hull(*before, days)).or_insert(days);
+    }
+    each
+}
+
+fn days_of(known: &Known<'_>, entry: &HeldEntry) -> Days {
+    let last = known.header.cutoffs.is_empty().then(|| Instant(entry.stop).plus(-1).day());
+    (Some(Instant(entry.start).day()), last)
+}
+
+/// The days from the first of both to the last of both.
+fn hull(one: Days, other: Days) -> Days {
+    (one.0.zip(other.0).map(|(one, other)| one.min(other)), one.1.zip(other.1).map(|(one, other)| one.max(other)))
 }
 
 fn spoke(end: &SectionEndRecord) -> impl Iterator<Item = &HeldEntry> {
     end.held.iter().chain(&end.envelope).chain(end.lost.iter().flat_map(|lost| &lost.time))
 }
 
-/// What is lost of each ACD: by the catalog with rows, else what may be.
-pub(super) fn acds(known: &Known<'_>, found: &BucketTable, evidence: &Evidence, gaps: &Gaps) -> Vec<AcdLoss> {
-    let mut losses: BTreeMap<Acd, Loss> = BTreeMap::new();
+/// What is lost of each ACD: by the catalog with rows, else what may be. Of very many ACDs the first are listed, as far as there
+/// is room, and the others counted.
+pub(super) fn acds(
+    known: &Known<'_>,
+    found: &BucketTable,
+    evidence: &Evidence,
+    gaps: &Gaps,
+    room: &mut Room,
+) -> (Vec<AcdLoss>, u64) {
+    let mut listed = Listed { losses: Vec::new(), more: 0, room };
     match known.buckets {
-        Some(buckets) => by_buckets(buckets, found, &mut losses),
-        None => by_gaps(known, found, evidence, gaps, &mut losses),
+        Some(buckets) => by_buckets(buckets, found, &mut listed),
+        None => by_gaps(known, found, evidence, gaps, &mut listed),
     }
-    losses.into_iter().map(|(acd, loss)| loss.finish(acd)).collect()
+    (listed.losses, listed.more)
+}
+
+/// ACDs of which something is lost.
+struct Listed<'r> {
+    losses: Vec<AcdLoss>,
+    more: u64,
+    room: &'r mut Room,
+}
+
+impl Listed<'_> {
+    /// Whether one more is listed; else it is counted.
+    fn has_room(&mut self) -> bool {
+        let listed = self.losses.len() < LISTED_MAX && self.room.list(size_of::<AcdLoss>());
+        self.more = self.more.saturating_add(u64::from(!listed));
+        listed
+    }
+
+    fn push(&mut self, acd: Acd, loss: Loss) {
+        let Loss { rows, mut days, mut any_time, undated } = loss;
+        days.settle();
+        let mut days = days.0;
+        // Days for which there is no room may be any.
+        any_time |= self.room.cut(&mut days, LISTED_MAX, |_| size_of::<(Day, Day)>()) > 0;
+        self.losses.push(AcdLoss { acd, rows, days, any_time, undated });
+    }
 }
 
 /// What is lost of an ACD, in the making.
 #[derive(Default)]
 struct Loss {
     rows: Option<u64>,
-    days: Vec<(Day, Day)>,
+    days: Runs,
     any_time: bool,
     undated: bool,
 }
 
 impl Loss {
-    fn finish(mut self, acd: Acd) -> AcdLoss {
-        self.days.sort_unstable();
-        let mut days: Vec<(Day, Day)> = Vec::new();
-        for (first, stop) in self.days {
-            let full = days.len() >= LISTED_MAX;
-            match days.last_mut() {
-                Some((_, last)) if full || first <= last.saturating_add(1) => *last = (*last).max(stop),
-                _ => days.push((first, stop)),
-            }
+    fn day(&mut self, day: Option<Day>) {
+        match day {
+            Some(day) => self.days.add(day, day),
+            None => self.undated = true,
         }
-        AcdLoss { acd, rows: self.rows, days, any_time: self.any_time, undated: self.undated }
     }
 }
 
-/// By the catalog: buckets of which rows are missing.
-fn by_buckets(buckets: &[BucketEntry], found: &BucketTable, losses: &mut BTreeMap<Acd, Loss>) {
-    for bucket in buckets.iter().filter(|bucket| bucket.is_written()) {
-        let had = bucket.rows.saturating_add(bucket.carried);
-        let found = found.get(&(bucket.acd, bucket.day));
-        let has = found.map_or(0, |found| found.rows.saturating_add(found.carried));
-        let digests = |bucket: &BucketEntry| (bucket.digest, bucket.carried_digest);
-        if has == had && found.is_some_and(|found| digests(found) == digests(bucket)) {
+/// Runs of days, each from its first to its last. Those that touch become one as they come; where there are very many, the last
+/// ones do.
+#[derive(Default)]
+struct Runs(Vec<(Day, Day)>);
+
+impl Runs {
+    fn add(&mut self, first: Day, last: Day) {
+        if let Some(run) = self.0.last_mut()
+            && run.0 <= first
+            && first <= run.1.saturating_add(1)
+        {
+            run.1 = run.1.max(last);
+            return;
+        }
+        if self.0.len() >= LISTED_MAX.saturating_mul(2) {
+            self.settle();
+        }
+        self.0.push((first, last));
+    }
+
+    fn settle(&mut self) {
+        self.0.sort_unstable();
+        let mut runs: Vec<(Day, Day)> = Vec::new();
+        for (first, stop) in self.0.drain(..) {
+            let full = runs.len() >= LISTED_MAX;
+            match runs.last_mut() {
+                Some((_, last)) if full || first <= last.saturating_add(1) => *last = (*last).max(stop),
+                _ => runs.push((first, stop)),
+            }
+        }
+        self.0 = runs;
+    }
+}
+
+/// By the catalog, whose buckets ascend: those of which rows are missing.
+fn by_buckets(buckets: &[BucketEntry], found: &BucketTable, listed: &mut Listed<'_>) {
+    for buckets in buckets.chunk_by(|a, b| a.acd == b.acd) {
+        let mut lost = buckets.iter().filter(|bucket| bucket.is_written()).filter_map(|bucket| {
+            let had = bucket.rows.saturating_add(bucket.carried);
+            let found = found.get(&(bucket.acd, bucket.day));
+            let has = found.map_or(0, |found| found.rows.saturating_add(found.carried));
+            let digests = |bucket: &BucketEntry| (bucket.digest, bucket.carried_digest);
+            let all = has == had && found.is_some_and(|found| digests(found) == digests(bucket));
+            (!all).then(|| (bucket, had.saturating_sub(has)))
+        });
+        let Some((first, rows)) = lost.next() else { continue };
+        if !listed.has_room() {
             continue;
         }
-        let loss = losses.entry(bucket.acd).or_insert(Loss { rows: Some(0), ..Loss::default() });
-        loss.rows = loss.rows.map(|rows| rows.saturating_add(had.saturating_sub(has)));
-        match bucket.day {
-            Some(day) => loss.days.push((day, day)),
-            None => loss.undated = true,
+        let (mut loss, mut sum) = (Loss::default(), rows);
+        loss.day(first.day);
+        for (bucket, rows) in lost {
+            sum = sum.saturating_add(rows);
+            loss.day(bucket.day);
         }
+        listed.push(first.acd, Loss { rows: Some(sum), ..loss });
     }
 }
 
 /// Without it: every ACD that is known of, wherever rows are missing, and whatever is begun and not proven.
-fn by_gaps(known: &Known<'_>, found: &BucketTable, evidence: &Evidence, gaps: &Gaps, losses: &mut BTreeMap<Acd, Loss>) {
-    for (acd, day) in &evidence.unproven {
-        let loss = losses.entry(*acd).or_default();
-        match day {
-            Some(day) => loss.days.push((*day, *day)),
-            None => loss.undated = true,
-        }
+fn by_gaps(known: &Known<'_>, found: &BucketTable, evidence: &Evidence, gaps: &Gaps, listed: &mut Listed<'_>) {
+    let mut acds: BTreeSet<Acd> = evidence.unproven.iter().map(|(acd, _)| *acd).collect();
+    let somewhere = !gaps.between.is_empty();
+    if somewhere {
+        acds.extend(found.entries().map(|bucket| bucket.acd));
+        acds.extend(known.end.into_iter().flat_map(spoke).map(|entry| entry.acd));
+        acds.extend(known.header.acd_column.is_none().then_some(None));
+        acds.extend(known.header.cutoffs.iter().map(|cutoff| cutoff.acd));
     }
-    if gaps.between.is_empty() {
-        return;
-    }
-    let mut acds: BTreeSet<Acd> = found.entries().map(|bucket| bucket.acd).collect();
-    acds.extend(known.end.into_iter().flat_map(spoke).map(|entry| entry.acd));
-    acds.extend(known.header.acd_column.is_none().then_some(None));
-    acds.extend(known.header.cutoffs.iter().map(|cutoff| cutoff.acd));
     let proven =
         |acd: Acd, day: Day| found.get(&(acd, Some(day))).is_some() && !evidence.unproven.contains(&(acd, Some(day)));
+    let (kinds, bounds) = match known.header.ordered {
+        true => (gaps.kinds(), BTreeMap::new()),
+        // What may be missing at one place may be at every other.
+        false => (Vec::new(), bounds_of_each(known)),
+    };
     for acd in acds {
-        let loss = losses.entry(acd).or_default();
+        if !listed.has_room() {
+            continue;
+        }
+        let mut loss = Loss::default();
+        evidence.unproven.range((acd, None)..=(acd, Some(Day::MAX))).for_each(|(_, day)| loss.day(*day));
         // A row without a usable time may stand anywhere.
-        loss.undated = true;
-        for (_, days) in &gaps.between {
-            let days = if known.header.ordered { *days } else { bounds(known, Some(acd)) };
+        loss.undated |= somewhere;
+        let unordered = || somewhere.then(|| bounds.get(&acd).copied().unwrap_or((None, None)));
+        let own = if known.header.ordered { None } else { unordered() };
+        for days in kinds.iter().copied().chain(own) {
             let (Some(mut first), Some(mut last)) = days else {
-                loss.days.extend(days.0.or(days.1).map(|day| (day, day)));
+                days.0.or(days.1).into_iter().for_each(|day| loss.days.add(day, day));
                 loss.any_time |= known.table.bound.grain != Grain::None;
                 continue;
             };
@@ -231,8 +336,49 @@ fn by_gaps(known: &Known<'_>, found: &BucketTable, evidence: &Evidence, gaps: &G
                 last = last.saturating_sub(1);
             }
             if first <= last {
-                loss.days.push((first, last));
+                loss.days.add(first, last);
             }
         }
+        listed.push(acd, loss);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(days: impl IntoIterator<Item = (Day, Day)>) -> Vec<(Day, Day)> {
+        let mut runs = Runs::default();
+        for (first, last) in days {
+            runs.add(first, last);
+            assert!(runs.0.len() <= 2 * LISTED_MAX);
+        }
+        runs.settle();
+        runs.0
+    }
+
+    #[test]
+    fn runs_that_touch_become_one_in_whatever_order_they_come() {
+        assert_eq!(runs([(1, 1), (2, 2), (3, 5), (4, 4)]), [(1, 5)]);
+        assert_eq!(runs([(9, 9), (1, 1), (3, 4), (2, 2)]), [(1, 4), (9, 9)]);
+        assert_eq!(runs([(5, 6), (1, 9)]), [(1, 9)]);
+    }
+
+    #[test]
+    fn of_very_many_runs_few_are_kept_and_no_day_is_let_go() {
+        let apart = |step: usize| (0..10_000).step_by(step).map(|day| (day, day));
+        let all = runs(apart(2));
+        assert_eq!((all.len(), all[0], all.last().map(|run| run.1)), (LISTED_MAX, (0, 0), Some(9_998)));
+        let backwards = runs(apart(2).collect::<Vec<_>>().into_iter().rev());
+        assert!(backwards.len() <= LISTED_MAX && backwards[0].0 == 0);
+        let covered = |day: Day| backwards.iter().any(|(first, last)| (*first..=*last).contains(&day));
+        assert!(apart(2).all(|(day, _)| covered(day)));
+    }
+
+    #[test]
+    fn a_hull_is_open_where_one_of_both_is() {
+        assert_eq!(hull((Some(3), Some(4)), (Some(1), Some(9))), (Some(1), Some(9)));
+        assert_eq!(hull((Some(3), None), (Some(1), Some(9))), (Some(1), None));
+        assert_eq!(hull((None, Some(3)), (Some(1), Some(2))), (None, Some(3)));
     }
 }

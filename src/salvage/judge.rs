@@ -5,8 +5,9 @@ use super::account::{SectionAccount, SetAccount};
 use super::chunks::{self, PIECES_MAX, Prover};
 use super::indexes::{Standing, Volumes};
 use super::known::{KnownCatalog, Lists};
-use super::losses::{self, Judgement};
+use super::losses::{self, Judgement, Labelled};
 use super::parts::{Places, Proof, SectionParts, SetParts};
+use super::room::Room;
 use super::sources::{Again, Place};
 use crate::base::limits::{NAME_BYTES_MAX, SECTIONS_MAX};
 use crate::error::Error;
@@ -52,7 +53,7 @@ const VARIANTS_MAX: usize = 3;
 /// Bytes that what is judged of a set may take until it is written.
 const JUDGED_BYTES_MAX: usize = 56 << 20;
 
-/// Judges a set.
+/// Judges a set. What is told of it takes of the `room`.
 ///
 /// # Errors
 /// The prover's; a medium fails.
@@ -61,18 +62,23 @@ pub(super) fn judge(
     parts: SetParts,
     again: &mut Again<'_, '_>,
     prover: &mut Prover<'_>,
+    room: &mut Room,
 ) -> Result<(Judged, SetAccount), Error> {
     let mut conflicts = Vec::new();
     let volumes = Volumes::read(&parts, again, &mut conflicts)?;
     let labels = read::<LabelRecord>(&parts.labels, &volumes, again, of_set)?;
     let original = one(labels, "labels", &mut conflicts);
-    // Of a set without a label it is not known whether it left something unwritten.
-    let incremental = original.as_ref().is_none_or(|label| label.incremental);
+    let labelled = match &original {
+        Some(label) if label.incremental => Labelled::Incremental,
+        Some(_) => Labelled::Full,
+        None => Labelled::Lost,
+    };
     let catalog = KnownCatalog::read(&parts, &volumes, again, &mut conflicts)?;
     let (blocks, bytes, copies) = (parts.blocks, parts.bytes, parts.copies);
-    let mut judging = Judging { volumes, catalog, conflicts, incremental, bytes: 0, again, prover };
+    let mut judging =
+        Judging { volumes, catalog, conflicts, more_conflicts: 0, labelled, bytes: 0, again, prover, room };
     let (sections, accounts, nameless, all_known) = judging.sections(parts)?;
-    let Judging { volumes, catalog, mut conflicts, .. } = judging;
+    let Judging { volumes, catalog, mut conflicts, more_conflicts, room, .. } = judging;
     let lost = match () {
         () if !nameless.is_empty() || !all_known => lost::SECTIONS,
         () if accounts.iter().any(SectionAccount::has_losses) => lost::ROWS,
@@ -84,8 +90,9 @@ pub(super) fn judge(
         (name, "lost before this set was salvaged; nobody knows of which table".to_owned())
     }));
     let label = label_of(set, original.as_ref(), &sections, lost);
-    if let Some(more) = conflicts.len().checked_sub(CONFLICTS_MAX).filter(|more| *more > 0) {
-        conflicts.truncate(CONFLICTS_MAX);
+    let more = room.cut(&mut conflicts, CONFLICTS_MAX, |conflict| conflict.len().saturating_add(size_of::<String>()));
+    let more = more.saturating_add(more_conflicts);
+    if more > 0 {
         conflicts.push(format!("and {more} more contradictions"));
     }
     let account = SetAccount {
@@ -202,11 +209,14 @@ struct Judging<'j, 'a, 'd, 'p> {
     volumes: Volumes,
     catalog: KnownCatalog,
     conflicts: Vec<String>,
-    incremental: bool,
+    /// Contradictions that were let go, beside those.
+    more_conflicts: u64,
+    labelled: Labelled,
     /// Bytes that what was judged takes.
     bytes: usize,
     again: &'j mut Again<'a, 'd>,
     prover: &'j mut Prover<'p>,
+    room: &'j mut Room,
 }
 
 type Sections = (Vec<JudgedSection>, Vec<SectionAccount>, Nameless, bool);
@@ -218,6 +228,9 @@ impl Judging<'_, '_, '_, '_> {
         for number in 1..=numbers {
             let found = parts.sections.remove(&number).unwrap_or_default();
             let orphans = found.chunks.len() as u64;
+            let over = self.conflicts.len().saturating_sub(CONFLICTS_MAX);
+            self.conflicts.truncate(CONFLICTS_MAX);
+            self.more_conflicts = self.more_conflicts.saturating_add(over as u64);
             match self.section(number, found)? {
                 Some((section, account)) => {
                     sections.push(section);
@@ -275,7 +288,7 @@ impl Judging<'_, '_, '_, '_> {
             return Ok(None);
         };
         self.bytes = self.bytes.saturating_add(header_bytes(&header));
-        if found.pieces > PIECES_MAX || self.bytes > JUDGED_BYTES_MAX {
+        if found.pieces > PIECES_MAX || self.bytes > JUDGED_BYTES_MAX || !self.room.name(&header.table) {
             let what = format!(
                 "section {number} (table {}): it and those before it are more than can be held in mind",
                 header.table
@@ -302,7 +315,7 @@ impl Judging<'_, '_, '_, '_> {
         let chunks = chunks::choose(&known, found.chunks, self.prover, &mut self.conflicts)?;
         let places = chunks.values().map(|chunk| chunk.claim.place).collect();
         let claims = losses::Known { header: &header, table: &table, end: end.as_ref(), buckets, entries };
-        let judgement = losses::judge(&claims, chunks, self.incremental);
+        let judgement = losses::judge(&claims, chunks, self.labelled, self.room);
         let Judgement { held, envelope, unwritten, lost, short, mut account } = judgement;
         account.header_from_catalog = !own;
         let section = JudgedSection { header, table, chunks: places, short, held, envelope, unwritten, lost };
@@ -318,7 +331,7 @@ fn header_bytes(header: &SectionRecord) -> usize {
         name.len().saturating_add(declared.len()).saturating_add(collation.len()).saturating_mul(2).saturating_add(500)
     };
     let columns = header.columns.iter().map(texts).fold(0, usize::saturating_add);
-    columns.saturating_add(header.cutoffs.len().saturating_mul(80))
+    columns.saturating_add(header.cutoffs.len().saturating_mul(80)).saturating_add(header.table.len())
 }
 
 impl JudgedSection {

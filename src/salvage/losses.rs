@@ -3,6 +3,7 @@
 use super::account::{Count, SectionAccount};
 use super::gaps::{Gaps, acds};
 use super::parts::ChunkAt;
+use super::room::Room;
 use crate::base::limits::RECORD_ENTRIES_MAX;
 use crate::base::time::{Instant, Span};
 use crate::format::catalog::{BucketEntry, ChunkEntry};
@@ -37,8 +38,31 @@ pub(super) struct Known<'a> {
     pub(super) entries: Option<&'a [ChunkEntry]>,
 }
 
-/// Judges a section by the chunks that are taken.
-pub(super) fn judge(known: &Known<'_>, mut chunks: BTreeMap<u64, ChunkAt>, incremental: bool) -> Judgement {
+/// What the label says of a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Labelled {
+    Full,
+    Incremental,
+    /// There is none: the new set counts as a full one, of whatever kind the old one was.
+    Lost,
+}
+
+impl Labelled {
+    /// Whether it left something unwritten, or may have, that the new set does not list.
+    fn has_unlisted(self, end: Option<&SectionEndRecord>, buckets: Option<&[BucketEntry]>) -> bool {
+        let Some(buckets) = buckets else { return self != Labelled::Full };
+        let is_part = || end.is_some_and(|end| end.held != end.envelope) || buckets.iter().any(|one| !one.is_written());
+        self == Labelled::Lost && is_part()
+    }
+}
+
+/// Judges a section by the chunks that are taken. What is told of it takes of the `room`.
+pub(super) fn judge(
+    known: &Known<'_>,
+    mut chunks: BTreeMap<u64, ChunkAt>,
+    labelled: Labelled,
+    room: &mut Room,
+) -> Judgement {
     let Known { header, table, end, buckets, .. } = *known;
     let gaps = Gaps::of(known, &chunks);
     let (count, rows) = (chunks.len() as u64, chunks.values().map(|chunk| u64::from(chunk.rows)).sum::<u64>());
@@ -51,23 +75,21 @@ pub(super) fn judge(known: &Known<'_>, mut chunks: BTreeMap<u64, ChunkAt>, incre
     let evidence = weigh(claims, &pieces, all);
     drop(pieces);
     let by_catalog = buckets.is_none_or(|_| evidence.unproven.is_empty());
-    // Which buckets an incremental set left unwritten its catalog alone says.
-    let unlisted = incremental && buckets.is_none() && table.bound.grain != Grain::None;
+    // Which buckets an incremental set left unwritten its catalog alone says, and a full one lists none.
+    let unlisted = table.bound.grain != Grain::None && labelled.has_unlisted(end, buckets);
     let intact = whole && by_catalog && !unlisted && end.is_some_and(|end| end.lost.is_none());
     let (held, cut) = held(&evidence);
     let lost = (!intact).then(|| lost(end, &held, cut, &evidence, &gaps));
-    let envelope = match (end, buckets) {
-        (Some(end), Some(_)) if incremental => end.envelope.clone(),
-        _ => held.clone(),
-    };
-    let unwritten = match buckets {
-        Some(buckets) if incremental => unwritten(buckets, &found),
-        _ => Vec::new(),
-    };
+    // Only a set that is labelled incremental speaks for more than it holds.
+    let listing = buckets.filter(|_| labelled == Labelled::Incremental);
+    let envelope = end.filter(|_| listing.is_some()).map_or_else(|| held.clone(), |end| end.envelope.clone());
+    let unwritten = listing.map(|buckets| unwritten(buckets, &found)).unwrap_or_default();
     let missing = |of: fn(&SectionEndRecord) -> u64, there: u64, gaps: u64| match end {
         Some(end) => Count::Exactly(of(end).saturating_sub(there)),
         None => Count::AtLeast(gaps),
     };
+    let ((acds, more_acds), (gaps_listed, more_gaps)) =
+        (acds(known, &found, &evidence, &gaps, room), gaps.listed(room));
     let account = SectionAccount {
         number: table.number,
         table: header.table.clone(),
@@ -79,9 +101,11 @@ pub(super) fn judge(known: &Known<'_>, mut chunks: BTreeMap<u64, ChunkAt>, incre
         lost_chunks: missing(|end| end.chunks, count, gaps.chunks),
         whole: intact,
         unlisted,
-        acds: acds(known, &found, &evidence, &gaps),
+        acds,
+        more_acds,
         other_acds: !whole && buckets.is_none() && header.acd_column.is_some(),
-        gaps: gaps.listed(),
+        gaps: gaps_listed,
+        more_gaps,
         files: is_tree(header).then(Default::default),
     };
     let short = if intact { BTreeSet::new() } else { evidence.unproven };

@@ -11,6 +11,7 @@ mod judge;
 mod known;
 mod losses;
 mod parts;
+mod room;
 mod sources;
 mod trees;
 mod write;
@@ -23,9 +24,11 @@ use crate::base::ordered::ordered;
 use crate::device::traits::Device;
 use crate::error::{Error, ErrorKind};
 use crate::format::block::SetId;
+use crate::section::rows::SectionTable;
 use collect::{Heap, Prover, collect};
 use judge::{Judged, judge};
 use parts::Proof;
+use room::Room;
 use sources::{Again, Sources};
 use std::sync::{Mutex, PoisonError};
 
@@ -131,12 +134,14 @@ impl<'a> Salvage<'a> {
             let_go,
             sets: Vec::new(),
         };
+        let mut room = Room::new();
         for (set, parts) in sets {
             let mut again = Again::new(&sources);
-            let (judged, mut of_set) = judge(set, parts, &mut again, &mut |table, places| {
+            let mut later = |table: &SectionTable, places: &[sources::Place]| {
                 prove_later(&sources, table, places, self.options.jobs)
-            })?;
-            trees::account(&judged, &mut of_set, &mut again)?;
+            };
+            let (judged, mut of_set) = judge(set, parts, &mut again, &mut later, &mut room)?;
+            trees::account(&judged, &mut of_set, &mut again, &mut room)?;
             unless_cancelled(self.monitor)?;
             account.sets.push(each(&judged, &sources, of_set)?);
         }
@@ -152,7 +157,7 @@ fn unless_cancelled(monitor: &dyn Monitor) -> Result<(), Error> {
 /// Proves chunks whose header was not known when they passed.
 fn prove_later(
     sources: &Sources<'_>,
-    table: &crate::section::rows::SectionTable,
+    table: &SectionTable,
     places: &[sources::Place],
     jobs: usize,
 ) -> Result<Vec<Proof>, Error> {

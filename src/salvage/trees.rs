@@ -2,6 +2,7 @@
 
 use super::account::{FilesLoss, SectionAccount, SetAccount};
 use super::judge::{Judged, JudgedSection};
+use super::room::Room;
 use super::sources::Again;
 use crate::base::position::Position;
 use crate::column::digest::RowHasher;
@@ -19,12 +20,20 @@ const PATHS_MAX: usize = 1_000;
 ///
 /// # Errors
 /// A source fails.
-pub(super) fn account(judged: &Judged, of_set: &mut SetAccount, again: &mut Again<'_, '_>) -> Result<(), Error> {
+pub(super) fn account(
+    judged: &Judged,
+    of_set: &mut SetAccount,
+    again: &mut Again<'_, '_>,
+    room: &mut Room,
+) -> Result<(), Error> {
     for (section, account) in judged.sections.iter().zip(&mut of_set.sections) {
         if account.whole {
             account.files = None;
         } else if account.files.is_some() {
-            account.files = Some(files(section, account, again)?);
+            let mut loss = files(section, account, again)?;
+            // How many there are is told whatever there is room for.
+            room.cut(&mut loss.paths, PATHS_MAX, |path| path.len().saturating_add(size_of::<String>()));
+            account.files = Some(loss);
         }
     }
     Ok(())

@@ -109,3 +109,18 @@ impl Grain {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_data_type_has_a_bit_of_its_own() {
+        let bits: Vec<u32> = DataType::ALL.iter().map(|data_type| data_type.bit()).collect();
+        assert_eq!(bits, [1, 2, 4, 8, 16]);
+        for data_type in DataType::ALL {
+            assert_eq!(DataType::from_bit(data_type.bit()), Some(data_type));
+        }
+        assert_eq!([0, 3, 32].map(DataType::from_bit), [None; 3]);
+    }
+}

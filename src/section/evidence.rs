@@ -398,4 +398,19 @@ mod tests {
         let evidence = weigh(claims, &all[3..], false);
         assert_eq!((held(&evidence), evidence.unproven.len()), (vec![(8, 14)], 0));
     }
+
+    #[test]
+    fn undated_rows_are_proven_where_their_bucket_is() {
+        let mut all = pieces();
+        all.push(PieceEntry { day: None, first: 0, stop: 0, ..piece(0, 0, 1, 3) });
+        let (listed, cutoffs) = (buckets(&all), Cutoffs::default());
+        let undated = |left: &[PieceEntry]| {
+            let (end, grain) = (end(&all), Grain::Interval);
+            let claims = Claims { buckets: Some(&listed), end: Some(&end), cutoffs: &cutoffs, grain, window: None };
+            weigh(claims, left, false).undated.into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(undated(&all), [Some(1)]);
+        assert_eq!(undated(&all[..4]), []);
+        assert_eq!(weighed(true, true, &pieces(), true).undated.len(), 0);
+    }
 }

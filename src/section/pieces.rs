@@ -162,3 +162,33 @@ fn widen(entry: &mut PieceEntry, span: Span) {
         entry.stop = entry.stop.max(span.stop.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dated(start: i64, stop: i64) -> RowWhen {
+        RowWhen { acd: Some(1), when: When::Dated(Span { start: Instant(start), stop: Instant(stop) }) }
+    }
+
+    #[test]
+    fn a_row_is_carried_where_it_ends_after_the_cutoff() {
+        let cutoffs = Cutoffs::new([(Some(1), Instant(200))]);
+        let rows = [dated(100, 200), dated(101, 201), dated(50, 60)];
+        let Pieces { entries, complete } = pieces(&rows, &[1, 2, 4], &cutoffs);
+        let found: Vec<_> = entries.iter().map(|entry| (entry.rows, entry.carried, entry.digest[0])).collect();
+        assert_eq!(found, [(2, 1, 5)]);
+        assert_eq!(entries[0].carried_digest, Some(Digest::of(&[2]).to_bytes()));
+        assert_eq!(
+            complete.into_iter().collect::<Vec<_>>(),
+            [(Some(1), Span { start: Instant(50), stop: Instant(200) })]
+        );
+    }
+
+    #[test]
+    fn a_piece_reaches_from_its_earliest_to_its_latest_row() {
+        let rows = [dated(100, 200), dated(50, 400), dated(120, 130)];
+        let entries = pieces(&rows, &[1, 2, 4], &Cutoffs::default()).entries;
+        assert_eq!(entries.iter().map(|entry| (entry.first, entry.stop)).collect::<Vec<_>>(), [(50, 400)]);
+    }
+}

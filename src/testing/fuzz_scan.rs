@@ -9,7 +9,7 @@ use crate::base::monitor::Silent;
 use crate::device::memory::MemoryDevice;
 use crate::format::block::BlockKind;
 use crate::format::marks::VOLUME_END_BLOCK_LEN;
-use crate::rebuild::{Compared, rebuild};
+use crate::rebuild::{Compared, DIVISION, rebuild};
 use crate::verify::set::verify_set;
 use crate::volume::section::{SectionSource, SectionView};
 use crate::volume::set::{SetReader, list_sets};
@@ -133,8 +133,15 @@ fn agree(set: &SetReader<'_>, volumes: &Volumes) {
         let totals = set.catalog().map(|catalog| (catalog.sections as usize, catalog.rows));
         assert_eq!(totals, Some((found.len(), rows(found))), "totals of the catalog");
     }
-    let again = rebuild(set, &Silent).map(|rebuilt| rebuilt.all().all(|compared| *compared == Compared::Equal));
-    assert!(again.is_ok_and(|equal| equal), "catalog and indexes that are made anew are others");
+    let again = rebuild(set, &Silent);
+    let is_same = |compared: &Compared| match compared {
+        Compared::Equal => true,
+        // A label may say anything of the size of volumes.
+        Compared::Differs(places) => *places == [DIVISION],
+        Compared::Missing(_) | Compared::NotJudged(_) => false,
+    };
+    let other = again.iter().flat_map(|rebuilt| rebuilt.all()).find(|compared| !is_same(compared));
+    assert!(again.is_ok() && other.is_none(), "catalog and indexes that are made anew are others: {other:?}");
 }
 
 fn same(listed: &SectionView, found: &SectionView) {
@@ -157,6 +164,11 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("a_hashed_field", vec![3, 0, 0, 3, 0, 0, 5, 1, 0, 0, 20, 0, 0, 0, 1]),
         ("the_catalog", vec![2, 0, 0, 0, 0, 0, 60, 1, 0, 0, 40, 0, 0, 0, 0]),
         ("another_kind", vec![3, 0, 0, 1, 0, 0, 4, 0, 7, 2]),
+        ("found_1", vec![0xff, 0xff, 0xb5, 0x25, 0xb5, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x60]),
+        ("found_2", vec![3, 0x41, 8, 0, 1, 0, 0x9b, 4, 0x6c, 0, 7, 0x41, 0x18]),
+        ("found_3", vec![3, 0, 0x31, 0x0e, 0, 0x39, 0x37, 0xc8, 0x7a, 0x7a, 0x7a]),
+        ("found_5", vec![3, 3, 0, 5, 0, 0, 1, 0x57, 0, 0x14, 0, 0, 0, 1]),
+        ("found_4", vec![3, 0x41, 0x21, 0, 1, 0, 0x9b, 0x0c, 0x6c, 0, 7, 0x18]),
     ]
 }
 

@@ -3,7 +3,7 @@
 
 use super::judge::Depth;
 use super::proof::{Around, SetProof, SetProved};
-use super::set::{against_catalog, of_set};
+use super::set::{against_catalog, is_full, of_set};
 use super::verified::Verified;
 use crate::base::monitor::{Monitor, Task};
 use crate::volume::set::SetReader;
@@ -45,7 +45,7 @@ pub fn verify_in_turn(
     }
     missing.sort_unstable();
     let part = depth == Depth::Index;
-    let around = Around { all_here: missing.is_empty(), interrupted: set.is_interrupted(), part };
+    let around = Around { all_here: missing.is_empty(), interrupted: set.is_interrupted(), part, full: is_full(set) };
     let SetProved { mut verified, .. } = proof.finish_with(set.sections(), around);
     against_catalog(set, &mut verified);
     let findings = [of_set(set, &missing), unopened.findings, verified.findings].concat();

@@ -49,6 +49,8 @@ pub(super) struct Gathered {
     last: Option<u32>,
     /// What the label of the volume that is being read says of the one before it; the outer `None`: it has no sound label.
     predecessor: Option<Option<Predecessor>>,
+    /// Whether the first sound label that was read is that of a full set.
+    full: Option<bool>,
     unopened: Verified,
     /// Blocks that were proved, by volume.
     pub(super) proven: Vec<Proven>,
@@ -82,6 +84,8 @@ pub(super) struct Around {
     pub(super) interrupted: bool,
     /// Whether only a part of the volumes was read.
     pub(super) part: bool,
+    /// Whether a label says that it is a full set.
+    pub(super) full: bool,
 }
 
 impl SetProof {
@@ -238,9 +242,10 @@ impl SetProof {
 
     fn sections(&mut self, known: Option<Vec<Known>>, seen: &Seen, around: Around, proved: &mut SetProved) {
         let listed = known.is_some();
+        let around = Around { full: around.full || self.gathered.full == Some(true), ..around };
         for section in known.into_iter().flatten() {
             let met = self.gathered.sections.remove(&section.number).unwrap_or_default();
-            met.listed(section, seen, proved);
+            met.listed(section, seen, around, proved);
         }
         let (mut odd, mut more) = (0usize, 0u64);
         for (number, met) in std::mem::take(&mut self.gathered.sections) {
@@ -302,6 +307,7 @@ impl Gathered {
             ends: BTreeMap::new(),
             last: None,
             predecessor: None,
+            full: None,
             unopened: Verified::default(),
             proven: Vec::new(),
             chosen: Chosen::default(),
@@ -321,7 +327,10 @@ impl Gathered {
             }
             // What the first copy gave counts once.
             Held::Nothing | Held::Again => {}
-            Held::Label(label) => self.predecessor = Some(label.predecessor),
+            Held::Label(label) => {
+                self.predecessor = Some(label.predecessor);
+                self.full.get_or_insert(!label.incremental);
+            }
             Held::Header(header) => self.section(section).header(volume, &header),
             Held::Chunk(chunk) => {
                 let ChunkFact { number, entry, pieces } = *chunk;

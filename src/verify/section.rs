@@ -141,11 +141,15 @@ impl SectionProof {
     }
 
     /// Holds a section against what the catalog lists.
-    pub(super) fn listed(mut self, known: Known, seen: &Seen, proved: &mut SetProved) {
+    pub(super) fn listed(mut self, known: Known, seen: &Seen, around: Around, proved: &mut SetProved) {
         let name = known.header.table.clone();
         let at = Position::UNKNOWN.with_section(known.number);
         let findings = &mut proved.verified.findings;
         self.marks(&known, findings);
+        if around.full {
+            let odd = of_full(at, known.end.as_ref().or(self.end.as_ref()), &known.buckets);
+            findings.extend(odd.map(|found| found.about(format_args!("table {name}"))));
+        }
         let missed = self.missed(&known, seen, findings);
         self.strays(&known, findings);
         if self.unread.is_empty() {
@@ -276,6 +280,10 @@ impl SectionProof {
             return findings.extend(self.bad.into_values().chain(further(self.further.len(), at)));
         };
         let table = header.table;
+        if around.full {
+            let odd = of_full(at, self.end.as_ref(), &[]);
+            findings.extend(odd.map(|found| found.about(format_args!("table {table}"))));
+        }
         match self.end.take() {
             None if around.part => {}
             None => {
@@ -410,6 +418,24 @@ impl Gap {
         };
         Finding { costs, ..found }
     }
+}
+
+/// What only a section of an incremental set may say: that it would hold more if it were full, that the source had buckets that
+/// it does not write.
+fn of_full(
+    at: Position,
+    end: Option<&SectionEndRecord>,
+    buckets: &[BucketEntry],
+) -> impl Iterator<Item = Finding> + use<> {
+    let wider = end.is_some_and(|end| end.held != end.envelope);
+    let wider = wider.then(|| Finding::damage(at, "its envelope is not its held ranges, though its set is a full one"));
+    let mut unwritten = buckets.iter().filter(|bucket| !bucket.is_written());
+    let unwritten = unwritten.next().map(|bucket| {
+        let found =
+            Finding::damage(at, "the catalog lists buckets without rows of theirs, though its set is a full one");
+        found.odds("buckets that were written", bucket_words(bucket))
+    });
+    wider.into_iter().chain(unwritten)
 }
 
 /// Says of so many blocks that are not told one by one that they are not what they should be.

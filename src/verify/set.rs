@@ -77,7 +77,7 @@ pub fn verify(set: &SetReader<'_>, asked: &Asked<'_>, jobs: usize, monitor: &dyn
     }
     monitor.end(Task::Verify);
     let missing = set.missing_volumes();
-    let around = Around { all_here: missing.is_empty(), interrupted: set.is_interrupted(), part };
+    let around = Around { all_here: missing.is_empty(), interrupted: set.is_interrupted(), part, full: is_full(set) };
     let SetProved { mut verified, .. } = proof.finish_with(set.sections(), around);
     let unread = verified.chosen.is_some_and(|chosen| chosen.read < chosen.blocks);
     let all = verified.volumes.len().saturating_add(verified.not_judged.len()) >= count;
@@ -87,6 +87,11 @@ pub fn verify(set: &SetReader<'_>, asked: &Asked<'_>, jobs: usize, monitor: &dyn
     findings.append(&mut verified.findings);
     verified.findings = findings;
     verified
+}
+
+/// Whether the label of a set says that it is a full one.
+pub(super) fn is_full(set: &SetReader<'_>) -> bool {
+    !set.label().incremental
 }
 
 /// Holds the volumes against what the catalog says of each: bytes, blocks, running hash.

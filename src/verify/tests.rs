@@ -11,11 +11,13 @@ use crate::base::monitor::{Monitor, Silent, Task};
 use crate::device::memory::MemoryDevice;
 use crate::device::traits::Device;
 use crate::format::block::ALIGNMENT;
-use crate::format::catalog::ChunkEntry;
-use crate::format::section::SectionEndRecord;
+use crate::format::catalog::{BucketEntry, ChunkEntry};
+use crate::format::label::LabelRecord;
+use crate::format::section::{HeldEntry, SectionEndRecord};
 use crate::testing::mutate::Rng;
-use crate::testing::sets::{Sample, sample_header, write_sample};
+use crate::testing::sets::{Sample, sample_header, sample_label, write_sample};
 use crate::volume::set::{SetReader, list_sets};
+use crate::volume::set_writer::{SetOptions, SetWriter};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -311,4 +313,31 @@ fn a_volume_without_an_index_is_counted_where_a_part_is_read() {
     assert_eq!((stopped.stopped, unlisted(&stopped)), (true, Some(1)));
     assert_eq!(stopped.findings.len(), 0, "what was not read is not damaged: {:#?}", stopped.findings);
     assert_eq!(unlisted(&verify(&only(&device), &part, 2, &Silent)), Some(0));
+}
+
+/// What only an incremental set may say is found in a full one.
+#[test]
+fn a_full_set_has_no_wider_envelope_and_no_bucket_that_it_does_not_write() {
+    let held = |stop| vec![HeldEntry { acd: Some(1), start: 0, stop }];
+    let (digest, carried_digest) = ([1; 16], None);
+    let (acd, day) = (Some(1), Some(0));
+    let bucket = BucketEntry { acd, day, pieces: 0, rows: 3, carried: 0, first: 0, stop: 60, digest, carried_digest };
+    let told = |incremental: bool, envelope: Vec<HeldEntry>, unwritten: Vec<BucketEntry>| {
+        let device = MemoryDevice::new();
+        let label = sample_label(3);
+        let label = match incremental {
+            true => LabelRecord { incremental, parent_set: Some([8; 16]), chain: [8; 16], sequence: 1, ..label },
+            false => label,
+        };
+        let mut set = SetWriter::create(&device, label, &SetOptions { volume_size: None }).unwrap();
+        set.begin_section(sample_header("hsplit")).unwrap();
+        set.end_incremental(held(50), envelope, unwritten).unwrap();
+        set.finish(Vec::new(), Vec::new()).unwrap();
+        let found = verify(&only(&device), &asked(Depth::Rows), 1, &Silent).findings;
+        found.iter().map(|finding| finding.what.clone()).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(told(false, held(50), Vec::new()), "");
+    assert!(told(false, held(70), Vec::new()).contains("its envelope is not its held ranges"));
+    assert!(told(false, held(50), vec![bucket]).contains("buckets without rows of theirs"));
+    assert_eq!(told(true, held(70), vec![bucket]), "");
 }

@@ -207,3 +207,29 @@ pub fn labels(device: &dyn Device) -> Result<Vec<LabelRecord>, VolumeError> {
     found.retain(|label| seen.insert(label.set().0));
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::records;
+    use crate::volume::name::volume_name;
+
+    #[test]
+    fn a_volume_without_a_label_is_given_to_its_set_where_it_has_anything() {
+        let set = SetId([7; 16]);
+        let name = volume_name(&LabelRecord { set_id: set.0, ..records::label() });
+        let taken = |error: VolumeError| {
+            let mut drafts = BTreeMap::from([(set, Draft::default())]);
+            let mut unusable = Unusable::default();
+            unusable.push(name.clone(), error);
+            unusable.take_traces().into_iter().for_each(|trace| adopt(&mut drafts, trace));
+            let draft = &drafts[&set];
+            (draft.volumes.values().map(Vec::len).sum::<usize>(), draft.interrupted)
+        };
+        let begun = |len: u64| VolumeError::Interrupted { name: name.clone(), len };
+        assert_eq!(taken(VolumeError::NotAVolume { name: name.clone(), len: 500 }), (1, false));
+        assert_eq!((taken(begun(500)), taken(begun(0))), ((1, true), (0, true)));
+        // The device failed: nothing is known of the volume.
+        assert_eq!(taken(VolumeError::Order("another error")), (0, false));
+    }
+}

@@ -85,10 +85,10 @@ pub enum VolumeError {
         /// The number that its label names.
         found_volume: u32,
     },
-    /// A volume that was begun and has no label: a backup was interrupted before anything else was on it.
+    /// A volume that was begun and has no label: who wrote it was interrupted before anything else was on it.
     #[error(
-        "{name} was begun by a backup that was interrupted before its label was written ({len} bytes): back up again, \
-         then remove it"
+        "{name} was begun by a backup or a salvage that was interrupted before its label was written ({len} bytes): do that \
+         again, then remove this"
     )]
     Interrupted {
         /// Its name on its device.

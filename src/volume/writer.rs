@@ -360,6 +360,7 @@ pub(super) fn index_payloads(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::record::{Record, read_records};
 
     #[test]
     fn stored_lengths_are_those_of_the_encoder() {
@@ -371,5 +372,26 @@ mod tests {
             let expected = LIST_RECORD_BYTES + count as u64 * LIST_ENTRY_BYTES;
             assert_eq!(encode_record(&list).unwrap().len() as u64, expected);
         }
+    }
+
+    #[test]
+    fn each_list_of_an_index_says_how_many_blocks_are_listed_before_it() {
+        let block = BlockEntry { kind: 1, section: 0, offset: 0, bytes: 0, hash: [0; 32] };
+        let entry = VolumeEntry { blocks: 0, bytes: 0, running_hash: [0; 32] };
+        let count = LIST_ENTRIES * (LISTS_PER_BLOCK + 1) + 3;
+        let payloads = index_payloads(&vec![block; count], &entry, false).unwrap();
+        let lists = |payload: &Vec<u8>| -> Vec<(u64, usize)> {
+            let records = read_records(payload).unwrap().into_iter();
+            let lists = records.filter(|record| record.kind == BlockListRecord::KIND);
+            lists
+                .map(|list| list.decode::<BlockListRecord>().unwrap())
+                .map(|l| (l.first_block, l.blocks.len()))
+                .collect()
+        };
+        let full = LIST_ENTRIES as u64;
+        let mut expected: Vec<(u64, usize)> = (0..5).map(|list| (list * full, LIST_ENTRIES)).collect();
+        expected.push((5 * full, 3));
+        assert_eq!(payloads.iter().map(|payload| lists(payload).len()).collect::<Vec<_>>(), [4, 2]);
+        assert_eq!(payloads.iter().flat_map(lists).collect::<Vec<_>>(), expected);
     }
 }

@@ -10,12 +10,13 @@ use intervault::check::outline;
 use intervault::column::id::{EQUAL, INTEGERS, STRINGS};
 use intervault::device::memory::MemoryDevice;
 use intervault::format::block::{BlockIdentity, BlockKind, encode_block};
-use intervault::format::chunk::{ColumnBytesEntry, PieceEntry};
+use intervault::format::chunk::{ColumnBytesEntry, PieceEntry, parse_chunk};
 use intervault::format::layout::block as at;
-use intervault::format::section::{HeldEntry, SectionRecord};
+use intervault::format::record::{decode_record, encode_record};
+use intervault::format::section::{HeldEntry, SectionEndRecord, SectionRecord};
 use intervault::restore::{Missing, Options, Restore};
 use intervault::store::sqlite::SqliteStore;
-use intervault::testing::damage::{mend, places};
+use intervault::testing::damage::{Place, mend, payload, places};
 use intervault::testing::fields::fields;
 use intervault::testing::fixtures::small;
 use intervault::testing::sets::{sample_header, sample_label};
@@ -204,6 +205,51 @@ fn nested(form: u8, body: &[u8], depth: usize) -> Stored {
     }
     (INTEGERS, bytes, 1 << 20)
 }
+
+/// Sections of very many ACDs, one behind the other: of each a header, `chunks` sound chunks with one missing behind each, and an
+/// end that names so many ACDs. With nothing else on the volume but its label.
+fn many_acds(sections: u32, chunks: u64, acds: i64) -> Vec<Vec<u8>> {
+    let (_, volume) = small(None).volumes.remove(0);
+    let blocks = places(&volume);
+    let is_of =
+        |place: &&Place| decode_record::<SectionRecord>(payload(&volume, place)).is_ok_and(|it| it.table == "hsplit");
+    let header = blocks.iter().find(is_of).unwrap();
+    let of_table = blocks.iter().filter(|place| place.header.identity.section == header.header.identity.section);
+    let chunk = of_table.clone().find(|place| place.header.kind == BlockKind::Chunk).unwrap();
+    let end = of_table.clone().find(|place| place.header.kind == BlockKind::SectionEnd).unwrap();
+    let (held, mut rows) = (payload(&volume, chunk).to_vec(), payload(&volume, chunk).to_vec());
+    let count = u64::from(parse_chunk(&held).unwrap().directory.rows);
+    let last: SectionEndRecord = decode_record(payload(&volume, end)).unwrap();
+    let (start, stop) = last.held.first().map_or((0, 86_400), |entry| (entry.start, entry.stop));
+    let held: Vec<HeldEntry> = (0..acds).map(|acd| HeldEntry { acd: Some(1_000 + acd), start, stop }).collect();
+    let ending =
+        SectionEndRecord { rows: 2 * chunks * count, chunks: 2 * chunks, envelope: held.clone(), held, ..last };
+    let ending = encode_record(&ending).unwrap();
+    let mut bytes = volume[..blocks[0].end()].to_vec();
+    let mut block = 0;
+    let mut put = |kind: BlockKind, section: u32, payload: &[u8]| {
+        block += 1;
+        let identity = BlockIdentity { volume: 1, section, block, ..header.header.identity };
+        bytes.extend(encode_block(kind, identity, payload).unwrap());
+    };
+    for section in 1..=sections {
+        put(BlockKind::SectionHeader, section, payload(&volume, header));
+        for number in 0..chunks {
+            // Its number in the section, and that of its first row.
+            rows[8..16].copy_from_slice(&(2 * number).to_le_bytes());
+            rows[16..24].copy_from_slice(&(2 * number * count).to_le_bytes());
+            put(BlockKind::Chunk, section, &rows);
+        }
+        put(BlockKind::SectionEnd, section, &ending);
+    }
+    vec![bytes]
+}
+
+/// What a salvage has very much to tell of, and how many ACDs there are in all sections.
+pub const TO_TELL: &[(&str, u64, fn() -> Vec<Vec<u8>>)] = &[
+    ("gaps in which very many ACDs may have lost rows", 65_000, || many_acds(1, 1_500, 65_000)),
+    ("very many ACDs in each of many sections", 40 * 32_000, || many_acds(40, 0, 32_000)),
+];
 
 pub const BOMBS: &[Bomb] = &[
     ("ten gigabytes in a frame", Fate::Refused, || chunk(1, vec![strings(60 << 20, &frame(81_920, 0x38, None))])),

@@ -1,7 +1,7 @@
 //! Volumes made to harm, given to the commands that look at volumes, each in a process of 320 MiB and little time: they end by
 //! themselves, with a status of their own.
 
-use super::bombs::{BOMBS, Fate};
+use super::bombs::{BOMBS, Fate, TO_TELL};
 use super::confined::SPACE;
 use super::tiers::{apart, long};
 use intervault::testing::fixtures::small;
@@ -80,6 +80,33 @@ fn commands_that_look_at_bombs_end_by_themselves_in_little_memory() {
         std::fs::remove_dir_all(&place).unwrap();
     }
     assert!(shown > BOMBS.len(), "{shown} commands showed something");
+}
+
+/// What may be lost of very many ACDs in very many places is told of some and counted.
+#[test]
+fn a_salvage_that_has_very_much_to_tell_takes_little_memory_and_few_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    for (number, (name, acds, bomb)) in TO_TELL.iter().enumerate() {
+        let place = put(&folder.path().join(number.to_string()), bomb());
+        let salvage = ["salvage", &place, "--jobs", "1", "--dry-run"];
+        let text = confined(PROGRAM, &salvage, &state);
+        let said = String::from_utf8_lossy(&text.stdout).into_owned();
+        assert_eq!(text.status.code(), Some(4), "{name}: {}", String::from_utf8_lossy(&text.stderr));
+        assert!(said.contains(" more ACDs may be lost") && said.len() < 1 << 20, "{name}: {} bytes", said.len());
+        let json = confined(PROGRAM, &[&salvage[..], &["--json"]].concat(), &state);
+        assert_eq!(json.status.code(), Some(4), "{name}: {}", String::from_utf8_lossy(&json.stderr));
+        let answer: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+        let sections = answer["sets"][0]["sections"].as_array().unwrap();
+        let told = |section: &serde_json::Value| {
+            let listed = section["acds"].as_array().unwrap().len() as u64;
+            assert!(listed <= 1_000);
+            listed + section["more_acds"].as_u64().unwrap()
+        };
+        let sum: u64 = sections.iter().map(told).sum();
+        assert!(sum >= *acds && sum < acds + 100 * sections.len() as u64, "{name}: {sum} ACDs");
+        std::fs::remove_dir_all(&place).unwrap();
+    }
 }
 
 /// The limit is one: a command that holds more than there is does not end by itself.

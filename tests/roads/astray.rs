@@ -534,3 +534,15 @@ fn beginning_anew_with_nothing_to_do_sets_the_last_run_aside() {
     let runs = store.snapshot(1).unwrap().runs().unwrap();
     assert_eq!(runs.iter().map(|run| run.status).collect::<Vec<_>>(), [RunStatus::SetAside]);
 }
+
+#[test]
+fn beginning_anew_sets_the_last_run_aside() {
+    let (centre, device, _, whole, _) = half();
+    let (set, store) = (only_set(&device), centre.store());
+    let restore = Restore::new(&set, &store, Options { anew: true, ..options(8) });
+    restore.apply(&restore.plan().unwrap(), None).unwrap();
+    let runs = store.snapshot(1).unwrap().runs().unwrap();
+    let statuses = runs.iter().map(|run| run.status).collect::<Vec<_>>();
+    assert_eq!(statuses, [RunStatus::SetAside, RunStatus::Finished]);
+    assert_eq!(centre.rows("hsplit"), whole);
+}

@@ -248,6 +248,50 @@ fn a_full_database() {
     assert!(text(&output).contains("full"), "{}", text(&output));
 }
 
+/// Whoever reads a database in WAL mode that nobody has open leaves files beside it that SQLite made in their name.
+#[test]
+fn a_database_in_wal_mode_is_not_locked_for_its_owner() {
+    use std::os::unix::process::CommandExt;
+    let case = Case::backed_up();
+    case.centre.run("PRAGMA journal_mode = WAL");
+    let folder = case.centre.folder.path();
+    let program = folder.join("intervault");
+    std::fs::copy(env!("CARGO_BIN_EXE_intervault"), &program).unwrap();
+    for (path, mode) in [(folder, 0o777), (&case.volumes, 0o755), (&case.volume(), 0o644), (&case.centre.path(), 0o644)]
+    {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let check = |user: Option<u32>| {
+        let mut command = Command::new(&program);
+        command.args(["check", case.device(), "--against", &case.url()]).env("INTERVAULT_STATE", folder.join("state"));
+        if let Some(user) = user {
+            command.uid(user).gid(user);
+        }
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        (output.status.code(), text(&output))
+    };
+    let beside = || {
+        let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with("-wal") || name.ends_with("-shm")).collect::<Vec<_>>()
+    };
+    assert_eq!(beside(), [""; 0]);
+    if rustix::process::geteuid().is_root() {
+        let (status, words) = check(Some(65_534));
+        assert!(status == Some(7) && words.contains("WAL mode") && words.contains("owner"), "{status:?} {words}");
+        assert_eq!(beside(), [""; 0]);
+        let application = rusqlite::Connection::open(case.centre.path()).unwrap();
+        application.query_row("SELECT count(*) FROM hsplit", [], |_| Ok(())).unwrap();
+        let (status, words) = check(Some(65_534));
+        assert_eq!(status, Some(0), "while its application has it open: {words}");
+    } else {
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), "NOT TESTED: only root can be another user");
+    }
+    let (status, words) = check(None);
+    assert_eq!(status, Some(0), "its owner: {words}");
+    case.centre.run("DELETE FROM hsplit WHERE starttime = 900");
+}
+
 #[test]
 fn a_full_device() {
     let case = Case::new();

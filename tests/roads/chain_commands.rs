@@ -359,10 +359,16 @@ fn what_a_check_has_found_damaged_is_written_again() {
     let (url, device, state) =
         (case.url(), case.device(), case.centre.folder.path().join("state").display().to_string());
     let full = std::fs::read_dir(&device).unwrap().map(|entry| entry.unwrap().path()).next().unwrap();
+    let elsewhere = case.centre.folder.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::copy(&full, elsewhere.join(full.file_name().unwrap())).unwrap();
+    let elsewhere = elsewhere.display().to_string();
     let mut bytes = std::fs::read(&full).unwrap();
     bytes[1_200] ^= 0x40;
     std::fs::write(&full, bytes).unwrap();
     run(&["check", &device, "--verify", "--state-dir", &state], 4);
+    // That a copy elsewhere is sound mends nothing.
+    run(&["check", &elsewhere, "--verify", "--state-dir", &state], 0);
     let words = ["backup", "--database", &url, "--to", &device, "--data", "historical,acd", "--incremental"];
     let words = [&words[..], &["--state-dir", &state]].concat();
     let plan = json(&[&words[..], &["--dry-run"]].concat(), 3);

@@ -112,6 +112,21 @@ fn three_members() -> (Centre, MemoryDevice) {
     (centre, device)
 }
 
+/// What a chain put in before is no later word than its own.
+#[test]
+fn a_chain_is_restored_again_into_what_it_was_restored_into() {
+    let (centre, device) = three_members();
+    let whole = centre.rows("hsplit");
+    for round in 0..2 {
+        centre.run("UPDATE hsplit SET acdcalls = -1");
+        restore_chain(&device, &centre, &all()).unwrap();
+        assert_eq!(centre.rows("hsplit"), whole, "{round}");
+    }
+    centre.run("UPDATE hsplit SET acdcalls = -1 WHERE row_date = '2024-03-13'");
+    restore_member(&device, 2, &centre, &all());
+    assert_eq!(centre.rows("hsplit"), whole);
+}
+
 /// 7. A late row for an old day is in the incremental; the older full restored after it does not bring the stale day back.
 #[test]
 fn scenario_07_an_older_member_does_not_bring_a_stale_day_back() {

@@ -127,6 +127,34 @@ fn an_incremental_set_gives_its_own_rows() {
     assert_eq!(lines(&csv), queried(&centre, COLUMNS, "hsplit WHERE acd = 1 AND row_date = '2024-03-02'"));
 }
 
+/// Who did not choose an incremental set is told that it is one.
+#[test]
+fn an_incremental_set_that_nobody_chose_is_told_of() {
+    let centre = some_days();
+    let folder = tempfile::tempdir().unwrap();
+    let (volumes, to) = (folder.path().join("volumes"), folder.path().join("to"));
+    let state = folder.path().join("state");
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_intervault"));
+        let output = command.args(arguments).env("INTERVAULT_STATE", &state).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (url, volumes, to) =
+        (format!("sqlite:{}", centre.path().display()), volumes.to_str().unwrap(), to.to_str().unwrap());
+    let backup = ["backup", "--database", &url, "--to", volumes];
+    assert_eq!(run(&backup).0, Some(0));
+    centre.interval("2024-03-02", 1215, 15, 1, 7);
+    assert_eq!(run(&[&backup[..], &["--incremental"]].concat()).0, Some(0));
+    let export = ["export", volumes, "--tables", "hsplit", "--overwrite", "--json", "--to", to];
+    let (status, out, err) = run(&export);
+    assert!(status == Some(3) && err.contains("is incremental"), "{status:?} {err}");
+    let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(answer["incremental"], true);
+    let chosen = answer["set"].as_str().unwrap();
+    let (status, _, err) = run(&[&export[..], &["--set", chosen]].concat());
+    assert_eq!(status, Some(0), "{err}");
+}
+
 /// One bit of each chunk in turn: nothing of it goes out, and with `partial` everything else does.
 #[test]
 fn what_is_damaged_is_in_no_file() {
@@ -347,4 +375,56 @@ fn rows_on_a_terminal_are_harmless() {
     // Programs read the same, and no text of it acts on a terminal.
     let value = site.json(&["check", &from, "--sections"], 0);
     assert!(value["sets"][0]["sections"].is_array());
+}
+
+/// Runs the program by a shell that first sets something.
+fn beneath(limits: &str, words: &[&str]) -> (Option<i32>, String) {
+    let command = format!("{limits}; exec \"$0\" \"$@\"");
+    let output =
+        Command::new("sh").args(["-c", &command, env!("CARGO_BIN_EXE_intervault")]).args(words).output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn others_may_read_a_file_if_the_umask_lets_them() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let site = Site::new();
+    let (from, state) = (site.case.device(), site.text("state"));
+    for (umask, mode) in [("022", 0o644), ("077", 0o600), ("002", 0o664)] {
+        let to = site.text(umask);
+        let words = ["export", &from, "--to", &to, "--state-dir", &state];
+        assert_eq!(beneath(&format!("umask {umask}"), &words).0, Some(0));
+        for file in ["hsplit.csv", "dsplit.csv"] {
+            let found = site.path(umask).join(file).metadata().unwrap().permissions().mode();
+            assert_eq!(found & 0o777, mode, "{umask} {file}");
+        }
+    }
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_a_full_medium_and_leaves_nothing() {
+    let site = Site::new();
+    let (from, state, to) = (site.case.device(), site.text("state"), site.text("out"));
+    let words = ["export", &from, "--to", &to, "--tables", "hsplit", "--state-dir", &state];
+    let (status, err) = beneath("ulimit -f 1", &words);
+    assert!(status == Some(8) && err.contains("full"), "{status:?} {err}");
+    assert_eq!(files(Path::new(&to)), Vec::<String>::new());
+    let words = ["salvage", &from, "--to", &to, "--state-dir", &state];
+    let (status, err) = beneath("ulimit -f 1", &words);
+    assert!(status == Some(8), "{status:?} {err}");
+}
+
+#[test]
+fn rows_that_are_not_there_and_a_place_that_is_no_folder_are_told() {
+    let site = Site::new();
+    let (from, to, file) = (site.case.device(), site.text("out"), site.text("file"));
+    let (_, err) = site.run(&["export", &from, "--to", &to, "--acd", "99"], 3);
+    assert!(err.contains("no row of ACD 99"), "{err}");
+    let range = ["--start", "1999-01-01", "--stop", "1999-01-02"];
+    let words = ["export", &from, "--to", &to, "--tables", "hsplit", "--overwrite"];
+    let (_, err) = site.run(&[&words[..], &range].concat(), 3);
+    assert!(err.contains("no row in the range"), "{err}");
+    std::fs::write(&file, "mine").unwrap();
+    let (_, err) = site.run(&["export", &from, "--to", &file, "--overwrite"], 2);
+    assert!(err.contains("is no folder") && std::fs::read(&file).unwrap() == b"mine", "{err}");
 }

@@ -53,6 +53,7 @@ mod json;
 mod left_alone;
 #[cfg(target_os = "linux")]
 mod listed;
+mod looked_again;
 #[cfg(target_os = "linux")]
 mod media;
 #[cfg(target_os = "linux")]

@@ -4,6 +4,8 @@
 //! `INTERVAULT_NO_PYTHON=1` leaves it out and says so; without that a missing Python or zstd fails.
 
 use super::files::{backup_trees, noise, tree};
+use super::salvage::{heap, parts, salvaged, sound as proved};
+use super::salvage_evidence::{chain, only, without};
 use super::support::*;
 use super::undo;
 use intervault::backup;
@@ -15,7 +17,9 @@ use intervault::column::digest::RowHasher;
 use intervault::device::directory::DirectoryDevice;
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
+use intervault::format::block::BlockKind;
 use intervault::section::rows::SectionTable;
+use intervault::testing::damage::{Damage, places};
 use intervault::testing::not_tested;
 use intervault::volume::set::{SetReader, list_sets};
 use std::collections::BTreeMap;
@@ -255,6 +259,35 @@ fn one_acd_an_undo_set_and_a_file_tree_are_read_alike() {
     std::fs::write(source.path().join("folder/none"), "").unwrap();
     backup_trees(vec![tree(source.path())], &device, backup_options(3));
     compare(folder_of(&device).path(), 3, 150);
+}
+
+/// What is made of a set without a label counts as a full one, whatever the set was, and keeps the rules of one; it is not
+/// told as one that lacks nothing where the set was incremental, or may have been.
+#[test]
+fn what_was_salvaged_without_a_label_keeps_the_rules_of_a_full_set() {
+    let (_, device) = chain();
+    for number in 1..=3 {
+        let (name, bytes) = parts(&only(&device, &[number], &MemoryDevice::new())).pop_first().unwrap();
+        for other in [None, Some(BlockKind::Catalog), Some(BlockKind::SectionEnd)] {
+            for chunk_lost in [false, true] {
+                let what = format!("set {number} without its label and {other:?}, a chunk lost: {chunk_lost}");
+                let kinds: Vec<BlockKind> = other.into_iter().chain([BlockKind::Label]).collect();
+                let mut hurt = without(&bytes, &kinds);
+                let chunk = places(&bytes).into_iter().find(|place| place.header.kind == BlockKind::Chunk);
+                if let Some(chunk) = chunk.filter(|_| chunk_lost) {
+                    Damage::Zero { at: chunk.at, len: chunk.len }.apply(&mut hurt);
+                }
+                let (account, to) = salvaged(&heap(BTreeMap::from([(name.clone(), hurt)])));
+                proved(&to, &what);
+                let label = only_set(&to).label().clone();
+                let may_be = number > 1 || other == Some(BlockKind::Catalog);
+                assert_eq!(account.sets[0].sections.iter().any(|section| section.unlisted), may_be, "{what}");
+                assert_eq!((label.incremental, label.has_losses()), (false, may_be || chunk_lost), "{what}");
+                let Some(said) = sound(&["verify"], folder_of(&to).path()) else { return };
+                assert!(said.lines().any(|line| line.ends_with(": sound")), "{what}: {said}");
+            }
+        }
+    }
 }
 
 /// The blocks of a volume: kind, first byte, payload bytes and length.

@@ -104,7 +104,7 @@ fn partial() -> Option<Options> {
 }
 
 /// Many days on several volumes.
-fn spanning() -> (Centre, MemoryDevice) {
+pub fn spanning() -> (Centre, MemoryDevice) {
     let centre = Centre::new(&[HSPLIT]);
     centre.run(
         "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 9999) INSERT INTO hsplit \

@@ -43,7 +43,7 @@ fn of_kind(bytes: &[u8], kind: BlockKind) -> Vec<Place> {
 }
 
 /// The payloads of all blocks of a kind are damaged.
-fn without(bytes: &[u8], kinds: &[BlockKind]) -> Vec<u8> {
+pub fn without(bytes: &[u8], kinds: &[BlockKind]) -> Vec<u8> {
     let mut hurt = bytes.to_vec();
     for place in places(bytes).iter().filter(|place| kinds.contains(&place.header.kind)) {
         Damage::Flip { at: place.at + 81, mask: 0x5A }.apply(&mut hurt);
@@ -208,14 +208,14 @@ fn put_back(device: &MemoryDevice, target: &Centre, options: Options) -> usize {
 }
 
 /// Only the sets of these numbers, and those that were salvaged.
-fn only(device: &MemoryDevice, numbers: &[u8], new: &MemoryDevice) -> MemoryDevice {
+pub fn only(device: &MemoryDevice, numbers: &[u8], new: &MemoryDevice) -> MemoryDevice {
     let digits: Vec<String> = numbers.iter().map(|number| set_id(*number).to_string()[..8].to_owned()).collect();
     let mine = parts(device).into_iter().filter(|(name, _)| digits.iter().any(|digits| name.contains(digits)));
     heap(mine.chain(parts(new)).collect())
 }
 
 /// A full set of a month, and two incremental ones: what changed on the 4th, then on the 9th.
-fn chain() -> (Centre, MemoryDevice) {
+pub fn chain() -> (Centre, MemoryDevice) {
     let (centre, device) = (month(), MemoryDevice::new());
     backup_with(&centre, &device, &backup_options(1));
     for (number, day) in [(2, "04"), (3, "09")] {
@@ -254,6 +254,43 @@ fn behind_a_missing_member_a_set_without_its_list_brings_nothing_older_back() {
     }
     let target = ruined(&centre);
     assert_eq!(put_back(&only(&device, &[1, 2], &new), &target, all()), 0, "nothing is in doubt");
+}
+
+/// Whatever is lost of the newest set of a chain: where it no longer proves what it wrote, no older copy stands in for it. Beside
+/// it what was salvaged of it is taken.
+#[test]
+fn what_is_lost_of_the_newest_set_brings_nothing_older_back() {
+    use BlockKind::{Catalog, Chunk, SectionEnd, SectionHeader, VolumeIndex};
+    let (centre, device) = chain();
+    let (name, bytes) = parts(&only(&device, &[3], &MemoryDevice::new())).into_iter().next().unwrap();
+    let truth = buckets(&centre);
+    let cases: [&[BlockKind]; 8] = [
+        &[Chunk],
+        &[Catalog],
+        &[Catalog, Chunk],
+        &[Catalog, SectionEnd],
+        &[Catalog, SectionEnd, Chunk],
+        &[Catalog, SectionHeader],
+        &[Catalog, VolumeIndex, SectionHeader, SectionEnd],
+        &[Catalog, VolumeIndex, SectionHeader, SectionEnd, Chunk],
+    ];
+    for kinds in cases {
+        let hurt = heap(BTreeMap::from([(name.clone(), without(&bytes, kinds))]));
+        let (_, new) = salvaged(&hurt);
+        let both = heap(parts(&hurt).into_iter().chain(parts(&new)).collect());
+        for (last, what) in [(&hurt, "damaged"), (&new, "salvaged"), (&both, "both")] {
+            let target = Centre { folder: tempfile::tempdir().unwrap() };
+            std::fs::copy(centre.path(), target.path()).unwrap();
+            for options in [partial(), Options { request: month_of_march(), ..partial() }] {
+                put_back(&only(&device, &[1, 2], last), &target, options);
+                assert_eq!(buckets(&target), truth, "{kinds:?}, {what}: nothing right is replaced by what is older");
+            }
+        }
+    }
+}
+
+fn month_of_march() -> intervault::schema::range::Request {
+    intervault::schema::range::Request::parse(Some("2024-03-01"), Some("2024-04-01")).unwrap()
 }
 
 /// Of the catalog of an incremental set only the end is cut off, which lists nothing but what was not written: that is no whole
@@ -393,4 +430,13 @@ fn of_two_salvaged_sets_the_one_that_lacks_less_is_taken() {
         let said = passed_over(&chain);
         assert!(said.len() == 1 && said[0].contains("lacks less") && said[0].contains(&better.to_string()), "{said:?}");
     }
+    let to = MemoryDevice::named("equal");
+    for number in [0x60, 0x61] {
+        let from = heap(BTreeMap::from([("v".to_owned(), bytes.clone())]));
+        let mut new_id = || Ok(set_id(number));
+        intervault::salvage::Salvage::new(&[&from], Default::default()).write(&to, &mut new_id).unwrap();
+    }
+    let sets = list_sets(&to).unwrap().sets;
+    let said = passed_over(&Chain::choose(&sets, Wanted::default()).unwrap());
+    assert!(said.len() == 1 && said[0].contains("salvaged too;") && !said[0].contains("less"), "{said:?}");
 }

@@ -2,8 +2,9 @@
 
 use intervault::base::checksum::chain;
 use intervault::device::directory::DirectoryDevice;
+use intervault::device::error::DeviceError;
 use intervault::device::memory::MemoryDevice;
-use intervault::device::traits::Device;
+use intervault::device::traits::{Device, VolumeSink, VolumeSource};
 use intervault::format::chunk::parse_chunk;
 use intervault::testing::{
     mutate::Rng,
@@ -250,4 +251,67 @@ fn the_writer_refuses_steps_out_of_order() {
     let listed = only_set(&device);
     assert!(!listed.is_complete() && listed.volumes()[0].partial);
     assert_eq!(listed.sections()[0].chunks.len(), 1);
+}
+
+/// A device whose volumes take what room was promised for, and no byte more.
+struct Promising(MemoryDevice);
+
+struct PromisingSink {
+    inner: Box<dyn VolumeSink>,
+    len: u64,
+    /// Bytes from its start; nothing before it was asked for room the first time.
+    promised: Option<u64>,
+}
+
+impl Device for Promising {
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+
+    fn list(&self) -> Result<Vec<String>, DeviceError> {
+        self.0.list()
+    }
+
+    fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {
+        self.0.open(name)
+    }
+
+    fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
+        Ok(Box::new(PromisingSink { inner: self.0.create(name)?, len: 0, promised: None }))
+    }
+}
+
+impl VolumeSink for PromisingSink {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), DeviceError> {
+        self.len += bytes.len() as u64;
+        assert!(self.promised.is_none_or(|promised| self.len <= promised), "{} of {:?}", self.len, self.promised);
+        self.inner.append(bytes)
+    }
+
+    fn reserve(&mut self, bytes: u64) -> Result<bool, DeviceError> {
+        self.promised = self.promised.max(Some(self.len + bytes));
+        self.inner.reserve(bytes)
+    }
+
+    fn sync(&mut self) -> Result<(), DeviceError> {
+        self.inner.sync()
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), DeviceError> {
+        self.inner.finish()
+    }
+}
+
+/// A medium that has promised room never turns out to be full, index and end mark included.
+#[test]
+fn nothing_is_written_for_which_no_room_was_promised() {
+    let sample = Sample { seed: 6, chunks: 9, ..Sample::default() };
+    let mut alone = 0;
+    for size in (1_800..6_000).step_by(64) {
+        let device = Promising(MemoryDevice::new());
+        let Ok(summary) = write_sample(&device, &sample, Some(size)) else { continue };
+        // Label, one block, index, end mark.
+        alone += summary.volumes.iter().filter(|volume| volume.blocks == 4).count();
+    }
+    assert!(alone > 0, "no volume has one block alone");
 }

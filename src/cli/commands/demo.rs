@@ -174,7 +174,7 @@ fn folder(wanted: Option<&Path>) -> Result<PathBuf, Failure> {
 fn cannot_make(path: &Path, error: &std::io::Error) -> Failure {
     let exit = match error.kind() {
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => Exit::NotPermitted,
-        std::io::ErrorKind::StorageFull => Exit::Full,
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::FileTooLarge => Exit::Full,
         _ => Exit::Failed,
     };
     Failure::new(exit, format!("cannot work in {}: {error}", text::escape(&path.display().to_string())))

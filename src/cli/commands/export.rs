@@ -63,8 +63,10 @@ pub fn run(options: &ExportOptions, config: &Config, output: &Output) -> Result<
         let passed_over = PassedOver::of(&chain);
         passed_over.warn(output);
         warn_of_plan(options, set, &plan, output)?;
+        let in_part = warn_of_part(options, set, output);
         let written = write_all(options, &export, &plan, output)?;
-        let exit = exit_of(&plan, &written).worst(passed_over.exit());
+        let nothing = warn_of_nothing(options, &written, output);
+        let exit = exit_of(&plan, &written).worst(passed_over.exit()).worst(in_part).worst(nothing);
         answer(options, &Answer { set, plan: &plan, written, passed_over }, exit, output);
         return Ok(exit);
     }
@@ -98,12 +100,43 @@ fn warn_of_plan(options: &ExportOptions, set: &SetReader<'_>, plan: &Plan, outpu
     Ok(())
 }
 
+/// Says of an incremental set that it has changes alone. Whoever did not choose it may take them for all.
+fn warn_of_part(options: &ExportOptions, set: &SetReader<'_>, output: &Output) -> Exit {
+    if !set.label().incremental {
+        return Exit::Done;
+    }
+    let what = format!(
+        "set {} is incremental: only rows of days that changed are on it, the others on the sets before it",
+        set.label().label
+    );
+    if options.set.as_deref().is_some_and(|wanted| wanted != NEWEST) {
+        output.notice(&what);
+        return Exit::Done;
+    }
+    output.warning(&format!("{what}; choose one with --set"));
+    Exit::Warnings
+}
+
 fn exit_of(plan: &Plan, written: &[Written]) -> Exit {
     let absent = |damaged: bool| if damaged { Exit::Damage } else { Exit::Volume };
     let unknown = plan.unknown.iter().map(|unknown| absent(unknown.damaged));
     let lost = written.iter().flat_map(|one| &one.report.lost).map(|lost| absent(!lost.absent));
     let short = plan.short.iter().map(|_| Exit::Warnings);
     unknown.chain(lost).chain(short).fold(Exit::Done, Exit::worst)
+}
+
+/// Says that no row is of the ACD, or of the time, that was asked for: a number that was mistyped looks like that.
+fn warn_of_nothing(options: &ExportOptions, written: &[Written], output: &Output) -> Exit {
+    let any = |one: &Written| one.report.rows > 0 || one.cut || !one.report.lost.is_empty();
+    let acd = options.acd.map(|acd| format!("of ACD {acd}"));
+    let time = (!options.request.is_unbounded()).then(|| "in the range that was asked for".to_owned());
+    let words: Vec<String> = acd.into_iter().chain(time).collect();
+    if words.is_empty() || written.is_empty() || written.iter().any(any) {
+        return Exit::Done;
+    }
+    let tables = if written.len() == 1 { "the table has" } else { "the tables have" };
+    output.warning(&format!("{tables} no row {}: nothing but names of columns was written", words.join(" ")));
+    Exit::Warnings
 }
 
 fn write_all(
@@ -158,6 +191,11 @@ fn format(options: &ExportOptions) -> Format {
 
 /// The file of a table in a folder, which is made if it is not there.
 fn in_folder(folder: &Path, table: &TablePlan, options: &ExportOptions) -> Result<PathBuf, Failure> {
+    if folder.metadata().is_ok_and(|there| !there.is_dir()) {
+        let what = format!("{} is no folder", escape(&folder.display().to_string()));
+        let hint = "without .csv or .parquet at its end --to names a folder; for standard output write --to -";
+        return Err(Failure::usage(what).hint(hint));
+    }
     std::fs::create_dir_all(folder).map_err(|error| export::failed("create", folder, &error))?;
     let name = file_name(table.name(), format(options).ending()).ok_or_else(|| {
         let what = format!("the name of table {} is too long for a file", escape(table.name()));

@@ -6,7 +6,7 @@ use crate::check::{self, Found};
 use crate::cli::args::PruneOptions;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::job::{Job, civil};
+use crate::cli::job::{Job, civil, device_name};
 use crate::cli::output::Output;
 use crate::cli::parse::DevicePath;
 use crate::cli::prompt::confirm;
@@ -30,7 +30,7 @@ pub fn run(options: &PruneOptions, journal: Option<&Journal>, job: &Job, output:
     if let Some(other) = options.devices.iter().find(|device| !matches!(device, DevicePath::Path(_))) {
         return Err(Failure::usage(format!("sets are removed from folders only, and {other} is none")));
     }
-    let known = journal.map(|journal| known(journal, output)).transpose()?.unwrap_or_default();
+    let known = journal.map(|journal| known(journal, &options.devices, output)).transpose()?.unwrap_or_default();
     let (shown, mut exit) = {
         let device = open::all_volumes(&options.devices)?;
         let found = check::find(&device, None)?;
@@ -107,14 +107,16 @@ fn warn(found: &Found<'_>, output: &Output) -> Exit {
 }
 
 /// What the history knows of sets.
-fn known(journal: &Journal, output: &Output) -> Result<Known, Failure> {
+fn known(journal: &Journal, devices: &[DevicePath], output: &Output) -> Result<Known, Failure> {
     let reading = journal.read()?;
     for words in reading.words() {
         output.warning(&format!("the history {}: {words}", journal.path().display()));
     }
     let runs = runs(&reading.entries, |run| journal.is_at_work(run));
     let ids = |sets: BTreeSet<String>| sets.iter().filter_map(|text| id(text)).collect();
-    let mut known = Known { verified: ids(runs::proved(&runs)), faulty: ids(runs::faulty(&runs)), ..Known::default() };
+    let here: Vec<String> = devices.iter().map(device_name).collect();
+    let (verified, faulty) = (ids(runs::proved(&runs, &here)), ids(runs::faulty(&runs, &here)));
+    let mut known = Known { verified, faulty, ..Known::default() };
     for run in &runs {
         let Run { entry, state } = run;
         match (entry.kind, entry.set.as_deref().and_then(id)) {

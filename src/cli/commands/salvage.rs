@@ -9,6 +9,7 @@ use crate::cli::output::Output;
 use crate::cli::parse::DevicePath;
 use crate::cli::progress::Progress;
 use crate::cli::render::salvage as render;
+use crate::cli::render::streamed::Streamed;
 use crate::cli::render::text::{counted, escape};
 use crate::device::heap::HeapDevice;
 use crate::device::traits::Device;
@@ -16,6 +17,7 @@ use crate::error::Error;
 use crate::format::block::MAGIC;
 use crate::salvage::{Account, Salvage, SalvageOptions};
 use crate::volume::set_writer::SetSummary;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 /// Runs it.
@@ -80,9 +82,11 @@ fn answer(account: &Account, options: &SalvageRequest, output: &Output) -> Resul
         () => Exit::Done,
     };
     if output.json() {
-        output.object("intervault/salvage", exit, &render::account_json(account, options.to.is_none()));
+        let mut answer = Streamed::begin("intervault/salvage", output);
+        render::account_json(account, options.to.is_none(), &mut answer);
+        answer.end(exit);
     } else {
-        output.line(render::account_text(account).trim_end());
+        render::account_text(account, &mut |lines| output.line(lines));
     }
     if account.is_empty() {
         output.warning(
@@ -116,13 +120,44 @@ fn apart(to: &DevicePath, from: &[DevicePath]) -> Result<(), Failure> {
         return Err(Failure::usage("a salvaged set goes into a folder or onto a tape, where it can be read back"));
     };
     let place = whole(place);
-    for other in from.iter().filter_map(DevicePath::path) {
-        if place.starts_with(whole(other)) {
-            let what = format!("{to} lies in what is looked through, {}", escape(&other.display().to_string()));
-            return Err(Failure::usage(what).hint("give another folder: nothing is ever written to a source"));
+    let there: Vec<Thing> = place.ancestors().filter_map(thing).collect();
+    for other in from {
+        // What is read from standard input may be a file, too.
+        let source = other.path().unwrap_or_else(|| Path::new("/dev/stdin"));
+        let same = |path: &Path| thing(path).is_some_and(|thing| there.contains(&thing));
+        let inside = || std::fs::read_dir(source).is_ok_and(|files| files.flatten().any(|file| same(&file.path())));
+        if place.starts_with(whole(source)) || same(source) || place.is_file() && inside() {
+            let what = format!("{to} is or lies in what is looked through, {}", escape(&source.display().to_string()));
+            return Err(Failure::usage(what).hint("give another place: nothing is ever written to a source"));
         }
     }
     Ok(())
+}
+
+/// What a path leads to, whatever name it has there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Thing {
+    /// A file or folder: its file system and its number there.
+    File(u64, u64),
+    /// A drive: the number of the device.
+    Drive(u64),
+}
+
+fn thing(path: &Path) -> Option<Thing> {
+    let there = path.metadata().ok()?;
+    let is_drive = there.file_type().is_char_device() || there.file_type().is_block_device();
+    Some(if is_drive { Thing::Drive(drive(there.rdev())) } else { Thing::File(there.dev(), there.ino()) })
+}
+
+/// The number of a device. A tape drive has several, of which these bits say whether it rewinds at the end and in which mode it
+/// is: without them.
+fn drive(device: u64) -> u64 {
+    const TAPES: u32 = 9;
+    const HOW: u32 = 0xE0;
+    match rustix::fs::major(device) {
+        TAPES => rustix::fs::makedev(TAPES, rustix::fs::minor(device) & !HOW),
+        _ => device,
+    }
 }
 
 /// A path without links, as far as it exists.
@@ -138,5 +173,36 @@ fn whole(path: &Path) -> PathBuf {
         if !at.pop() {
             return path.to_owned();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::makedev;
+
+    #[test]
+    fn all_names_of_one_drive_are_one_and_those_of_others_are_not() {
+        let st0 = drive(makedev(9, 0));
+        // st0l, st0m, st0a, nst0, nst0a.
+        assert!([32, 64, 96, 128, 224].into_iter().all(|minor| drive(makedev(9, minor)) == st0));
+        assert!([1, 31, 129, 256].into_iter().all(|minor| drive(makedev(9, minor)) != st0));
+        assert!(drive(makedev(8, 0)) != drive(makedev(8, 128)));
+    }
+
+    #[test]
+    fn what_has_another_name_is_the_same_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("source")).unwrap();
+        std::fs::write(at("source/tape"), "volume").unwrap();
+        std::fs::hard_link(at("source/tape"), at("other")).unwrap();
+        std::os::unix::fs::symlink(at("source"), at("link")).unwrap();
+        std::fs::write(at("far"), "volume").unwrap();
+        let refused = |to: &str, from: &str| apart(&DevicePath::Tape(at(to)), &[DevicePath::Tape(at(from))]).is_err();
+        for (to, from) in [("other", "source/tape"), ("other", "source"), ("link/new", "source"), ("link", "source")] {
+            assert!(refused(to, from), "{to} from {from}");
+        }
+        assert!(!refused("far", "source") && !refused("new", "source/tape") && !refused("far", "other"));
     }
 }

@@ -75,7 +75,7 @@ fn failed(what: &str, path: &Path, error: &std::io::Error) -> Failure {
     let exit = match error.kind() {
         ErrorKind::NotFound => Exit::Nothing,
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Exit::NotPermitted,
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Exit::Full,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Exit::Full,
         _ => Exit::Failed,
     };
     Failure::new(exit, format!("cannot {what} {}: {error}", name(path)))

@@ -6,7 +6,7 @@ use crate::check::{self, Found};
 use crate::cli::args::StatusOptions;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::job::{civil_stamp, database_name, database_of_label, stamp};
+use crate::cli::job::{civil_stamp, database_name, database_of_label, device_name, stamp};
 use crate::cli::metrics;
 use crate::cli::output::Output;
 use crate::cli::parse::{self, DevicePath};
@@ -38,7 +38,8 @@ pub fn run(options: &StatusOptions, journal: &Journal, output: &Output) -> Resul
         rebuild::history(journal, &found.sets, output)?;
     }
     let reading = journal.read()?;
-    let mut runs = runs(&reading.entries, |run| journal.is_at_work(run));
+    let all = runs(&reading.entries, |run| journal.is_at_work(run));
+    let mut runs = all.clone();
     let database = options.database.as_ref().map(database_name);
     if let Some(database) = &database {
         runs.retain(|run| run.entry.database.as_ref() == Some(database));
@@ -52,7 +53,10 @@ pub fn run(options: &StatusOptions, journal: &Journal, output: &Output) -> Resul
     let (chains, newest) = match &found {
         Some(found) => {
             let sets = sets_of(&found.sets, database.as_deref());
-            (Some(chains(found, &sets, &[&device, &other], &runs)), newest(&sets, now))
+            let here: Vec<String> = options.devices.iter().chain(&named).map(device_name).collect();
+            // A check tells of no database.
+            let proved = runs::proved(&all, &here);
+            (Some(chains(found, &sets, &[&device, &other], &proved)), newest(&sets, now))
         }
         None => (options.chain.then(Vec::new), None),
     };
@@ -168,13 +172,17 @@ fn newest<'a>(sets: &[&'a SetReader<'a>], now: i64) -> Option<&'a LabelRecord> {
     database.max_by_key(age).or_else(|| files().max_by_key(age))
 }
 
-fn chains(found: &Found<'_>, meant: &[&SetReader<'_>], devices: &[&dyn Device], history: &[Run]) -> Vec<ChainView> {
-    let proved = runs::proved(history);
+fn chains(
+    found: &Found<'_>,
+    meant: &[&SetReader<'_>],
+    devices: &[&dyn Device],
+    proved: &BTreeSet<String>,
+) -> Vec<ChainView> {
     let view = |family: Family<'_>| {
         let alone = family.members.iter().all(|set| !set.label().joins_chains());
         let whole: BTreeSet<[u8; 16]> =
             family.members.iter().filter(|set| set.is_complete()).map(|set| set.label().member().0).collect();
-        let member = |set: &&SetReader<'_>| Member { size: size(set, devices), ..member(set, &whole, &proved) };
+        let member = |set: &&SetReader<'_>| Member { size: size(set, devices), ..member(set, &whole, proved) };
         ChainView {
             chain: family.chain.to_string(),
             alone,

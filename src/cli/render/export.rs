@@ -53,6 +53,7 @@ pub fn json(answer: &Answer<'_>) -> Value {
     json!({
         "set": label.set().to_string(),
         "label": label.label,
+        "incremental": label.incremental,
         "passed_over": answer.passed_over.ids(),
         "tables": answer.written.iter().map(table_json).collect::<Vec<_>>(),
         "left_out": left_out.collect::<Vec<_>>(),

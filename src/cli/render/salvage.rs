@@ -1,5 +1,6 @@
 //! What a salvage found, wrote and missed, and what a rebuild compared, for people and for programs.
 
+use super::streamed::Streamed;
 use super::text::{bytes, count, counted, escape, table};
 use crate::base::time::Instant;
 use crate::rebuild::{Compared, SetRebuilt};
@@ -12,13 +13,15 @@ use std::fmt::Write as _;
 /// Runs of days, gaps and paths that a person is shown of one section.
 const SHOWN: usize = 8;
 
-/// The account as text.
-#[must_use]
-pub fn account_text(account: &Account) -> String {
-    let mut out = String::new();
+/// ACDs that a person is shown of one section.
+const ACDS_SHOWN: usize = 32;
+
+/// The account as text, told bit by bit in whole lines, since there may be very much of it.
+pub fn account_text(account: &Account, tell: &mut dyn FnMut(&str)) {
     for set in &account.sets {
-        set_text(&mut out, set);
+        set_text(set, tell);
     }
+    let mut out = String::new();
     for (name, why) in &account.unopened {
         let _written = writeln!(out, "Not looked through: {}: {}", escape(name), escape(why));
     }
@@ -42,10 +45,11 @@ pub fn account_text(account: &Account) -> String {
     if unread > 0 {
         let _written = writeln!(out, "{} could not be read.", bytes(unread));
     }
-    out
+    tell(&out);
 }
 
-fn set_text(out: &mut String, set: &SetAccount) {
+fn set_text(set: &SetAccount, tell: &mut dyn FnMut(&str)) {
+    let mut out = String::new();
     let label = set.label.as_deref().unwrap_or("label lost");
     let blocks = counted(set.blocks, "intact block", "intact blocks");
     let _written = writeln!(out, "Set {} ({}): {blocks}, {}", escape(label), set.set, bytes(set.bytes));
@@ -63,8 +67,14 @@ fn set_text(out: &mut String, set: &SetAccount) {
     if !lines.is_empty() {
         out.push_str(&table(&[">section", "table", ">rows", ">chunks", ">rows lost", ">chunks lost"], &lines));
     }
-    set.sections.iter().filter(|section| !section.whole).for_each(|section| section_text(out, section));
-    of_set(out, set);
+    tell(&std::mem::take(&mut out));
+    for section in set.sections.iter().filter(|section| !section.whole) {
+        section_text(&mut out, section);
+        if !out.is_empty() {
+            tell(&std::mem::take(&mut out));
+        }
+    }
+    of_set(&mut out, set);
     for (first, last, chunks) in &set.nameless {
         let which = if first == last { format!("Section {first}") } else { format!("Sections {first} to {last}") };
         let _written =
@@ -82,6 +92,7 @@ fn set_text(out: &mut String, set: &SetAccount) {
         let _written = writeln!(out, "Written as set {}: {rows}, {volumes}, {}", written.set, bytes(written.bytes));
     }
     out.push('\n');
+    tell(&out);
 }
 
 /// What is lost of a set besides its sections.
@@ -97,10 +108,16 @@ fn of_set(out: &mut String, set: &SetAccount) {
             "Its catalog is lost, or parts of it: what the source did not have or was left out nobody knows.\n",
         );
     }
-    if set.sections.iter().any(|section| section.unlisted) {
+    let unlisted = set.sections.iter().any(|section| section.unlisted);
+    if unlisted && set.label.is_none() {
         out.push_str(
-            "It is incremental, or may be: what it left as older sets have it was listed there alone. Without the set before it \
-             nothing older counts as what the source had.\n",
+            "It was incremental, or may have been: what it left as older sets have it is not in the new set, which counts as a \
+             full one.\n",
+        );
+    } else if unlisted {
+        out.push_str(
+            "It is incremental: what it left as older sets have it was listed there alone. Without the set before it nothing \
+             older counts as what the source had.\n",
         );
     }
     if !set.ended {
@@ -119,9 +136,13 @@ fn lost(lost: Count, whole: bool) -> String {
 
 fn section_text(out: &mut String, section: &SectionAccount) {
     let name = escape(&section.table);
-    for loss in &section.acds {
+    for loss in section.acds.iter().take(ACDS_SHOWN) {
         let rows = loss.rows.map_or_else(|| "rows may be".to_owned(), |rows| counted(rows, "row", "rows"));
         let _written = writeln!(out, "{name}, {}: {rows} lost{}", acd(loss), days(loss));
+    }
+    let more = more(section.acds.len(), ACDS_SHOWN, section.more_acds);
+    if more > 0 {
+        let _written = writeln!(out, "{name}: rows of {} more may be lost", counted(more, "ACD", "ACDs"));
     }
     if section.other_acds {
         let _written = writeln!(out, "{name}: rows of other ACDs may be lost too");
@@ -130,15 +151,19 @@ fn section_text(out: &mut String, section: &SectionAccount) {
         let rows = gap.rows.map_or_else(|| "rows".to_owned(), |rows| counted(rows, "row", "rows"));
         let _written = writeln!(out, "{name}: {rows} missing from row {} on{}", count(gap.first_row), between(gap));
     }
-    if section.gaps.len() > SHOWN {
-        let _written = writeln!(out, "{name}: and {} more places", section.gaps.len().saturating_sub(SHOWN));
+    let more = self::more(section.gaps.len(), SHOWN, section.more_gaps);
+    if more > 0 {
+        let _written = writeln!(out, "{name}: and {} more", counted(more, "place", "places"));
     }
     if section.header_from_catalog {
         let _written = writeln!(out, "{name}: its header is lost, and was taken from the catalog");
     }
     if let Some(files) = &section.files {
-        let of = files.of.map_or_else(|| "an unknown number".to_owned(), count);
-        let _written = writeln!(out, "{name}: {} of {of} files are whole", count(files.whole));
+        let whole = counted(files.whole, "file is whole", "files are whole");
+        let _written = match files.of {
+            Some(of) => writeln!(out, "{name}: {} of {} files are whole", count(files.whole), count(of)),
+            None => writeln!(out, "{name}: {whole}; how many there were nobody knows"),
+        };
         for path in files.paths.iter().take(SHOWN) {
             let _written = writeln!(out, "{name}: not all there: {}", escape(path));
         }
@@ -150,6 +175,11 @@ fn section_text(out: &mut String, section: &SectionAccount) {
             let _written = writeln!(out, "{name}: {}", escape(odd));
         }
     }
+}
+
+/// How many are not shown of so many that are listed, with those that are not listed.
+const fn more(listed: usize, shown: usize, unlisted: u64) -> u64 {
+    unlisted.saturating_add(listed.saturating_sub(shown) as u64)
 }
 
 fn acd(loss: &AcdLoss) -> String {
@@ -183,9 +213,8 @@ fn between(gap: &Gap) -> String {
     }
 }
 
-/// The account as JSON.
-#[must_use]
-pub fn account_json(account: &Account, dry_run: bool) -> Value {
+/// The account as JSON, item by item, since there may be very much of it.
+pub fn account_json(account: &Account, dry_run: bool, answer: &mut Streamed<'_>) {
     let source = |source: &crate::salvage::SourceAccount| {
         let sifted = source.sifted;
         json!({
@@ -193,30 +222,32 @@ pub fn account_json(account: &Account, dry_run: bool) -> Value {
             "zeros": sifted.zeros, "unread": sifted.unread,
         })
     };
-    json!({
-        "dry_run": dry_run,
-        "nothing_lost": !account.has_losses(),
-        "sources": account.sources.iter().map(source).collect::<Vec<_>>(),
-        "others": {
-            "count": account.others.count, "bytes": account.others.bytes, "other": account.others.sifted.other,
-            "zeros": account.others.sifted.zeros,
-        },
-        "more_unopened": account.more_unopened,
-        "let_go": account.let_go,
-        "unopened": account.unopened.iter().map(|(name, why)| json!({"name": name, "reason": why})).collect::<Vec<_>>(),
-        "sets": account.sets.iter().map(set_json).collect::<Vec<_>>(),
-    })
+    answer.field("dry_run", &dry_run);
+    answer.field("nothing_lost", &!account.has_losses());
+    list(answer, "sources", &account.sources, source);
+    let others = &account.others;
+    let (other, zeros) = (others.sifted.other, others.sifted.zeros);
+    answer.field("others", &json!({"count": others.count, "bytes": others.bytes, "other": other, "zeros": zeros}));
+    answer.field("more_unopened", &account.more_unopened);
+    answer.field("let_go", &account.let_go);
+    list(answer, "unopened", &account.unopened, |(name, why)| json!({"name": name, "reason": why}));
+    answer.list("sets");
+    for set in &account.sets {
+        answer.item();
+        set_json(set, answer);
+        answer.close();
+    }
+    answer.close();
 }
 
-fn set_json(set: &SetAccount) -> Value {
-    let written = set.written.as_ref().map(|written| {
-        json!({
-            "set": written.set.to_string(), "label": written.label, "rows": written.rows, "bytes": written.bytes,
-            "volumes": written.volumes.iter().map(|volume| volume.name.clone()).collect::<Vec<_>>(),
-        })
-    });
-    let nameless = |(first, last, chunks): &(u32, u32, u64)| json!({"first": first, "last": last, "chunks": chunks});
-    json!({
+fn list<T>(answer: &mut Streamed<'_>, name: &str, items: &[T], json: impl Fn(&T) -> Value) {
+    answer.list(name);
+    items.iter().for_each(|item| answer.push(&json(item)));
+    answer.close();
+}
+
+fn set_json(set: &SetAccount, answer: &mut Streamed<'_>) {
+    answer.fields(&json!({
         "set": set.set.to_string(),
         "label": set.label,
         "blocks": set.blocks,
@@ -226,18 +257,35 @@ fn set_json(set: &SetAccount) -> Value {
         "nothing_lost": !set.has_losses(),
         "all_known": set.all_known,
         "ended": set.ended,
-        "sections": set.sections.iter().map(section_json).collect::<Vec<_>>(),
-        "nameless": set.nameless.iter().map(nameless).collect::<Vec<_>>(),
-        "conflicts": set.conflicts,
-        "written": written,
-    })
+    }));
+    answer.list("sections");
+    for section in &set.sections {
+        answer.item();
+        section_json(section, answer);
+        answer.close();
+    }
+    answer.close();
+    list(
+        answer,
+        "nameless",
+        &set.nameless,
+        |(first, last, chunks)| json!({"first": first, "last": last, "chunks": chunks}),
+    );
+    list(answer, "conflicts", &set.conflicts, |conflict| json!(conflict));
+    let written = set.written.as_ref().map(|written| {
+        json!({
+            "set": written.set.to_string(), "label": written.label, "rows": written.rows, "bytes": written.bytes,
+            "volumes": written.volumes.iter().map(|volume| volume.name.clone()).collect::<Vec<_>>(),
+        })
+    });
+    answer.field("written", &written);
 }
 
 fn count_json(lost: Count) -> Value {
     json!({"known": lost.known(), "exact": matches!(lost, Count::Exactly(_))})
 }
 
-fn section_json(section: &SectionAccount) -> Value {
+fn section_json(section: &SectionAccount, answer: &mut Streamed<'_>) {
     let time = |at: Option<Instant>| at.map(|at| at.to_string());
     let gap = |gap: &Gap| {
         let (after, before) = (time(gap.after), time(gap.before));
@@ -251,7 +299,7 @@ fn section_json(section: &SectionAccount) -> Value {
     let files = section.files.as_ref().map(|files| {
         json!({"whole": files.whole, "of": files.of, "torn": files.torn, "paths": files.paths, "odd": files.odd})
     });
-    json!({
+    answer.fields(&json!({
         "section": section.number,
         "table": section.table,
         "whole": section.whole,
@@ -263,10 +311,12 @@ fn section_json(section: &SectionAccount) -> Value {
         "lost_chunks": count_json(section.lost_chunks),
         "unlisted": section.unlisted,
         "other_acds": section.other_acds,
-        "acds": section.acds.iter().map(loss).collect::<Vec<_>>(),
-        "gaps": section.gaps.iter().map(gap).collect::<Vec<_>>(),
+        "more_acds": section.more_acds,
+        "more_gaps": section.more_gaps,
         "files": files,
-    })
+    }));
+    list(answer, "acds", &section.acds, loss);
+    list(answer, "gaps", &section.gaps, gap);
 }
 
 /// What a rebuild compared, as text.

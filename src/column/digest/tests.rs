@@ -480,3 +480,8 @@ fn print_golden_vectors() {
     }
     println!("{{\"digest\": 1, \"sum\": \"{}\", \"rows\": [\n{}\n]}}", hex(&total.to_bytes()), lines.join(",\n"));
 }
+
+#[test]
+fn a_digest_counts_its_rows() {
+    assert_eq!([&[][..], &[7], &[7, 7, 9]].map(|hashes| Digest::of(hashes).rows), [0, 1, 3]);
+}

@@ -359,3 +359,15 @@ fn tokens_stand_for_numbers_of_64_bits() {
     assert!(tokens(2, &[3, 8, 22], &[]).is_err());
     refused(tokens(2, &[3, 8, 22], &[9, 0]), "bytes after the column is 1, allowed: 0");
 }
+
+#[test]
+fn an_encoding_that_is_not_for_the_values_is_named_at_the_first_byte() {
+    for (encoding, head) in [(id::INTEGERS, id::class::TEXT), (id::STRINGS, id::class::INTEGER)] {
+        let bytes = [&[head][..], &[0; 40]].concat();
+        let stored = StoredColumn { encoding, decoded: 100_000, bytes: &bytes };
+        let error = decode_column(&stored, 2, None).unwrap_err();
+        assert_eq!(error.at.byte, Some(0), "{error}");
+        let shown = error.kind.to_string();
+        assert!(shown.contains("encoding"), "{shown}");
+    }
+}

@@ -138,6 +138,8 @@ struct Known<'a> {
     any_lost: bool,
     /// Whether not all undated rows that it had are there.
     undated_lost: bool,
+    /// Whether it may have had undated rows of which nothing was found.
+    undated_unread: bool,
     /// Whether its list of what it left unwritten is lost: then it says nothing of undated rows that it does not have.
     silent: bool,
 }
@@ -165,13 +167,11 @@ impl<'a> Known<'a> {
             _ => SpanSet::EMPTY,
         };
         let any_lost = unlisted && member.listed || !member.listed && member.end.is_none();
-        let unread = !member.listed && !member.evidence.whole;
         Known {
             lost: SpanSet::from_spans(time).union(&reached),
             any_lost: any_lost || lost.is_some_and(|lost| lost.any_time),
-            undated_lost: unlisted
-                || unread
-                || lost.is_some_and(|lost| lost.has_rows() && !lost.undated.contains(&acd)),
+            undated_lost: unlisted || lost.is_some_and(|lost| lost.has_rows() && !lost.undated.contains(&acd)),
+            undated_unread: !member.listed && !member.evidence.whole,
             silent: lost.is_some_and(|lost| !lost.has_rows()),
             held,
             envelope,
@@ -403,8 +403,9 @@ fn undated(acd: Acd, members: &[Known<'_>], window: Option<Span>, one: &mut Comb
         if written && witness.is_none() {
             first = first.or(Some(number));
         }
-        let said = || if member.undated_lost { Content::UNKNOWN } else { Content::of(entry, member.shape) };
-        let says = member.undated_lost || member.listed && !(member.silent && entry.is_none());
+        let unknown = member.undated_lost || member.undated_unread;
+        let said = || if unknown { Content::UNKNOWN } else { Content::of(entry, member.shape) };
+        let says = unknown || member.listed && !(member.silent && entry.is_none());
         witness = witness.or_else(|| says.then(said));
         let same = witness.is_none_or(|witness| witness == Content::of(entry, member.shape));
         spoken |= written && member.undated_proven;
@@ -415,7 +416,8 @@ fn undated(acd: Acd, members: &[Known<'_>], window: Option<Span>, one: &mut Comb
     }
     // What is not proven may go in where the target has nothing, if it is the newest that there is.
     one.undated = first;
-    let missing = witness.is_some_and(|witness| witness.rows > 0);
+    let any = members.iter().any(|member| member.undated_lost || member.entry(None).is_some());
+    let missing = any && witness.is_some_and(|witness| witness.rows > 0);
     if missing && window.is_none() {
         let told = if spoken { &mut combined.stale } else { &mut combined.lost };
         told.insert((acd, None));

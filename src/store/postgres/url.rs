@@ -288,7 +288,7 @@ impl fmt::Display for ServerUrl {
         if paired {
             let port = |at: usize| ports.get(at).or(ports.first()).filter(|port| !port.is_empty());
             let one = |(at, host): (usize, &&str)| {
-                let host = if host.contains(':') { format!("[{host}]") } else { encoded(host, "") };
+                let host = if host.contains(':') { format!("[{}]", encoded(host, ":")) } else { encoded(host, "") };
                 host + &port(at).map_or_else(String::new, |port| format!(":{}", encoded(port, "")))
             };
             f.write_str(&hosts.iter().enumerate().map(one).collect::<Vec<_>>().join(","))?;
@@ -333,6 +333,8 @@ mod tests {
             ("postgresql://a:1,b:2/d", "host=a,b port=1,2 dbname=d", "postgresql://a:1,b:2/d"),
             ("postgresql://a,b:2/d", "host=a,b port=,2 dbname=d", "postgresql://a,b:2/d"),
             ("postgresql://[::1]:7/d", "host=::1 port=7 dbname=d", "postgresql://[::1]:7/d"),
+            ("postgresql://[fe80::1%25eth0]/d", "host=fe80::1%eth0 dbname=d", "postgresql://[fe80::1%25eth0]/d"),
+            ("postgresql:///d?host=a:/b%5D", "host=a:/b] dbname=d", "postgresql://[a:%2Fb%5D]/d"),
             ("postgresql://%2Frun%2Fpg/d", "host=/run/pg dbname=d", "postgresql://%2Frun%2Fpg/d"),
             ("postgresql:///d?host=/run/pg&port=7", "dbname=d host=/run/pg port=7", "postgresql://%2Frun%2Fpg:7/d"),
             ("postgresql://h/a%20%22b?user=u&dbname=c", "host=h user=u dbname=c", "postgresql://u@h/c"),

@@ -8,7 +8,8 @@ use rusqlite::{Connection, OpenFlags};
 use rustix::fs::StatVfsMountFlags;
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -53,7 +54,16 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
 }
 
 /// A connection that can only read.
+///
+/// # Errors
+/// `NotPermitted` too where SQLite would leave files that lock the database's owner out.
 pub(super) fn for_reading(path: &Path) -> Result<Connection, StoreError> {
+    if locks_owner_out(path) {
+        let reason = "the database is in WAL mode, nobody has it open, and it belongs to another user: to read it SQLite would \
+                      leave a -shm and a -wal file that its owner could not write to. Run this as the owner or as root, or \
+                      while the application has the database open";
+        return Err(Site::database(path).fail(OPEN, StoreErrorKind::NotPermitted(reason.to_owned())));
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
         harden(&connection)?;
@@ -67,6 +77,35 @@ pub(super) fn for_reading(path: &Path) -> Result<Connection, StoreError> {
             None => Err(Site::database(path).during(OPEN)(error)),
         },
     }
+}
+
+/// Whether a connection that can only read would leave a `-shm` and a `-wal` file that the database's owner cannot write to: a
+/// reader makes them where they are not, with the modes of the database file, and cannot remove them. They are given to
+/// the owner by root alone. Where the group may write to the database, it is meant to be shared by it.
+fn locks_owner_out(path: &Path) -> bool {
+    let Ok(facts) = fs::metadata(path) else { return false };
+    let user = rustix::process::geteuid();
+    let is_ours = user.is_root() || facts.uid() == user.as_raw();
+    !is_ours
+        && facts.mode() & 0o022 == 0
+        && is_in_wal_mode(path)
+        && !beside(path, "-shm").exists()
+        && !is_read_only_file_system(path)
+}
+
+/// Whether the header of a database says that it is written by way of a WAL: bytes 18 and 19 are 2 (SQLite's file format,
+/// section 1.3.3).
+fn is_in_wal_mode(path: &Path) -> bool {
+    let mut header = [0; 20];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && header.ends_with(&[2, 2])
+}
+
+/// The file that SQLite keeps beside a database under its name and an ending.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(ending);
+    PathBuf::from(name)
 }
 
 /// A connection that can write.
@@ -121,9 +160,7 @@ pub(super) fn is_read_only_file_system(path: &Path) -> bool {
 /// A WAL database on a read-only file system can only be read as immutable. That is safe there as nobody can write to it,
 /// as long as its WAL holds nothing: immutable reading ignores the WAL.
 fn immutable(path: &Path, flags: OpenFlags) -> Option<Connection> {
-    let mut wal = OsString::from(path);
-    wal.push("-wal");
-    let wal_is_empty = match fs::metadata(&wal) {
+    let wal_is_empty = match fs::metadata(beside(path, "-wal")) {
         Ok(facts) => facts.len() == 0,
         Err(error) => error.kind() == ErrorKind::NotFound,
     };

@@ -47,7 +47,7 @@ pub(super) fn take(path: &Path, purpose: For) -> Result<Box<dyn StoreLock>, Stor
         }
         Err(LockFailure::Io(error)) if purpose == For::Change => {
             return failed(match error.kind() {
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreErrorKind::Full,
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => StoreErrorKind::Full,
                 _ => StoreErrorKind::NotPermitted(format!(
                     "the lock file {} cannot be made or opened ({error}): look whose it is; if no other backup or restore \
                      of this database runs, remove it, or allow writing to its folder",

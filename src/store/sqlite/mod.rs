@@ -2,7 +2,8 @@
 //!
 //! # What is promised
 //! - Opening never creates a database, and reading never writes to one. (In WAL mode SQLite itself keeps a `-wal` and a
-//!   `-shm` file beside the database for as long as anyone has it open.)
+//!   `-shm` file beside the database. Those that a reader had to make stay until somebody who may write has had it open;
+//!   where they would lock the database's owner out, it is not opened.)
 //!   [`SqliteStore::open_for_writing`] alone rolls back what a dead process left in a rollback journal.
 //! - A snapshot with several readers is one state: see [`snapshot`](self#snapshots).
 //! - A value is read and written with exactly the storage class that it has. What a column's type affinity would change

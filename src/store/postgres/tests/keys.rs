@@ -101,7 +101,7 @@ impl JoinText for Vec<Option<String>> {
 const ALTERED: &[(&str, &[&str])] = &[
     ("UPDATE intervault.state SET value = 'maybe' WHERE name = 'mode'", &["intervault.state", "mode", "maybe"]),
     ("UPDATE intervault.restore SET status = 'Begun'", &["intervault.restore, line 1", "status", "Begun"]),
-    ("UPDATE intervault.restore SET number = 0", &["number", "from 1"]),
+    ("UPDATE intervault.restore SET number = 0", &["column number: runs are numbered from 1"]),
     ("UPDATE intervault.restore SET undo_place = NULL", &["undo_place", "no text"]),
     ("UPDATE intervault.restore SET options = repeat('x', 1048577)", &["options", "too long"]),
     ("UPDATE intervault.unit SET deleted = -1", &["deleted", "negative"]),

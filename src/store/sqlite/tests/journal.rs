@@ -133,7 +133,7 @@ const ALTERED: &[(&str, &[&str])] = &[
     ("UPDATE intervault_restore SET undo_place = NULL", &["undo_place", "no text"]),
     ("UPDATE intervault_restore SET label = CAST(x'ff' AS TEXT)", &["label", "UTF-8"]),
     ("UPDATE intervault_restore SET options = printf('%01048577d', 0)", &["options", "too long"]),
-    ("UPDATE intervault_restore SET number = 0", &["number", "from 1"]),
+    ("UPDATE intervault_restore SET number = 0", &["column number: runs are numbered from 1"]),
     ("UPDATE intervault_restore SET number = -1", &["number", "negative"]),
     ("UPDATE intervault_unit SET status = 'done' WHERE number = 1", &["intervault_unit, line 2", "status", "done"]),
     ("UPDATE intervault_unit SET number = 4294967296 WHERE number = 2", &["line 3", "number", "range"]),
