@@ -67,6 +67,35 @@ fn help_and_version_are_answers() {
     assert!(help.contains("Examples:") && help.contains("--resume") && help.contains("--stop-at"), "{help}");
 }
 
+/// What stands in an example is typed as it stands: no line is so long that the page breaks it, a line that goes on says so.
+#[test]
+fn examples_of_help_pages_can_be_typed_line_by_line() {
+    let overview = text(&intervault(&["--help"]).stdout);
+    let commands = overview.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let names: Vec<&str> = commands.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(names.len() > 15 && names.contains(&"restore"), "{overview}");
+    let mut typed = 0;
+    for name in names {
+        let help = text(&intervault(&[name, "--help"]).stdout);
+        let examples: Vec<&str> = help.lines().skip_while(|line| *line != "Examples:").collect();
+        for (at, line) in examples.iter().enumerate().filter(|(_, line)| line.starts_with("    ")) {
+            assert!(line.chars().count() < 80, "{name}: {line}");
+            let before = examples[at - 1];
+            let goes_on = before.ends_with(" \\") || before.ends_with(" |");
+            assert_eq!(goes_on, line.starts_with("        "), "{name}: {before}\n{line}");
+            typed += usize::from(!goes_on);
+        }
+    }
+    assert!(typed > 40, "{typed}");
+}
+
+#[test]
+fn the_demonstration_does_not_offer_json_and_refuses_it() {
+    let help = text(&intervault(&["demo", "--help"]).stdout);
+    assert!(help.contains("--quiet") && !help.contains("--json"), "{help}");
+    assert_eq!(code(&intervault(&["demo", "--json"])), 2);
+}
+
 #[test]
 fn a_label_is_explained_and_what_is_not_there_is_status_10() {
     let output = intervault(&["--json", "label", "CMS-031024-01-LSAC-00-F-02"]);

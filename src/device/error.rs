@@ -100,3 +100,9 @@ impl From<std::io::Error> for DeviceErrorKind {
         }
     }
 }
+/// Whether a volume of so many bytes has all that a read wants from a place on.
+pub(super) fn within(len: u64, at: u64, buffer: &[u8]) -> Result<(), DeviceErrorKind> {
+    let wanted = buffer.len() as u64;
+    let fits = at.checked_add(wanted).is_some_and(|end| end <= len);
+    if fits { Ok(()) } else { Err(DeviceErrorKind::Short { at, wanted, len }) }
+}

@@ -3,7 +3,7 @@
 //! begin anywhere: what is no record is taken as it is.
 
 use super::directory::FileSource;
-use super::error::{DeviceError, DeviceErrorKind};
+use super::error::{DeviceError, DeviceErrorKind, within};
 use super::traits::{Device, VolumeSink, VolumeSource};
 use std::collections::BTreeMap;
 use std::fs::{DirEntry, File, FileType};
@@ -324,11 +324,8 @@ impl VolumeSource for Stretched {
     }
 
     fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
-        let wanted = buffer.len() as u64;
-        if at.checked_add(wanted).is_none_or(|end| end > self.len) {
-            let kind = DeviceErrorKind::Short { at, wanted, len: self.len };
-            return Err(DeviceError { op: "read", place: PathBuf::from("a tape image"), kind });
-        }
+        let fail = |kind| DeviceError { op: "read", place: PathBuf::from("a tape image"), kind };
+        within(self.len, at, buffer).map_err(fail)?;
         let mut number = self.runs.partition_point(|run| run.stop() <= at);
         let (mut at, mut rest) = (at, buffer);
         while !rest.is_empty() {

@@ -1,7 +1,7 @@
 //! Media that take their turn in one drive, for reading. Whoever changes them says which volumes there are elsewhere; what was
 //! wanted of those is written down, and copied when their medium comes. Asks nobody, and does not know blocks.
 
-use super::error::{DeviceError, DeviceErrorKind};
+use super::error::{DeviceError, DeviceErrorKind, within};
 use super::name::{finished_name, partial_name};
 use super::traits::{Device, VolumeSink, VolumeSource};
 use std::collections::{BTreeMap, BTreeSet};
@@ -361,11 +361,7 @@ impl VolumeSource for InTurnSource {
     }
 
     fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
-        let wanted = buffer.len() as u64;
-        if at.checked_add(wanted).is_none_or(|end| end > self.len) {
-            let kind = DeviceErrorKind::Short { at, wanted, len: self.len };
-            return Err(self.shared.fail("read", &self.name, kind));
-        }
+        within(self.len, at, buffer).map_err(|kind| self.shared.fail("read", &self.name, kind))?;
         self.shared.state().read((&self.shared, &self.name), at, buffer)
     }
 }

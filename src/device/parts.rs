@@ -1,7 +1,7 @@
 //! Several volumes in one file, one behind the other. Where each of them is says whoever opens it.
 
 use super::directory::plain;
-use super::error::{DeviceError, DeviceErrorKind};
+use super::error::{DeviceError, DeviceErrorKind, within};
 use super::name::VOLUME_SUFFIX;
 use super::traits::{Device, VolumeSink, VolumeSource};
 use std::path::{Path, PathBuf};
@@ -109,11 +109,8 @@ impl VolumeSource for PartSource {
     }
 
     fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
-        let wanted = buffer.len() as u64;
-        if at.checked_add(wanted).is_none_or(|end| end > self.len) {
-            let kind = DeviceErrorKind::Short { at, wanted, len: self.len };
-            return Err(DeviceError { op: "read", place: self.place.clone(), kind });
-        }
+        let fail = |kind| DeviceError { op: "read", place: self.place.clone(), kind };
+        within(self.len, at, buffer).map_err(fail)?;
         self.file.read_at(self.from.saturating_add(at), buffer)
     }
 

@@ -5,6 +5,7 @@
 //! The cluster is made once for each version and user of the machine, and copied for each test.
 #![expect(clippy::panic, reason = "a test without its server must fail, wherever it asks for it")]
 
+use super::not_tested;
 use postgres::{Client, NoTls, SimpleQueryMessage};
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -166,8 +167,7 @@ impl Cluster {
     #[must_use]
     pub fn with(options: ClusterOptions) -> Option<Cluster> {
         if std::env::var_os("INTERVAULT_TEST_POSTGRES").is_some_and(|word| word == "skip") {
-            let _ =
-                writeln!(std::io::stderr(), "NOT TESTED: no PostgreSQL, since INTERVAULT_TEST_POSTGRES=skip is set");
+            not_tested("nothing of PostgreSQL, since INTERVAULT_TEST_POSTGRES=skip is set");
             return None;
         }
         if programs().is_none() {

@@ -4,11 +4,12 @@
 use super::damage::{Damage, forge, mend, places};
 use super::fixtures::{Fixture, other, small};
 use super::mutate::Rng;
-use super::whole::Whole;
+use super::whole::{Verdict, Whole};
 use crate::check::outline;
 use crate::device::memory::MemoryDevice;
 use crate::device::tape::device::TapeDevice;
 use crate::device::traits::Device;
+use crate::verify::finding::Level;
 use crate::volume::set::list_sets;
 use crate::volume::stream::{ON_TAPE, receive};
 use std::io::Read;
@@ -75,7 +76,8 @@ fn damage(script: &mut Script<'_>, bytes: &[u8]) -> Damage {
 }
 
 /// Damages, renames and mixes; then the checksums are as they are, made right, or made right with all hashes. What is read
-/// without an error is what was written: always where nobody made checksums right, and row by row in any case.
+/// without an error is what was written: always where nobody made checksums right, and row by row in any case. A set of which
+/// rows are lost is said to be less than whole, and where nobody made checksums right so is each volume that was changed.
 ///
 /// # Panics
 /// If it is not.
@@ -119,9 +121,29 @@ pub fn set(data: &[u8]) {
     let verdict = whole.judge(&device);
     let wrong: Vec<_> = verdict.changed.iter().filter(|what| mode == 0 || what.starts_with("rows ")).collect();
     assert!(wrong.is_empty(), "what was never written is believed: {wrong:?}");
+    assert!(!verdict.own || !whole.is_less(&verdict), "rows are lost, and nobody says so: {verdict:?}");
+    if mode == 0 {
+        as_written_or_told(&device, &verdict);
+    }
     for set in list_sets(&device).map(|listing| listing.sets).unwrap_or_default() {
         let _ = (outline(&set), set.check_chain().is_ok());
     }
+}
+
+/// What changed bytes owe whose checksums nobody made right: a word against them, and that a volume which is as it was written
+/// is still known for what it is.
+fn as_written_or_told(device: &MemoryDevice, verdict: &Verdict) {
+    let is_of = |fixture: &Fixture, bytes: &[u8]| fixture.volumes.iter().any(|(_, volume)| volume == bytes);
+    let held = held(device);
+    let changed: Vec<&str> = held
+        .iter()
+        .filter(|(_, bytes)| !is_of(&whole().fixture, bytes) && !is_of(stranger(), bytes))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let told = !verdict.unreadable.is_empty() || verdict.worst() >= Some(Level::Incomplete);
+    assert!(changed.is_empty() || told, "{changed:?} are not what was written, and nobody says so: {verdict:?}");
+    let here = held.iter().any(|(_, bytes)| is_of(&whole().fixture, bytes));
+    assert!(verdict.own || !here, "a volume is as it was written, and its set is not known: {verdict:?}");
 }
 
 /// Reads in pieces of sizes that follow from a seed.

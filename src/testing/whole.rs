@@ -8,6 +8,7 @@ use crate::base::monitor::Silent;
 use crate::base::position::Position;
 use crate::column::digest::RowHasher;
 use crate::device::memory::MemoryDevice;
+use crate::device::traits::Device;
 use crate::format::block::SetId;
 use crate::format::catalog::{BucketEntry, CatalogRecord};
 use crate::format::label::LabelRecord;
@@ -52,6 +53,10 @@ pub struct Whole {
 pub struct Verdict {
     /// Sets that are listed.
     pub sets: usize,
+    /// Whether the fixture's set is among them.
+    pub own: bool,
+    /// The level of the worst that is said against that one.
+    pub own_worst: Option<Level>,
     /// Files that cannot be used, and why.
     pub unreadable: Vec<String>,
     /// What the verification finds.
@@ -95,6 +100,15 @@ impl Verdict {
 
 fn told(section: &SectionView) -> Told {
     (section.header.clone(), section.end.clone(), section.buckets.clone())
+}
+
+/// Whether sound or not, every byte of every volume is read and judged, and there are as many as the device holds.
+fn all_judged(device: &MemoryDevice, verified: &Verified) {
+    assert!(verified.bytes() == verified.exists(), "{} of {}", verified.bytes(), verified.exists());
+    for media in &verified.volumes {
+        let held = device.size(&media.name).unwrap();
+        assert!(media.exists == held && media.bytes == held, "{}: {} of {held}", media.name, media.bytes);
+    }
 }
 
 impl Whole {
@@ -141,6 +155,9 @@ impl Whole {
     }
 
     /// Lists, verifies and reads everything.
+    ///
+    /// # Panics
+    /// If the verification leaves out bytes of a volume that it judges.
     #[must_use]
     pub fn judge(&self, device: &MemoryDevice) -> Verdict {
         let listing = list_sets(device).unwrap();
@@ -148,10 +165,14 @@ impl Whole {
         verdict.unreadable = listing.unreadable.iter().map(|(name, error)| format!("{name}: {error}")).collect();
         for set in &listing.sets {
             let verified = verify_set(set, 1, &Silent);
+            all_judged(device, &verified);
+            let own_worst = verified.worst();
             verdict.findings.extend(verified.findings);
             if set.set_id() != self.set {
                 continue;
             }
+            verdict.own = true;
+            verdict.own_worst = own_worst;
             verdict.rows = verified.rows;
             verdict.complete = set.is_complete();
             verdict.missing = set.missing_volumes();
@@ -160,10 +181,12 @@ impl Whole {
         verdict
     }
 
-    /// Whether rows are not there, or not as they were written, and nobody says so.
+    /// Whether rows are not there, or not as they were written, and nobody says so. That there is no such set, or that it is
+    /// another one beside others, is told.
     #[must_use]
     pub fn is_less(&self, verdict: &Verdict) -> bool {
-        let told = verdict.sets != 1 || !verdict.unreadable.is_empty() || verdict.worst() >= Some(Level::Incomplete);
+        let gone = !verdict.own && verdict.sets != 1;
+        let told = gone || !verdict.unreadable.is_empty() || verdict.own_worst >= Some(Level::Incomplete);
         !told && (verdict.rows != self.rows || !verdict.held.iter().eq(self.chunks.keys()))
     }
 

@@ -163,9 +163,9 @@ fn gaps(labels: &[&LabelRecord]) -> Vec<Gap> {
     gaps
 }
 
-/// Of each member of a chain the one set that stands for it: one that was salvaged, unless that lacks something and the one that
-/// it was salvaged from has all of its volumes and its catalog, or is otherwise sound. Of several that were salvaged, the one that lacks least: no whole tables, then
-/// the one with the most rows, then the one that lists the most buckets.
+/// Of each member of a chain the one set that stands for it: one that was salvaged, unless that lacks something and the one
+/// that it was salvaged from has all of its volumes and its catalog, or is otherwise sound. Of several that were salvaged,
+/// the one that lacks least: no whole tables, then the one with the most rows, then the one that lists the most buckets.
 #[must_use]
 pub fn standing<'a>(sets: Vec<&'a SetReader<'a>>) -> Vec<&'a SetReader<'a>> {
     let rank = |set: &SetReader<'_>| {

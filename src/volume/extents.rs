@@ -290,6 +290,7 @@ mod tests {
             }
         }
         let (_, bytes) = piped();
+        let volumes = extents(&Counted(bytes.clone(), AtomicU64::new(0))).unwrap().len();
         let alike = [&MAGIC[..], &[0; ALIGNMENT - MAGIC.len()]].concat();
         for place in [vec![0; ALIGNMENT], alike] {
             let tail = place.repeat(100_000);
@@ -301,7 +302,7 @@ mod tests {
             assert!(read < 3 * whole.len(), "{read} of {}", whole.len());
             // A block that lies in the search is found at its place, though it begins a window later.
             let behind = Counted([&bytes[..], &tail, &bytes].concat(), AtomicU64::new(0));
-            assert_eq!(extents(&behind).unwrap().len(), 2 * found.len());
+            assert_eq!(extents(&behind).unwrap().len(), found.len() + volumes);
         }
     }
 

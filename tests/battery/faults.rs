@@ -119,6 +119,39 @@ fn a_backup_whose_device_fails_at_any_operation_is_done_or_no_set() {
     }
 }
 
+/// As the medium is where the power goes at any operation of a whole backup: of what was not synced some pages are there, others
+/// are zero. Nothing but a finished set counts as one, and the next backup is done.
+#[test]
+fn a_power_cut_at_any_write_of_a_backup_leaves_no_set_and_one_behind_the_last_a_whole_one() {
+    let centre = centre();
+    let right = faulty(&MemoryDevice::new(), None);
+    backup_onto(&centre, &right, &options(1)).unwrap();
+    let complete = |image: &MemoryDevice| find_set(image, set_id(1)).unwrap().is_some_and(|set| set.is_complete());
+    assert!(complete(&right.power_cut(0)));
+    let mut begun = 0;
+    // Nothing is written behind a write that fails: what is there then is what the power leaves.
+    for (number, entry) in right.log().iter().enumerate().filter(|(_, entry)| writes(entry.op)) {
+        let device = faulty(&MemoryDevice::new(), Some((number, Fault::Io)));
+        // What it says is nobody's business any more.
+        let _ = backup_onto(&centre, &device, &options(1));
+        for seed in (0..4).skip(if long() { 0 } else { number % 4 }).step_by(apart(4)) {
+            let (image, what) = (device.power_cut(seed), format!("{entry:?}, {seed}"));
+            finished_are_right(&image, right.inner(), &what);
+            assert!(!complete(&image), "{what}: a set counts as finished");
+            begun += usize::from(!image.list().unwrap().is_empty());
+            if number.is_multiple_of(apart(7)) {
+                backup_onto(&centre, &image, &options(2)).unwrap_or_else(|error| panic!("{what}: {error}"));
+                let next = find_set(&image, set_id(2)).unwrap().unwrap();
+                assert!(
+                    next.is_complete() && verify(&next, &Asked::default(), 1, &Silent).findings.is_empty(),
+                    "{what}"
+                );
+            }
+        }
+    }
+    assert!(begun > 20, "{begun} begun");
+}
+
 /// Without the reading back nothing but what calls say is known of what was written; what a call did not do, a check finds.
 #[test]
 fn a_write_that_did_a_part_and_said_all_is_found_by_the_check_where_nothing_is_read_back() {
@@ -166,7 +199,8 @@ fn a_check_whose_device_fails_at_any_operation_reads_all_or_says_what_not() {
             verified.filter(|_| !told)
         };
         let right = faulty(&whole.fixture.device(), None);
-        assert_eq!(checked(&right).unwrap().findings, []);
+        let undisturbed = checked(&right).unwrap();
+        assert_eq!(undisturbed.findings, []);
         let (log, mut told) = (right.log(), 0);
         for (number, entry) in log.iter().enumerate() {
             for fault in [Fault::Io, Fault::Interrupted, Fault::Short] {
@@ -174,8 +208,12 @@ fn a_check_whose_device_fails_at_any_operation_reads_all_or_says_what_not() {
                 let verified = checked(&device);
                 let said = verified.as_ref().is_none_or(|verified| !verified.findings.is_empty());
                 told += usize::from(said);
-                let rows = verified.filter(|_| asked.depth == Depth::Rows);
-                rows.iter().for_each(|verified| check_owes(&whole, verified, &format!("{fault:?} at {entry:?}")));
+                let (Some(verified), what) = (verified, format!("{fault:?} at {entry:?}")) else { continue };
+                match asked.depth {
+                    Depth::Rows => check_owes(&whole, &verified, &what),
+                    // What volumes say of themselves was read of each, and as much of it as where nothing fails.
+                    _ => assert!(said || verified == undisturbed, "{what}: {verified:?}, not {undisturbed:?}"),
+                }
             }
         }
         // Much is read again, or in another way, and costs nothing then.

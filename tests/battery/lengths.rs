@@ -3,11 +3,13 @@
 use super::tiers::apart;
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
-use intervault::testing::damage::{Damage, places};
+use intervault::format::block::{ALIGNMENT, BlockKind};
+use intervault::testing::damage::{Damage, Place, places};
 use intervault::testing::fixtures::small;
-use intervault::testing::whole::Whole;
+use intervault::testing::whole::{ChunkId, Whole};
 use intervault::verify::finding::Level;
 use intervault::volume::scanner::{ScanItem, Scanner};
+use std::collections::BTreeSet;
 
 #[test]
 fn every_length_scans_to_the_blocks_before_the_cut() {
@@ -90,23 +92,62 @@ fn a_cut_volume_of_several_costs_none_of_the_others() {
     }
 }
 
+/// The chunks of blocks that are not in a stretch of the volume as it was, nor of sections whose header is in it: where the end
+/// mark has moved nobody knows of a catalog, which has it too.
+fn beside(whole: &Whole, at: usize, len: usize) -> BTreeSet<ChunkId> {
+    let volume = &whole.fixture.volumes[0].1;
+    let touched: Vec<Place> =
+        places(volume).into_iter().filter(|place| place.at < at + len && at < place.end()).collect();
+    let is_lost = |id: &ChunkId, block: u64| {
+        let headers = |place: &Place| place.header.kind == BlockKind::SectionHeader;
+        touched.iter().any(|place| {
+            let identity = place.header.identity;
+            identity.block == block || headers(place) && identity.section == id.0
+        })
+    };
+    whole.places.iter().filter(|(id, place)| !is_lost(id, place.1)).map(|(id, _)| *id).collect()
+}
+
 #[test]
-fn bytes_in_front_behind_between_and_twice_are_told_and_cost_at_most_where_they_are() {
+fn bytes_in_front_cost_the_listing_alone_and_those_behind_nothing() {
     let whole = Whole::new(small(None));
     let volume = &whole.fixture.volumes[0].1;
+    let blocks = places(volume);
     for len in [1, 63, 64, 65, 512, 4_096, 70_000] {
         let behind = whole.judge(&whole.with(0, Damage::Behind { len }.of(volume)));
         assert!(behind.is_noticed(), "{len}");
         assert_eq!((behind.chunks.len(), behind.changed.len()), (whole.chunks.len(), 0), "{len}");
-        let before = whole.judge(&whole.with(0, Damage::Before { len }.of(volume)));
-        assert!(before.is_noticed() && before.changed.is_empty(), "{len}");
+        // The one volume does not begin with its label: nobody knows what the set is, and that is said.
+        let hurt = Damage::Before { len }.of(volume);
+        let device = whole.with(0, hurt);
+        let before = whole.judge(&device);
+        assert!(before.sets == 0 && before.unreadable.len() == 1, "{len}: {before:?}");
+        // Whoever looks for blocks finds all of them where they are now, if their places are such as blocks have.
+        let source = device.open(&whole.fixture.volumes[0].0).unwrap();
+        let found = Scanner::new(source.as_ref(), "", None).filter(|item| matches!(item, ScanItem::Block(_))).count();
+        assert_eq!(found, if len % ALIGNMENT == 0 { blocks.len() } else { 0 }, "{len}");
     }
+}
+
+#[test]
+fn bytes_that_are_lost_or_twice_cost_at_most_the_blocks_where_they_are_or_all_behind_them() {
+    let whole = Whole::new(small(None));
+    let volume = &whole.fixture.volumes[0].1;
     for place in places(volume) {
         for len in [1, 64, place.len] {
             for damage in [Damage::Lost { at: place.at, len }, Damage::Doubled { at: place.at, len }] {
                 let verdict = whole.judge(&whole.with(0, damage.of(volume)));
                 assert!(verdict.is_noticed(), "{damage:?}");
                 assert_eq!(verdict.changed, [""; 0], "{damage:?}");
+                if verdict.sets == 0 {
+                    assert_eq!(place.at, 0, "{damage:?}: the set is gone");
+                    continue;
+                }
+                // Blocks stand at multiples of 64 bytes: other steps take all that comes behind out of its place.
+                let end = if len % ALIGNMENT == 0 { place.at + len } else { volume.len() };
+                let kept = beside(&whole, place.at, end - place.at);
+                let lost: Vec<_> = kept.difference(&verdict.chunks).collect();
+                assert!(lost.is_empty(), "{damage:?}: {lost:?} lost: {:?}", verdict.findings);
             }
         }
     }

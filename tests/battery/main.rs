@@ -7,6 +7,8 @@ mod bombs;
 #[cfg(all(feature = "cli", feature = "postgres"))]
 mod bombs_seen;
 mod confined;
+#[cfg(all(feature = "cli", feature = "postgres"))]
+mod crowded;
 mod exports;
 mod faults;
 mod forged;

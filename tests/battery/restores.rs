@@ -4,7 +4,7 @@ use super::tiers::apart;
 use intervault::base::time::Instant;
 use intervault::device::memory::MemoryDevice;
 use intervault::format::block::BlockKind;
-use intervault::restore::{Missing, Options, Restore, Select};
+use intervault::restore::{FilesOptions, FilesRestore, Missing, Options, Restore, Select};
 use intervault::schema::grain::DataType;
 use intervault::schema::range::{Carried, Policies};
 use intervault::store::sqlite::SqliteStore;
@@ -17,9 +17,9 @@ use intervault::volume::set::list_sets;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// A database with the tables of a fixture, empty, and what belongs in them.
+/// A database with the tables of a fixture, empty, a folder for its file tree, and what belongs in them.
 pub struct Target {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     path: PathBuf,
     empty: Vec<u8>,
     written: BTreeMap<String, Vec<String>>,
@@ -44,11 +44,36 @@ impl Target {
             rows.sort();
             written.insert(content.table.schema.name.clone(), rows);
         }
-        Target { _folder: folder, path, empty, written }
+        Target { folder, path, empty, written }
     }
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Restores the files that can be from what is on a device: their paths and what is in them.
+    fn files(&self, whole: &Whole, device: &MemoryDevice) -> BTreeMap<PathBuf, Vec<u8>> {
+        let to = self.folder.path().join("files");
+        let _of_the_one_before = std::fs::remove_dir_all(&to);
+        for set in list_sets(device).unwrap().sets.iter().filter(|set| set.set_id() == whole.set) {
+            let restore = FilesRestore::new(set, &to, FilesOptions { partial: true, ..FilesOptions::default() });
+            // What is refused or fails leaves whole files or none.
+            let _ = restore.plan().map(|plan| restore.apply(&plan).map(|_| ()));
+        }
+        let mut files = BTreeMap::new();
+        let mut folders = vec![to.clone()];
+        while let Some(folder) = folders.pop() {
+            let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+            for path in entries.map(|entry| entry.unwrap().path()) {
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false => {
+                        drop(files.insert(path.strip_prefix(&to).unwrap().to_owned(), std::fs::read(&path).unwrap()))
+                    }
+                }
+            }
+        }
+        files
     }
 
     /// Restores all that can be from what is on a device into the empty tables: how many rows are there then, and how many
@@ -115,6 +140,32 @@ fn a_byte_turned_over_restores_no_row_that_was_not_written() {
         tried += 1;
     }
     assert!(all > 500 && least < all && tried > 300, "{all} rows, {least} at least, {tried} restores");
+}
+
+#[test]
+fn a_byte_of_the_file_tree_s_blocks_turned_over_restores_whole_files_or_none() {
+    let whole = Whole::new(small(None));
+    let target = Target::new(&whole.fixture);
+    let volume = &whole.fixture.volumes[0].1;
+    let all = target.files(&whole, &whole.fixture.device());
+    assert!(all.len() == 3 && all.values().any(|bytes| bytes.starts_with(b"vdn 4711 Sales\n\0")), "{all:?}");
+    let section = whole.fixture.contents.iter().position(|content| content.table.schema.name.contains('/')).unwrap();
+    let (mut tried, mut fewer) = (0, 0);
+    for place in places(volume).into_iter().filter(|place| place.header.identity.section as usize == section + 1) {
+        for at in (place.at..place.end()).step_by(apart(7)) {
+            let as_it_is = Damage::Flip { at, mask: 0xFF }.of(volume);
+            let mut mended = as_it_is.clone();
+            mend_block(&mut mended[place.at..place.end()]);
+            for hurt in [as_it_is, mended] {
+                let files = target.files(&whole, &whole.with(0, hurt));
+                let strange = files.iter().find(|(path, bytes)| all.get(*path) != Some(*bytes));
+                assert!(strange.is_none(), "byte {at}: {place:?}: {strange:?}");
+                tried += 1;
+                fewer += usize::from(files.len() < all.len());
+            }
+        }
+    }
+    assert!(tried > 100 && fewer > tried / 3, "{fewer} of {tried} changes cost files");
 }
 
 #[test]

@@ -34,6 +34,9 @@ pub enum Road {
     Resume,
     Undo,
     Salvage,
+    /// A full one.
+    Backup,
+    Incremental,
 }
 
 /// The body of the process; as a test among the others it does nothing.
@@ -56,6 +59,8 @@ fn body() {
         "Resume" => drop(folder.resume().unwrap()),
         "Undo" => drop(folder.undo().unwrap()),
         "Salvage" => folder.salvage(&folder.watched_salvaged(&watch), 0xAC),
+        "Backup" => drop(folder.back_up(&folder.watched_backups(&watch), Road::Backup, 0xB1).unwrap()),
+        "Incremental" => drop(folder.back_up(&folder.watched_backups(&watch), Road::Incremental, 0xB1).unwrap()),
         other => panic!("{other}"),
     }
     let lines: Vec<String> =

@@ -30,7 +30,7 @@ fn moments(call: &Call) -> &'static [Moment] {
 
 /// The points at which the process is killed: all, or about `count` of them with the first and the last call of each kind to
 /// each file.
-fn points(calls: &[Call], count: usize) -> Vec<Point> {
+pub fn points(calls: &[Call], count: usize) -> Vec<Point> {
     let every = calls
         .iter()
         .enumerate()
@@ -113,7 +113,7 @@ impl Bench {
             match road {
                 Road::Restore | Road::Resume => self.judge(&left, number, &what),
                 Road::Undo => self.truth.goes_back(&left, number % 2 == 1, &what),
-                Road::Salvage => panic!("it changes no database"),
+                Road::Salvage | Road::Backup | Road::Incremental => panic!("it changes no database"),
             }
             std::fs::remove_dir_all(&path).unwrap();
         }
@@ -177,7 +177,7 @@ fn an_undo_with_a_write_ahead_log() {
 }
 
 /// What each section of a set has.
-fn sections(set: &SetReader<'_>) -> Vec<(String, Vec<BucketEntry>)> {
+pub fn sections(set: &SetReader<'_>) -> Vec<(String, Vec<BucketEntry>)> {
     set.sections().iter().map(|section| (section.header.table.clone(), section.buckets.clone())).collect()
 }
 

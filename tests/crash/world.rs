@@ -1,10 +1,13 @@
 //! A small call centre in a folder: its database, the volumes of its backup, and a place for the undo set. What a restore
 //! makes of it is known beforehand, so that a copy of the folder at any moment can be judged.
 
+use super::child::Road;
 use super::device::WatchedDevice;
-use super::support::{DSPLIT, HSPLIT, SYNONYMS, backup_options, only_set, restore_options, set_id};
+use super::support::{
+    DSPLIT, HSPLIT, SYNONYMS, backup_options, incremental_options, only_set, restore_options, set_id,
+};
 use super::watch::Watch;
-use intervault::backup::{self, Backup};
+use intervault::backup::{self, Backup, BackupReport};
 use intervault::base::monitor::{Monitor, Silent};
 use intervault::device::directory::DirectoryDevice;
 use intervault::device::heap::HeapDevice;
@@ -77,6 +80,15 @@ impl Folder {
         folder
     }
 
+    /// Empty tables of the same names.
+    pub fn empty(path: PathBuf) -> Folder {
+        let folder = Folder(path);
+        fs::create_dir_all(&folder.0).unwrap();
+        folder.run(&[HSPLIT, DSPLIT, SYNONYMS].join(";\n"));
+        folder.collect(Collection::Off);
+        folder
+    }
+
     /// Whether rows arrive, by what the database says; the administrator is alone.
     pub fn collect(&self, collection: Collection) {
         let store = self.store();
@@ -130,6 +142,22 @@ impl Folder {
 
     pub fn watched_salvaged(&self, watch: &Watch) -> WatchedDevice<DirectoryDevice> {
         WatchedDevice { inner: self.salvaged(), watch: watch.clone() }
+    }
+
+    /// Where backups go that are killed.
+    pub fn backups(&self) -> DirectoryDevice {
+        DirectoryDevice::for_writing(self.0.join("backups")).unwrap()
+    }
+
+    pub fn watched_backups(&self, watch: &Watch) -> WatchedDevice<DirectoryDevice> {
+        WatchedDevice { inner: self.backups(), watch: watch.clone() }
+    }
+
+    /// Backs everything up on several volumes, by one thread.
+    pub fn back_up(&self, to: &dyn Device, road: Road, number: u8) -> Result<BackupReport, Error> {
+        let options = if road == Road::Incremental { incremental_options(number) } else { backup_options(number) };
+        let options = backup::Options { jobs: 1, volume_size: Some(6_000), ..options };
+        Backup::new(&self.store(), &Catalogue::builtin(), to, options).run()
     }
 
     /// Makes a new set, on several volumes, of what is intact of the volumes.

@@ -1,7 +1,9 @@
 //! `docs/json.md` and the answers of the program say the same: every field of an answer is in the page, and every field of
-//! the page is in an answer or at least in the code that writes answers.
+//! the page is in an answer, or is on a list of those that are met nowhere and stands at least in the code that writes answers.
 
 use super::commands::{Case, json};
+use super::support::only_set;
+use intervault::device::directory::DirectoryDevice;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -33,7 +35,8 @@ fn fields(value: &Value, path: &str, out: &mut BTreeSet<String>) {
         Value::Object(object) => {
             let span = object.len() == 2 && object.contains_key("from") && object.contains_key("until");
             // What is under `backup` is the object of that command.
-            if matches!(path, "parts" | "sets[].backup") || (span && path != "plan.request") {
+            // So is what is under these, by the page.
+            if matches!(path, "parts" | "sets[].backup" | "chains[].findings[]") || (span && path != "plan.request") {
                 return;
             }
             for (name, value) in object {
@@ -86,11 +89,61 @@ fn answers() -> Vec<Value> {
         json(&["devices", "--config", &config], 0),
     ];
     answers.push(case.backup.clone());
+    answers.extend(answers_of_damage());
     answers.extend(answers_of_files());
     answers.extend(answers_of_salvage(&from, &state));
     let again = ["backup", "--database", &url, "--to", &from, "--data", "historical,acd", "--incremental"];
     answers.push(json(&[&again[..], &["--dry-run"]].concat(), 0));
-    answers.push(json(&[&again[..], &["--changed-since", "last"]].concat(), 0));
+    answers.push(json(&[&again[..], &["--changed-since", "last", "--state-dir", &state]].concat(), 0));
+    answers.push(json(&["status", "--state-dir", &state], 0));
+    answers
+}
+
+/// Answers about a set with a damaged chunk, and about a chain of which a member is not here.
+fn answers_of_damage() -> Vec<Value> {
+    let case = Case::new();
+    let (url, place) = (case.url(), case.device());
+    let at = |name: &str| case.centre.folder.path().join(name).display().to_string();
+    let volume = std::fs::read_dir(&place).unwrap().next().unwrap().unwrap().path();
+    let sound = std::fs::read(&volume).unwrap();
+    let mut hurt = sound.clone();
+    let device = DirectoryDevice::open(&place).unwrap();
+    let chunk =
+        only_set(&device).sections().iter().find(|section| section.header.table == "hsplit").unwrap().chunks[0].entry;
+    hurt[(chunk.offset + u64::from(chunk.bytes) / 2) as usize] ^= 1;
+    std::fs::write(&volume, hurt).unwrap();
+    let restore = ["restore", "--database", &url, "--from", &place, "--data", "historical", "--partial", "--dry-run"];
+    let mut answers = vec![
+        json(&["check", &place, "--verify"], 4),
+        json(&["check", &place, "--verify", "--sample", "100%"], 4),
+        json(&["check", &place, "--coverage", "--exact"], 4),
+        json(&["export", &place, "--to", &at("hurt"), "--partial"], 4),
+        json(&restore, 3),
+    ];
+    assert!(!answers[0]["sets"][0]["verified"]["findings"][0]["lost"].as_array().unwrap().is_empty(), "{}", answers[0]);
+    std::fs::write(&volume, sound).unwrap();
+    let names = || {
+        let names = std::fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path());
+        names.collect::<BTreeSet<_>>()
+    };
+    let mut known = names();
+    for (number, change) in ["UPDATE hsplit SET acdcalls = -7 WHERE row_date = '2024-03-02'", "DELETE FROM synonyms"]
+        .into_iter()
+        .enumerate()
+    {
+        case.centre.run(change);
+        let again = ["backup", "--database", &url, "--to", &place, "--data", "historical,acd", "--incremental"];
+        json(&again, 0);
+        // The first of the two goes: what it wrote no other has.
+        if number == 0 {
+            known = names().difference(&known).cloned().collect();
+        }
+    }
+    known.iter().for_each(|path| std::fs::rename(path, at("gone")).unwrap());
+    answers.push(json(&["check", &place, "--verify"], 3));
+    answers.push(json(&restore, 3));
+    let gaps = &answers[6]["plan"]["gaps"];
+    assert_eq!((gaps[0]["first"].as_u64(), gaps[0]["last"].as_u64()), (Some(1), Some(1)), "{}", answers[6]);
     answers
 }
 
@@ -143,8 +196,199 @@ fn answers_of_files() -> Vec<Value> {
     ]
 }
 
+/// Fields of the page that no answer here has. What writes them is looked for in the code. A ratchet: each that an answer has
+/// goes from this list.
+const NOT_MET: &[(&str, &[&str])] = &[
+    (
+        "intervault/backup",
+        &[
+            "left_out[].name",
+            "left_out[].reason",
+            "left_out[].warns",
+            "not_restorable[].name",
+            "not_restorable[].reason",
+            "not_restorable[].warns",
+        ],
+    ),
+    (
+        "intervault/backup-plan",
+        &[
+            "left_out[].name",
+            "left_out[].reason",
+            "left_out[].warns",
+            "not_restorable[].name",
+            "not_restorable[].reason",
+            "not_restorable[].warns",
+        ],
+    ),
+    (
+        "intervault/check",
+        &[
+            "sets[].copies[].names",
+            "sets[].copies[].volume",
+            "sets[].sections[].cutoffs[].acd",
+            "sets[].sections[].cutoffs[].until",
+            "unreadable[].name",
+            "unreadable[].reason",
+            "unreadable[].status",
+        ],
+    ),
+    ("intervault/error", &["hint"]),
+    ("intervault/export", &["left_out[].reason", "left_out[].table", "unknown[].damaged", "unknown[].what"]),
+    (
+        "intervault/prune",
+        &["removed.bytes", "removed.left", "removed.left[].name", "removed.left[].reason", "removed.volumes"],
+    ),
+    (
+        "intervault/restore",
+        &[
+            "done.error.hint",
+            "done.error.message",
+            "plan.tables[].acds[].older[].set",
+            "plan.tables[].acds[].older[].spans",
+            "plan.tables[].acds[].unfit[].set",
+            "plan.tables[].acds[].unfit[].spans",
+            "plan.tables[].acds[].unfit[].undated",
+            "plan.tables[].acds[].unsettled[].rows",
+            "plan.tables[].acds[].unsettled[].span",
+            "plan.tables[].from_set",
+            "plan.tables[].left_alone",
+            "plan.tables[].lost[].acd",
+            "plan.tables[].lost[].day",
+            "plan.tables[].whole",
+            "resumed.applied",
+            "resumed.delete",
+            "resumed.insert",
+            "resumed.label",
+            "resumed.run",
+            "resumed.set",
+            "resumed.units",
+        ],
+    ),
+    (
+        "intervault/restore-files",
+        &[
+            "done.error.hint",
+            "done.error.message",
+            "done.troubles.first[].path",
+            "done.troubles.first[].what",
+            "trees[].changed.first[].path",
+            "trees[].changed.first[].what",
+            "trees[].lost.first[].path",
+            "trees[].lost.first[].what",
+        ],
+    ),
+    (
+        "intervault/salvage",
+        &[
+            "sets[].nameless[].chunks",
+            "sets[].nameless[].first",
+            "sets[].nameless[].last",
+            "sets[].sections[].files.odd",
+            "sets[].sections[].files.of",
+            "sets[].sections[].files.paths",
+            "sets[].sections[].files.torn",
+            "sets[].sections[].files.whole",
+            "unopened[].name",
+            "unopened[].reason",
+        ],
+    ),
+    (
+        "intervault/status",
+        &[
+            "at_work[].acd",
+            "at_work[].began",
+            "at_work[].began_unix",
+            "at_work[].bytes",
+            "at_work[].chain",
+            "at_work[].data",
+            "at_work[].database",
+            "at_work[].depth",
+            "at_work[].devices",
+            "at_work[].ended",
+            "at_work[].ended_unix",
+            "at_work[].ended_with",
+            "at_work[].faulty",
+            "at_work[].kind",
+            "at_work[].label",
+            "at_work[].member",
+            "at_work[].message",
+            "at_work[].owner",
+            "at_work[].parent",
+            "at_work[].part",
+            "at_work[].proved",
+            "at_work[].rebuilt",
+            "at_work[].removed",
+            "at_work[].rows",
+            "at_work[].seconds",
+            "at_work[].sequence",
+            "at_work[].set",
+            "at_work[].state",
+            "at_work[].verified",
+            "at_work[].volumes",
+            "chains[].missing[].first",
+            "chains[].missing[].last",
+            "errors[].acd",
+            "errors[].began",
+            "errors[].began_unix",
+            "errors[].bytes",
+            "errors[].chain",
+            "errors[].data",
+            "errors[].database",
+            "errors[].depth",
+            "errors[].devices",
+            "errors[].ended",
+            "errors[].ended_unix",
+            "errors[].ended_with",
+            "errors[].faulty",
+            "errors[].kind",
+            "errors[].label",
+            "errors[].member",
+            "errors[].message",
+            "errors[].owner",
+            "errors[].parent",
+            "errors[].part",
+            "errors[].proved",
+            "errors[].rebuilt",
+            "errors[].removed",
+            "errors[].rows",
+            "errors[].seconds",
+            "errors[].sequence",
+            "errors[].set",
+            "errors[].state",
+            "errors[].verified",
+            "errors[].volumes",
+        ],
+    ),
+    (
+        "intervault/undo",
+        &[
+            "done.error.hint",
+            "done.error.message",
+            "plan.gaps",
+            "plan.gaps[].first",
+            "plan.gaps[].last",
+            "plan.gaps[].set",
+            "plan.members",
+            "plan.members[].label",
+            "plan.members[].sequence",
+            "plan.members[].set",
+            "plan.refusals[].advice",
+            "plan.refusals[].override",
+            "plan.refusals[].rule",
+            "plan.refusals[].what",
+        ],
+    ),
+];
+
+/// Whether the code of the programs has this as a field of something that it answers.
+fn is_written(code: &str, field: &str) -> bool {
+    let name = field.rsplit(['.', ']']).next().unwrap();
+    code.contains(&format!("\"{name}\"")) || code.contains(&format!(" {name}: "))
+}
+
 #[test]
-fn every_field_of_an_answer_is_in_the_page() {
+fn every_field_of_an_answer_is_in_the_page_and_every_field_of_the_page_in_an_answer() {
     let documented = documented();
     let mut met: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for answer in answers() {
@@ -163,29 +407,22 @@ fn every_field_of_an_answer_is_in_the_page() {
     }
     let schemas: Vec<&String> = documented.keys().filter(|schema| !schema.is_empty()).collect();
     assert_eq!(met.keys().collect::<Vec<_>>(), schemas);
-    // The restore of the example has all but what only trouble brings.
-    for field in ["uncovered[].span", "thinner[].target_rows", "partial_periods[].span", "straddling[].rows"] {
-        let field = format!("plan.tables[].acds[].{field}");
-        assert!(met["intervault/restore"].contains(&field), "{field}");
-    }
-}
-
-#[test]
-fn every_field_of_the_page_is_written_by_the_program() {
     let mut code = String::new();
     for folder in ["src/cli/render", "src/cli/commands"] {
         for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
             code.push_str(&std::fs::read_to_string(entry.unwrap().path()).unwrap());
         }
     }
-    let mut checked = 0;
-    for (schema, fields) in documented() {
-        for field in fields {
-            let name = field.rsplit(['.', ']']).next().unwrap();
-            let written = code.contains(&format!("\"{name}\"")) || code.contains(&format!(" {name}: "));
-            assert!(written, "{schema}: nothing writes {field}");
-            checked += 1;
+    let (mut not_met, mut checked) = (Vec::new(), 0);
+    for (schema, page) in documented.iter().filter(|(schema, _)| !schema.is_empty()) {
+        let missed: Vec<&str> = page.difference(&met[schema]).map(String::as_str).collect();
+        assert!(missed.iter().all(|field| is_written(&code, field)), "{schema}: nothing writes one of {missed:?}");
+        checked += page.len();
+        if !missed.is_empty() {
+            not_met.push((schema.as_str(), missed));
         }
     }
     assert!(checked > 200, "{checked}");
+    let expected: Vec<(&str, Vec<&str>)> = NOT_MET.iter().map(|(schema, fields)| (*schema, fields.to_vec())).collect();
+    assert_eq!(not_met, expected);
 }

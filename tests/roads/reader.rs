@@ -20,10 +20,10 @@ use intervault::device::traits::Device;
 use intervault::format::block::BlockKind;
 use intervault::section::rows::SectionTable;
 use intervault::testing::damage::{Damage, places};
+use intervault::testing::not_tested;
 use intervault::volume::set::{SetReader, list_sets};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -33,7 +33,7 @@ type Rows = BTreeMap<(String, String), Vec<String>>;
 /// Runs the reader. `None` where it is left out.
 fn python(arguments: &[&str], folder: &Path) -> Option<Output> {
     if std::env::var_os("INTERVAULT_NO_PYTHON").is_some_and(|value| value == "1") {
-        let _ = writeln!(std::io::stderr(), "NOT TESTED: the reader in Python, since INTERVAULT_NO_PYTHON=1 is set");
+        not_tested("the reader in Python, since INTERVAULT_NO_PYTHON=1 is set");
         return None;
     }
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");

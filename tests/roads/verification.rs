@@ -8,13 +8,14 @@ use intervault::device::directory::DirectoryDevice;
 use intervault::device::error::{DeviceError, DeviceErrorKind};
 use intervault::device::joined::JoinedDevice;
 use intervault::device::memory::MemoryDevice;
+use intervault::device::name::{is_volume_name, partial_name};
 use intervault::device::traits::{Device, VolumeSink, VolumeSource};
 use intervault::testing::fault::{FaultDevice, Op};
 use intervault::verify::Depth;
 use intervault::verify::finding::Level;
 use intervault::verify::set::{Asked, Verified, verify};
 use intervault::volume::set::{SetReader, list_sets};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A backup over several volumes.
 fn spanning() -> (Centre, MemoryDevice) {
@@ -248,18 +249,67 @@ fn odd_files_beside_a_set_are_told_and_stop_nothing() {
     let (_centre, place, state) = folder();
     let at = |name: &str| PathBuf::from(&place).join(name);
     std::fs::write(at("CMS-260101-09-LSAC-00-F-01.00000000.ivv"), b"").unwrap();
+    let answer = json(&["check", &place, "--state-dir", &state, "--verify"], 4);
+    assert_eq!(answer["sets"][0]["verified"]["rows"], 16_128, "{answer}");
+    let unreadable = answer["unreadable"].as_array().unwrap();
+    assert_eq!(unreadable.len(), 1, "{answer}");
+    assert!(unreadable[0]["name"].as_str().unwrap().contains("00000000"), "{answer}");
+}
+
+/// Name, bytes and times of all files in a folder.
+fn files_of(folder: &Path) -> Vec<(PathBuf, Vec<u8>, std::time::SystemTime)> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries
+        .filter(|path| path.is_file())
+        .map(|path| (path.clone(), std::fs::read(&path).unwrap(), path.metadata().unwrap().modified().unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_check_changes_no_byte_of_volumes_and_database() {
+    let (centre, place, state) = folder();
+    let name = std::fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path()).min().unwrap();
+    let url = format!("sqlite:{}", centre.path().display());
+    let before = || (files_of(Path::new(&place)), files_of(centre.folder.path()));
+    let look = |words: &[&str], status: i32| {
+        let found = before();
+        run(&[&["check", &place, "--state-dir", &state][..], words].concat(), status);
+        assert!(before() == found, "{words:?} changed something");
+    };
+    for words in [&["--verify"][..], &["--coverage", "--exact"], &["--against", &url], &["--chunks", "--blocks"]] {
+        look(words, 0);
+    }
+    // Nor does it mend what is wrong.
+    let mut bytes = std::fs::read(&name).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&name, bytes).unwrap();
+    centre.run("UPDATE hsplit SET acdcalls = -1 WHERE starttime = 900");
+    look(&["--verify"], 4);
+    look(&["--against", &url], 4);
+}
+
+/// As the engine leaves it where it is killed, or has it while it writes: under the name that it gives to what is not finished.
+#[test]
+fn a_volume_that_is_being_written_is_told_and_stops_nothing() {
+    let (_centre, place, state) = folder();
     let first = std::fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
     let bytes = std::fs::read(&first).unwrap();
-    std::fs::write(at("CMS-260101-08-LSAC-00-F-01.11111111.ivv.partial"), &bytes[..bytes.len() / 2]).unwrap();
+    let name = partial_name("CMS-260101-08-LSAC-00-F-01.11111111.ivv");
+    assert!(is_volume_name(&name) && name.starts_with('.'));
+    std::fs::write(PathBuf::from(&place).join(&name), &bytes[..bytes.len() / 2]).unwrap();
     let words = ["check", &place, "--state-dir", &state, "--verify"];
-    let output =
-        std::process::Command::new(env!("CARGO_BIN_EXE_intervault")).args(words).arg("--json").output().unwrap();
-    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let sets = answer["sets"].as_array().unwrap();
-    assert!(sets.iter().any(|set| set["verified"]["rows"] == 16_128), "{answer}");
-    assert!(
-        answer["unreadable"].as_array().unwrap().iter().any(|bad| bad["name"].as_str().unwrap().contains("00000000"))
-    );
+    let answer = json(&words, 4);
+    assert_eq!(answer["sets"][0]["verified"]["rows"], 16_128, "{answer}");
+    let (said, warned) = run(&words, 4);
+    assert!(said.contains(&name), "{said}{warned}");
+    // What other programs leave under names that no volume has is passed over.
+    std::fs::rename(PathBuf::from(&place).join(&name), PathBuf::from(&place).join(name.trim_start_matches('.')))
+        .unwrap();
+    let (said, _) = run(&words, 0);
+    assert!(!said.contains("11111111"), "{said}");
 }
 
 #[test]

@@ -68,25 +68,33 @@ impl BackupOptions {
 #[command(after_help = "\
 Examples:
   Everything, onto volumes of 64 MiB:
-    intervault backup --database sqlite:/var/cms/history.db --to /backup/monday --volume-size 64MiB
+    intervault backup --database sqlite:/var/cms/history.db \\
+        --to /backup/monday --volume-size 64MiB
   Historical data of ACD 2 only:
-    intervault backup --database sqlite:history.db --to /backup/acd2 --data historical --acd 2
+    intervault backup --database sqlite:history.db --to /backup/acd2 \\
+        --data historical --acd 2
   Two tables:
-    intervault backup --database sqlite:history.db --to /backup/two --tables hsplit,dsplit
+    intervault backup --database sqlite:history.db --to /backup/two \\
+        --tables hsplit,dsplit
   Onto another machine, and proved there:
     intervault backup --database sqlite:history.db --to - --no-verify |
         ssh vault 'tee /backup/monday.ivv | intervault check - --verify'
   Onto a tape, behind what is on it, then onto a second one:
-    intervault backup --database sqlite:history.db --to tape:/dev/nst0 --to tape:/dev/nst1 --retain 28
+    intervault backup --database sqlite:history.db --to tape:/dev/nst0 \\
+        --to tape:/dev/nst1 --retain 28
   What changed since the last backup there:
-    intervault backup --database sqlite:/var/cms/history.db --to /backup/monday --incremental
+    intervault backup --database sqlite:/var/cms/history.db \\
+        --to /backup/monday --incremental
   The same onto a folder of its own; those that it builds on are elsewhere:
-    intervault backup --database sqlite:history.db --to /backup/tuesday --base /backup/monday --incremental
+    intervault backup --database sqlite:history.db --to /backup/tuesday \\
+        --base /backup/monday --incremental
   Files beside the tables, or alone:
-    intervault backup --database sqlite:history.db --to /backup/monday --files /cms/db/ext --exclude '*.tmp'
+    intervault backup --database sqlite:history.db --to /backup/monday \\
+        --files /cms/db/ext --exclude '*.tmp'
     intervault backup --files / --cmsadm --to /backup/system
   What would be backed up:
-    intervault backup --database sqlite:history.db --to /backup/monday --dry-run
+    intervault backup --database sqlite:history.db --to /backup/monday \\
+        --dry-run
 
 An incremental backup reads and hashes every row and writes the days (weeks, months) of each ACD
 that are not as the newest set of the chain lists them, and tables without time whole. What sets

@@ -21,7 +21,8 @@ Examples:
   Every byte, without decoding rows:
     intervault check /backup/monday --verify=blocks
   One volume alone:
-    intervault check /backup/monday/CMS-031024-01-LSAC-00-F-02.3f1c0a2b.ivv --verify
+    intervault check /backup/monday/CMS-031024-01-LSAC-00-F-02.3f1c0a2b.ivv \\
+        --verify
   Two copies of a set, each judged, and what they hold together:
     intervault check /backup/monday /mnt/copy/monday --verify
   Every night another part, every block in a month of thirty nights:
@@ -265,7 +266,8 @@ fn br_check_help() -> String {
   The tables on a tape:
     br_check --type q --path /dev/nst0 --list
   Prove one volume:
-    br_check --type f --path /backup/monday/CMS-031024-01-LSAC-00-F-02.3f1c0a2b.ivv --verify
+    br_check --type f --verify \\
+        --path /backup/monday/CMS-031024-01-LSAC-00-F-02.3f1c0a2b.ivv
 
 Nothing is ever changed. Ctrl-D at a question ends with status 2.
 {EXIT_STATUS}"

@@ -24,9 +24,11 @@ Examples:
   All tables of a set into a folder, a file of comma-separated values for each:
     intervault export /backup/monday --to /tmp/monday
   One day of one table, of one ACD, to look at:
-    intervault export /backup/monday --tables hsplit --acd 1 --start 2003-10-23 --stop 2003-10-23 --to - | less -S
+    intervault export /backup/monday --tables hsplit --acd 1 \\
+        --start 2003-10-23 --stop 2003-10-23 --to - | less -S
   A file that a spreadsheet may open, without formulas in it:
-    intervault export /backup/monday --tables synonyms --to synonyms.csv --spreadsheet
+    intervault export /backup/monday --tables synonyms --to synonyms.csv \\
+        --spreadsheet
 
 Rows are those of the one set, of an incremental set those that it wrote; a range means rows that stand for any of its time.
 Each chunk is proved before its rows go out. Where no catalog of the set can be read, so that nobody knows whether there were

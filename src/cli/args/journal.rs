@@ -26,7 +26,8 @@ Examples:
   Do it, with the undo set where the restore said that it is:
     intervault undo --database sqlite:history.db --from history.db.undo
   Take restore 3 back, without asking:
-    intervault undo --database sqlite:history.db --from /backup/undo --run 3 --yes
+    intervault undo --database sqlite:history.db --from /backup/undo --run 3 \\
+        --yes
 
 The rows that the restore inserted go, those that it deleted come back under their own row numbers. Rows that came since are
 left alone; where rows in its ranges have changed since, it is refused until told (--partial or --force).
@@ -97,9 +98,11 @@ Examples:
   Show it:
     intervault state --database sqlite:history.db
   Before administration data are restored:
-    intervault state --database sqlite:history.db --collection off --mode single-user
+    intervault state --database sqlite:history.db --collection off \\
+        --mode single-user
   Afterwards:
-    intervault state --database sqlite:history.db --collection on --mode multi-user
+    intervault state --database sqlite:history.db --collection on \\
+        --mode multi-user
 
 The state is a word kept in the database, which restores heed: it stops no collection and logs nobody out by itself.")]
 pub struct StateArgs {

@@ -41,9 +41,11 @@ impl KeepArgs {
 #[command(after_help = "\
 Examples:
   What would go if the last 14 sets stay, and one for each of 8 weeks and 12 months?
-    intervault prune /backup/nightly --keep-last 14 --keep-weeks 8 --keep-months 12 --dry-run
+    intervault prune /backup/nightly --keep-last 14 --keep-weeks 8 \\
+        --keep-months 12 --dry-run
   The same without being asked, from a timer:
-    intervault prune /backup/nightly --keep-last 14 --keep-weeks 8 --keep-months 12 --yes
+    intervault prune /backup/nightly --keep-last 14 --keep-weeks 8 \\
+        --keep-months 12 --yes
   Undo sets too, all but the last 5 of each database:
     intervault prune history.db.undo --keep-last 1 --undo-sets 5
 

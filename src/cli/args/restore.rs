@@ -75,17 +75,23 @@ Examples:
     intervault restore --database sqlite:history.db --from /backup/monday \\
         --start '2003-10-23 09:00' --stop '2003-10-23 11:59' --acd 1 --yes
   Two tables as a whole:
-    intervault restore --database sqlite:history.db --from /backup/monday --tables synonyms,agroups
+    intervault restore --database sqlite:history.db --from /backup/monday \\
+        --tables synonyms,agroups
   The state of an earlier set, where a full backup and its incremental ones lie in one folder:
-    intervault restore --database sqlite:history.db --from /backup --stop-at CMS-031024-02-H-00-I-01
+    intervault restore --database sqlite:history.db --from /backup \\
+        --stop-at CMS-031024-02-H-00-I-01
   Files, into a folder; all of them, or what a pattern matches:
     intervault restore --from /backup/monday --files-to /tmp/looked-at
-    intervault restore --from /backup/monday --files-to / --files '/cms/db/ext/*' --overwrite-files
+    intervault restore --from /backup/monday --files-to / \\
+        --files '/cms/db/ext/*' --overwrite-files
   Save the plan to look at, and apply exactly that later:
-    intervault restore --database sqlite:history.db --from /backup/monday --start 2003-10-23 --save-plan outage.plan
-    intervault restore --database sqlite:history.db --from /backup/monday --plan outage.plan
+    intervault restore --database sqlite:history.db --from /backup/monday \\
+        --start 2003-10-23 --save-plan outage.plan
+    intervault restore --database sqlite:history.db --from /backup/monday \\
+        --plan outage.plan
   Finish one that was stopped or cut short:
-    intervault restore --database sqlite:history.db --from /backup/monday --resume
+    intervault restore --database sqlite:history.db --from /backup/monday \\
+        --resume
 
 The stop is a minute that is meant too: 11:59 ends the half hour that began at 11:30. Times are the switch's civil time, as
 the tables store it. Only rows in the range that the volumes really speak for are replaced.
@@ -362,60 +368,43 @@ mod tests {
         assert_eq!(read(&["--now", "2024-03-01 05:30"]).unwrap().now.unwrap().to_string(), "2024-03-01 05:30");
     }
 
+    /// What shapes a plan, whichever it is.
+    const SHAPING: [&[&str]; 15] = [
+        &["--data", "historical"],
+        &["--tables", "hsplit"],
+        &["--acd", "1"],
+        &["--set", "3f1c"],
+        &["--start", "2003-10-23"],
+        &["--stop", "2003-10-23"],
+        &["--uncovered", "refuse"],
+        &["--carried", "leave"],
+        &["--partial-periods", "keep"],
+        &["--proof", "full"],
+        &["--partial"],
+        &["--other-version"],
+        &["--stop-at", "1234"],
+        &["--older-wins"],
+        &["--save-plan", "b"],
+    ];
+
+    fn goes_with_none(option: &[&str], others: &[&[&str]]) {
+        for more in others {
+            let error = read(&[option, *more].concat()).unwrap_err();
+            assert!(error.contains("cannot be used with"), "{option:?} {more:?}: {error}");
+        }
+    }
+
     /// What was asked for then stands in the journal; another word now would be one too many.
     #[test]
     fn nothing_that_shapes_a_plan_goes_with_resume() {
-        let cases: [&[&str]; 19] = [
-            &["--data", "historical"],
-            &["--tables", "hsplit"],
-            &["--acd", "1"],
-            &["--set", "3f1c"],
-            &["--start", "2003-10-23"],
-            &["--stop", "2003-10-23"],
-            &["--uncovered", "refuse"],
-            &["--carried", "leave"],
-            &["--partial-periods", "keep"],
-            &["--proof", "full"],
-            &["--partial"],
-            &["--undo", "/u"],
-            &["--no-undo"],
-            &["--anew"],
-            &["--other-version"],
-            &["--now", "2003-10-23"],
-            &["--stop-at", "1234"],
-            &["--older-wins"],
-            &["--save-plan", "a"],
-        ];
-        for more in cases {
-            let error = read(&[&["--resume"], more].concat()).unwrap_err();
-            assert!(error.contains("cannot be used with"), "{more:?}: {error}");
-        }
+        goes_with_none(&["--resume"], &SHAPING);
+        goes_with_none(&["--resume"], &[&["--undo", "/u"], &["--no-undo"], &["--anew"], &["--now", "2003-10-23"]]);
     }
 
     #[test]
     fn nothing_that_shapes_a_plan_goes_with_a_saved_one() {
-        let cases: [&[&str]; 16] = [
-            &["--data", "historical"],
-            &["--tables", "hsplit"],
-            &["--acd", "1"],
-            &["--set", "3f1c"],
-            &["--start", "2003-10-23"],
-            &["--stop", "2003-10-23"],
-            &["--uncovered", "refuse"],
-            &["--carried", "leave"],
-            &["--partial-periods", "keep"],
-            &["--proof", "full"],
-            &["--partial"],
-            &["--other-version"],
-            &["--stop-at", "1234"],
-            &["--older-wins"],
-            &["--save-plan", "b"],
-            &["--resume"],
-        ];
-        for more in cases {
-            let error = read(&[&["--plan", "a"], more].concat()).unwrap_err();
-            assert!(error.contains("cannot be used with"), "{more:?}: {error}");
-        }
+        goes_with_none(&["--plan", "a"], &SHAPING);
+        goes_with_none(&["--plan", "a"], &[&["--resume"]]);
         let more =
             ["--plan", "a", "--undo", "/u", "--jobs", "2", "--yes", "--anew", "--now", "2024-03-01", "--dry-run"];
         assert_eq!(read(&more).unwrap().plan, Some("a".into()));

@@ -14,9 +14,11 @@ const RESTORE: &str = "intervault_restore";
 Examples:
   Look at the statements, then run them as a superuser:
     intervault roles --database postgresql://server/cms
-    intervault roles --database postgresql://server/cms | psql -h server -U postgres -d cms
+    intervault roles --database postgresql://server/cms \\
+        | psql -h server -U postgres -d cms
   Two tables only, and only backups:
-    intervault roles --database postgresql://server/cms --backup nightly --tables hsplit,hagent
+    intervault roles --database postgresql://server/cms --backup nightly \\
+        --tables hsplit,hagent
 
 Nothing is asked of the server: it needs not be there. The statements can be run again.")]
 pub struct RolesArgs {

@@ -11,11 +11,13 @@ Examples:
   What is still there, and what is lost?
     intervault salvage /backup/monday --dry-run
   A new set of all that is intact, from two copies and whatever else was found:
-    intervault salvage /backup/monday /mnt/copy rescued.img found.000 --to /backup/salvaged
+    intervault salvage /backup/monday /mnt/copy rescued.img found.000 \\
+        --to /backup/salvaged
   One set of several:
     intervault salvage /recovered --set 3f1c0a2b --to /backup/salvaged
   Restore from it what is proven:
-    intervault restore --database sqlite:history.db --from /backup/salvaged --partial
+    intervault restore --database sqlite:history.db --from /backup/salvaged \\
+        --partial
 
 Files may have any name and hold anything: volumes without a head, several one behind the other, a dump of a tape, parts in any
 order, with anything between them; folders in a folder are not looked into. Nothing is written to them. The new set stands in its

@@ -11,16 +11,22 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   A full backup each Sunday, an incremental one every other night; shown, not written:
-    intervault schedule --database sqlite:/var/cms/history.db --to /backup/nightly
+    intervault schedule --database sqlite:/var/cms/history.db \\
+        --to /backup/nightly
   Written, with a monthly backup of files, then switched on:
-    intervault schedule /etc/systemd/system --database sqlite:/var/cms/history.db --to /backup/nightly \\
+    intervault schedule /etc/systemd/system \\
+        --database sqlite:/var/cms/history.db --to /backup/nightly \\
         --files-to /backup/files --files /cms/db/ext
-    systemctl daemon-reload && systemctl enable --now intervault-full.timer intervault-incremental.timer
+    systemctl daemon-reload
+    systemctl enable --now intervault-full.timer \\
+        intervault-incremental.timer
   The same, and once a week old sets go by rules of keeping:
-    intervault schedule /etc/systemd/system --database sqlite:/var/cms/history.db --to /backup/nightly \\
+    intervault schedule /etc/systemd/system \\
+        --database sqlite:/var/cms/history.db --to /backup/nightly \\
         --keep-last 14 --keep-weeks 8 --keep-months 12
   On the second server: put the newest chain back each night; rows that the first one lacks stay:
-    intervault schedule /etc/systemd/system --restore-onto sqlite:/var/cms/history.db --from /mnt/first/nightly \\
+    intervault schedule /etc/systemd/system \\
+        --restore-onto sqlite:/var/cms/history.db --from /mnt/first/nightly \\
         --uncovered keep
 
 Backups of one schedule wait for each other, so that after days without power none ends since another one is at work.

@@ -112,6 +112,9 @@ pub struct DemoArgs {
     /// The folder to work in
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// In place of what every command has: this one speaks to people alone, and refuses it
+    #[arg(long, hide = true)]
+    pub json: bool,
 }
 
 /// What the demonstration is asked to do.

@@ -42,6 +42,8 @@ fn pages(command: &Command, name: &str, man: &Path) -> io::Result<usize> {
     let mut page = Vec::new();
     let named: &'static str = Box::leak(name.to_owned().into_boxed_str());
     clap_mangen::Man::new(command.clone().name(named)).render(&mut page)?;
+    // A path that is hyphenated at the end of a line is another path.
+    let page = String::from_utf8_lossy(&page).replacen("\n.SH", "\n.nh\n.SH", 1);
     std::fs::write(man.join(format!("{name}.1")), page)?;
     let mut files = 1;
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
@@ -61,6 +63,7 @@ mod tests {
         assert_eq!(files, 2 * Shell::value_variants().len() + 1 + 20 + 1);
         let page = std::fs::read_to_string(folder.path().join("man/intervault-restore.1")).unwrap();
         assert!(page.contains("uncovered") && page.contains("Examples"), "{page}");
+        assert!(page.find("\n.nh\n") < page.find("\n.SH"), "paths are hyphenated: {page}");
         assert!(page.contains("resume") && !page.contains("stop-at"), "options of a later release are not shown");
         assert!(folder.path().join("completions/intervault.bash").exists());
         assert!(folder.path().join("man/br_check.1").exists());

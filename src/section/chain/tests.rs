@@ -231,22 +231,13 @@ impl World {
         World { chain, found }
     }
 
-    /// From the first day of which a bucket or a range of a set tells to the last.
-    fn known_days(&self) -> std::ops::Range<Day> {
-        let mut days = BTreeSet::new();
-        for found in &self.found {
-            let day_of = |at: i64| at.div_euclid(DAY) as Day;
-            let here = |bucket: &&BucketEntry| found.listed || bucket.day.is_some_and(|day| found.has(day));
-            for bucket in found.taken.buckets.iter().filter(here) {
-                days.extend(bucket.day.into_iter().flat_map(|day| [day, day + 1]));
-                days.insert(day_of(bucket.stop - 1) + 1);
-            }
-            let end = [&found.taken.end.held, &found.taken.end.envelope].into_iter().filter(|_| found.ended).flatten();
-            let held = found.evidence.held.get(&ACD).into_iter().flatten();
-            let edges = end.map(|entry| (entry.start, entry.stop)).chain(held.map(|span| (span.start.0, span.stop.0)));
-            days.extend(edges.flat_map(|(start, stop)| [day_of(start), day_of(stop) + 1]));
-        }
-        days.first().copied().unwrap_or(0)..days.last().copied().unwrap_or(0)
+    /// The days of the buckets that a set here tells of.
+    fn known_days(&self) -> BTreeSet<Day> {
+        let of = |found: &Found| {
+            let days = found.taken.buckets.iter().filter_map(|bucket| bucket.day);
+            days.filter(|day| found.listed || found.has(*day)).collect::<Vec<_>>()
+        };
+        self.found.iter().flat_map(of).collect()
     }
 
     fn combine(&self) -> CombinedAcd {
@@ -471,12 +462,12 @@ proptest! {
                 Giver::Member(_) | Giver::Nobody => {}
             }
         }
-        // Where any time may be lost, days are told between the first and the last of which anything is known.
+        // Where any time may be lost, nothing is said for sure of days of which no bucket is known; the model has no undated rows.
         let known = world.known_days();
-        lost.retain(|bucket| !stale.contains(bucket) && bucket.1.is_some_and(|day| known.contains(&day)));
-        // The model has no undated rows.
-        let dated = combined.lost.into_iter().filter(|(_, day)| day.is_some()).collect();
-        prop_assert_eq!((combined.stale, dated), (stale, lost));
+        let is_known = |bucket: &Bucket| bucket.1.is_some_and(|day| known.contains(&day));
+        lost.retain(|bucket| !stale.contains(bucket) && is_known(bucket));
+        let told = combined.lost.into_iter().filter(is_known).collect();
+        prop_assert_eq!((combined.stale, told), (stale, lost));
     }
 
     /// A single set that lists all that it has says what it says without a chain.

@@ -47,6 +47,7 @@ fn a_session_is_the_same_whatever_is_set_for_the_database() {
         "xmloption = document",
         "lc_monetary = 'C.UTF-8'",
         "quote_all_identifiers = on",
+        "row_security = on",
     ] {
         cluster.run("settings", &format!("ALTER DATABASE settings SET {set}"));
     }
@@ -60,6 +61,7 @@ fn a_session_is_the_same_whatever_is_set_for_the_database() {
         ("xmloption", "content"),
         ("lc_monetary", "C"),
         ("quote_all_identifiers", "off"),
+        ("row_security", "off"),
         ("lock_timeout", "10s"),
         ("application_name", "intervault"),
     ] {

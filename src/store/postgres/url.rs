@@ -334,7 +334,7 @@ mod tests {
             ("postgresql://a,b:2/d", "host=a,b port=,2 dbname=d", "postgresql://a,b:2/d"),
             ("postgresql://[::1]:7/d", "host=::1 port=7 dbname=d", "postgresql://[::1]:7/d"),
             ("postgresql://[fe80::1%25eth0]/d", "host=fe80::1%eth0 dbname=d", "postgresql://[fe80::1%25eth0]/d"),
-            ("postgresql:///d?host=a:/b%5D", "host=a:/b] dbname=d", "postgresql://[a:%2Fb%5D]/d"),
+            ("postgresql:///d?host=a:/b%5D", "dbname=d host=a:/b]", "postgresql://[a:%2Fb%5D]/d"),
             ("postgresql://%2Frun%2Fpg/d", "host=/run/pg dbname=d", "postgresql://%2Frun%2Fpg/d"),
             ("postgresql:///d?host=/run/pg&port=7", "dbname=d host=/run/pg port=7", "postgresql://%2Frun%2Fpg:7/d"),
             ("postgresql://h/a%20%22b?user=u&dbname=c", "host=h user=u dbname=c", "postgresql://u@h/c"),
