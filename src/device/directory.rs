@@ -235,9 +235,8 @@ fn file_system(path: &Path, found: &fs::Metadata) -> Option<String> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         // FAT, exFAT, and what runs in a process of its own (FUSE), of which nobody knows.
-        const FORGETFUL: [u32; 3] = [0x4D44, 0x2011_BAB0, 0x6573_5546];
-        let kind = rustix::fs::statfs(path).ok()?.f_type;
-        if FORGETFUL.iter().any(|forgetful| i64::from(*forgetful) == i64::from(kind)) {
+        const FORGETFUL: [rustix::fs::FsWord; 3] = [0x4D44, 0x2011_BAB0, 0x6573_5546];
+        if FORGETFUL.contains(&rustix::fs::statfs(path).ok()?.f_type) {
             return None;
         }
     }

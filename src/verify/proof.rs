@@ -194,7 +194,8 @@ impl SetProof {
             copies.entry(volume.passed.media.number).or_default().push(copy);
         }
         // How many sections a finding costs something, and the last chunk of which it is.
-        let mut hits: BTreeMap<(usize, usize), (u64, Option<(u32, ChunkEntry)>)> = BTreeMap::new();
+        type Hit = (u64, Option<(u32, ChunkEntry)>);
+        let mut hits: BTreeMap<(usize, usize), Hit> = BTreeMap::new();
         for section in known {
             let met = sections.entry(section.number).or_default();
             // By copy and finding.

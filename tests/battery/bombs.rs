@@ -245,8 +245,11 @@ fn many_acds(sections: u32, chunks: u64, acds: i64) -> Vec<Vec<u8>> {
     vec![bytes]
 }
 
+/// Its name, how many ACDs there are, and its volumes.
+type ToTell = (&'static str, u64, fn() -> Vec<Vec<u8>>);
+
 /// What a salvage has very much to tell of, and how many ACDs there are in all sections.
-pub const TO_TELL: &[(&str, u64, fn() -> Vec<Vec<u8>>)] = &[
+pub const TO_TELL: &[ToTell] = &[
     ("gaps in which very many ACDs may have lost rows", 65_000, || many_acds(1, 1_500, 65_000)),
     ("very many ACDs in each of many sections", 40 * 32_000, || many_acds(40, 0, 32_000)),
 ];

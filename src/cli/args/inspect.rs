@@ -10,7 +10,8 @@ use clap::{Args, Subcommand};
 #[command(after_help = "\
 Examples:
   Block 3 of the one volume in a file, each byte with the name of its field:
-    intervault inspect block 3 /backup/monday/CMS-031024-01-LSAC-00-F-02.3f1c0a2b.ivv
+    intervault inspect block 3 \\
+        /backup/monday/CMS-031024-01-LSAC-00-F-02.3f1c0a2b.ivv
   The label of volume 2 of a set:
     intervault inspect block 0 /backup/monday --set 3f1c0a2b --volume 2
   What stands at a place where damage was found:

@@ -142,7 +142,7 @@ fn section_text(out: &mut String, section: &SectionAccount) {
     }
     let more = more(section.acds.len(), ACDS_SHOWN, section.more_acds);
     if more > 0 {
-        let _written = writeln!(out, "{name}: rows of {} more may be lost", counted(more, "ACD", "ACDs"));
+        let _written = writeln!(out, "{name}: rows of {} may be lost", counted(more, "more ACD", "more ACDs"));
     }
     if section.other_acds {
         let _written = writeln!(out, "{name}: rows of other ACDs may be lost too");
@@ -153,7 +153,7 @@ fn section_text(out: &mut String, section: &SectionAccount) {
     }
     let more = self::more(section.gaps.len(), SHOWN, section.more_gaps);
     if more > 0 {
-        let _written = writeln!(out, "{name}: and {} more", counted(more, "place", "places"));
+        let _written = writeln!(out, "{name}: and {}", counted(more, "more place", "more places"));
     }
     if section.header_from_catalog {
         let _written = writeln!(out, "{name}: its header is lost, and was taken from the catalog");
