@@ -32,7 +32,7 @@ use crate::section::rows::SectionTable;
 use crate::section::table::is_tree;
 use crate::store::control::{Range, Run, RunStatus};
 use crate::store::traits::{Snapshot, Store};
-use crate::volume::chain::Chain;
+use crate::volume::chain::{Chain, has_more};
 use crate::volume::error::VolumeError;
 use crate::volume::section::{ChunkRef, SectionView};
 use crate::volume::set::SetReader;
@@ -134,10 +134,11 @@ pub fn passed_over(chain: &Chain<'_>) -> Vec<String> {
         let (label, id, member) = (&set.label().label, set.set_id(), set.label().member());
         let instead = chain.members().iter().find(|other| other.label().member() == member);
         let salvaged = |instead: &&SetReader<'_>| {
-            let better = match (instead.label().salvaged, set.label().salvaged) {
-                (Some(instead), Some(other)) if instead.lost < other.lost => ", which was salvaged too and lacks less",
-                (Some(_), Some(_)) => ", which was salvaged too",
-                _ => "",
+            let both = instead.label().salvaged.is_some() && set.label().salvaged.is_some();
+            let better = match () {
+                () if both && has_more(instead, set) => ", which was salvaged too and lacks less",
+                () if both => ", which was salvaged too",
+                () => "",
             };
             format!("set {} stands in its place{better}", instead.set_id())
         };
@@ -303,6 +304,10 @@ impl<'a> Planner<'a> {
             if set.may_have_more() {
                 doubtful.push(member);
             }
+        }
+        if tables.is_empty() && !doubted.is_empty() {
+            let what = format!("set {} may have had what is asked for, and lost it", self.newest.label().label);
+            return Err(Error::damage(what, "use another copy of it, or choose an older set with --set"));
         }
         doubted.sort_unstable();
         doubted.dedup_by(|one, other| one.eq_ignore_ascii_case(other));

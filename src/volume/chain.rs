@@ -163,6 +163,20 @@ fn gaps(labels: &[&LabelRecord]) -> Vec<Gap> {
     gaps
 }
 
+/// How much a set has: no whole tables lost, then rows, then buckets that it lists.
+fn has(set: &SetReader<'_>) -> (Reverse<u8>, u64, u64) {
+    let rows = set.sections().iter().filter_map(|section| section.end.as_ref()).map(|end| end.rows);
+    let listed = set.sections().iter().map(|section| section.buckets.len() as u64);
+    let lost = set.label().salvaged.map_or(0, |salvaged| salvaged.lost);
+    (Reverse(lost), rows.fold(0, u64::saturating_add), listed.fold(0, u64::saturating_add))
+}
+
+/// Whether of two sets that were salvaged from one the first has more than the other.
+#[must_use]
+pub fn has_more(one: &SetReader<'_>, other: &SetReader<'_>) -> bool {
+    has(one) > has(other)
+}
+
 /// Of each member of a chain the one set that stands for it: one that was salvaged, unless that lacks something and the one
 /// that it was salvaged from has all of its volumes and its catalog, or is otherwise sound. Of several that were salvaged,
 /// the one that lacks least: no whole tables, then the one with the most rows, then the one that lists the most buckets.
@@ -171,11 +185,7 @@ pub fn standing<'a>(sets: Vec<&'a SetReader<'a>>) -> Vec<&'a SetReader<'a>> {
     let rank = |set: &SetReader<'_>| {
         let label = set.label();
         let has_all = !label.has_losses() && !set.may_have_more();
-        let lost = label.salvaged.map_or(0, |salvaged| salvaged.lost);
-        let rows = set.sections().iter().filter_map(|section| section.end.as_ref()).map(|end| end.rows);
-        let listed = set.sections().iter().map(|section| section.buckets.len() as u64);
-        let has = (rows.fold(0, u64::saturating_add), listed.fold(0, u64::saturating_add));
-        (set.is_complete(), has_all, label.salvaged.is_some(), Reverse(lost), has, set.set_id())
+        (set.is_complete(), has_all, label.salvaged.is_some(), has(set), set.set_id())
     };
     let beaten = |set: &&SetReader<'a>| {
         let same = |other: &&&SetReader<'a>| other.label().member() == set.label().member();

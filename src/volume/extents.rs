@@ -80,11 +80,21 @@ pub fn extents(source: &dyn VolumeSource) -> Result<Vec<Extent>, VolumeError> {
     Ok(extents)
 }
 
-/// How many volumes a file holds that begins with a finished one; nothing if nothing follows that.
+/// How many volumes a file holds that begins and ends with a finished one; nothing if it is one volume, or neither. Of a file whose
+/// last bytes are no end of a volume that begins behind its first byte little is read, be it damaged as it may.
 ///
 /// # Errors
 /// The file cannot be read.
 pub fn several(source: &dyn VolumeSource) -> Result<Option<usize>, VolumeError> {
+    let last = end_of(source).ok().flatten();
+    let begins = last.and_then(|(end, len)| {
+        let at = source.len().checked_sub(len).filter(|at| *at > 0)?;
+        let first = header_at(source, at).ok()??;
+        (first.kind == BlockKind::Label && of(&first) == of(&end)).then_some(at)
+    });
+    if begins.is_none() {
+        return Ok(None);
+    }
     let cuts = joined(cut(source)?);
     let first = cuts.first().is_some_and(|first| first.labelled && first.ended);
     let volumes = cuts.iter().filter(|cut| cut.labelled).count();

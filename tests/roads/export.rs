@@ -407,7 +407,7 @@ fn a_limit_on_the_size_of_files_is_a_full_medium_and_leaves_nothing() {
     let (from, state, to) = (site.case.device(), site.text("state"), site.text("out"));
     let words = ["export", &from, "--to", &to, "--tables", "hsplit", "--state-dir", &state];
     let (status, err) = beneath("ulimit -f 1", &words);
-    assert!(status == Some(8) && err.contains("full"), "{status:?} {err}");
+    assert!(status == Some(8) && err.contains("no space"), "{status:?} {err}");
     assert_eq!(files(Path::new(&to)), Vec::<String>::new());
     let words = ["salvage", &from, "--to", &to, "--state-dir", &state];
     let (status, err) = beneath("ulimit -f 1", &words);

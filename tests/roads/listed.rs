@@ -660,10 +660,15 @@ fn a_table_that_only_the_database_has_is_a_difference_where_the_set_was_to_have_
     let centre = Centre::new(&[HSPLIT]);
     centre.intervals("2024-03-01", 800, 1200, 30, 1);
     let url = format!("sqlite:{}", centre.path().display());
-    let all = back_up(&centre, "all", &[]);
-    let named = back_up(&centre, "named", &["--tables", "hsplit"]);
-    let one = back_up(&centre, "one", &["--acd", "1"]);
-    let historical = back_up(&centre, "historical", &["--data", "historical"]);
+    let back_up = |name: &str, options: &[&str]| {
+        let to = centre.folder.path().join(name).display().to_string();
+        json(&[&["backup", "--database", &url, "--to", &to], options].concat(), 0);
+        to
+    };
+    let all = back_up("all", &["--data", "historical,custom"]);
+    let named = back_up("named", &["--tables", "hsplit"]);
+    let one = back_up("one", &["--acd", "1", "--data", "historical"]);
+    let historical = back_up("historical", &["--data", "historical"]);
     centre.run("CREATE TABLE own_notes (id INTEGER, text TEXT); INSERT INTO own_notes VALUES (1, 'x')");
     let unlike = |device: &str, status| {
         let answer = json(&["check", device, "--against", &url], status);

@@ -194,7 +194,7 @@ fn a_wrong_tape_and_one_that_never_comes_are_named() {
     terminal.types(&second);
     let (said, status) = terminal.ends();
     assert_eq!(status.code(), Some(5), "{said}");
-    assert!(said.contains("volume 1, 2 of set ") && !said.contains("damage"), "{said}");
+    assert!(said.contains("volumes 1, 2 of set ") && !said.contains("damage"), "{said}");
 }
 
 #[test]
