@@ -278,7 +278,13 @@ fn what_is_lost_of_the_newest_set_brings_nothing_older_back() {
         let hurt = heap(BTreeMap::from([(name.clone(), without(&bytes, kinds))]));
         let (_, new) = salvaged(&hurt);
         let both = heap(parts(&hurt).into_iter().chain(parts(&new)).collect());
+        let salvaged = !list_sets(&new).unwrap().sets.is_empty();
         for (last, what) in [(&hurt, "damaged"), (&new, "salvaged"), (&both, "both")] {
+            // Of a set of which no section has a header nothing is salvaged: without it the chain ends before it.
+            if what == "salvaged" && !salvaged {
+                assert!(kinds.contains(&SectionHeader), "{kinds:?}");
+                continue;
+            }
             let target = Centre { folder: tempfile::tempdir().unwrap() };
             std::fs::copy(centre.path(), target.path()).unwrap();
             for options in [partial(), Options { request: month_of_march(), ..partial() }] {
