@@ -249,6 +249,30 @@ fn what_was_only_buffered_at_a_power_cut_was_never_called_done() {
     }
 }
 
+/// What a record has beyond the size of those before it has no place in its file: it is read in no way, whole or byte by byte.
+#[test]
+fn a_record_that_is_longer_than_the_others_ends_where_they_would() {
+    let records: [&[u8]; 4] = [&[1; 256], &[2; 256], &[3; 256], &[4; 2_304]];
+    let framed = |record: &&[u8]| {
+        let len = (record.len() as u32).to_le_bytes();
+        [&len[..], record, &len].concat()
+    };
+    let mut image: Vec<u8> = records.iter().flat_map(framed).collect();
+    image.extend([0; 8]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &image).unwrap();
+    let tape = TapeDevice::open(file.path(), ON_TAPE, false, None).unwrap();
+    let name = tape.list().unwrap().remove(0);
+    let whole = bytes(&tape, &name);
+    assert_eq!(whole, [[1; 256], [2; 256], [3; 256], [4; 256]].concat());
+    let source = tape.open(&name).unwrap();
+    for (at, expected) in whole.iter().enumerate() {
+        let mut byte = [0];
+        source.read_at(at as u64, &mut byte).unwrap();
+        assert_eq!(byte[0], *expected, "byte {at}");
+    }
+}
+
 #[test]
 fn a_tape_that_must_not_be_written_says_so() {
     let tape = Tape::with(&[sample(1)], None);

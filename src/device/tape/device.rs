@@ -358,6 +358,8 @@ impl Reel {
     fn ends(&mut self, file: &mut TapeFile, namer: &Namer) -> bool {
         let Some(last) = file.records.checked_sub(1) else { return false };
         let Ok(Some(record)) = self.read(file.first.saturating_add(last)) else { return true };
+        // All records of a file but the last are of one size. What one has beyond that has no place among its bytes.
+        let record = record.get(..file.record_bytes).unwrap_or(&record);
         let used = record.iter().rposition(|byte| *byte != 0).map_or(0, |last| last.saturating_add(1));
         let used = used.next_multiple_of(GRANULE).min(record.len());
         file.len = last.saturating_mul(file.record_bytes as u64).saturating_add(used as u64);
@@ -535,7 +537,7 @@ impl VolumeSource for TapeSource {
             drop(reel);
             let fail = |error| DeviceError { op: "read", place: place(), kind: kind_of(error) };
             let record = read.map_err(fail)?.ok_or_else(|| short(wanted))?;
-            let part = record.get(skip..).unwrap_or_default();
+            let part = record.get(skip..record.len().min(self.file.record_bytes)).unwrap_or_default();
             let take = part.len().min(room.len());
             if take == 0 {
                 return Err(short(wanted));
