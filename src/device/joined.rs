@@ -38,7 +38,8 @@ impl JoinedDevice {
         DeviceError { op, place: format!("{} on {}", name, self.describe()).into(), kind }
     }
 
-    /// What the first device tells that can tell something of a volume of this name. None is opened for it: a tape would be wound.
+    /// What the first device tells that can tell something of a volume of this name. None is opened for it: a tape would be
+    /// wound.
     fn told<T>(&self, name: &str, ask: impl Fn(&dyn Device, &str) -> Option<T>) -> Option<T> {
         let (place, own) = split_place(name).map_or((None, name), |(place, own)| (Some(place), own));
         let mut devices = self.devices.iter().filter(|device| place.is_none_or(|place| device.place() == place));

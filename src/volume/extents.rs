@@ -80,7 +80,7 @@ pub fn extents(source: &dyn VolumeSource) -> Result<Vec<Extent>, VolumeError> {
     Ok(extents)
 }
 
-/// How many volumes a file holds that begins and ends with a finished one; nothing if it is one volume, or neither. Of a file whose
+/// How many volumes a file holds that begins and ends with a finished one; nothing if it is one, or neither. Of a file whose
 /// last bytes are no end of a volume that begins behind its first byte little is read, be it damaged as it may.
 ///
 /// # Errors

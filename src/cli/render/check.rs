@@ -323,7 +323,10 @@ pub fn verified_json(verified: &Verified, (asked, seed, subset): &AskedPart) -> 
         "stopped": verified.stopped,
         "part": verified.chosen.filter(|_| !asked.is_empty()).map(|chosen| json!({
             "asked": asked, "seed": seed, "number": subset.map(|(number, _)| number), "parts": subset.map(|(_, of)| of),
-            "blocks": chosen.blocks, "read": chosen.read, "of": verified.not_reached.is_empty().then_some(chosen.of), "proved_before": chosen.proven,
+            "blocks": chosen.blocks,
+            "read": chosen.read,
+            "of": verified.not_reached.is_empty().then_some(chosen.of),
+            "proved_before": chosen.proven,
             "unlisted": chosen.unlisted,
         })),
         "blocks": verified.blocks(),

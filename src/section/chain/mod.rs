@@ -217,7 +217,7 @@ impl<'a> Known<'a> {
         self.lost.meets(moment(at)) || self.any_lost && !self.held.meets(moment(at))
     }
 
-    /// Whether it speaks for an instant as what it would say of the whole bucket is: by its catalog, or as it wrote the bucket and
+    /// Whether it speaks for an instant as it would of the whole bucket: by its catalog, or as it wrote the bucket and
     /// all of that is there.
     fn is_certain(&self, day: Day, at: Instant) -> bool {
         let wrote = || !self.listed && self.entry(Some(day)).is_some_and(BucketEntry::is_written);

@@ -462,7 +462,7 @@ proptest! {
                 Giver::Member(_) | Giver::Nobody => {}
             }
         }
-        // Where any time may be lost, nothing is said for sure of days of which no bucket is known; the model has no undated rows.
+        // Where any time may be lost, nothing is said for sure of days of which no bucket is known. Undated rows there are none.
         let known = world.known_days();
         let is_known = |bucket: &Bucket| bucket.1.is_some_and(|day| known.contains(&day));
         lost.retain(|bucket| !stale.contains(bucket) && is_known(bucket));
