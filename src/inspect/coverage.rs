@@ -18,10 +18,11 @@
 
 use crate::base::position::Position;
 use crate::base::time::{DAY, Day, Instant, Span, civil_of_day};
+use crate::format::catalog::BucketEntry;
 use crate::schema::clock::{When, bucket_day, bucket_span};
 use crate::schema::grain::Grain;
 use crate::schema::range::SpanSet;
-use crate::section::chain::{Combined, Member, combine};
+use crate::section::chain::{Combined, CombinedAcd, Member, combine};
 use crate::section::evidence::Bucket;
 use crate::section::pieces::Acd;
 use crate::section::rows::SectionTable;
@@ -121,8 +122,16 @@ pub fn coverage(sections: &[SetSection<'_>], window: Option<Span>, exact: Option
         let own = TimeZone::get(&newest.header.clock.zone).ok().filter(|_| !newest.header.clock.zone.is_empty());
         Exact::read(&listed.sections, &members, own.unwrap_or_else(|| zone.clone()))
     });
-    let acds = combined.acds.keys();
-    let acds = acds.filter_map(|acd| of_acd(grain, *acd, &combined, &members, exact.as_ref(), window)).collect();
+    let mut buckets: BTreeMap<Acd, Vec<&BucketEntry>> = BTreeMap::new();
+    for bucket in members.iter().flat_map(|member| member.buckets) {
+        buckets.entry(bucket.acd).or_default().push(bucket);
+    }
+    let of_acd = |(acd, one): (&Acd, &CombinedAcd)| {
+        let buckets = buckets.get(acd).map_or(&[][..], Vec::as_slice);
+        let rows = exact.as_ref().map(|exact| Rows::new(*acd, exact, buckets));
+        of_acd(grain, *acd, one, &combined, buckets, rows, window)
+    };
+    let acds = combined.acds.iter().filter_map(of_acd).collect();
     let unread = exact.map(|exact| exact.reasons).unwrap_or_default();
     Some(TableCoverage { table: newest.header.table.clone(), grain, acds, unread })
 }
@@ -231,11 +240,10 @@ struct Rows<'e> {
 }
 
 impl<'e> Rows<'e> {
-    fn new(acd: Acd, exact: &'e Exact, members: &[Member<'_>]) -> Rows<'e> {
+    fn new(acd: Acd, exact: &'e Exact, listed: &[&BucketEntry]) -> Rows<'e> {
         let times = exact.times.range((acd, None)..).take_while(|((own, _), _)| *own == acd);
         let there = SpanSet::from_spans(times.flat_map(|(_, spans)| spans).copied());
-        let listed = members.iter().flat_map(|member| member.buckets);
-        let listed = listed.filter(|bucket| bucket.acd == acd && bucket.day.is_some());
+        let listed = listed.iter().filter(|bucket| bucket.day.is_some());
         let spans = listed.filter_map(|bucket| Span::new(Instant(bucket.first), Instant(bucket.stop)));
         let reach = spans.reduce(Span::hull).map_or(SpanSet::EMPTY, SpanSet::from);
         Rows { exact, reach, closed: closed(&there), there }
@@ -294,17 +302,16 @@ fn closed(there: &SpanSet) -> Option<(i64, i64)> {
 fn of_acd(
     grain: Grain,
     acd: Acd,
+    one: &CombinedAcd,
     combined: &Combined,
-    members: &[Member<'_>],
-    exact: Option<&Exact>,
+    buckets: &[&BucketEntry],
+    rows: Option<Rows<'_>>,
     window: Option<Span>,
 ) -> Option<AcdCoverage> {
-    let held = combined.acds.get(&acd).map(|acd| acd.held.clone()).unwrap_or_default();
+    let held = one.held.clone();
     let spoken = SpanSet::from_spans(held.iter().copied());
-    let of_acd = members.iter().flat_map(|member| member.buckets).filter(|bucket| bucket.acd == acd);
-    let with_rows = of_acd.filter(|bucket| bucket.rows > 0 || bucket.carried > 0);
+    let with_rows = buckets.iter().filter(|bucket| bucket.rows > 0 || bucket.carried > 0);
     let days: BTreeSet<Day> = with_rows.filter_map(|bucket| bucket.day).collect();
-    let rows = exact.map(|exact| Rows::new(acd, exact, members));
     let mut periods: Vec<Period> = Vec::new();
     let mut last: Option<Instant> = None;
     for day in days {

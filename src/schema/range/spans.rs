@@ -80,11 +80,11 @@ impl SpanSet {
         SpanSet::from_spans(self.spans.iter().chain(&other.spans).copied())
     }
 
-    /// What is in both.
+    /// What is in both. Of the spans before the other's first and behind its last none is looked at.
     #[must_use]
     pub fn intersection(&self, other: &SpanSet) -> SpanSet {
         let mut spans = Vec::new();
-        let (mut left, mut right) = (self.spans.iter().peekable(), other.spans.iter().peekable());
+        let (mut left, mut right) = (self.met_by(other).iter().peekable(), other.met_by(self).iter().peekable());
         while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
             spans.extend(a.meet(**b));
             // The one that ends first can meet nothing further.
@@ -100,7 +100,28 @@ impl SpanSet {
     /// What is in this set and not in the other: a held range less the buckets that are not proven, for one.
     #[must_use]
     pub fn minus(&self, other: &SpanSet) -> SpanSet {
-        self.intersection(&other.complement())
+        let mut spans = Vec::new();
+        let mut cuts = other.met_by(self).iter().peekable();
+        for span in &self.spans {
+            let mut start = span.start;
+            while let Some(cut) = cuts.peek().filter(|cut| cut.start < span.stop) {
+                spans.extend(Span::new(start, cut.start));
+                start = start.max(cut.stop);
+                if cut.stop > span.stop {
+                    // It may cut the next one too.
+                    break;
+                }
+                cuts.next();
+            }
+            spans.extend(Span::new(start, span.stop));
+        }
+        SpanSet { spans }
+    }
+
+    /// The spans that do not end before the other set starts.
+    fn met_by(&self, other: &SpanSet) -> &[Span] {
+        let before = |first: &Span| self.spans.partition_point(|own| own.stop <= first.start);
+        self.spans.get(other.spans.first().map_or(self.spans.len(), before)..).unwrap_or_default()
     }
 
     /// All of time that is not in the set.

@@ -30,6 +30,7 @@
 //! 9. What is given outside the newest member's envelope was taken by age at the source since: only an **older** member
 //!    has it.
 
+mod known;
 #[cfg(test)]
 mod tests;
 
@@ -41,6 +42,7 @@ use crate::format::section::{HeldEntry, SectionEndRecord};
 use crate::schema::clock::bucket_span;
 use crate::schema::grain::Grain;
 use crate::schema::range::SpanSet;
+use known::{Content, Known, Lists, moment};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What one member of a chain says of a table.
@@ -87,166 +89,21 @@ pub struct CombinedAcd {
     pub undated_proven: bool,
 }
 
-/// What the source had of a bucket: complete rows and their digest.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Content {
-    rows: u64,
-    digest: [u8; 16],
-    shape: usize,
-}
-
-impl Content {
-    /// What the source had nobody knows: it is like nothing that a member has.
-    const UNKNOWN: Content = Content { rows: 1, digest: [0; 16], shape: usize::MAX };
-
-    fn of(entry: Option<&BucketEntry>, shape: usize) -> Content {
-        match entry {
-            Some(entry) if entry.rows > 0 => Content { rows: entry.rows, digest: entry.digest, shape },
-            _ => Content::default(),
-        }
-    }
-}
-
 /// Combines what the members of a chain say of a table; the newest comes first. Buckets are told as stale or lost if they
 /// meet the `window`, outside of which nothing was proved; undated ones without a window only.
 #[must_use]
 pub fn combine(grain: Grain, members: &[Member<'_>], window: Option<Span>) -> Combined {
     let mut acds: BTreeSet<Acd> = members.iter().flat_map(|member| member.evidence.held.keys()).copied().collect();
     acds.extend(members.iter().flat_map(|member| member.buckets).map(|bucket| bucket.acd));
+    let lists: Vec<(&Member<'_>, Lists<'_>)> = members.iter().map(|member| (member, Lists::new(member))).collect();
     let mut combined = Combined::default();
     for acd in acds {
-        let known: Vec<Known<'_>> = members.iter().map(|member| Known::new(member, acd)).collect();
+        let known: Vec<Known<'_>> = lists.iter().map(|(member, lists)| Known::new(member, lists, acd)).collect();
         let mut one = dated(grain, acd, &known, window, &mut combined);
         undated(acd, &known, window, &mut one, &mut combined);
         combined.acds.insert(acd, one);
     }
     combined
-}
-
-/// What a member knows of one ACD.
-struct Known<'a> {
-    held: SpanSet,
-    envelope: SpanSet,
-    has_end: bool,
-    listed: bool,
-    buckets: BTreeMap<Option<Day>, &'a BucketEntry>,
-    undated_proven: bool,
-    shape: usize,
-    /// The time for which it, or the set that it was salvaged from, spoke, and of which it proves nothing.
-    lost: SpanSet,
-    /// Whether that may be any time that it does not hold.
-    any_lost: bool,
-    /// Whether not all undated rows that it had are there.
-    undated_lost: bool,
-    /// Whether it may have had undated rows of which nothing was found.
-    undated_unread: bool,
-    /// Whether its list of what it left unwritten is lost: then it says nothing of undated rows that it does not have.
-    silent: bool,
-}
-
-impl<'a> Known<'a> {
-    fn new(member: &Member<'a>, acd: Acd) -> Known<'a> {
-        let entries = member.end.iter().flat_map(|end| &end.envelope).filter(|entry| entry.acd == acd);
-        let envelope = entries.map(|entry| Span { start: Instant(entry.start), stop: Instant(entry.stop) });
-        let buckets = member.buckets.iter().filter(|bucket| bucket.acd == acd);
-        let lost = member.end.and_then(|end| end.lost.as_ref());
-        let time = lost.iter().flat_map(|lost| &lost.time).filter(|entry| entry.acd == acd);
-        let time = time.map(|entry| Span { start: Instant(entry.start), stop: Instant(entry.stop) });
-        let envelope = SpanSet::from_spans(envelope);
-        let held = SpanSet::from_spans(member.evidence.held.get(&acd).into_iter().flatten().copied());
-        // Rule 8. A salvaged member without that list reaches no further than it holds.
-        let unlisted = member.gap_behind && (!member.listed || lost.is_some() && envelope.minus(&held).is_empty());
-        let reached = match member.end {
-            Some(end) if !member.listed => {
-                let claimed = end.held.iter().filter(|entry| entry.acd == acd);
-                let claimed = claimed.map(|entry| Span { start: Instant(entry.start), stop: Instant(entry.stop) });
-                let claimed = SpanSet::from_spans(claimed);
-                let reached = if unlisted { claimed.union(&envelope) } else { claimed };
-                reached.minus(&held)
-            }
-            _ => SpanSet::EMPTY,
-        };
-        let any_lost = unlisted && member.listed || !member.listed && member.end.is_none();
-        Known {
-            lost: SpanSet::from_spans(time).union(&reached),
-            any_lost: any_lost || lost.is_some_and(|lost| lost.any_time),
-            undated_lost: unlisted || lost.is_some_and(|lost| lost.has_rows() && !lost.undated.contains(&acd)),
-            undated_unread: !member.listed && !member.evidence.whole,
-            silent: lost.is_some_and(|lost| !lost.has_rows()),
-            held,
-            envelope,
-            has_end: member.end.is_some(),
-            listed: member.listed,
-            buckets: buckets.map(|bucket| (bucket.day, bucket)).collect(),
-            undated_proven: member.evidence.undated.contains(&acd),
-            shape: member.shape,
-        }
-    }
-
-    /// The bucket's entry, if rows of it may start at the instant.
-    fn rows_at(&self, day: Day, at: Instant) -> Option<&'a BucketEntry> {
-        self.entry(Some(day)).filter(|entry| entry.first <= at.0 && at.0 < entry.stop)
-    }
-
-    fn entry(&self, day: Option<Day>) -> Option<&'a BucketEntry> {
-        self.buckets.get(&day).copied()
-    }
-
-    /// Rule 1, of an instant and its bucket's day.
-    fn speaks(&self, day: Day, at: Instant) -> bool {
-        if !self.held.meets(moment(at)) {
-            return false;
-        }
-        match self.entry(Some(day)) {
-            Some(entry) if entry.is_written() => true,
-            _ if self.listed => self.rows_at(day, at).is_none(),
-            _ => {
-                let reached = self.envelope.intersection(&SpanSet::from(Span::of_day(day)));
-                self.has_end && reached.spans().iter().all(|span| self.held.holds(*span))
-            }
-        }
-    }
-
-    /// Rules 2, 7 and 8.
-    fn is_witness(&self, at: Instant) -> bool {
-        self.listed && self.envelope.meets(moment(at)) || self.lacks(at)
-    }
-
-    /// Rules 7 and 8: whether the source had something there that this member should have and has not, or may have.
-    fn lacks(&self, at: Instant) -> bool {
-        self.lost.meets(moment(at)) || self.any_lost && !self.held.meets(moment(at))
-    }
-
-    /// Whether it speaks for an instant as it would of the whole bucket: by its catalog, or as it wrote the bucket and
-    /// all of that is there.
-    fn is_certain(&self, day: Day, at: Instant) -> bool {
-        let wrote = || !self.listed && self.entry(Some(day)).is_some_and(BucketEntry::is_written);
-        self.speaks(day, at) && (self.is_witness(at) || wrote())
-    }
-
-    /// What it says that the source had of a bucket at an instant.
-    fn content(&self, day: Day, at: Instant) -> Content {
-        match self.entry(Some(day)) {
-            Some(entry) if !entry.is_written() => Content::of(Some(entry), self.shape),
-            _ if self.lacks(at) => Content::UNKNOWN,
-            entry => Content::of(entry, self.shape),
-        }
-    }
-
-    /// The time for which it is a witness.
-    fn witnessed(&self) -> SpanSet {
-        if self.any_lost { SpanSet::from(Span::ALL) } else { self.envelope.union(&self.lost) }
-    }
-
-    /// The time of which it says that the source had it, as far as that is known.
-    fn reach(&self) -> SpanSet {
-        if self.any_lost { SpanSet::from(Span::ALL) } else { self.envelope.union(&self.held).union(&self.lost) }
-    }
-}
-
-/// The span of an instant.
-fn moment(at: Instant) -> Span {
-    Span { start: at, stop: at.plus(1) }
 }
 
 /// Who gives an instant of a bucket.
@@ -330,7 +187,9 @@ fn edges(members: &[Known<'_>]) -> Vec<Instant> {
 fn dated(grain: Grain, acd: Acd, members: &[Known<'_>], window: Option<Span>, combined: &mut Combined) -> CombinedAcd {
     let mut given: Vec<Vec<Span>> = vec![Vec::new(); members.len()];
     let (mut without, mut certain) = (Vec::new(), Vec::new());
+    let (mut stale, mut lost) = (BTreeSet::new(), BTreeSet::new());
     let edges = edges(members);
+    let witnessed: Vec<SpanSet> = members.iter().map(Known::witnessed).collect();
     for (start, stop) in edges.iter().zip(edges.iter().skip(1)) {
         let (span, day) = (Span { start: *start, stop: *stop }, start.day());
         let stops = members.iter().filter_map(|member| member.entry(Some(day))).map(|entry| entry.stop);
@@ -345,11 +204,10 @@ fn dated(grain: Grain, acd: Acd, members: &[Known<'_>], window: Option<Span>, co
                 }
             }
             found @ (Giver::Stale(witness) | Giver::Lost(witness)) => {
-                let reached = members.get(witness).map_or(SpanSet::EMPTY, Known::witnessed);
-                without.extend(reached.intersection(&SpanSet::from(whole)).spans());
+                let reached = witnessed.get(witness).map(|reached| reached.intersection(&SpanSet::from(whole)));
+                without.extend(reached.iter().flat_map(SpanSet::spans));
                 if told {
-                    let stale = matches!(found, Giver::Stale(_));
-                    let told = if stale { &mut combined.stale } else { &mut combined.lost };
+                    let told = if matches!(found, Giver::Stale(_)) { &mut stale } else { &mut lost };
                     told.insert((acd, Some(day)));
                 }
             }
@@ -357,7 +215,8 @@ fn dated(grain: Grain, acd: Acd, members: &[Known<'_>], window: Option<Span>, co
         }
     }
     // A bucket of which one part is stale is told once.
-    combined.lost.retain(|bucket| !combined.stale.contains(bucket));
+    combined.lost.extend(lost.difference(&stale));
+    combined.stale.append(&mut stale);
     let held = members.iter().fold(SpanSet::EMPTY, |held, member| held.union(&member.held));
     let given: Vec<SpanSet> = given.into_iter().map(SpanSet::from_spans).collect();
     CombinedAcd {
