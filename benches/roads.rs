@@ -1,20 +1,16 @@
-//! Whole roads against their limits in the same run: backup against a bare scan, verify against the checksum, restore
-//! against a bare insert, a few days against a bare delete and insert, a resume against the whole, an incremental backup
-//! against a bare scan by two connections, a pipe and a tape image against a directory. The data are those of the
-//! demonstration (300 thousand rows, the same every time); with `INTERVAULT_BENCH_DB=PATH` also the tables named in
-//! `INTERVAULT_BENCH_TABLES` (default `hsplit,hagent`) of that database.
-//! Ratios within one run are what counts: machines differ.
+//! Whole roads against their limits in the same run: backup against a bare scan, restore against a bare insert, a few days
+//! against a bare delete and insert, a resume against the whole, an incremental backup against a bare scan by two
+//! connections, a pipe and a tape image against a directory. Ratios within one run are what counts: machines differ.
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a bench has no interface, and stops at a surprise")]
 
+mod common;
+
+use common::{Data, backed_up, data, options};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use intervault::backup::{Backup, BackupReport, ChangedSince, Incremental, Kind, Options, ReadBack, Select};
-use intervault::base::monitor::{Monitor, Silent, Task};
-use intervault::base::ordered::ordered;
-use intervault::base::position::Position;
+use intervault::base::monitor::{Monitor, Task};
 use intervault::base::side_by_side::side_by_side;
 use intervault::base::time::Instant;
-use intervault::check;
-use intervault::column::digest::RowHasher;
 use intervault::device::directory::DirectoryDevice;
 use intervault::device::error::DeviceError;
 use intervault::device::memory::MemoryDevice;
@@ -27,11 +23,10 @@ use intervault::schema::catalogue::Catalogue;
 use intervault::schema::grain::DataType;
 use intervault::schema::range::Request;
 use intervault::store::sqlite::SqliteStore;
-use intervault::verify::set::Asked;
 use intervault::volume::set::{SetReader, list_sets};
 use intervault::volume::stream::ON_TAPE;
 use rusqlite::ffi;
-use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql};
 use std::ffi::CString;
 use std::hint::black_box;
@@ -40,54 +35,19 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A database to measure on.
-struct Data {
-    name: &'static str,
-    path: PathBuf,
-    tables: Vec<String>,
-    /// The days that have rows, ascending.
-    days: Vec<String>,
-    rows: u64,
+/// Days that have rows, ascending.
+fn days_of(data: &Data) -> Vec<String> {
+    let sql = Connection::open(&data.path).unwrap();
+    let mut statement = sql.prepare(&format!("SELECT DISTINCT row_date FROM {} ORDER BY 1", data.tables[0])).unwrap();
+    let days = statement.query_map([], |row| row.get(0)).unwrap();
+    days.map(Result::unwrap).collect()
 }
 
-fn data(folder: &Path) -> Vec<Data> {
-    let small = folder.join("small.db");
-    intervault::demo::build(&small).unwrap();
-    let mut all = vec![measured("demo", small, "hsplit,hagent")];
-    match std::env::var("INTERVAULT_BENCH_DB") {
-        Ok(path) => {
-            let tables = std::env::var("INTERVAULT_BENCH_TABLES").unwrap_or_else(|_| "hsplit,hagent".to_owned());
-            all.push(measured("large", path.into(), &tables));
-        }
-        Err(_) => eprintln!("INTERVAULT_BENCH_DB is not set: only the small data are measured"),
-    }
-    all
-}
-
-fn measured(name: &'static str, path: PathBuf, tables: &str) -> Data {
-    let tables: Vec<String> = tables.split(',').map(str::to_owned).collect();
-    let sql = Connection::open(&path).unwrap();
-    let one = |query: String| sql.query_row(&query, [], |row| row.get::<_, Value>(0)).unwrap();
-    let count = |table: &String| match one(format!("SELECT count(*) FROM {table}")) {
-        Value::Integer(rows) => rows as u64,
-        _ => 0,
-    };
-    let rows = tables.iter().map(count).sum();
-    let mut statement = sql.prepare(&format!("SELECT DISTINCT row_date FROM {} ORDER BY 1", tables[0])).unwrap();
-    let days = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-    drop(statement);
-    Data { name, path, tables, days, rows }
-}
-
-fn options(data: &Data, read_back: ReadBack) -> Options {
-    let select = Select::Tables(data.tables.clone());
-    Options { select, read_back, jobs: 2, ..Options::new(Instant::MAX, 0, SetId([7; 16])) }
-}
-
-fn backed_up(data: &Data, read_back: ReadBack) -> MemoryDevice {
-    let (store, device) = (SqliteStore::open(&data.path).unwrap(), MemoryDevice::new());
-    Backup::new(&store, &Catalogue::builtin(), &device, options(data, read_back)).run().unwrap();
-    device
+/// So many days in the middle of the data: the first and the last of them.
+fn middle(days: &[String], count: usize) -> (&str, &str) {
+    let first = days.len().saturating_sub(count) / 2;
+    let last = (first + count - 1).min(days.len() - 1);
+    (&days[first], &days[last])
 }
 
 /// The limit of a backup: every value of every row, by the safe calls of the driver, in one thread.
@@ -106,15 +66,6 @@ fn bare_scan(data: &Data) -> u64 {
         }
     }
     seen
-}
-
-impl Data {
-    /// So many days in the middle: the first and the last of them.
-    fn middle(&self, days: usize) -> (&str, &str) {
-        let first = self.days.len().saturating_sub(days) / 2;
-        let last = (first + days - 1).min(self.days.len() - 1);
-        (&self.days[first], &self.days[last])
-    }
 }
 
 /// Long after all data, which nobody is writing any more.
@@ -244,31 +195,6 @@ fn say_bytes_read(data: &Data, days: usize, path: &Path, options: &restore::Opti
     eprintln!("{}, {days} days: {read} of {all} bytes of the set were read, {percent:.1} %", data.name);
 }
 
-/// The decode side of a restore alone: every chunk read, verified, decoded and hashed, on two threads.
-fn decoded(set: &SetReader<'_>) -> u64 {
-    let mut seen = 0;
-    for section in set.sections() {
-        let table = intervault::section::rows::SectionTable::new(section.number, &section.header).unwrap();
-        ordered(
-            2,
-            section.chunks.len(),
-            1,
-            |_, item, emit| {
-                let payload = set.read_chunk(&section.chunks[item]).unwrap();
-                let rows = table.prove(&mut RowHasher::default(), &payload, Position::default()).unwrap();
-                emit(rows.batch.rows as u64);
-                Ok::<(), ()>(())
-            },
-            |rows| {
-                seen += rows;
-                Ok(())
-            },
-        )
-        .unwrap();
-    }
-    seen
-}
-
 /// Stops once so many rows are in.
 struct StopAfter(u64, AtomicU64);
 
@@ -308,13 +234,6 @@ fn roads(criterion: &mut Criterion) {
         group.bench_function(id("limit: bare scan, one thread"), |bench| bench.iter(|| bare_scan(data)));
         group.bench_function(id("backup, written only"), |bench| bench.iter(|| backed_up(data, ReadBack::Skip)));
         group.bench_function(id("backup, read back"), |bench| bench.iter(|| backed_up(data, ReadBack::Verify)));
-
-        let device = backed_up(data, ReadBack::Skip);
-        let set = list_sets(&device).unwrap().sets.remove(0);
-        group.bench_function(id("list"), |bench| bench.iter(|| list_sets(&device).unwrap().sets.len()));
-        group.bench_function(id("verify"), |bench| bench.iter(|| check::verify(&set, &Asked::default(), 2, &Silent)));
-
-        group.bench_function(id("decode, two threads"), |bench| bench.iter(|| decoded(&set)));
     }
     group.finish();
 }
@@ -365,9 +284,10 @@ fn days(criterion: &mut Criterion) {
         let device = backed_up(data, ReadBack::Skip);
         let set = list_sets(&device).unwrap().sets.remove(0);
         let path = target(data, folder.path(), false);
+        let all_days = days_of(data);
         for days in [1, 10] {
             let (range, id) =
-                (data.middle(days), |what: &str| BenchmarkId::new(format!("{what}, {days} days"), data.name));
+                (middle(&all_days, days), |what: &str| BenchmarkId::new(format!("{what}, {days} days"), data.name));
             let options = request(Some(range));
             say_bytes_read(data, days, &path, &options);
             group.throughput(Throughput::Elements(restored(&set, &path, &options, None)));
@@ -451,7 +371,8 @@ fn incremental(criterion: &mut Criterion) {
         let device = MemoryDevice::new();
         let full = chained(data, &path, &device, Kind::Full, 1);
         // The last day: what a watermark can see.
-        let day = data.days.last().unwrap();
+        let days = days_of(data);
+        let day = days.last().unwrap();
         let sql = Connection::open(&path).unwrap();
         for table in &data.tables {
             let column = if table.starts_with('h') || table.starts_with('d') { "acdcalls" } else { "duration" };
@@ -468,7 +389,7 @@ fn incremental(criterion: &mut Criterion) {
             eprintln!(
                 "{}, {what}, one day of {}: {} of {} bytes (1/{:.0}), {} rows",
                 data.name,
-                data.days.len(),
+                days.len(),
                 report.set.bytes,
                 full.set.bytes,
                 full.set.bytes as f64 / report.set.bytes as f64,
