@@ -9,46 +9,10 @@ use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
 use intervault::restore::{self, Keep, Missing, Options, Outcome, Part, Restore, UndoOptions};
 use intervault::store::control::{Collection, Mode, RunStatus};
-use intervault::store::error::{StoreError, StoreErrorKind};
-use intervault::store::sqlite::SqliteStore;
-use intervault::store::traits::{Replacement, Snapshot, Store, StoreIdentity, StoreLock, Writer};
+use intervault::store::traits::Store;
 use intervault::volume::set::find_set;
 use std::sync::Mutex;
 use std::time::Duration;
-
-/// A database whose lock is lost as soon as it was taken.
-struct Unlocked(SqliteStore);
-
-impl Store for Unlocked {
-    fn identity(&self) -> &StoreIdentity {
-        self.0.identity()
-    }
-
-    fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>, StoreError> {
-        self.0.snapshot(readers)
-    }
-
-    fn replace(&self) -> Result<Box<dyn Replacement>, StoreError> {
-        self.0.replace()
-    }
-
-    fn writer(&self) -> Result<Box<dyn Writer>, StoreError> {
-        self.0.writer()
-    }
-
-    fn lock(&self) -> Result<Box<dyn StoreLock>, StoreError> {
-        Ok(Box::new(Lost))
-    }
-}
-
-struct Lost;
-
-impl StoreLock for Lost {
-    fn held(&mut self) -> Result<(), StoreError> {
-        let kind = StoreErrorKind::InUse(" (somebody else's)".to_owned());
-        Err(StoreError { op: "make sure that the database is still locked".into(), place: "here".into(), kind })
-    }
-}
 
 /// Somebody else may have begun by then.
 #[test]
@@ -57,7 +21,7 @@ fn nothing_is_committed_once_the_lock_is_lost() {
     let device = backup(&centre);
     centre.run(RUIN);
     let ruined = centre.rows("hsplit");
-    let (set, store) = (only_set(&device), Unlocked(centre.store()));
+    let (set, store) = (only_set(&device), Posed::without_lock(centre.store()));
     let restore = Restore::new(&set, &store, options(40));
     let stopped = restore.apply(&restore.plan().unwrap(), None).unwrap_err();
     assert!(stopped.error.to_string().contains("under way (somebody else's)"), "{}", stopped.error);
@@ -73,7 +37,7 @@ fn nothing_is_taken_back_once_the_lock_is_lost() {
     let undo = MemoryDevice::new();
     restore_onto(&only_set(&device), &centre, &options(40), Some(&undo), &Silent).unwrap();
     let restored = [centre.rows("hsplit"), centre.rows("dsplit")];
-    let (kept, store) = (find_set(&undo, set_id(0xAA)).unwrap().unwrap(), Unlocked(centre.store()));
+    let (kept, store) = (find_set(&undo, set_id(0xAA)).unwrap().unwrap(), Posed::without_lock(centre.store()));
     let plan = restore::undo_plan(&kept, &store, &UndoOptions::default(), &Silent).unwrap();
     let error = restore::undo(&plan, &kept, &store, &UndoOptions::default(), &Silent).unwrap_err();
     assert!(error.to_string().contains("under way (somebody else's)"), "{error}");

@@ -11,9 +11,7 @@ use intervault::restore::{self, Keep, Missing, Options, Restore, Rule, Select, U
 use intervault::schema::grain::DataType;
 use intervault::schema::range::{Policies, Uncovered};
 use intervault::store::control::{Collection, Mode};
-use intervault::store::error::StoreError;
-use intervault::store::sqlite::SqliteStore;
-use intervault::store::traits::{Replacement, Snapshot, Store, StoreIdentity, StoreLock, Writer};
+use intervault::store::traits::{Store, StoreIdentity};
 use intervault::volume::chain::Chain;
 use intervault::volume::set::{find_set, list_sets};
 use std::collections::BTreeMap;
@@ -22,31 +20,6 @@ const FULLEX: &str = "CREATE TABLE fullex (acd SMALLINT, item CHAR(8))";
 
 /// What came of an attempt: the words with which it was refused, and whether the rule's option let it through.
 type Tried = (String, Option<bool>);
-
-/// A database that says it is another server's.
-struct Elsewhere(SqliteStore, StoreIdentity);
-
-impl Store for Elsewhere {
-    fn identity(&self) -> &StoreIdentity {
-        &self.1
-    }
-
-    fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>, StoreError> {
-        self.0.snapshot(readers)
-    }
-
-    fn replace(&self) -> Result<Box<dyn Replacement>, StoreError> {
-        self.0.replace()
-    }
-
-    fn writer(&self) -> Result<Box<dyn Writer>, StoreError> {
-        self.0.writer()
-    }
-
-    fn lock(&self) -> Result<Box<dyn StoreLock>, StoreError> {
-        self.0.lock()
-    }
-}
 
 /// Everything, as it should be.
 fn everything() -> Options {
@@ -161,10 +134,10 @@ fn of_source(rule: Rule) -> Tried {
     let (set, store) = (only_set(&device), centre.store());
     let identity = store.identity().clone();
     if rule == Rule::Server {
-        let store = Elsewhere(store, StoreIdentity { server: "another".to_owned(), ..identity });
+        let store = Posed::as_another(store, StoreIdentity { server: "another".to_owned(), ..identity });
         return plan_and_apply(rule, Chain::alone(&set), &store, everything(), None);
     }
-    let store = Elsewhere(store, StoreIdentity { version: "99".to_owned(), ..identity });
+    let store = Posed::as_another(store, StoreIdentity { version: "99".to_owned(), ..identity });
     let with = Options { other_version: true, ..everything() };
     plan_and_apply(rule, Chain::alone(&set), &store, everything(), Some(with))
 }

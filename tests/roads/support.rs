@@ -9,8 +9,9 @@ use intervault::restore;
 use intervault::schema::catalogue::Catalogue;
 use intervault::schema::range::Request;
 use intervault::store::control::{Collection, Mode, State};
+use intervault::store::error::{StoreError, StoreErrorKind};
 use intervault::store::sqlite::SqliteStore;
-use intervault::store::traits::Store;
+use intervault::store::traits::{Replacement, Snapshot, Store, StoreIdentity, StoreLock, Writer};
 use intervault::volume::set::{SetReader, list_sets};
 use std::path::PathBuf;
 
@@ -187,5 +188,54 @@ pub fn ranges<'a>(plan: &'a restore::RestorePlan, table: &str) -> &'a restore::R
     match &found.action {
         restore::TableAction::Ranges(ranges) => ranges,
         other => panic!("{table}: {other:?}"),
+    }
+}
+
+/// A database that is another one in a single respect: it says that it is another server's, or its lock is lost as soon as it
+/// was taken.
+pub struct Posed {
+    store: SqliteStore,
+    identity: StoreIdentity,
+    keeps_lock: bool,
+}
+
+impl Posed {
+    pub fn as_another(store: SqliteStore, identity: StoreIdentity) -> Posed {
+        Posed { store, identity, keeps_lock: true }
+    }
+
+    pub fn without_lock(store: SqliteStore) -> Posed {
+        Posed { identity: store.identity().clone(), store, keeps_lock: false }
+    }
+}
+
+impl Store for Posed {
+    fn identity(&self) -> &StoreIdentity {
+        &self.identity
+    }
+
+    fn snapshot(&self, readers: usize) -> Result<Box<dyn Snapshot>, StoreError> {
+        self.store.snapshot(readers)
+    }
+
+    fn replace(&self) -> Result<Box<dyn Replacement>, StoreError> {
+        self.store.replace()
+    }
+
+    fn writer(&self) -> Result<Box<dyn Writer>, StoreError> {
+        self.store.writer()
+    }
+
+    fn lock(&self) -> Result<Box<dyn StoreLock>, StoreError> {
+        if self.keeps_lock { self.store.lock() } else { Ok(Box::new(Lost)) }
+    }
+}
+
+struct Lost;
+
+impl StoreLock for Lost {
+    fn held(&mut self) -> Result<(), StoreError> {
+        let kind = StoreErrorKind::InUse(" (somebody else's)".to_owned());
+        Err(StoreError { op: "make sure that the database is still locked".into(), place: "here".into(), kind })
     }
 }
