@@ -52,7 +52,7 @@ pub fn block(data: &[u8]) {
 }
 
 /// A payload with one record of type `R` whose body is `body`.
-fn framed(kind: u16, body: &[u8]) -> Vec<u8> {
+pub(super) fn framed(kind: u16, body: &[u8]) -> Vec<u8> {
     let mut payload = Vec::with_capacity(body.len().saturating_add(FRAME_LEN));
     payload.extend_from_slice(&kind.to_le_bytes());
     payload.extend_from_slice(&1u16.to_le_bytes());
@@ -161,6 +161,7 @@ mod tests {
     use crate::testing::fuzz_column::column;
     use crate::testing::mutate::{Rng, mutate};
     use crate::testing::seeds::{TARGETS, seeds};
+    use crate::testing::twin::twin;
     use crate::testing::{fuzz_postgres, fuzz_set, fuzz_text};
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::path::Path;
@@ -186,7 +187,7 @@ mod tests {
 
     #[test]
     fn bodies_hold_over_seeds_and_mutations() {
-        let bodies: [(&str, Body); 9] = [
+        let bodies: [(&str, Body); 10] = [
             ("block", block),
             ("label", label),
             ("section", section),
@@ -196,6 +197,7 @@ mod tests {
             ("keys", keys),
             ("copy_text", fuzz_postgres::copy_text),
             ("url", fuzz_postgres::url),
+            ("twin", twin),
         ];
         for (target, body) in bodies {
             assert_eq!(run(target, body, MUTATIONS), 0, "{target}");

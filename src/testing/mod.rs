@@ -29,6 +29,7 @@ pub mod tables;
 pub mod tape;
 #[cfg(feature = "sqlite")]
 pub mod target;
+pub mod twin;
 pub mod whole;
 
 /// Says what this machine could not try, on the standard error of the process itself: what a test that passes prints is kept

@@ -1,13 +1,20 @@
 //! The seeds of the fuzz targets: small, made from the samples of every record, the same on every machine.
 
-use super::{fuzz_column, fuzz_salvage, fuzz_scan, fuzz_set, fuzz_text, fuzz_volume, records};
+use super::{fuzz_column, fuzz_salvage, fuzz_scan, fuzz_set, fuzz_text, fuzz_volume, records, twin};
 use crate::format::block::{BlockKind, encode_block};
-use crate::format::chunk::encode_chunk;
+use crate::format::catalog::{
+    BlockListRecord, BucketListRecord, CatalogRecord, CatalogSectionRecord, ChunkListRecord, VolumeIndexRecord,
+    VolumeListRecord,
+};
+use crate::format::chunk::{ChunkRecord, encode_chunk};
+use crate::format::label::LabelRecord;
+use crate::format::marks::VolumeEndRecord;
 use crate::format::record::{FRAME_LEN, Record, encode_record};
+use crate::format::section::{SectionEndRecord, SectionRecord};
 use crate::store::control::KeyRuns;
 
 /// The targets whose seeds are made here.
-pub const TARGETS: [&str; 18] = [
+pub const TARGETS: [&str; 19] = [
     "block",
     "label",
     "section",
@@ -26,19 +33,40 @@ pub const TARGETS: [&str; 18] = [
     "url",
     "salvage",
     "scan",
+    "twin",
 ];
 
 fn payload<R: Record>(record: &R) -> Vec<u8> {
     encode_record(record).unwrap_or_default()
 }
 
-fn body<R: Record>(record: &R) -> Vec<u8> {
+pub(super) fn body<R: Record>(record: &R) -> Vec<u8> {
     payload(record).split_off(FRAME_LEN)
 }
 
 fn after(first: u8, mut rest: Vec<u8>) -> Vec<u8> {
     rest.insert(0, first);
     rest
+}
+
+/// A record of each kind.
+fn twin_seeds() -> Vec<(&'static str, Vec<u8>)> {
+    let bodies = [
+        ("label", LabelRecord::KIND, body(&records::label())),
+        ("section", SectionRecord::KIND, body(&records::section())),
+        ("section_end", SectionEndRecord::KIND, body(&records::section_end())),
+        ("chunk", ChunkRecord::KIND, body(&records::chunk())),
+        ("index", VolumeIndexRecord::KIND, body(&records::volume_index())),
+        ("blocks", BlockListRecord::KIND, body(&records::block_list())),
+        ("catalog", CatalogRecord::KIND, body(&records::catalog())),
+        ("volumes", VolumeListRecord::KIND, body(&records::volume_list())),
+        ("catalog_section", CatalogSectionRecord::KIND, body(&records::catalog_section())),
+        ("chunks", ChunkListRecord::KIND, body(&records::chunk_list())),
+        ("buckets", BucketListRecord::KIND, body(&records::bucket_list())),
+        ("end", VolumeEndRecord::KIND, body(&records::volume_end())),
+    ];
+    let numbered = |kind: u16| twin::KINDS.iter().position(|own| *own == kind).map_or(0, |at| at as u8);
+    bodies.into_iter().map(|(name, kind, body)| (name, after(numbered(kind), body))).collect()
 }
 
 /// The seeds of a target: file name and bytes. None for a target that is not in [`TARGETS`].
@@ -96,6 +124,7 @@ pub fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
                 ("section", after(4, body(&records::catalog_section()))),
             ]
         }
+        "twin" => twin_seeds(),
         "canary" => vec![("short", vec![3, b'I', b'V', b'B'])],
         _ => Vec::new(),
     };
