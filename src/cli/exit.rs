@@ -166,6 +166,7 @@ impl From<&DeviceErrorKind> for Exit {
             DeviceErrorKind::Short { .. } => Exit::Damage,
             DeviceErrorKind::Exists
             | DeviceErrorKind::TooLong { .. }
+            | DeviceErrorKind::Beyond { .. }
             | DeviceErrorKind::NoReader
             | DeviceErrorKind::Io(_) => Exit::Failed,
         }

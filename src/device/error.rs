@@ -56,6 +56,12 @@ pub enum DeviceErrorKind {
         /// Bytes that the volume has.
         len: u64,
     },
+    /// It is behind more volumes than are read of one file.
+    #[error("more than {volumes} volumes lie in this file, and what is behind so many is not read: divide the file")]
+    Beyond {
+        /// How many are read.
+        volumes: usize,
+    },
     /// The medium is full, or is another than the one wanted, and there is no further one.
     #[error("volume {number}, {label}, wants a further medium: {reason}")]
     Wanted {

@@ -4,15 +4,20 @@ use super::directory::plain;
 use super::error::{DeviceError, DeviceErrorKind, within};
 use super::name::VOLUME_SUFFIX;
 use super::traits::{Device, VolumeSink, VolumeSource};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Volumes of one file that are read; what stands behind so many is not.
+pub const PARTS_MAX: usize = if cfg!(test) { 40 } else { 10_000 };
+
 /// One volume of the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Part {
-    name: String,
     from: u64,
     len: u64,
+    /// Whether it is all that stands behind as many volumes as are read.
+    beyond: bool,
 }
 
 /// Volumes in one file, for reading.
@@ -20,20 +25,29 @@ pub struct PartsDevice {
     path: PathBuf,
     file: Arc<dyn VolumeSource>,
     stamp: Option<String>,
-    parts: Vec<Part>,
+    parts: BTreeMap<String, Part>,
 }
 
 impl PartsDevice {
     /// Volumes in the file at `path`, open as `file`: each with the name it is to have, its first byte and its bytes. A volume
     /// without a name, or with one that another has, gets one by its number and place. What is in none of them is told of as
-    /// zeros between them.
+    /// zeros between them. Of more than [`PARTS_MAX`] what is behind so many is one part that cannot be opened.
     #[must_use]
-    pub fn new(path: &Path, file: Box<dyn VolumeSource>, volumes: Vec<(Option<String>, u64, u64)>) -> PartsDevice {
-        let mut parts: Vec<Part> = Vec::new();
-        for (number, (name, from, len)) in (1u32..).zip(volumes) {
-            let name = name.filter(|name| parts.iter().all(|part| part.name != *name));
+    pub fn new(
+        path: &Path,
+        file: Box<dyn VolumeSource>,
+        volumes: impl IntoIterator<Item = (Option<String>, u64, u64)>,
+    ) -> PartsDevice {
+        let mut parts: BTreeMap<String, Part> = BTreeMap::new();
+        for (number, (name, from, len)) in (1usize..).zip(volumes) {
+            let beyond = number > PARTS_MAX;
+            let name = name.filter(|name| !beyond && !parts.contains_key(name));
             let name = name.unwrap_or_else(|| format!("part-{number:06}-from-byte-{from}{VOLUME_SUFFIX}"));
-            parts.push(Part { name, from, len });
+            let len = if beyond { file.len().saturating_sub(from) } else { len };
+            parts.insert(name, Part { from, len, beyond });
+            if beyond {
+                break;
+            }
         }
         PartsDevice { path: path.to_owned(), file: file.into(), stamp: None, parts }
     }
@@ -45,7 +59,7 @@ impl PartsDevice {
     }
 
     fn part(&self, op: &'static str, name: &str) -> Result<&Part, DeviceError> {
-        let found = self.parts.iter().find(|part| part.name == name);
+        let found = self.parts.get(name);
         found.ok_or_else(|| DeviceError { op, place: self.path.join(name), kind: DeviceErrorKind::NotFound })
     }
 }
@@ -56,14 +70,15 @@ impl Device for PartsDevice {
     }
 
     fn list(&self) -> Result<Vec<String>, DeviceError> {
-        let mut names: Vec<String> = self.parts.iter().map(|part| part.name.clone()).collect();
-        names.sort_unstable();
-        Ok(names)
+        Ok(self.parts.keys().cloned().collect())
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {
         let part = self.part("open", name)?;
         let place = self.path.join(name);
+        if part.beyond {
+            return Err(DeviceError { op: "read", place, kind: DeviceErrorKind::Beyond { volumes: PARTS_MAX } });
+        }
         Ok(Box::new(PartSource { file: Arc::clone(&self.file), from: part.from, len: part.len, place }))
     }
 
@@ -78,7 +93,7 @@ impl Device for PartsDevice {
     }
 
     fn remarks(&self) -> Vec<String> {
-        let taken = self.parts.iter().map(|part| part.len).fold(0, u64::saturating_add);
+        let taken = self.parts.values().map(|part| part.len).fold(0, u64::saturating_add);
         let between = self.file.len().saturating_sub(taken);
         let what =
             |bytes: u64| format!("{}: {bytes} bytes behind its volumes are zeros and belong to none", self.describe());
@@ -147,5 +162,27 @@ mod tests {
         let device =
             PartsDevice::new(Path::new("all.ivv"), memory.open("all.ivv").unwrap(), vec![(None, 0, 4), (None, 6, 3)]);
         assert_eq!(device.remarks(), ["all.ivv: 2 bytes behind its volumes are zeros and belong to none"]);
+    }
+
+    #[test]
+    fn what_is_behind_very_many_volumes_is_one_part_that_cannot_be_opened() {
+        let memory = MemoryDevice::new();
+        memory.insert("all.ivv", vec![1; 1_000]);
+        let named = |name: u64| (Some(format!("{name:03}.ivv")), name * 2, 2);
+        let device = |volumes: u64| {
+            PartsDevice::new(Path::new("all.ivv"), memory.open("all.ivv").unwrap(), (0..volumes).map(named))
+        };
+        let most = PARTS_MAX as u64;
+        let all = device(most);
+        assert!(
+            all.list().unwrap().iter().all(|name| all.open(name).is_ok()) && all.list().unwrap().len() == PARTS_MAX
+        );
+        let more = device(most + 100);
+        let closed: Vec<String> = more.list().unwrap().into_iter().filter(|name| more.open(name).is_err()).collect();
+        assert_eq!((more.list().unwrap().len(), closed.len()), (PARTS_MAX + 1, 1));
+        assert_eq!(more.size(&closed[0]).unwrap(), 1_000 - most * 2);
+        let said = more.open(&closed[0]).err().unwrap().to_string();
+        assert!(said.contains(&format!("more than {PARTS_MAX} volumes")), "{said}");
+        assert_eq!(more.remarks(), Vec::<String>::new());
     }
 }

@@ -118,9 +118,28 @@ pub(super) struct Passed {
     pub(super) lost: Vec<(Range<u64>, usize)>,
     /// The sections on it, if it has its blocks as it should.
     pub(super) order: Option<Ordered>,
+    /// How many places the last finding sums up, where a part is read.
+    pub(super) further: u64,
 }
 
 impl Passed {
+    /// Notes what is not as it should be on a volume of which a part is read: the number of the finding that tells of it. Of
+    /// very many the last one counts.
+    pub(super) fn note(&mut self, finding: Finding) -> usize {
+        let MediaProof { findings, name, number, .. } = &mut self.media;
+        let place = findings.len().min(PLACES_TOLD);
+        let finding = if place < PLACES_TOLD {
+            finding
+        } else {
+            self.further = self.further.saturating_add(1);
+            let what = format!("{} further places that were read are not as they should be", self.further);
+            Finding::damage(Position::volume(*number), what).on(name)
+        };
+        findings.truncate(place);
+        findings.push(finding);
+        place
+    }
+
     /// The number of the finding that tells of bytes of this chunk, if there is one.
     pub(super) fn finding_at(&self, chunk: &ChunkEntry) -> Option<usize> {
         let stop = chunk.offset.saturating_add(u64::from(chunk.bytes));
@@ -226,7 +245,7 @@ impl Pass {
             ending: last.map(|last_block| Predecessor { last_block, running_hash: self.running }),
             findings: self.findings,
         };
-        Passed { set: self.set, media, lost: self.lost, order }
+        Passed { set: self.set, media, lost: self.lost, order, further: 0 }
     }
 
     fn order(&mut self) -> Option<Ordered> {

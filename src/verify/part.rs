@@ -228,13 +228,15 @@ impl Reader<'_> {
                         passed.media.blocks = passed.media.blocks.saturating_add(1);
                         match taker.hold(&id.name, fact) {
                             Ok(()) => read.push(block),
-                            Err(finding) => passed.media.findings.extend(finding.map(|finding| finding.on(&id.name))),
+                            Err(finding) => finding.into_iter().for_each(|finding| {
+                                passed.note(finding.on(&id.name));
+                            }),
                         }
                     }
                     Err(finding) => {
                         let lost = listed.offset..listed.offset.saturating_add(bytes);
-                        passed.lost.push((lost, passed.media.findings.len()));
-                        passed.media.findings.push(finding.on(&id.name));
+                        let told = passed.note(finding.on(&id.name));
+                        passed.lost.push((lost, told));
                     }
                 }
                 Ok(())
@@ -302,13 +304,13 @@ impl<'s> Survey<'s> {
             ending: None,
             findings: Vec::new(),
         };
-        let passed = Passed { set: volume.identity().0, media, lost: Vec::new(), order: None };
+        let passed = Passed { set: volume.identity().0, media, lost: Vec::new(), order: None, further: 0 };
         Survey { judge, volume, taker, passed, met: BTreeSet::new(), read: Vec::new() }
     }
 
     fn find(&mut self, finding: Finding) {
         let at = finding.at.within(Position::volume(self.passed.media.number));
-        self.passed.media.findings.push(Finding { at, ..finding }.on(self.volume.name()));
+        self.passed.note(Finding { at, ..finding }.on(self.volume.name()));
     }
 
     /// End mark and index; none if either cannot be read, which is noted.

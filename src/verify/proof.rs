@@ -2,7 +2,7 @@
 //! gone. Ends with what does not agree: each volume with the one before it, and all with the catalog.
 
 use super::cost::Cost;
-use super::finding::Finding;
+use super::finding::{Finding, Level};
 use super::judge::{ChunkFact, Depth, Fact, Held, Judge};
 use super::media::{MediaProof, PLACES_TOLD, Pass, Passed};
 use super::order::{Ordered, over_volumes};
@@ -255,26 +255,55 @@ impl SetProof {
             let met = self.gathered.sections.remove(&section.number).unwrap_or_default();
             met.listed(section, seen, around, proved);
         }
-        let (mut odd, mut more) = (0usize, 0u64);
+        let (mut told, mut more) = (0usize, Further::default());
         for (number, met) in std::mem::take(&mut self.gathered.sections) {
-            // Of a part the header may not have been asked for.
-            let nameless = listed || !met.has_header() && !around.part;
-            odd = odd.saturating_add(usize::from(nameless));
-            if nameless && odd > PLACES_TOLD {
-                more = more.saturating_add(1);
-            } else if listed {
+            let nameless = listed || !met.has_header();
+            let before = proved.verified.findings.len();
+            if listed {
                 let at = Position::UNKNOWN.with_section(number);
                 let what = format!("section {number} stands on the volumes and not in the catalog");
                 proved.verified.findings.push(Finding::damage(at, what));
             } else {
                 met.unlisted(number, around, proved);
             }
+            told = told.saturating_add(usize::from(proved.verified.findings.len() > before));
+            if told > PLACES_TOLD {
+                more.take(nameless, proved.verified.findings.drain(before..));
+            }
         }
-        if more > 0 {
-            let what =
-                format!("blocks of {more} further sections stand on the volumes, of which nobody knows what they are");
-            proved.verified.findings.push(Finding::damage(Position::UNKNOWN, what));
+        proved.verified.findings.extend(more.findings());
+    }
+}
+
+/// Sections that no catalog lists and that are not told of one by one, as there are very many.
+#[derive(Default)]
+struct Further {
+    /// Of how many nobody knows what they are.
+    nameless: u64,
+    /// Of how many others something is not as it should be, and how bad that is.
+    named: u64,
+    worst: Option<Level>,
+}
+
+impl Further {
+    /// Counts a section of which there is something to be said.
+    fn take(&mut self, nameless: bool, findings: impl Iterator<Item = Finding>) {
+        let Some(worst) = findings.map(|finding| finding.level).max() else { return };
+        if nameless {
+            self.nameless = self.nameless.saturating_add(1);
+        } else {
+            self.named = self.named.saturating_add(1);
+            self.worst = self.worst.max(Some(worst));
         }
+    }
+
+    fn findings(&self) -> impl Iterator<Item = Finding> + use<> {
+        let Further { nameless, named, worst } = *self;
+        let of_nobody =
+            format!("blocks of {nameless} further sections stand on the volumes, of which nobody knows what they are");
+        let of_others = format!("something is not as it should be with {named} further sections that no catalog lists");
+        let others = worst.map(|level| Finding { level, ..Finding::damage(Position::UNKNOWN, of_others) });
+        (nameless > 0).then(|| Finding::damage(Position::UNKNOWN, of_nobody)).into_iter().chain(others)
     }
 }
 

@@ -109,8 +109,8 @@ pub(super) fn is_full(set: &SetReader<'_>) -> bool {
 
 /// Refuses a file with several volumes: what follows the first is no damage of it. Not asked of a tape, which tells its volumes
 /// apart and would be wound.
-fn one_volume(blocks: Blocks) -> Result<Blocks, VolumeError> {
-    if blocks.end().is_none()
+fn one_volume(mut blocks: Blocks) -> Result<Blocks, VolumeError> {
+    if blocks.ended().is_none()
         && let Some(volumes) = several(blocks.source())?
     {
         return Err(VolumeError::Several { name: blocks.name().to_owned(), volumes });

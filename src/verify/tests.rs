@@ -10,10 +10,11 @@ use super::set::{Asked, verify};
 use crate::base::monitor::{Monitor, Silent, Task};
 use crate::device::memory::MemoryDevice;
 use crate::device::traits::Device;
-use crate::format::block::ALIGNMENT;
+use crate::format::block::{ALIGNMENT, BlockIdentity, BlockKind, encode_block};
 use crate::format::catalog::{BucketEntry, ChunkEntry};
 use crate::format::label::LabelRecord;
 use crate::format::section::{HeldEntry, SectionEndRecord};
+use crate::testing::damage::{payload, places};
 use crate::testing::mutate::Rng;
 use crate::testing::sets::{Sample, sample_header, sample_label, write_sample};
 use crate::volume::set::{SetReader, list_sets};
@@ -296,6 +297,42 @@ fn very_many_gaps_between_chunks_are_told_of_the_first_and_summed_up() {
     assert_eq!(found.iter().flat_map(|finding| &finding.costs).map(|cost| cost.rows).sum::<u64>(), 1_000);
 }
 
+/// Where a part is read as where all is, whether anybody knows what they are or not.
+#[test]
+fn very_many_sections_that_no_catalog_lists_are_told_of_the_first_and_summed_up() {
+    let device = MemoryDevice::new();
+    let mut set = SetWriter::create(&device, sample_label(3), &SetOptions { volume_size: None }).unwrap();
+    set.begin_section(sample_header("hsplit")).unwrap();
+    set.end_section(Vec::new()).unwrap();
+    set.finish(Vec::new(), Vec::new()).unwrap();
+    let name = device.list().unwrap().remove(0);
+    let bytes = device.bytes(&name).unwrap();
+    let blocks = places(&bytes);
+    let header = blocks.iter().find(|place| place.header.kind == BlockKind::SectionHeader).unwrap();
+    let never = |_: &_| Vec::new();
+    let all = Some(Choice { sample: None, subset: Some(Subset { part: 1, of: 1 }), proven: &never });
+    for (kind, payload, what) in [
+        (BlockKind::Chunk, &[][..], "of which nobody knows what they are"),
+        (BlockKind::SectionHeader, payload(&bytes, header), "that no catalog lists"),
+    ] {
+        let many = MemoryDevice::new();
+        let mut volume = bytes[..blocks[0].end()].to_vec();
+        for block in 1..=200u32 {
+            let identity = BlockIdentity { section: block, block: u64::from(block), ..blocks[0].header.identity };
+            volume.extend(encode_block(kind, identity, payload).unwrap());
+        }
+        many.insert(&name, volume);
+        let hurt = kind == BlockKind::Chunk;
+        for choice in [None, all] {
+            // A header without an end was not asked for, where a part was.
+            let wanted = hurt || choice.is_none();
+            let found = verify(&only(&many), &Asked { depth: Depth::Rows, choice }, 1, &Silent).findings;
+            let told = found.iter().filter(|finding| finding.what.contains(what)).count();
+            assert_eq!((found.len() < 60, told), (true, usize::from(wanted)), "{what}: {} of {found:#?}", found.len());
+        }
+    }
+}
+
 #[test]
 fn a_volume_without_an_index_is_counted_where_a_part_is_read() {
     let device = sample();
@@ -313,6 +350,40 @@ fn a_volume_without_an_index_is_counted_where_a_part_is_read() {
     assert_eq!((stopped.stopped, unlisted(&stopped)), (true, Some(1)));
     assert_eq!(stopped.findings.len(), 0, "what was not read is not damaged: {:#?}", stopped.findings);
     assert_eq!(unlisted(&verify(&only(&device), &part, 2, &Silent)), Some(0));
+}
+
+/// Records of a tape are filled up with zeros: whoever copies a volume from one has them behind it.
+#[test]
+fn zeros_behind_the_end_mark_are_no_damage() {
+    let device = sample();
+    let names = device.list().unwrap();
+    let with = |tail: &dyn Fn(usize) -> Vec<u8>| {
+        let copy = device.copy();
+        for (number, name) in (0..).zip(&names) {
+            copy.insert(name, [device.bytes(name).unwrap(), tail(number)].concat());
+        }
+        copy
+    };
+    let never = |_: &_| Vec::new();
+    let all = Choice { sample: None, subset: Some(Subset { part: 1, of: 1 }), proven: &never };
+    let ways = [(Depth::Index, None), (Depth::Rows, None), (Depth::Rows, Some(all))];
+    let zeros = with(&|number| vec![0; 1_280 + 64 * number]);
+    // Without its last volume the set is listed by a scan.
+    let torn = zeros.copy();
+    assert!(!torn.remove(names.last().unwrap()).unwrap().is_empty());
+    assert!(only(&zeros).wrong_volumes().is_empty() && only(&zeros).is_complete());
+    assert!(only(&torn).damage().is_empty(), "{:#?}", only(&torn).damage());
+    for (depth, choice) in ways {
+        let found = verify(&only(&zeros), &Asked { depth, choice }, 2, &Silent).findings;
+        assert!(found.is_empty(), "{found:#?}");
+        let found = verify(&only(&torn), &Asked { depth, choice }, 2, &Silent).findings;
+        assert!(found.iter().all(|finding| finding.level == Level::Incomplete), "{found:#?}");
+    }
+    for tail in [vec![0, 0, 7, 0], vec![7; 64]] {
+        let hurt = with(&|_| tail.clone());
+        let found = verify(&only(&hurt), &asked(Depth::Rows), 2, &Silent).findings;
+        assert!(found.iter().any(|finding| finding.level == Level::Damage), "{found:#?}");
+    }
 }
 
 /// What only an incremental set may say is found in a full one.

@@ -195,8 +195,8 @@ impl<'d> Copies<'d> {
     /// no such copy.
     pub(super) fn catalog_payloads(&self, number: u32) -> Option<Vec<Vec<u8>>> {
         self.names(number).iter().find_map(|name| {
-            let blocks = Blocks::new(self.device.open(name).ok()?, name, self.set, number);
-            let end = blocks.end().filter(|end| end.catalog_blocks > 0)?;
+            let mut blocks = Blocks::new(self.device.open(name).ok()?, name, self.set, number);
+            let end = blocks.ended().filter(|end| end.catalog_blocks > 0)?;
             blocks.catalog_payloads(&end).ok()
         })
     }

@@ -174,13 +174,17 @@ pub(super) fn group(names: Vec<String>) -> (Groups, Vec<String>) {
     (groups, others)
 }
 
-/// Gives a volume whose label cannot be read to the set that its name tells of, so that what else is on it can be used.
-pub(super) fn adopt(drafts: &mut BTreeMap<SetId, Draft>, trace: Trace) {
-    let Some(parts) = parse_name(&trace.name).filter(|parts| parts.number <= VOLUMES_MAX) else { return };
-    let Some((_, draft)) = drafts.iter_mut().find(|(set, _)| short_id(**set) == parts.short_id) else { return };
-    draft.interrupted |= trace.begun;
-    if trace.lost {
-        draft.add(parts.number, trace.name, Known::LabelLost);
+/// Gives volumes whose labels cannot be read to the sets that their names tell of, so that what else is on them can be used.
+pub(super) fn adopt(drafts: &mut BTreeMap<SetId, Draft>, traces: Vec<Trace>) {
+    // The first of those that begin alike.
+    let by_short: BTreeMap<String, SetId> = drafts.keys().rev().map(|set| (short_id(*set), *set)).collect();
+    for trace in traces {
+        let Some(parts) = parse_name(&trace.name).filter(|parts| parts.number <= VOLUMES_MAX) else { continue };
+        let Some(draft) = by_short.get(&parts.short_id).and_then(|set| drafts.get_mut(set)) else { continue };
+        draft.interrupted |= trace.begun;
+        if trace.lost {
+            draft.add(parts.number, trace.name, Known::LabelLost);
+        }
     }
 }
 
@@ -230,7 +234,7 @@ mod tests {
             let mut drafts = BTreeMap::from([(set, Draft::default())]);
             let mut unusable = Unusable::default();
             unusable.push(name.clone(), error);
-            unusable.take_traces().into_iter().for_each(|trace| adopt(&mut drafts, trace));
+            adopt(&mut drafts, unusable.take_traces());
             let draft = &drafts[&set];
             (draft.volumes.values().map(Vec::len).sum::<usize>(), draft.interrupted)
         };

@@ -4,6 +4,7 @@ use super::error::VolumeError;
 use super::name::{label_of_volume, volume_name};
 use super::scanner::behind_hole;
 use super::stream::{NAME_BYTES, label_in};
+use crate::device::parts::PARTS_MAX;
 use crate::device::tape::drive::RECORD_MAX;
 use crate::device::traits::VolumeSource;
 use crate::format::block::{ALIGNMENT, BlockHeader, BlockKind, HEADER_LEN, MAGIC, SetId};
@@ -47,7 +48,8 @@ impl Cut {
 /// The volumes that lie one behind the other in a file, as a pipe brought them. What is one volume, whatever its state, is one
 /// extent. Looks at the headers of the blocks alone; at none but the first and the last if these are of one volume. What is in
 /// none of them are zeros behind a volume, as many as fill a record of a tape at most: anything else between volumes is an
-/// extent without a name, or belongs to the volume whose blocks follow it and whose label it was.
+/// extent without a name, or belongs to the volume whose blocks follow it and whose label it was. Behind [`PARTS_MAX`] volumes
+/// nothing is told apart: the last extent is all that follows. One volume with zeros behind it is one extent without a name.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -59,9 +61,23 @@ pub fn extents(source: &dyn VolumeSource) -> Result<Vec<Extent>, VolumeError> {
     {
         return whole();
     }
-    let cuts = joined(cut(source)?);
-    if cuts.iter().filter(|cut| cut.of.is_some()).count() < 2 {
+    if let Some(first) = header_at(source, 0)?
+        && let Some((last, len)) = end_before_zeros(source)?
+        && of(&last) == of(&first)
+    {
+        return Ok(vec![Extent { name: None, from: 0, len }]);
+    }
+    let mut joined = Joined::default();
+    cut(source, &mut |cut| {
+        joined.take(cut);
+        joined.volumes <= PARTS_MAX
+    })?;
+    let Joined { mut cuts, volumes } = joined;
+    if volumes < 2 {
         return whole();
+    }
+    if volumes > PARTS_MAX {
+        cuts.iter_mut().last().into_iter().for_each(|last| last.to = source.len());
     }
     let (mut extents, mut labels) = (Vec::new(), BTreeMap::new());
     for cut in cuts.iter().filter(|cut| cut.labelled) {
@@ -95,9 +111,16 @@ pub fn several(source: &dyn VolumeSource) -> Result<Option<usize>, VolumeError> 
     if begins.is_none() {
         return Ok(None);
     }
-    let cuts = joined(cut(source)?);
-    let first = cuts.first().is_some_and(|first| first.labelled && first.ended);
-    let volumes = cuts.iter().filter(|cut| cut.labelled).count();
+    let (mut begin, mut volumes) = (Joined::default(), 0usize);
+    cut(source, &mut |cut| {
+        volumes = volumes.saturating_add(usize::from(cut.labelled));
+        // What follows the second volume is no part of the first.
+        if begin.volumes < 2 {
+            begin.take(cut);
+        }
+        true
+    })?;
+    let first = begin.cuts.first().is_some_and(|first| first.labelled && first.ended);
     Ok((first && volumes > 1).then_some(volumes))
 }
 
@@ -124,15 +147,17 @@ fn label_at(source: &dyn VolumeSource, cut: &Cut) -> Result<Option<LabelRecord>,
     Ok(label_in(&header, &block))
 }
 
-/// All bytes of a file, cut where volumes begin and end.
-fn cut(source: &dyn VolumeSource) -> Result<Vec<Cut>, VolumeError> {
-    let (mut cuts, mut open, mut at): (Vec<Cut>, Option<Cut>, u64) = (Vec::new(), None, 0);
+/// All bytes of a file, cut where volumes begin and end, as long as who takes the cuts wants more.
+fn cut(source: &dyn VolumeSource, take: &mut dyn FnMut(Cut) -> bool) -> Result<(), VolumeError> {
+    let (mut open, mut at): (Option<Cut>, u64) = (None, 0);
     let mut search = Search { source, from: 0, held: Vec::new() };
     while at < source.len() {
         let Some(header) = header_at(source, at)? else {
             let (next, blank) = search.behind(at)?;
             if blank && open.is_none() {
-                cuts.push(Cut { blank, ..Cut::new(at, next) });
+                if !take(Cut { blank, ..Cut::new(at, next) }) {
+                    return Ok(());
+                }
             } else {
                 open.get_or_insert(Cut::new(at, next));
             }
@@ -140,48 +165,102 @@ fn cut(source: &dyn VolumeSource) -> Result<Vec<Cut>, VolumeError> {
             continue;
         };
         let labelled = header.kind == BlockKind::Label;
-        if labelled && open.is_none_or(|open| !(open.labelled && open.of == Some(of(&header)))) {
-            cuts.extend(open.take().map(|open| Cut { to: at, ..open }));
+        if labelled
+            && open.is_none_or(|open| !(open.labelled && open.of == Some(of(&header))))
+            && open.take().is_some_and(|open| !take(Cut { to: at, ..open }))
+        {
+            return Ok(());
         }
         let met = open.get_or_insert(Cut { labelled, ..Cut::new(at, at) });
         met.of.get_or_insert(of(&header));
         at = at.saturating_add(header.block_len() as u64).min(source.len());
         if header.kind == BlockKind::VolumeEnd {
             let ended = |open: &Cut| open.of == Some(of(&header));
-            cuts.extend(open.take().map(|open| Cut { to: at, ended: ended(&open), ..open }));
+            if open.take().is_some_and(|open| !take(Cut { to: at, ended: ended(&open), ..open })) {
+                return Ok(());
+            }
         }
     }
-    cuts.extend(open.map(|open| Cut { to: source.len(), ..open }));
-    Ok(cuts)
+    if let Some(open) = open {
+        take(Cut { to: source.len(), ..open });
+    }
+    Ok(())
 }
 
-/// The same with blocks that follow the volume to which they belong as a part of it.
-fn joined(cuts: Vec<Cut>) -> Vec<Cut> {
-    let mut joined: Vec<Cut> = Vec::new();
-    for cut in cuts {
-        let before = joined.iter().rposition(|before| before.of.is_some());
+/// Cuts, with blocks that follow the volume to which they belong as a part of it.
+#[derive(Default)]
+struct Joined {
+    cuts: Vec<Cut>,
+    /// How many of them hold blocks.
+    volumes: usize,
+}
+
+impl Joined {
+    fn take(&mut self, cut: Cut) {
+        // Between two that hold blocks are two others at most: zeros, and what is no block.
+        let before = self.cuts.iter().rposition(|before| before.of.is_some());
         let own = before.filter(|_| !cut.labelled && cut.of.is_some());
-        match own.and_then(|place| joined.get_mut(place).filter(|before| before.of == cut.of).map(|it| (place, it))) {
+        match own.and_then(|place| self.cuts.get_mut(place).filter(|before| before.of == cut.of).map(|it| (place, it)))
+        {
             Some((place, before)) => {
                 (before.to, before.ended) = (cut.to, cut.ended);
-                joined.truncate(place.saturating_add(1));
+                self.cuts.truncate(place.saturating_add(1));
             }
-            None => joined.push(cut),
+            None => {
+                self.volumes = self.volumes.saturating_add(usize::from(cut.of.is_some()));
+                self.cuts.push(cut);
+            }
         }
     }
-    joined
 }
 
 /// The end mark that a file ends with, and how long its volume is.
 fn end_of(source: &dyn VolumeSource) -> Result<Option<(BlockHeader, u64)>, VolumeError> {
+    end_at(source, source.len())
+}
+
+/// The end mark that ends at this place, and how long its volume is.
+fn end_at(source: &dyn VolumeSource, stop: u64) -> Result<Option<(BlockHeader, u64)>, VolumeError> {
     let mut block = [0; VOLUME_END_BLOCK_LEN];
-    let Some(at) = source.len().checked_sub(block.len() as u64) else { return Ok(None) };
+    let Some(at) = stop.checked_sub(block.len() as u64) else { return Ok(None) };
     source.read_at(at, &mut block)?;
     let Ok(header) = BlockHeader::parse(&block) else { return Ok(None) };
     let end = header.payload(&block).ok().and_then(|payload| decode_record::<VolumeEndRecord>(payload).ok());
     Ok(end
         .filter(|_| header.kind == BlockKind::VolumeEnd)
         .map(|end| (header, end.bytes.saturating_add(block.len() as u64))))
+}
+
+/// The end mark of a volume that begins with the first byte, where nothing but zeros follows it, as many as fill a record of a
+/// tape at most; and how long the volume is.
+pub(super) fn end_before_zeros(source: &dyn VolumeSource) -> Result<Option<(BlockHeader, u64)>, VolumeError> {
+    let least = source.len().saturating_sub(RECORD_MAX as u64);
+    let (mut from, mut window) = (source.len(), vec![0; ALIGNMENT]);
+    let last = loop {
+        if from <= least {
+            return Ok(None);
+        }
+        window.resize(window.len().min(usize::try_from(from.saturating_sub(least)).unwrap_or(usize::MAX)), 0);
+        from = from.saturating_sub(window.len() as u64);
+        source.read_at(from, &mut window)?;
+        if let Some(last) = window.iter().rposition(|byte| *byte != 0) {
+            break from.saturating_add(last as u64);
+        }
+        // What ends with something else is seen by a short look.
+        window.resize(64 << 10, 0);
+    };
+    // The end mark itself may end with zeros.
+    let mut stop = last.saturating_add(1).next_multiple_of(ALIGNMENT as u64);
+    for _ in 0..VOLUME_END_BLOCK_LEN.div_ceil(ALIGNMENT) {
+        if stop >= source.len() {
+            break;
+        }
+        if let Some(end) = end_at(source, stop)?.filter(|(_, len)| *len == stop) {
+            return Ok(Some(end));
+        }
+        stop = stop.saturating_add(ALIGNMENT as u64);
+    }
+    Ok(None)
 }
 
 /// Bytes that are searched at a time for the beginning of a block.
@@ -282,6 +361,41 @@ mod tests {
             let len = bytes.len() as u64;
             assert_eq!(found(bytes), [Extent { name: None, from: 0, len }]);
         }
+    }
+
+    #[test]
+    fn one_volume_ends_before_the_zeros_that_follow_it() {
+        let (memory, _) = piped();
+        for name in memory.list().unwrap() {
+            let volume = memory.bytes(&name).unwrap();
+            let len = volume.len() as u64;
+            let found = |tail: Vec<u8>| {
+                let device = MemoryDevice::new();
+                device.insert("all.ivv", [&volume[..], &tail].concat());
+                extents(device.open("all.ivv").unwrap().as_ref()).unwrap()
+            };
+            for zeros in [1, 64, 1_280, RECORD_MAX - 1] {
+                assert_eq!(found(vec![0; zeros]), [Extent { name: None, from: 0, len }], "{zeros}");
+            }
+            // What is no zeros, and more of them than any record has, belongs to what is looked at.
+            for tail in [vec![0, 0, 7, 0], vec![0; RECORD_MAX + 64]] {
+                let all = len + tail.len() as u64;
+                assert_eq!(found(tail), [Extent { name: None, from: 0, len: all }]);
+            }
+        }
+    }
+
+    #[test]
+    fn behind_very_many_volumes_nothing_is_told_apart() {
+        let (memory, bytes) = piped();
+        let volumes = memory.list().unwrap().len();
+        let device = MemoryDevice::new();
+        device.insert("all.ivv", bytes.repeat(PARTS_MAX));
+        let source = device.open("all.ivv").unwrap();
+        let found = extents(source.as_ref()).unwrap();
+        assert_eq!(found.len(), PARTS_MAX + 1);
+        assert_eq!(found.iter().map(|extent| extent.len).sum::<u64>(), source.len());
+        assert_eq!(several(source.as_ref()).unwrap(), Some(volumes * PARTS_MAX));
     }
 
     /// What follows volumes and is none, zeros or what looks like blocks at each place, is read once.

@@ -3,7 +3,9 @@
 
 use super::catalog::{Catalog, begins_catalog};
 use super::error::VolumeError;
+use super::extents::end_before_zeros;
 use crate::base::position::Position;
+use crate::device::error::DeviceError;
 use crate::device::traits::VolumeSource;
 use crate::format::block::{ALIGNMENT, BlockHeader, BlockKind, HEADER_LEN, SetId};
 use crate::format::catalog::{BlockEntry, BlockListRecord, VolumeIndexRecord};
@@ -15,14 +17,35 @@ use crate::format::record::{Record, decode_record, read_records};
 /// The bytes of a volume of which set and number are known. Sees blocks only, so that what a damaged label leaves can
 /// still be read.
 pub struct Blocks {
-    source: Box<dyn VolumeSource>,
+    source: Ended,
     name: String,
     set: SetId,
     number: u32,
 }
 
+/// A volume up to its end.
+struct Ended {
+    source: Box<dyn VolumeSource>,
+    len: u64,
+}
+
+impl VolumeSource for Ended {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, at: u64, buffer: &mut [u8]) -> Result<(), DeviceError> {
+        self.source.read_at(at, buffer)
+    }
+
+    fn next_data(&self, at: u64) -> u64 {
+        self.source.next_data(at).min(self.len.max(at))
+    }
+}
+
 impl Blocks {
     pub(super) fn new(source: Box<dyn VolumeSource>, name: &str, set: SetId, number: u32) -> Blocks {
+        let source = Ended { len: source.len(), source };
         Blocks { source, name: name.to_owned(), set, number }
     }
 
@@ -41,10 +64,10 @@ impl Blocks {
     /// Its bytes.
     #[must_use]
     pub fn source(&self) -> &dyn VolumeSource {
-        self.source.as_ref()
+        &self.source
     }
 
-    /// Length in bytes, as the device says.
+    /// Length in bytes, as the device says, without zeros behind it that were passed over.
     pub(super) fn len(&self) -> u64 {
         self.source.len()
     }
@@ -117,6 +140,20 @@ impl Blocks {
         // A catalog goes on to later volumes, never to earlier ones.
         let catalog = end.catalog_volume <= self.number;
         (end.bytes == offset && end.blocks == header.identity.block && catalog).then_some(end)
+    }
+
+    /// The same; zeros behind it are passed over, as many as fill a record of a tape at most. They are then no longer among the
+    /// bytes of the volume.
+    #[must_use]
+    pub fn ended(&mut self) -> Option<VolumeEndRecord> {
+        if let Some(end) = self.end() {
+            return Some(end);
+        }
+        let len = self.source.len;
+        self.source.len = end_before_zeros(&self.source).ok().flatten()?.1;
+        let end = self.end();
+        self.source.len = if end.is_some() { self.source.len } else { len };
+        end
     }
 
     /// The payloads of the catalog blocks on this volume.
@@ -245,7 +282,7 @@ pub(super) fn read_label(source: Box<dyn VolumeSource>, name: &str) -> Result<(B
     }
     let (set, number) = (header.identity.set, header.identity.volume);
     let label_bytes = u32::try_from(header.block_len()).unwrap_or(u32::MAX);
-    let blocks = Blocks { source, name: name.to_owned(), set, number };
+    let blocks = Blocks::new(source, name, set, number);
     let (_, payload) = blocks.read(0, label_bytes, Some(0))?;
     let label: LabelRecord = decode_record(&payload).map_err(|error| fail(error.within(header.position())))?;
     label.check_block(&header).map_err(fail)?;
@@ -259,8 +296,8 @@ impl Volume {
     /// [`VolumeError::NotAVolume`] if no block starts the source; a label that is damaged, is another volume's, or needs
     /// a newer release; a device that fails. A missing end mark is no error: see [`Volume::end`].
     pub fn open(source: Box<dyn VolumeSource>, name: &str) -> Result<Volume, VolumeError> {
-        let (blocks, label, label_bytes) = read_label(source, name)?;
-        let end = blocks.end();
+        let (mut blocks, label, label_bytes) = read_label(source, name)?;
+        let end = blocks.ended();
         Ok(Volume { blocks, label, label_bytes, end })
     }
 

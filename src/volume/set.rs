@@ -120,7 +120,7 @@ fn list_names(device: &dyn Device, names: Vec<String>) -> Result<Listing<'_>, Vo
             Err(error) => unreadable.push(name, error),
         }
     }
-    unreadable.take_traces().into_iter().for_each(|trace| adopt(&mut drafts, trace));
+    adopt(&mut drafts, unreadable.take_traces());
     let mut sets = Vec::new();
     for (set, draft) in drafts {
         if let Some(reader) = SetReader::build(device, set, draft, &mut unreadable)? {
@@ -483,12 +483,18 @@ impl<'d> SetReader<'d> {
             for name in self.copies.names(number) {
                 match self.copies.device().size(&name) {
                     Ok(len) if len == entry.bytes => {}
+                    Ok(len) if len > entry.bytes && self.is_ended(number, &name, entry.bytes) => {}
                     Ok(len) => odd.push(VolumeError::Length { name, volume: number, len, expected: entry.bytes }),
                     Err(error) => odd.push(error.into()),
                 }
             }
         }
         odd
+    }
+
+    /// Whether a copy is so long, but for zeros behind its end mark.
+    fn is_ended(&self, number: u32, name: &str, bytes: u64) -> bool {
+        self.copies.volume(number, name).is_ok_and(|volume| volume.source().len() == bytes)
     }
 
     /// A chunk's directory without the columns behind it. The header of its block is checked, the directory by its own rules;
@@ -541,7 +547,10 @@ impl<'d> SetReader<'d> {
                         continue;
                     }
                 };
-                let mut scanner = Scanner::new(source.as_ref(), &name, Some((self.set, number)));
+                let mut blocks = Blocks::new(source, &name, self.set, number);
+                // A medium that is read from its beginning to its end is not wound to its end first.
+                let _end = if self.is_sequential() { None } else { blocks.ended() };
+                let mut scanner = Scanner::new(blocks.source(), &name, Some((self.set, number)));
                 if !rebuild.copy(&mut scans, &mut scanner, &name) {
                     self.copies.forget(number, &name);
                 }

@@ -76,7 +76,7 @@ pub fn volumes(device: &DevicePath) -> Result<Box<dyn Device>, Failure> {
     })
 }
 
-/// Opens one file: a volume, or several one behind the other, as a pipe brought them.
+/// Opens one file: a volume, or several one behind the other, as a pipe brought them; zeros behind them are passed over.
 ///
 /// # Errors
 /// There is no such file, or its name is not that of a volume.
@@ -87,10 +87,12 @@ pub fn file(path: &Path) -> Result<Box<dyn Device>, Failure> {
     let stamp = device.stamp(&name);
     let source = device.open(&name)?;
     let volumes = stream::extents(source.as_ref()).map_err(Error::from)?;
-    if volumes.len() < 2 {
-        return Ok(Box::new(device));
-    }
-    let volumes = volumes.into_iter().map(|volume| (volume.name, volume.from, volume.len)).collect();
+    let volumes: Vec<_> = match volumes.as_slice() {
+        [] => return Ok(Box::new(device)),
+        [only] if only.len == source.len() => return Ok(Box::new(device)),
+        [only] => vec![(Some(name), only.from, only.len)],
+        _ => volumes.into_iter().map(|volume| (volume.name, volume.from, volume.len)).collect(),
+    };
     Ok(Box::new(PartsDevice::new(path, source, volumes).with_stamp(stamp)))
 }
 

@@ -81,16 +81,52 @@ pub(super) fn for_reading(path: &Path) -> Result<Connection, StoreError> {
 
 /// Whether a connection that can only read would leave a `-shm` and a `-wal` file that the database's owner cannot write to: a
 /// reader makes them where they are not, with the modes of the database file, and cannot remove them. They are given to
-/// the owner by root alone. Where the group may write to the database, it is meant to be shared by it.
+/// the owner by root alone.
 fn locks_owner_out(path: &Path) -> bool {
     let Ok(facts) = fs::metadata(path) else { return false };
     let user = rustix::process::geteuid();
     let is_ours = user.is_root() || facts.uid() == user.as_raw();
     !is_ours
-        && facts.mode() & 0o022 == 0
+        && !may_write(facts.mode(), || owner_is_in(facts.uid(), group_of_new_files(path)))
         && is_in_wal_mode(path)
         && !beside(path, "-shm").exists()
         && !is_read_only_file_system(path)
+}
+
+/// Whether somebody may write to files of this mode that are not theirs, being in their group or not.
+fn may_write(mode: u32, is_in_group: impl FnOnce() -> bool) -> bool {
+    mode & 0o002 != 0 || mode & 0o020 != 0 && is_in_group()
+}
+
+/// The group of the files that SQLite makes beside a database: that of the folder if it gives it on, else that of this process.
+fn group_of_new_files(path: &Path) -> u32 {
+    let folder = path.parent().and_then(|folder| fs::metadata(folder).ok());
+    let given = folder.filter(|folder| folder.mode() & 0o2000 != 0).map(|folder| folder.gid());
+    given.unwrap_or_else(|| rustix::process::getegid().as_raw())
+}
+
+/// Whether the system's own lists say that a user is in a group. Of users and groups that are kept elsewhere nothing is known:
+/// they count as not in it.
+fn owner_is_in(user: u32, group: u32) -> bool {
+    let list =
+        |path: &str| fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    is_member(&list("/etc/passwd"), &list("/etc/group"), user, group)
+}
+
+/// The same by these lists: lines of fields between colons, of users name, password, number and group, of groups name, password,
+/// number and members between commas.
+fn is_member(users: &str, groups: &str, user: u32, group: u32) -> bool {
+    let fields = |line: &'_ str| -> Option<(String, u32, String)> {
+        let mut fields = line.split(':');
+        let name = fields.next()?.to_owned();
+        let number = fields.nth(1)?.parse().ok()?;
+        Some((name, number, fields.next()?.to_owned()))
+    };
+    let Some((name, _, first)) = users.lines().filter_map(fields).find(|(_, number, _)| *number == user) else {
+        return false;
+    };
+    let mut named = groups.lines().filter_map(fields).filter(|(_, number, _)| *number == group);
+    first.parse() == Ok(group) || named.any(|(.., members)| members.split(',').any(|member| member == name))
 }
 
 /// Whether the header of a database says that it is written by way of a WAL: bytes 18 and 19 are 2 (SQLite's file format,
@@ -182,6 +218,18 @@ fn uri(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_that_a_reader_leaves_are_for_the_owner_only_where_the_mode_lets_the_owner_write() {
+        let users = "root:x:0:0:root:/root:/bin/sh\nodd line\napp:x:7:70::/:\nagent:x:9:90::/:\n";
+        let groups = "root:x:0:\napp:x:70:\nkeep:x:80:agent,app\nlike:x:81:apple\nagent:x:90:\n";
+        let in_groups = [70, 80, 81, 90, 0].map(|group| is_member(users, groups, 7, group));
+        assert_eq!(in_groups, [true, true, false, false, false]);
+        assert!(!is_member(users, groups, 8, 80) && !is_member("", "", 7, 70));
+        for (mode, in_group, out_of_it) in [(0o644, false, false), (0o664, true, false), (0o666, true, true)] {
+            assert_eq!((may_write(mode, || true), may_write(mode, || false)), (in_group, out_of_it), "{mode:o}");
+        }
+    }
 
     #[test]
     fn a_path_with_special_signs_makes_a_uri() {
