@@ -366,7 +366,7 @@ fn zeros_behind_the_end_mark_are_no_damage() {
     };
     let never = |_: &_| Vec::new();
     let all = Choice { sample: None, subset: Some(Subset { part: 1, of: 1 }), proven: &never };
-    let ways = [(Depth::Index, None), (Depth::Rows, None), (Depth::Rows, Some(all))];
+    let ways = [(Depth::Index, None), (Depth::Blocks, None), (Depth::Blocks, Some(all))];
     let zeros = with(&|number| vec![0; 1_280 + 64 * number]);
     // Without its last volume the set is listed by a scan.
     let torn = zeros.copy();
@@ -381,7 +381,7 @@ fn zeros_behind_the_end_mark_are_no_damage() {
     }
     for tail in [vec![0, 0, 7, 0], vec![7; 64]] {
         let hurt = with(&|_| tail.clone());
-        let found = verify(&only(&hurt), &asked(Depth::Rows), 2, &Silent).findings;
+        let found = verify(&only(&hurt), &asked(Depth::Blocks), 2, &Silent).findings;
         assert!(found.iter().any(|finding| finding.level == Level::Damage), "{found:#?}");
     }
 }

@@ -234,7 +234,7 @@ fn end_at(source: &dyn VolumeSource, stop: u64) -> Result<Option<(BlockHeader, u
 /// The end mark of a volume that begins with the first byte, where nothing but zeros follows it, as many as fill a record of a
 /// tape at most; and how long the volume is.
 pub(super) fn end_before_zeros(source: &dyn VolumeSource) -> Result<Option<(BlockHeader, u64)>, VolumeError> {
-    let least = source.len().saturating_sub(RECORD_MAX as u64);
+    let least = source.len().saturating_sub(RECORD_MAX.saturating_add(VOLUME_END_BLOCK_LEN) as u64);
     let (mut from, mut window) = (source.len(), vec![0; ALIGNMENT]);
     let last = loop {
         if from <= least {
@@ -255,7 +255,8 @@ pub(super) fn end_before_zeros(source: &dyn VolumeSource) -> Result<Option<(Bloc
         if stop >= source.len() {
             break;
         }
-        if let Some(end) = end_at(source, stop)?.filter(|(_, len)| *len == stop) {
+        let fills = source.len().saturating_sub(stop) <= RECORD_MAX as u64;
+        if let Some(end) = end_at(source, stop)?.filter(|(_, len)| fills && *len == stop) {
             return Ok(Some(end));
         }
         stop = stop.saturating_add(ALIGNMENT as u64);

@@ -1,9 +1,14 @@
 //! A folder with very many files that are named like volumes and are none, beside a set: what looks at it takes little memory and
-//! few words, counts all of them, and judges the set.
+//! few words, counts all of them, and judges the set. So too a file in which very many volumes lie one behind the other.
 
 use super::bombs_seen::{confined, put};
 use super::tiers::long;
+use intervault::device::parts::PARTS_MAX;
+use intervault::format::block::{BlockIdentity, BlockKind, SetId, encode_block};
+use intervault::format::label::LabelRecord;
+use intervault::format::record::encode_record;
 use intervault::testing::fixtures::small;
+use intervault::testing::sets::sample_label;
 use intervault::volume::set::list_sets;
 use std::process::Output;
 
@@ -46,4 +51,32 @@ fn very_many_files_that_are_no_volumes_cost_little_and_hide_no_set() {
     let (said, _) = look(PROGRAM, &["salvage", &place, "--dry-run", "--json"], 0);
     let answer: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert_eq!((answer["sets"].as_array().unwrap().len(), &answer["nothing_lost"]), (1, &true.into()));
+}
+
+/// Labels of very many sets in one file: the time is as long as the file, and what is not read is told of.
+#[test]
+fn a_file_of_very_many_small_volumes_takes_little_and_is_not_called_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, file) = (folder.path().join("state"), folder.path().join("all.ivv"));
+    let write = |volumes: u128| {
+        let mut bytes = Vec::new();
+        for number in 1..=volumes {
+            let label = LabelRecord { set_id: number.to_be_bytes(), volume: 1, ..sample_label(3) };
+            let identity = BlockIdentity { set: SetId(label.set_id), volume: 1, section: 0, block: 0 };
+            bytes.extend(encode_block(BlockKind::Label, identity, &encode_record(&label).unwrap()).unwrap());
+        }
+        std::fs::write(&file, bytes).unwrap();
+    };
+    let place = file.display().to_string();
+    let beyond = format!("more than {PARTS_MAX} volumes lie in this file");
+    for (volumes, all) in [(PARTS_MAX as u128, true), (if long() { 200_000 } else { 40_000 }, false)] {
+        write(volumes);
+        for words in [&["check", &place, "--json"][..], &["label", &place]] {
+            let Output { status, stdout, stderr } = confined(PROGRAM, words, &state);
+            let said = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
+            let end = &said[said.len().saturating_sub(500)..];
+            assert!(matches!(status.code(), Some(1 | 4 | 5)) || words[0] == "label" && all, "{words:?}: {status}: {end}");
+            assert_eq!(said.contains(&beyond), !all, "{words:?}: {end}");
+        }
+    }
 }
