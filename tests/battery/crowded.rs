@@ -61,7 +61,7 @@ fn a_file_of_very_many_small_volumes_takes_little_and_is_not_called_sound() {
     let write = |volumes: u128| {
         let mut bytes = Vec::new();
         for number in 1..=volumes {
-            let label = LabelRecord { set_id: number.to_be_bytes(), volume: 1, ..sample_label(3) };
+            let label = LabelRecord { set_id: number.to_be_bytes(), chain: number.to_be_bytes(), ..sample_label(3) };
             let identity = BlockIdentity { set: SetId(label.set_id), volume: 1, section: 0, block: 0 };
             bytes.extend(encode_block(BlockKind::Label, identity, &encode_record(&label).unwrap()).unwrap());
         }
@@ -75,7 +75,10 @@ fn a_file_of_very_many_small_volumes_takes_little_and_is_not_called_sound() {
             let Output { status, stdout, stderr } = confined(PROGRAM, words, &state);
             let said = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
             let end = &said[said.len().saturating_sub(500)..];
-            assert!(matches!(status.code(), Some(1 | 4 | 5)) || words[0] == "label" && all, "{words:?}: {status}: {end}");
+            assert!(
+                matches!(status.code(), Some(1 | 4 | 5)) || words[0] == "label" && all,
+                "{words:?}: {status}: {end}"
+            );
             assert_eq!(said.contains(&beyond), !all, "{words:?}: {end}");
         }
     }
