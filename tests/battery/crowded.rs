@@ -61,7 +61,7 @@ fn a_file_of_very_many_small_volumes_takes_little_and_is_not_called_sound() {
     let write = |volumes: u128| {
         let mut bytes = Vec::new();
         for number in 1..=volumes {
-            let label = LabelRecord { set_id: number.to_be_bytes(), chain: number.to_be_bytes(), ..sample_label(3) };
+            let label = LabelRecord { set_id: number.to_le_bytes(), chain: number.to_le_bytes(), ..sample_label(3) };
             let identity = BlockIdentity { set: SetId(label.set_id), volume: 1, section: 0, block: 0 };
             bytes.extend(encode_block(BlockKind::Label, identity, &encode_record(&label).unwrap()).unwrap());
         }
