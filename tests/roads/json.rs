@@ -358,6 +358,10 @@ const NOT_MET: &[(&str, &[&str])] = &[
             "errors[].state",
             "errors[].verified",
             "errors[].volumes",
+            "last.judged[].copies",
+            "last.judged[].copies[].device",
+            "last.judged[].copies[].volumes",
+            "last.judged[].sets",
         ],
     ),
     (

@@ -207,6 +207,12 @@ fn a_sound_copy_elsewhere_lets_no_good_set_go() {
     assert_eq!(kept(&nights), [1, 2, 3], "nobody has read the damaged copy again");
     std::fs::copy(copy.join(&name), folder.join(&name)).unwrap();
     check(&[&path, &there], 0);
+    assert_eq!(
+        kept(&nights),
+        [1, 2, 3, 5, 6],
+        "it counts as good again, and the last that was proved there stays beside it"
+    );
+    check(&[&path], 0);
     assert_eq!(kept(&nights), [1, 2, 3, 4, 5, 6]);
 }
 

@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn what_a_list_says_of_a_set_is_the_worst_of_it() {
         let device = MemoryDevice::new();
-        small(None).volumes.into_iter().for_each(|(name, bytes)| device.insert(name, bytes));
+        small(None).volumes.into_iter().for_each(|(name, bytes)| device.insert(&name, bytes));
         let whole = check::outline(&list_sets(&device).unwrap().sets[0]);
         let some = |is_so: bool| if is_so { vec!["x".to_owned()] } else { Vec::new() };
         let exit = |damage, closed, wrong, writer: bool, complete| {

@@ -27,6 +27,7 @@ use crate::volume::section::SectionView;
 use crate::volume::set::SetReader;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Lists or compares.
 ///
@@ -57,7 +58,8 @@ pub(super) fn run(options: &CheckOptions, config: &Config, output: &Output) -> R
         return Err(no_table(&options.listing, turns.device().describe()));
     }
     let (listing, device) = (&options.listing, turns.device());
-    let mut lister = Lister { options: listing, device, output, answer, exit, shown: 0, chosen: false };
+    let mut lister =
+        Lister { options: listing, device, output, answer, exit, shown: 0, chosen: false, untimed: BTreeSet::new() };
     for set in &meant {
         lister.set(set, &found)?;
         if output.is_closed() {
@@ -113,6 +115,8 @@ struct Lister<'o> {
     shown: u64,
     /// Whether a part of such a list was chosen.
     chosen: bool,
+    /// Tables without time of which that was said.
+    untimed: BTreeSet<String>,
 }
 
 impl Lister<'_> {
@@ -197,6 +201,15 @@ impl Lister<'_> {
         let of_acd = || section.buckets.iter().any(|bucket| self.options.has_acd(bucket.acd));
         let of_time = || section.chunks.iter().any(|chunk| self.options.has_time(chunk.span()));
         !self.options.narrows() || of_acd() && of_time()
+    }
+
+    /// Says once of a table that was asked for by name why it has no place in a calendar.
+    fn untimed(&mut self, name: &str) {
+        if self.untimed.insert(name.to_owned()) {
+            let name = escape(name);
+            self.output
+                .warning(&format!("table {name}: its rows have no time, so that no time of it is there or missing"));
+        }
     }
 
     fn meant<'s>(&self, set: &'s SetReader<'_>) -> Vec<&'s SectionView> {
@@ -332,9 +345,8 @@ impl Lister<'_> {
             }
             self.table();
             let Some(mut table) = inspect::coverage(&sections, self.options.window, zone.as_ref()) else {
-                if !self.options.tables.is_empty() {
-                    untimed(name_of(&sections), self.output);
-                }
+                let name = name_of(&sections).filter(|_| !self.options.tables.is_empty());
+                name.into_iter().for_each(|name| self.untimed(name));
                 continue;
             };
             table.acds.retain(|acd| self.options.has_acd(acd.acd));
@@ -347,12 +359,6 @@ impl Lister<'_> {
         }
         self.end();
     }
-}
-
-/// Says of a table that was asked for by name why it has no place among these.
-fn untimed(name: Option<&str>, output: &Output) {
-    let name = escape(name.unwrap_or_default());
-    output.warning(&format!("table {name}: its rows have no time, so that no time of it is there or missing"));
 }
 
 /// The members of a set's chain up to it that are here, the newest first; the set alone if it belongs to none.
