@@ -253,8 +253,8 @@ pub fn against_database(
 }
 
 /// The tables of a database that a set does not have, although a backup as it was taken would have them now: of its kinds of
-/// data, and of a set of one ACD those that name theirs; of a `scope` those only of which it can have rows. Nothing of a set without its catalog, of one of tables that were
-/// named, or of what a restore deleted: they do not say what they were to hold.
+/// data, and of a set of one ACD those that name theirs; of a `scope` those only of which it can have rows. Nothing of a set
+/// without its catalog, of one of tables that were named, or of what a restore deleted: they do not say what they were to hold.
 ///
 /// # Errors
 /// The database cannot be read.
