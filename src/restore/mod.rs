@@ -19,6 +19,7 @@ mod report;
 mod resume;
 mod rules;
 mod saved;
+mod selected;
 mod settled;
 mod shortfall;
 mod sides;

@@ -11,6 +11,7 @@ use super::report::{
     AcdPlan, MemberPlan, RangesPlan, RestorePlan, Source, TableAction, TablePlan, Unfit, VolumeNeed, WholePlan,
 };
 use super::rules::{Refusal, Rule};
+use super::selected::{Selected, Selector};
 use super::settled::{Settled, SettledTable, Settling};
 use super::shortfall::Shortfall;
 use super::sides::{Cells, Sides};
@@ -74,7 +75,6 @@ pub(super) fn plan(
     let state = snapshot.state()?;
     let shortfall = Shortfall { chain, options };
     let planner = Planner {
-        sources,
         chain,
         newest,
         snapshot: snapshot.as_ref(),
@@ -88,7 +88,8 @@ pub(super) fn plan(
         shortfall: &shortfall,
     };
     let mut plan = RestorePlan { journal: journal::state(&runs, &ranges), ..blank(chain, newest, &planner) };
-    let tables = planner.selected(&mut plan)?;
+    let selector = Selector { chain, options, payloads: sources.payloads, shortfall: &shortfall };
+    let Selected { tables, gaps: costly } = selector.select(&mut plan)?;
     let ends = tables.iter().flatten().filter_map(|section| section.view.end.as_ref());
     let rows = ends.map(|end| end.rows).fold(0, u64::saturating_add);
     monitor.begin(Task::Plan, "comparing volumes and target", rows);
@@ -105,7 +106,7 @@ pub(super) fn plan(
     }
     monitor.end(Task::Plan);
     shortfall.sets(&mut plan);
-    shortfall.members(&mut plan);
+    shortfall.members(&costly, &mut plan);
     planner.left_alone(&mut plan);
     if going_on.is_none() {
         let guards = Guards { state, target: store.identity(), label, last, options };
@@ -229,7 +230,6 @@ fn needs(chain: &Chain<'_>, plan: &mut RestorePlan) {
 }
 
 struct Planner<'a> {
-    sources: &'a Sources<'a>,
     chain: &'a Chain<'a>,
     newest: &'a SetReader<'a>,
     snapshot: &'a dyn Snapshot,
@@ -273,98 +273,6 @@ impl Looked {
 }
 
 impl<'a> Planner<'a> {
-    /// The sections asked for, by table in the order of the newest set that has it; of each table the newest first.
-    /// What a newer set may have had, and lost without a trace, is told of and left alone.
-    fn selected(&self, plan: &mut RestorePlan) -> Result<Vec<Vec<MemberSection<'a>>>, Error> {
-        let named = match &self.options.select {
-            Select::Tables(names) => Some(distinct(names)),
-            Select::All | Select::Data(_) => None,
-        };
-        let mut tables: Vec<Vec<MemberSection<'a>>> = Vec::new();
-        let (mut doubtful, mut doubted): (Vec<usize>, Vec<&str>) = (Vec::new(), Vec::new());
-        for (member, set) in self.chain.members().iter().enumerate() {
-            for view in set.sections().iter().filter(|view| self.is_asked_for(view)) {
-                let same = |table: &&mut Vec<MemberSection<'_>>| {
-                    let first = table.first().map(|first| &first.view.header.table);
-                    first.is_some_and(|first| first.eq_ignore_ascii_case(&view.header.table))
-                };
-                let table = SectionTable::new(view.number, &view.header)?;
-                let payloads = self.sources.payloads;
-                let mut section = MemberSection { member, set, payloads, view, table, veiled: false };
-                match tables.iter_mut().find(same) {
-                    Some(sections) => {
-                        let newer = sections.last().map(|newer| newer.member);
-                        section.veiled = doubtful.iter().any(|doubtful| Some(*doubtful) > newer);
-                        sections.push(section);
-                    }
-                    None if doubtful.is_empty() => tables.push(vec![section]),
-                    None => doubted.push(&view.header.table),
-                }
-            }
-            if set.may_have_more() {
-                doubtful.push(member);
-            }
-        }
-        if tables.is_empty() && !doubted.is_empty() {
-            let what = format!("set {} may have had what is asked for, and lost it", self.newest.label().label);
-            return Err(Error::damage(what, "use another copy of it, or choose an older set with --set"));
-        }
-        doubted.sort_unstable();
-        doubted.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
-        if let Some(newest) = doubtful.first().and_then(|member| self.chain.members().get(*member)) {
-            for table in &doubted {
-                let what = format!(
-                    "table {table} is left alone: set {} may have had it, and its catalog or its tables are lost in part; \
-                     --set with an older set restores what that one had",
-                    newest.label().label
-                );
-                self.shortfall.refuse_or_note(Rule::Damage, what, plan);
-            }
-        }
-        if let Some(names) = named {
-            let names: Vec<&String> = names
-                .into_iter()
-                .filter(|name| !doubted.iter().any(|table| table.eq_ignore_ascii_case(name)))
-                .collect();
-            return self.in_order(tables, &names);
-        }
-        if tables.is_empty() {
-            let what = format!("set {} holds none of the data asked for", self.newest.label().label);
-            return Err(Error::nothing(what, "list its tables with intervault check DEVICE --list"));
-        }
-        Ok(tables)
-    }
-
-    fn is_asked_for(&self, view: &SectionView) -> bool {
-        // Tables without a time are no part of a time range, unless somebody names them.
-        let whole = self.options.request == Request::ALL || view.header.grain != 0;
-        match &self.options.select {
-            Select::All => whole,
-            Select::Data(data) => whole && data.iter().any(|data_type| view.header.data_type & data_type.bit() != 0),
-            Select::Tables(names) => names.iter().any(|name| view.header.table.eq_ignore_ascii_case(name)),
-        }
-    }
-
-    /// The tables named, in the order of their names.
-    fn in_order(
-        &self,
-        mut tables: Vec<Vec<MemberSection<'a>>>,
-        names: &[&String],
-    ) -> Result<Vec<Vec<MemberSection<'a>>>, Error> {
-        let mut ordered = Vec::with_capacity(names.len());
-        for name in names {
-            let named = |table: &Vec<MemberSection<'_>>| {
-                table.first().is_some_and(|first| first.view.header.table.eq_ignore_ascii_case(name))
-            };
-            let Some(at) = tables.iter().position(named) else {
-                let what = format!("table {name} is not in set {}", self.newest.label().label);
-                return Err(Error::nothing(what, "list its tables with intervault check DEVICE --list"));
-            };
-            ordered.push(tables.swap_remove(at));
-        }
-        Ok(ordered)
-    }
-
     /// Whether the sets speak for an ACD: one was taken of that one, or has rows of it.
     fn speaks_for(&self, acd: i64) -> bool {
         let of_set = |set: &&SetReader<'_>| {
@@ -746,12 +654,6 @@ fn unfit<'s>(
 
 fn acd_name(acd: Acd) -> String {
     acd.map_or_else(|| "no ACD".to_owned(), |acd| format!("ACD {acd}"))
-}
-
-/// Names, each once whatever its case.
-fn distinct(names: &[String]) -> Vec<&String> {
-    let mut seen = BTreeSet::new();
-    names.iter().filter(|name| seen.insert(name.to_ascii_lowercase())).collect()
 }
 
 /// Where a chunk is.

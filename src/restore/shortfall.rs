@@ -52,6 +52,11 @@ impl Shortfall<'_> {
     /// Whether a member that is not known whole had kinds of data that are asked for and that the catalog of no newer one
     /// speaks of: tables of it may be lost without a trace.
     fn had_more(&self, member: usize) -> bool {
+        self.chain.members().get(member).is_some_and(|set| set.label().data_types & self.untold(member) != 0)
+    }
+
+    /// Kinds of data that are asked for and of which no catalog of a member newer than this one speaks.
+    fn untold(&self, member: usize) -> u32 {
         let bits = |kinds: &[DataType]| kinds.iter().fold(0, |bits, kind| bits | kind.bit());
         let asked = match &self.options.select {
             // Neither the tables that are named, which are looked for by name, nor a site's own, which are restored by name only.
@@ -61,10 +66,8 @@ impl Shortfall<'_> {
         };
         // Tables without a time are no part of a time range.
         let asked = if self.options.request == Request::ALL { asked } else { asked & DataType::Historical.bit() };
-        let members = self.chain.members();
-        let newer = members.iter().take(member).filter(|set| set.catalog().is_some());
-        let told = newer.fold(0, |told, set| told | set.label().data_types);
-        members.get(member).is_some_and(|set| set.label().data_types & asked & !told != 0)
+        let newer = self.chain.members().iter().take(member).filter(|set| set.catalog().is_some());
+        asked & !newer.fold(0, |told, set| told | set.label().data_types)
     }
 
     /// Whether it may cost a table something that a member, or an older one, is not known whole.
@@ -176,20 +179,22 @@ impl Shortfall<'_> {
     }
 
     /// Members of the chain that are not here. Without them the newest catalog still tells whether another member has the
-    /// same; where it does not reach, nobody can tell.
-    pub(super) fn members(&self, plan: &mut RestorePlan) {
+    /// same; where it does not reach, nobody can tell. Of the `costly` ones it was told what they cost.
+    pub(super) fn members(&self, costly: &BTreeSet<usize>, plan: &mut RestorePlan) {
         if self.chain.is_alone() {
             return;
         }
-        for gap in self.chain.gaps() {
+        for (at, gap) in self.chain.gaps().iter().enumerate() {
             let what = words(gap, &plan.label);
             let short = plan.tables.iter().any(|table| match &table.action {
                 TableAction::Ranges(ranges) => self.is_short(ranges, gap),
                 TableAction::Leave(_) | TableAction::Whole(_) => false,
             });
-            if short || !self.is_listed() {
+            // Without the full set nobody knows which tables there were of kinds of which nobody else has any.
+            let unknown = gap.first == 0 && self.untold(usize::MAX) != 0;
+            if short || unknown || !self.is_listed() {
                 self.refuse_or_note(Rule::MissingMember, format!("{what}: see what it costs"), plan);
-            } else {
+            } else if !costly.contains(&at) {
                 plan.notices.push(format!("{what}; {OTHERS_HAVE}"));
             }
         }
@@ -234,7 +239,7 @@ fn of_set(set: &SetReader<'_>) -> Option<(Rule, String)> {
     })
 }
 
-fn words(gap: &Gap, label: &str) -> String {
+pub(super) fn words(gap: &Gap, label: &str) -> String {
     match (gap.first, gap.last) {
         (first, last) if first == last => {
             format!("member {first} of the chain of {label}, set {}, is not here", gap.set)

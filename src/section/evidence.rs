@@ -159,18 +159,7 @@ fn from_end(
             held.entry(entry.acd).or_default().push(span);
         }
     }
-    let mut holes: BTreeMap<Acd, Vec<Span>> = BTreeMap::new();
-    for ((acd, day), rows_stop) in &unproven {
-        if let Some(day) = day {
-            holes.entry(*acd).or_default().push(bucket_span(claims.grain, *day, Some(*rows_stop)));
-        }
-    }
-    for (acd, holes) in holes {
-        if let Some(spans) = held.get_mut(&acd) {
-            let left = SpanSet::from_spans(spans.iter().copied()).minus(&SpanSet::from_spans(holes));
-            *spans = left.spans().to_vec();
-        }
-    }
+    dig(&mut held, claims.grain, &unproven);
     let mut unproven: BTreeSet<Bucket> = unproven.into_keys().collect();
     let mut undated = undated;
     if let Some(lost) = &end.lost {
@@ -181,6 +170,22 @@ fn from_end(
     }
     let whole = claims.window.is_none() && unproven.is_empty() && end.lost.is_none();
     Evidence { held, undated, whole, unproven }
+}
+
+/// Takes the days or periods of buckets that are not proven out of what is held, and what rows of these reach beyond.
+fn dig(held: &mut BTreeMap<Acd, Vec<Span>>, grain: Grain, unproven: &BTreeMap<Bucket, Instant>) {
+    let mut holes: BTreeMap<Acd, Vec<Span>> = BTreeMap::new();
+    for ((acd, day), rows_stop) in unproven {
+        if let Some(day) = day {
+            holes.entry(*acd).or_default().push(bucket_span(grain, *day, Some(*rows_stop)));
+        }
+    }
+    for (acd, holes) in holes {
+        if let Some(spans) = held.get_mut(&acd) {
+            let left = SpanSet::from_spans(spans.iter().copied()).minus(&SpanSet::from_spans(holes));
+            *spans = left.spans().to_vec();
+        }
+    }
 }
 
 /// For which time a bucket speaks by its rows alone, if all of them are there: from its first row to the end of its last one, or
@@ -206,11 +211,13 @@ fn from_pieces(
     all_pieces: impl Fn(&Bucket, &Sum) -> bool,
 ) -> Evidence {
     let mut evidence = Evidence::default();
+    let mut unproven = BTreeMap::new();
     let is_whole = |bucket: &Bucket| sums.get(bucket).is_some_and(|sum| all_pieces(bucket, sum));
     for (bucket, sum) in sums {
         let (acd, day) = *bucket;
         if !all_pieces(bucket, sum) {
             evidence.unproven.insert(*bucket);
+            unproven.insert(*bucket, Instant(sum.stop));
             continue;
         }
         let Some(day) = day else {
@@ -224,6 +231,8 @@ fn from_pieces(
             join(evidence.held.entry(acd).or_default(), span);
         }
     }
+    // Only weeks lie over each other: they begin on any date.
+    dig(&mut evidence.held, claims.grain, &unproven);
     evidence
 }
 
@@ -412,5 +421,20 @@ mod tests {
         assert_eq!(undated(&all), [Some(1)]);
         assert_eq!(undated(&all[..4]), []);
         assert_eq!(weighed(true, true, &pieces(), true).undated.len(), 0);
+    }
+
+    /// Weeks begin on any date, and lie over each other then.
+    #[test]
+    fn a_week_of_which_rows_are_lost_is_taken_out_of_those_that_lie_over_it() {
+        let week = |day: i32, last: u8| PieceEntry { stop: (i64::from(day) + 7) * DAY, ..piece(day, 0, last, 5) };
+        let held = |middle: u8| {
+            let pieces = [week(7, 1), week(10, middle), week(14, 1)];
+            let claims =
+                Claims { buckets: None, end: None, cutoffs: &Cutoffs::default(), grain: Grain::Weekly, window: None };
+            weigh(claims, &pieces, false).held.remove(&Some(1)).unwrap_or_default()
+        };
+        let span = |start: i64, stop: i64| Span { start: Instant(start * DAY), stop: Instant(stop * DAY) };
+        assert_eq!(held(1), [span(7, 21)]);
+        assert_eq!(held(2), [span(7, 10), span(17, 21)]);
     }
 }

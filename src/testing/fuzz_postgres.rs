@@ -118,6 +118,9 @@ pub fn url_seeds() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("short", b"postgresql:///cms".to_vec()),
         ("full", b"postgres://br:se%20cret@a,[::1]:5433/cms?schema=br&sslmode=verify-full&connect_timeout=5".to_vec()),
+        ("ports", b"postgres://a,b/d?port=7,8".to_vec()),
+        ("found_1", b"postgresql://s?port==".to_vec()),
+        ("found_2", b"postgres://s/?port=tgresql:////tgrescms".to_vec()),
         ("socket", b"postgresql://%2Frun%2Fpostgresql/cms?user=br&password=p%26w".to_vec()),
     ]
 }

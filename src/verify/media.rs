@@ -58,6 +58,20 @@ pub(super) fn ending(volume: &Blocks) -> Ending {
     })
 }
 
+/// What an index says before its list, if that is not what its list and the end mark say.
+pub(super) fn index_at_odds(end: &VolumeEndRecord, index: &VolumeIndex) -> Option<Finding> {
+    let listed = index.blocks.iter().fold([0; 32], |running, entry| chain(&running, &entry.hash));
+    let what = match () {
+        () if index.head.running_hash != listed => "the index does not agree with its own running hash",
+        () if index.head.bytes != end.index_offset => "the index counts other bytes before it than there are",
+        () if index.head.continues == end.set_complete => {
+            "of index and end mark one says that another volume follows, and the other that none does"
+        }
+        () => return None,
+    };
+    Some(Finding::damage(Position::UNKNOWN, what))
+}
+
 /// Where an end mark does not name the catalog blocks of its volume as they are: nothing else covers that of the last volume.
 pub(super) fn catalog_elsewhere<'e>(
     end: &VolumeEndRecord,
@@ -255,6 +269,7 @@ impl Pass {
             Ok(index) => index,
             Err(error) => return self.find(Finding::of_error(&error).about("the index cannot be read")),
         };
+        index_at_odds(&end, &index).into_iter().for_each(|finding| self.find(finding));
         let met = self.entries.iter().take(index.blocks.len()).map(|(entry, _)| entry);
         if sound && !met.eq(index.blocks.iter()) {
             self.find(Finding::damage(at, "the index does not list the blocks that are there"));

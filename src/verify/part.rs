@@ -4,7 +4,7 @@
 
 use super::finding::Finding;
 use super::judge::{Fact, Held, Judge};
-use super::media::{MediaProof, Passed, UNFINISHED_VOLUME, catalog_elsewhere, ending};
+use super::media::{MediaProof, Passed, UNFINISHED_VOLUME, catalog_elsewhere, ending, index_at_odds};
 use super::order::ordered;
 use super::proof::Gathered;
 use super::read::{Open, Reader, Taker};
@@ -341,10 +341,7 @@ impl<'s> Survey<'s> {
             at = at.saturating_add(u64::from(entry.bytes));
             running = chain(&running, &entry.hash);
         }
-        if running != index.head.running_hash {
-            let what = "the index does not agree with its own running hash";
-            self.find(Finding::damage(Position::UNKNOWN, what));
-        }
+        index_at_odds(end, &index).into_iter().for_each(|finding| self.find(finding));
         catalog_elsewhere(end, index.blocks.iter()).into_iter().for_each(|finding| self.find(finding));
         match ordered(index.blocks.iter()) {
             Ok(order) => self.passed.order = Some(order),

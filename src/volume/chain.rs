@@ -101,7 +101,8 @@ impl<'a> Chain<'a> {
             None => whole,
             Some(text) => {
                 let at = one(sets, text)?;
-                let from = whole.iter().position(|member| member.set_id() == at.set_id());
+                // A salvaged set stands for another one, whichever of them was named.
+                let from = whole.iter().position(|member| member.label().member() == at.label().member());
                 let kept = from.and_then(|from| whole.get(from..));
                 kept.ok_or_else(|| ChainError::NoEarlierState(text.to_owned()))?.to_vec()
             }

@@ -90,7 +90,7 @@ pub fn all() -> Options {
 }
 
 /// Takes a set's volumes off the device.
-fn remove(device: &MemoryDevice, set: u8) {
+pub fn remove(device: &MemoryDevice, set: u8) {
     let digits = &set_id(set).to_string()[..8];
     let names: Vec<String> = device.list().unwrap().into_iter().filter(|name| name.contains(digits)).collect();
     assert!(!names.is_empty());

@@ -50,6 +50,7 @@ mod incremental_since;
 mod inspected;
 #[cfg(target_os = "linux")]
 mod json;
+mod kinds_of_members;
 mod left_alone;
 #[cfg(target_os = "linux")]
 mod listed;

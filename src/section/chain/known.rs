@@ -4,6 +4,8 @@ use super::Member;
 use crate::base::time::{Day, Instant, Span};
 use crate::format::catalog::BucketEntry;
 use crate::format::section::HeldEntry;
+use crate::schema::clock::bucket_span;
+use crate::schema::grain::Grain;
 use crate::schema::range::SpanSet;
 use crate::section::pieces::Acd;
 use std::collections::BTreeMap;
@@ -104,43 +106,50 @@ pub(super) struct Known<'a> {
     pub(super) buckets: BTreeMap<Option<Day>, &'a BucketEntry>,
     pub(super) undated_proven: bool,
     pub(super) shape: usize,
+    /// What it holds only because rows of a bucket reach there, where its list of what it left unwritten is lost: rows that begin
+    /// there may be among these.
+    pub(super) tails: SpanSet,
     /// The time for which it, or the set that it was salvaged from, spoke, and of which it proves nothing.
     pub(super) lost: SpanSet,
     /// Whether that may be any time that it does not hold.
     pub(super) any_lost: bool,
     /// Whether not all undated rows that it had are there.
     pub(super) undated_lost: bool,
-    /// Whether it may have had undated rows of which nothing was found.
+    /// Whether it may have had undated rows of which nothing was found, or have left them unwritten.
     pub(super) undated_unread: bool,
-    /// Whether its list of what it left unwritten is lost: then it says nothing of undated rows that it does not have.
-    pub(super) silent: bool,
 }
 
 impl<'a> Known<'a> {
-    pub(super) fn new(member: &Member<'a>, lists: &Lists<'a>, acd: Acd) -> Known<'a> {
+    pub(super) fn new(grain: Grain, member: &Member<'a>, lists: &Lists<'a>, acd: Acd) -> Known<'a> {
         let held = SpanSet::from_spans(member.evidence.held.get(&acd).into_iter().flatten().copied());
         let (envelope, claimed) = (lists.envelope.spans(acd), lists.claimed.spans(acd));
         let lost = member.end.and_then(|end| end.lost.as_ref());
-        // Rule 8. A salvaged member without that list reaches no further than it holds.
-        let unlisted = member.gap_behind && (!member.listed || lost.is_some() && envelope.minus(&held).is_empty());
+        // A salvaged member without its list of what it left unwritten reaches no further than it holds.
+        let listless = lost.is_some() && envelope.minus(&held).is_empty();
+        // Rule 8.
+        let unlisted = member.gap_behind && (!member.listed || listless);
         let reached = match member.end {
             Some(_) if !member.listed && unlisted => claimed.union(&envelope).minus(&held),
             Some(_) if !member.listed => claimed.minus(&held),
             _ => SpanSet::EMPTY,
         };
         let any_lost = unlisted && member.listed || !member.listed && member.end.is_none();
+        let buckets: BTreeMap<Option<Day>, &BucketEntry> =
+            lists.buckets.of(acd).iter().map(|bucket| (bucket.day, *bucket)).collect();
+        let tails = if listless && member.listed { tails(grain, &buckets, &held) } else { SpanSet::EMPTY };
         let undated_whole = || lists.undated_whole.binary_search(&acd).is_ok();
         Known {
             lost: lists.lost.spans(acd).union(&reached),
             any_lost: any_lost || lost.is_some_and(|lost| lost.any_time),
             undated_lost: unlisted || lost.is_some_and(|lost| lost.has_rows() && !undated_whole()),
-            undated_unread: !member.listed && !member.evidence.whole,
-            silent: lost.is_some_and(|lost| !lost.has_rows()),
+            undated_unread: !member.listed && !member.evidence.whole
+                || (!member.listed || listless) && !buckets.contains_key(&None),
             held,
             envelope,
             has_end: member.end.is_some(),
             listed: member.listed,
-            buckets: lists.buckets.of(acd).iter().map(|bucket| (bucket.day, *bucket)).collect(),
+            tails,
+            buckets,
             undated_proven: member.evidence.undated.contains(&acd),
             shape: member.shape,
         }
@@ -162,6 +171,7 @@ impl<'a> Known<'a> {
         }
         match self.entry(Some(day)) {
             Some(entry) if entry.is_written() => true,
+            _ if self.tails.meets(moment(at)) => false,
             _ if self.listed => self.rows_at(day, at).is_none(),
             _ => {
                 let reached = self.envelope.intersection(&SpanSet::from(Span::of_day(day)));
@@ -172,7 +182,8 @@ impl<'a> Known<'a> {
 
     /// Rules 2, 7 and 8.
     pub(super) fn is_witness(&self, at: Instant) -> bool {
-        self.listed && self.envelope.meets(moment(at)) || self.lacks(at)
+        let reaches = |set: &SpanSet| set.meets(moment(at));
+        self.listed && reaches(&self.envelope) && !reaches(&self.tails) || self.lacks(at)
     }
 
     /// Rules 7 and 8: whether the source had something there that this member should have and has not, or may have.
@@ -198,13 +209,25 @@ impl<'a> Known<'a> {
 
     /// The time for which it is a witness.
     pub(super) fn witnessed(&self) -> SpanSet {
-        if self.any_lost { SpanSet::from(Span::ALL) } else { self.envelope.union(&self.lost) }
+        if self.any_lost { SpanSet::from(Span::ALL) } else { self.envelope.minus(&self.tails).union(&self.lost) }
     }
 
     /// The time of which it says that the source had it, as far as that is known.
     pub(super) fn reach(&self) -> SpanSet {
         if self.any_lost { SpanSet::from(Span::ALL) } else { self.envelope.union(&self.held).union(&self.lost) }
     }
+}
+
+/// What rows of buckets that were written reach beyond the day or period of these, into one that was not and of which not all is
+/// held.
+fn tails(grain: Grain, buckets: &BTreeMap<Option<Day>, &BucketEntry>, held: &SpanSet) -> SpanSet {
+    let is_written = |day: Day| buckets.get(&Some(day)).is_some_and(|bucket| bucket.is_written());
+    let tail = |bucket: &&BucketEntry| {
+        let end = bucket_span(grain, bucket.day?, None).stop;
+        let known = is_written(end.day()) || held.holds(bucket_span(grain, end.day(), None));
+        Span::new(end, Instant(bucket.stop)).filter(|_| bucket.is_written() && !known)
+    };
+    SpanSet::from_spans(buckets.values().filter_map(tail))
 }
 
 /// The span of an instant.

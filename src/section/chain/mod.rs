@@ -27,6 +27,8 @@
 //!    does not hold (salvaged: of any time that it does not hold) is stale.
 //!    Without a catalog the same is true, with or without a gap, of the time that its end mark holds and it does not prove: there
 //!    it wrote something, or the source had nothing any more. Without an end mark either that may be any time.
+//!    Nor does anybody know of undated rows that it does not have, or of rows that begin where the last one of a bucket that it
+//!    wrote reaches beyond its day.
 //! 9. What is given outside the newest member's envelope was taken by age at the source since: only an **older** member
 //!    has it.
 
@@ -98,7 +100,7 @@ pub fn combine(grain: Grain, members: &[Member<'_>], window: Option<Span>) -> Co
     let lists: Vec<(&Member<'_>, Lists<'_>)> = members.iter().map(|member| (member, Lists::new(member))).collect();
     let mut combined = Combined::default();
     for acd in acds {
-        let known: Vec<Known<'_>> = lists.iter().map(|(member, lists)| Known::new(member, lists, acd)).collect();
+        let known: Vec<Known<'_>> = lists.iter().map(|(member, lists)| Known::new(grain, member, lists, acd)).collect();
         let mut one = dated(grain, acd, &known, window, &mut combined);
         undated(acd, &known, window, &mut one, &mut combined);
         combined.acds.insert(acd, one);
@@ -264,7 +266,7 @@ fn undated(acd: Acd, members: &[Known<'_>], window: Option<Span>, one: &mut Comb
         }
         let unknown = member.undated_lost || member.undated_unread;
         let said = || if unknown { Content::UNKNOWN } else { Content::of(entry, member.shape) };
-        let says = unknown || member.listed && !(member.silent && entry.is_none());
+        let says = unknown || member.listed;
         witness = witness.or_else(|| says.then(said));
         let same = witness.is_none_or(|witness| witness == Content::of(entry, member.shape));
         spoken |= written && member.undated_proven;

@@ -571,14 +571,17 @@ fn undated_rows_come_from_the_newest_member_that_has_them_as_the_newest_catalog_
     assert_eq!(told(None, Some(one), [false, true]), (None, false, false, false));
 }
 
+/// Whether it left them unwritten, or the source had none any more, its catalog alone said.
 #[test]
-fn a_newer_member_without_its_catalog_says_nothing_of_undated_rows_only_if_all_of_it_is_there() {
+fn of_a_newer_member_without_its_catalog_nobody_knows_whether_undated_rows_were_gone() {
     let sets = two();
     let older = [sets[1].0.clone(), vec![undated_bucket(1, 1)]].concat();
     let older_evidence = Evidence { undated: BTreeSet::from([ACD]), ..Evidence::default() };
-    let told = |listed: bool, whole: bool| {
-        let newer = Evidence { whole, ..Evidence::default() };
+    let told = |listed: bool, whole: bool, written: bool| {
+        let undated = if written { BTreeSet::from([ACD]) } else { BTreeSet::new() };
+        let newer = Evidence { whole, undated, ..Evidence::default() };
         let evidence = [&newer, &older_evidence];
+        let own = [sets[0].0.clone(), if written { vec![undated_bucket(1, 2)] } else { Vec::new() }].concat();
         let member = |place: usize, buckets, listed| Member {
             evidence: evidence[place],
             buckets,
@@ -587,12 +590,70 @@ fn a_newer_member_without_its_catalog_says_nothing_of_undated_rows_only_if_all_o
             gap_behind: false,
             shape: 0,
         };
-        let combined = combine(Grain::Interval, &[member(0, &sets[0].0, listed), member(1, &older, true)], None);
-        (combined.acds[&ACD].undated, combined.acds[&ACD].undated_proven)
+        let combined = combine(Grain::Interval, &[member(0, &own, listed), member(1, &older, true)], None);
+        let acd = &combined.acds[&ACD];
+        (acd.undated, acd.undated_proven, combined.stale.contains(&(ACD, None)))
     };
-    assert_eq!(told(true, true), (None, false), "its catalog has none");
-    assert_eq!(told(false, true), (Some(1), true), "all that it wrote is there");
-    assert_eq!(told(false, false), (None, false), "it may have written some that are lost");
+    assert_eq!(told(true, true, false), (None, false, false), "its catalog has none");
+    assert_eq!(
+        told(false, true, false),
+        (None, false, true),
+        "all that it wrote is there, and it may have left them unwritten"
+    );
+    assert_eq!(told(false, false, false), (None, false, true), "it may have written some that are lost");
+    assert_eq!(told(false, true, true), (Some(0), true, false), "it wrote some");
+}
+
+/// Where the list of what it left unwritten is lost, what a row reaches of the next day says nothing of the rows that begin there.
+#[test]
+fn a_salvaged_member_without_its_list_says_nothing_of_the_rows_beyond_the_last_one_of_a_bucket() {
+    let span = |start, stop| Span { start: Instant(start), stop: Instant(stop) };
+    let bucket = |day: i32, stop: i64, rows: u64| BucketEntry {
+        day: Some(day),
+        rows,
+        first: i64::from(day) * DAY,
+        stop,
+        ..undated_bucket(1, rows as u8)
+    };
+    // Days 10 and 11 in the full set, of 10 a newer state: its last row reaches a quarter of an hour into 11.
+    let full = [bucket(10, 11 * DAY + 900, 4), bucket(11, 12 * DAY, 6)];
+    let held = |start, stop| vec![HeldEntry { acd: ACD, start, stop }];
+    let end =
+        |held: Vec<HeldEntry>, lost| SectionEndRecord { envelope: held.clone(), held, lost, ..two()[0].1.clone() };
+    let ends = |stop: i64| {
+        let lost = Losses { any_time: false, time: Vec::new(), undated: vec![ACD], gaps: vec![0] };
+        [end(held(10 * DAY, stop), Some(lost)), end(held(10 * DAY, 12 * DAY), None)]
+    };
+    let evidence = |start, stop| Evidence {
+        held: BTreeMap::from([(ACD, vec![span(start, stop)])]),
+        whole: true,
+        ..Evidence::default()
+    };
+    let gives = |newer: &[BucketEntry], stop: i64| {
+        let ends = ends(stop);
+        let evidence = [evidence(10 * DAY, stop), evidence(10 * DAY, 12 * DAY)];
+        let member = |place: usize, buckets| Member {
+            evidence: &evidence[place],
+            buckets,
+            listed: true,
+            end: Some(&ends[place]),
+            gap_behind: false,
+            shape: 0,
+        };
+        let combined = combine(Grain::Interval, &[member(0, newer), member(1, &full)], None);
+        assert!(combined.lost.is_empty() && combined.stale.is_empty(), "{combined:?}");
+        let acd = &combined.acds[&ACD];
+        assert_eq!(acd.held, [span(10 * DAY, 12 * DAY)]);
+        [0, 899, 900].map(|after| acd.gives.iter().position(|own| own.meets(moment(Instant(11 * DAY + after)))))
+    };
+    let newer = bucket(10, 11 * DAY + 900, 5);
+    assert_eq!(gives(&[newer], 11 * DAY + 900), [Some(1); 3], "the rows of the 11th are the older member's");
+    assert_eq!(gives(&[newer, bucket(11, 12 * DAY, 7)], 12 * DAY), [Some(0); 3], "it wrote the 11th too");
+    assert_eq!(
+        gives(&[newer], 12 * DAY),
+        [Some(0); 3],
+        "it holds all of the 11th: the source had nothing there any more"
+    );
 }
 
 #[test]

@@ -184,7 +184,13 @@ impl FromStr for ServerUrl {
             if !parameter.contains('=') {
                 return Err(AddressError(format!("the parameter {known} has no value: write {known}=…")));
             }
-            url.set(known, decoded(value, known)?);
+            let value = decoded(value, known)?;
+            if known == "port" && !value.bytes().all(|byte| byte.is_ascii_digit() || byte == b',') {
+                return Err(AddressError(
+                    "the parameter port is no number, and no numbers divided by commas".to_owned(),
+                ));
+            }
+            url.set(known, value);
         }
         Ok(url)
     }
@@ -380,6 +386,7 @@ mod tests {
             ("postgres://u:secret@h/d?sslmode", "no value"),
             ("postgres://u:secret@h/d?colour=red", "\"colour\": known are"),
             ("postgres://u@h/d?sslcrl=x", "not supported"),
+            ("postgres://u:secret@h/d?port=secret", "the parameter port is no number"),
             ("postgres://u@h/d?se%20cret=x", "there is no parameter: known"),
             ("postgres://u:secret#1@h/d", "%23"),
         ] {
