@@ -99,6 +99,14 @@ pub enum ErrorKind {
         /// What to try.
         advice: String,
     },
+    /// Whoever asks is not allowed to read what is needed.
+    #[error("{what}; {advice}")]
+    NotPermitted {
+        /// What it is, and where.
+        what: String,
+        /// What to try.
+        advice: String,
+    },
     /// A rule forbids what was asked.
     #[error("{what}; {advice}")]
     Refused {
@@ -151,6 +159,7 @@ impl Error {
             ErrorKind::Files(error) => files_class(error),
             ErrorKind::Format(_) | ErrorKind::Column { .. } | ErrorKind::Damage { .. } => Class::Damage,
             ErrorKind::Wanted { .. } => Class::Volume,
+            ErrorKind::NotPermitted { .. } => Class::NotPermitted,
             ErrorKind::Range { .. } | ErrorKind::Refused { .. } | ErrorKind::Bind(_) => Class::NotRestorable,
             ErrorKind::Nothing { .. } => Class::Nothing,
             ErrorKind::Options(_) => Class::Usage,
@@ -174,6 +183,12 @@ impl Error {
     #[must_use]
     pub fn wanted(what: impl Into<String>, advice: impl Into<String>) -> Error {
         ErrorKind::Wanted { what: what.into(), advice: advice.into() }.into()
+    }
+
+    /// Something that is needed may not be read: what, and what to try.
+    #[must_use]
+    pub fn not_permitted(what: impl Into<String>, advice: impl Into<String>) -> Error {
+        ErrorKind::NotPermitted { what: what.into(), advice: advice.into() }.into()
     }
 
     /// Nothing there: what, and what to try.

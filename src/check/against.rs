@@ -13,7 +13,7 @@ use crate::format::catalog::BucketEntry;
 use crate::schema::catalogue::{Catalogue, Entry};
 use crate::schema::clock::{RowTimes, bucket_span};
 use crate::schema::grain::Grain;
-use crate::schema::table::TableSchema;
+use crate::schema::table::{BoundTable, TableSchema};
 use crate::section::chain::combine;
 use crate::section::changes::same;
 use crate::section::evidence::Bucket;
@@ -253,8 +253,8 @@ pub fn against_database(
 }
 
 /// The tables of a database that a set does not have, although a backup as it was taken would have them now: of its kinds of
-/// data, and of a set of one ACD those that name theirs. Nothing of a set without its catalog, of one of tables that were
-/// named, or of what a restore deleted: they do not say what they were to hold.
+/// data, and of a set of one ACD those that name theirs; of a `scope` those only of which it can have rows. Nothing of a set
+/// without its catalog, of one of tables that were named, or of what a restore deleted: they do not say what they were to hold.
 ///
 /// # Errors
 /// The database cannot be read.
@@ -262,6 +262,7 @@ pub fn only_in_database(
     set: &SetReader<'_>,
     snapshot: &dyn Snapshot,
     catalogue: &Catalogue,
+    scope: Scope,
 ) -> Result<Vec<Compared>, Error> {
     let label = set.label();
     let Some(catalog) = set.catalog().filter(|_| !label.is_undo()) else { return Ok(Vec::new()) };
@@ -274,9 +275,11 @@ pub fn only_in_database(
         if label.data_types & entry.data_type.bit() == 0 {
             continue;
         }
-        if label.acd.is_some() {
+        let (of_acd, of_time) = (label.acd.is_some() || scope.acd.is_some(), scope.window.is_some());
+        if of_acd || of_time {
             let Some(schema) = snapshot.schema(&name)? else { continue };
-            if entry.bind(&schema).is_ok_and(|table| table.acd_column.is_none()) {
+            let without = |table: &BoundTable| of_acd && table.acd_column.is_none() || of_time && table.clock.is_none();
+            if entry.bind(&schema).is_ok_and(|table| without(&table)) {
                 continue;
             }
         }

@@ -101,11 +101,18 @@ pub struct AcdOutline {
 /// What a set holds.
 #[must_use]
 pub fn outline(set: &SetReader<'_>) -> SetOutline {
+    outline_of(set, None)
+}
+
+/// The same of a set that somebody is perhaps writing.
+pub(super) fn outline_of(set: &SetReader<'_>, writer: Option<&String>) -> SetOutline {
     let sections = set.sections();
     let catalog = set.catalog();
     let (short, wrong): (Vec<_>, Vec<_>) = set.wrong_volumes().iter().partition(|error| error.is_damage());
     let several = several_volumes(set);
     let damage = set.damage().iter().filter(|extent| extent.volume.is_none_or(|volume| !several.contains_key(&volume)));
+    let finished = |number: u32| set.volumes().iter().any(|volume| volume.number == number && !volume.partial);
+    let damage = damage.filter(|extent| writer.is_none() || extent.volume.is_some_and(finished));
     let damage = damage.map(|extent| extent.error.to_string());
     let here = || set.volumes().iter().filter(|volume| volume.name.is_some()).map(|volume| volume.number);
     SetOutline {
@@ -114,7 +121,7 @@ pub fn outline(set: &SetReader<'_>) -> SetOutline {
         copies: here().map(|number| (number, set.copies(number))).filter(|(_, names)| names.len() > 1).collect(),
         missing: set.missing_volumes(),
         interrupted: set.is_interrupted(),
-        writer: None,
+        writer: writer.cloned(),
         closed: here().flat_map(|number| set.copies(number)).filter(|name| !set.may_open(name)).collect(),
         wrong: wrong.into_iter().chain(several.values()).map(VolumeError::to_string).collect(),
         complete: set.is_complete(),

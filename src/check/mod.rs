@@ -50,22 +50,26 @@ pub struct Found<'d> {
 }
 
 impl Found<'_> {
-    /// What a set holds: see [`outline`]. Of one that is being written no damage is told: its end is not written yet.
+    /// What a set holds: see [`outline`]. Of one that is being written only the damage of finished volumes is told: the end of
+    /// the others is not written yet.
     #[must_use]
     pub fn outline(&self, set: &SetReader<'_>) -> SetOutline {
-        match self.writers.get(&set.set_id()) {
-            Some(writer) => SetOutline { writer: Some(writer.clone()), damage: Vec::new(), ..outline(set) },
-            None => outline(set),
-        }
+        list::outline_of(set, self.writers.get(&set.set_id()))
     }
 }
 
 /// Who is writing sets now, of some that are the oldest first. One writer at a time is in a place, and writes the newest set
-/// there that is not finished; what else is not finished was given up.
+/// there that is not finished; what else is not finished was given up. So was a backup than which a finished set there is newer:
+/// that a backup writes is the newest of all, only a salvage's is as old as what it was made of.
 fn writers(sets: &[SetReader<'_>]) -> BTreeMap<SetId, String> {
-    let at_work = sets.iter().filter(|set| !set.is_finished()).filter_map(|set| Some((set.writer()?, set.set_id())));
-    let newest: BTreeMap<String, SetId> = at_work.collect();
-    newest.into_iter().map(|(writer, set)| (set, writer)).collect()
+    let at_work = sets.iter().filter(|set| !set.is_finished()).filter_map(|set| Some((set.writer()?, set)));
+    let mut newest: BTreeMap<String, &SetReader<'_>> = at_work.collect();
+    newest.retain(|writer, unfinished| {
+        let (label, began) = (unfinished.label(), unfinished.label().created_unix);
+        let newer = |set: &&SetReader<'_>| set.is_finished() && set.label().created_unix > began;
+        label.salvaged.is_some() || !sets.iter().filter(newer).any(|set| set.writer().as_ref() == Some(writer))
+    });
+    newest.into_iter().map(|(writer, set)| (set.set_id(), writer)).collect()
 }
 
 /// Finds the sets on a device, or only those whose id begins with `only` (hexadecimal).

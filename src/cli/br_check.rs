@@ -107,7 +107,7 @@ impl Volumes {
         let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(16);
         let proving = proves.then(|| Proving::whole(Depth::Rows, jobs));
         let place = self.device.place();
-        let judging = Judging { proving: proving.as_ref(), place: &place, chains: true, turns: None };
+        let judging = Judging { proving: proving.as_ref(), place: &place, places: None, chains: true, turns: None };
         judge(&found, &judging, &Progress::new(output), &Job::new(Kind::Check), output)
     }
 }

@@ -72,6 +72,18 @@ impl Exit {
         Exit::Done,
     ];
 
+    /// What it says of a volume that it could not be read, for a reason of this kind. What a device fails to give, and says no
+    /// more of, is as good as damaged.
+    #[must_use]
+    pub fn of_unread(class: Class) -> Exit {
+        match Exit::from(class) {
+            Exit::Failed => Exit::Damage,
+            // It was there when the others were listed.
+            Exit::Nothing => Exit::Volume,
+            exit => exit,
+        }
+    }
+
     /// The number that the process ends with, 0 to 10.
     #[must_use]
     pub const fn code(self) -> u8 {
@@ -210,6 +222,13 @@ mod tests {
                 assert_eq!((first.worst(second), second.worst(first)), (first, first));
             }
         }
+    }
+
+    #[test]
+    fn what_may_not_be_read_or_is_not_there_is_no_damage() {
+        let told =
+            [Class::NotPermitted, Class::Volume, Class::Nothing, Class::Damage, Class::Failed].map(Exit::of_unread);
+        assert_eq!(told, [Exit::NotPermitted, Exit::Volume, Exit::Volume, Exit::Damage, Exit::Damage]);
     }
 
     #[test]

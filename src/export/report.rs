@@ -2,6 +2,7 @@
 
 use crate::base::position::Position;
 use crate::base::time::Span;
+use crate::error::Class;
 
 /// What was written of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +37,8 @@ pub struct Lost {
     pub rows: u64,
     /// From the first instant of its rows to the last; `None` if they have no usable time.
     pub span: Option<Span>,
-    /// Whether its volume is not here; else it is damaged.
-    pub absent: bool,
+    /// Of what kind the reason is: damage, a volume that is not here or may not be opened.
+    pub class: Class,
     /// Why.
     pub reason: String,
 }

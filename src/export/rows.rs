@@ -5,10 +5,10 @@ use super::plan::TablePlan;
 use super::report::Lost;
 use crate::base::budget::{Budget, Lent};
 use crate::column::digest::RowHasher;
+use crate::error::{Class, Error};
 use crate::format::chunk::parse_chunk;
 use crate::schema::clock::RowWhen;
 use crate::section::rows::ChunkRows;
-use crate::volume::error::VolumeError;
 use crate::volume::section::ChunkRef;
 use crate::volume::set::SetReader;
 
@@ -45,9 +45,9 @@ pub(super) struct Chosen<'b> {
     pub(super) room: Lent<'b>,
 }
 
-fn lost(chunk: &ChunkRef, absent: bool, reason: String) -> Box<Lost> {
+fn lost(chunk: &ChunkRef, class: Class, reason: String) -> Box<Lost> {
     let (rows, span) = (u64::from(chunk.entry.rows), chunk.span());
-    Box::new(Lost { at: chunk.position(), rows, span, absent, reason })
+    Box::new(Lost { at: chunk.position(), rows, span, class, reason })
 }
 
 /// Bytes that a column takes while its chunk is decoded, proved and written. Long values are in memory three times then: as
@@ -65,8 +65,8 @@ pub(super) fn read<'b>(
     room: Room,
 ) -> Result<Payload<'b>, Box<Lost>> {
     let bytes = set.read_chunk(chunk).map_err(|error| {
-        let absent = matches!(error, VolumeError::MissingVolumes { .. } | VolumeError::WrongVolume { .. });
-        lost(chunk, absent, error.to_string())
+        let error = Error::from(error);
+        lost(chunk, error.class(), error.to_string())
     })?;
     // What is no chunk takes nothing: it is refused before it is decoded.
     let needed = parse_chunk(&bytes).map_or(0, |view| {
@@ -90,7 +90,7 @@ pub(super) fn chosen<'b>(
 ) -> Result<Chosen<'b>, Box<Lost>> {
     let Payload { bytes, room, .. } = payload;
     let proved = plan.table.prove(&mut RowHasher::default(), &bytes, chunk.position());
-    let rows = proved.map_err(|error| lost(chunk, false, error.to_string()))?;
+    let rows = proved.map_err(|error| lost(chunk, Class::Damage, error.to_string()))?;
     let numbered = (0u32..).zip(&rows.when).filter(|(_, when)| is_wanted(when, options));
     let numbers = numbered.map(|(number, _)| number).collect();
     Ok(Chosen { rows, numbers, room })

@@ -8,7 +8,7 @@ use super::{Format, Options};
 use crate::base::budget::{Budget, Lent};
 use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered_from;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Class, Error, ErrorKind};
 use crate::volume::set::SetReader;
 use std::io::{self, Write};
 
@@ -278,5 +278,9 @@ fn refusal(table: &TablePlan, lost: &Lost) -> Error {
     let when = lost.span.map_or_else(String::new, |span| format!(" between {} and {}", span.start, span.stop));
     let what = format!("table {}, {} rows{when}: {}", table.name(), lost.rows, lost.reason);
     let advice = "use another copy of the set, or take the rest with --partial";
-    if lost.absent { Error::wanted(what, advice) } else { Error::damage(what, advice) }
+    match lost.class {
+        Class::Volume => Error::wanted(what, advice),
+        Class::NotPermitted => Error::not_permitted(what, format!("get leave to read that volume, {advice}")),
+        _ => Error::damage(what, advice),
+    }
 }

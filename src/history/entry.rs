@@ -86,6 +86,24 @@ impl Outcome {
     }
 }
 
+/// Where copies of sets lay that were judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The sets, each of which lay so.
+    pub sets: Vec<String>,
+    /// What was there of each, device by device.
+    pub copies: Vec<Copies>,
+}
+
+/// Volumes of a set that were judged on a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copies {
+    /// The device, as [`Entry::devices`] names it.
+    pub device: String,
+    /// How many files with a volume of the set were there.
+    pub volumes: u64,
+}
+
 /// A line of the history.
 ///
 /// ```
@@ -182,6 +200,9 @@ pub struct Entry {
     /// Sets in which a check has found damage; volumes that are not here are no damage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faulty: Vec<String>,
+    /// Where the copies lay that a check judged, of all sets that it proved or found damaged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judged: Vec<Judged>,
     /// Sets that a prune has removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<String>,
@@ -228,9 +249,21 @@ impl Entry {
             part: false,
             proved: Vec::new(),
             faulty: Vec::new(),
+            judged: Vec::new(),
             removed: Vec::new(),
             message: None,
             rebuilt: false,
+        }
+    }
+
+    /// Notes where the copies of a set lay that was judged. Nothing, where that is not known.
+    pub fn judge(&mut self, set: &str, copies: Vec<Copies>) {
+        if copies.is_empty() {
+            return;
+        }
+        match self.judged.iter_mut().find(|judged| judged.copies == copies) {
+            Some(judged) => judged.sets.push(set.to_owned()),
+            None => self.judged.push(Judged { sets: vec![set.to_owned()], copies }),
         }
     }
 
@@ -248,6 +281,15 @@ impl Entry {
             list.truncate(LIST_MAX);
             list.iter_mut().for_each(clip);
         }
+        entry.judged.iter_mut().for_each(|judged| judged.sets.truncate(LIST_MAX));
+        // Cut names are those of other devices.
+        entry.judged.retain(|judged| judged.copies.iter().all(|copies| entry.devices.contains(&copies.device)));
+        let whole = line(&entry);
+        if whole.len() <= LINE_BYTES_MAX {
+            return whole;
+        }
+        // Without it more damage stands than need be, never less.
+        entry.judged.clear();
         let line = line(&entry);
         if line.len() <= LINE_BYTES_MAX {
             return line;
@@ -341,6 +383,13 @@ mod tests {
             removed: vec!["0".repeat(32); 1_000],
             proved: vec!["0".repeat(32); 1_000],
             faulty: vec!["0".repeat(32); 1_000],
+            judged: vec![
+                Judged {
+                    sets: vec!["0".repeat(32); 1_000],
+                    copies: vec![Copies { device: "/backup/a".to_owned(), volumes: u64::MAX }; 1_000],
+                };
+                1_000
+            ],
             ..full()
         };
         let line = entry.to_line();

@@ -150,18 +150,54 @@ pub fn errors(runs: &[Run], since_unix: i64) -> Vec<&Run> {
     errors
 }
 
-/// The sets in which a check has found damage, unless one that found none came after it: on the devices where the damage was,
-/// or on all of those `here`, named as in [`Entry::devices`]. That a copy elsewhere is sound mends nothing.
+/// The sets in which a check has found damage, unless one that found none came after it and read the copies that are meant: as
+/// many volumes as were there, on each of the devices where the damage was found, or on each of those `here`, named as in
+/// [`Entry::devices`]. That a copy elsewhere is sound mends nothing, nor that a device is named where nothing was read. What a
+/// prune removed is damaged no more.
 #[must_use]
 pub fn faulty(runs: &[Run], here: &[String]) -> BTreeSet<String> {
-    let mut faults: Vec<(&String, &[String])> = Vec::new();
-    for Run { entry, .. } in runs {
-        let has = |devices: &[String]| devices.iter().all(|device| entry.devices.contains(device));
-        let settles = |at: &[String]| !entry.devices.is_empty() && (has(at) || !here.is_empty() && has(here));
-        faults.retain(|(set, at)| !entry.proved.contains(set) || !settles(at));
-        faults.extend(entry.faulty.iter().map(|set| (set, entry.devices.as_slice())));
+    let mut faults: Vec<(&String, Places<'_>)> = Vec::new();
+    for Run { entry, state } in runs {
+        let gone = |set: &String| entry.kind == Kind::Prune && entry.removed.contains(set);
+        faults.retain_mut(|(set, at)| {
+            if gone(set) && *state == State::Ended(Outcome::Finished) {
+                at.retain(|device, _| !entry.devices.iter().any(|named| named == device));
+                return !at.is_empty();
+            }
+            !entry.proved.contains(set) || !settles(&read(entry, set), at, here)
+        });
+        faults.extend(entry.faulty.iter().map(|set| (set, damaged(entry, set))));
     }
     faults.into_iter().map(|(set, _)| set.clone()).collect()
+}
+
+/// How many volumes of a set, copies counted, on which devices.
+type Places<'e> = BTreeMap<&'e str, u64>;
+
+/// Whether what was read and proved settles the damage of these places, for whoever works with the devices `here`.
+fn settles(read: &Places<'_>, at: &Places<'_>, here: &[String]) -> bool {
+    let covers = |(device, volumes): (&&str, &u64)| read.get(device).is_some_and(|read| read >= volumes);
+    let all_here = || here.iter().all(|device| read.contains_key(device.as_str()));
+    let mut at_here = at.iter().filter(|(device, _)| here.iter().any(|here| here == *device));
+    !at.is_empty() && at.iter().all(covers) || !here.is_empty() && all_here() && at_here.all(covers)
+}
+
+/// What a check read of a set that it proved. A line that does not say it can mean its one device only.
+fn read<'e>(entry: &'e Entry, set: &str) -> Places<'e> {
+    judged(entry, set).unwrap_or_else(|| match entry.devices.as_slice() {
+        [device] => [(device.as_str(), u64::MAX)].into(),
+        _ => Places::new(),
+    })
+}
+
+/// Where the damage of a set may lie that a check found: on any device that was named, where the line does not say more.
+fn damaged<'e>(entry: &'e Entry, set: &str) -> Places<'e> {
+    judged(entry, set).unwrap_or_else(|| entry.devices.iter().map(|device| (device.as_str(), 1)).collect())
+}
+
+fn judged<'e>(entry: &'e Entry, set: &str) -> Option<Places<'e>> {
+    let judged = entry.judged.iter().find(|judged| judged.sets.iter().any(|one| one == set))?;
+    Some(judged.copies.iter().map(|copies| (copies.device.as_str(), copies.volumes)).collect())
 }
 
 /// The sets that were read back, or checked and proved whole, on devices that are all among those `here`, named as in
@@ -185,6 +221,7 @@ pub fn proved(runs: &[Run], here: &[String]) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::entry::Copies;
     use super::*;
 
     fn line(sequence: u64, run: &str, event: Event, outcome: Option<Outcome>) -> Entry {
@@ -360,6 +397,47 @@ mod tests {
         assert_eq!(told(&[check(1, &[], &["x"], &[])], &["/a"]), (false, false), "nobody knows where");
         assert_eq!(told(&[bad.clone(), check(2, &[], &["x"], &[])], &["/a"]), (true, false), "nobody knows where");
         let joined = check(2, &["/a", "/b"], &["x"], &[]);
-        assert_eq!(told(&[bad, joined], &["/a"]), (false, false), "perhaps by the other copy alone");
+        assert_eq!(told(&[bad, joined], &["/a"]), (true, false), "perhaps by the other copy alone");
+    }
+
+    #[test]
+    fn damage_is_settled_by_a_check_that_read_the_copies_in_question() {
+        // One line a check: what was found, where, of how many volumes.
+        let check = |sequence, sound: bool, at: &[(&str, u64)]| {
+            let devices = vec!["/a".to_owned(), "/b".to_owned()];
+            let set = vec!["x".to_owned()];
+            let (proved, faulty) = if sound { (set, vec![]) } else { (vec![], set) };
+            let kind = Kind::Check;
+            let line = line(sequence, "", Event::Ended, Some(Outcome::Finished));
+            let mut entry = Entry { kind, set: None, devices, proved, faulty, ..line };
+            entry.judge(
+                "x",
+                at.iter().map(|(device, volumes)| Copies { device: (*device).into(), volumes: *volumes }).collect(),
+            );
+            entry
+        };
+        let stands = |entries: &[Entry], here: &[&str]| {
+            let here: Vec<String> = here.iter().map(|device| (*device).to_owned()).collect();
+            faulty(&runs(entries, |_| false), &here).contains("x")
+        };
+        let bad = check(1, false, &[("/a", 3)]);
+        let by = |at: &[(&str, u64)], here: &[&str]| stands(&[bad.clone(), check(2, true, at)], here);
+        for here in [&["/a"][..], &["/a", "/b"], &[]] {
+            assert!(by(&[("/b", 3)], here), "the folder was empty: {here:?}");
+            assert!(by(&[("/a", 2), ("/b", 3)], here), "one volume was not there: {here:?}");
+            assert!(!by(&[("/a", 3)], here) && !by(&[("/a", 3), ("/b", 3)], here), "read again: {here:?}");
+        }
+        assert!(!by(&[("/b", 3)], &["/b"]), "there it never was damaged");
+        let both = check(1, false, &[("/a", 2), ("/b", 1)]);
+        assert!(!stands(&[both.clone(), check(2, true, &[("/a", 2), ("/b", 1)])], &["/a", "/b"]), "a set in two parts");
+        let pruned = |devices: &[&str], outcome| Entry {
+            kind: Kind::Prune,
+            devices: devices.iter().map(|device| (*device).to_owned()).collect(),
+            removed: vec!["x".to_owned()],
+            ..line(2, "p", Event::Ended, Some(outcome))
+        };
+        assert!(stands(&[both.clone(), pruned(&["/b"], Outcome::Finished)], &["/a", "/b"]), "one copy is left");
+        assert!(!stands(&[both.clone(), pruned(&["/a", "/b"], Outcome::Finished)], &["/a", "/b"]));
+        assert!(stands(&[both, pruned(&["/a", "/b"], Outcome::Failed)], &["/a", "/b"]), "perhaps it was not removed");
     }
 }

@@ -3,11 +3,28 @@
 
 use crate::base::time::{Instant, Span};
 use crate::column::id::ENCODINGS;
+use crate::error::{Class, Error};
 use crate::format::chunk::{ChunkRecord, parse_chunk};
 use crate::section::pieces::Acd;
 use crate::volume::section::{ChunkRef, SectionView};
 use crate::volume::set::SetReader;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Why something cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The reason in words.
+    pub reason: String,
+    /// Of what kind that is: damage, a volume that is not here or may not be opened.
+    pub class: Class,
+}
+
+impl<E: Into<Error>> From<E> for Unread {
+    fn from(error: E) -> Unread {
+        let error = error.into();
+        Unread { reason: error.to_string(), class: error.class() }
+    }
+}
 
 /// A chunk and what its directory says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +32,7 @@ pub struct ChunkLine {
     /// The chunk.
     pub chunk: ChunkRef,
     /// Its directory; or why it cannot be read.
-    pub directory: Result<ChunkRecord, String>,
+    pub directory: Result<ChunkRecord, Unread>,
 }
 
 impl ChunkLine {
@@ -23,13 +40,13 @@ impl ChunkLine {
     #[must_use]
     pub fn read(set: &SetReader<'_>, chunk: &ChunkRef) -> ChunkLine {
         let directory = if chunk.here {
-            let payload = set.read_chunk(chunk).map_err(|error| error.to_string());
-            payload.and_then(|payload| match parse_chunk(&payload) {
+            set.read_chunk(chunk).map_err(Unread::from).and_then(|payload| match parse_chunk(&payload) {
                 Ok(view) => Ok(view.directory),
-                Err(error) => Err(error.within(chunk.position()).to_string()),
+                Err(error) => Err(error.within(chunk.position()).into()),
             })
         } else {
-            Err(format!("volume {} is not here", chunk.entry.volume))
+            let reason = format!("volume {} is not here", chunk.entry.volume);
+            Err(Unread { reason, class: Class::Volume })
         };
         ChunkLine { chunk: *chunk, directory }
     }

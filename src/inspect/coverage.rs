@@ -16,8 +16,10 @@
 //! table and ACD that no row stands for, with two exceptions: the time of day at which no day has a row (the longest stretch of
 //! it; a centre is closed at night), and the hour that clocks skip in spring.
 
+use super::Unread;
 use crate::base::position::Position;
 use crate::base::time::{DAY, Day, Instant, Span, civil_of_day};
+use crate::error::Class;
 use crate::format::catalog::BucketEntry;
 use crate::schema::clock::{When, bucket_day, bucket_span};
 use crate::schema::grain::Grain;
@@ -25,7 +27,7 @@ use crate::schema::range::SpanSet;
 use crate::section::chain::{Combined, CombinedAcd, Member, combine};
 use crate::section::evidence::Bucket;
 use crate::section::pieces::Acd;
-use crate::section::rows::SectionTable;
+use crate::section::rows::{RowsError, SectionTable};
 use crate::verify::listed::Listed;
 use crate::verify::listed::SetSection;
 use jiff::civil::Date;
@@ -104,8 +106,8 @@ pub struct TableCoverage {
     pub grain: Grain,
     /// Its ACDs, ascending; none without dated rows.
     pub acds: Vec<AcdCoverage>,
-    /// Chunks of which the times could not be read, with the reasons.
-    pub unread: Vec<String>,
+    /// Why the times of chunks could not be read.
+    pub unread: Vec<Unread>,
 }
 
 /// Of which time there are rows, by the sections that the members of a chain have of a table, the newest first. `None` for a
@@ -154,7 +156,7 @@ struct Exact {
     /// Buckets of which not all rows could be read, with the time from their first row to their last.
     unread: BTreeMap<Bucket, Span>,
     /// Why.
-    reasons: Vec<String>,
+    reasons: Vec<Unread>,
     /// Where clocks skip an hour.
     zone: TimeZone,
 }
@@ -190,12 +192,13 @@ impl Exact {
     fn section(&mut self, (set, view): &SetSection<'_>, mut wanted: impl FnMut(Bucket) -> bool) {
         let table = match SectionTable::new(view.number, &view.header) {
             Ok(table) => table,
-            Err(error) => return self.reasons.push(error.to_string()),
+            Err(error) => return self.reasons.push(error.into()),
         };
         for chunk in view.chunks.iter().filter(|chunk| chunk.here) {
             let at = Position::volume(chunk.entry.volume).with_block(chunk.entry.block).with_section(view.number);
-            let rows = set.read_chunk(chunk).map_err(|error| error.to_string());
-            let rows = rows.and_then(|payload| table.keys(&payload, at).map_err(|error| error.to_string()));
+            let rows = set.read_chunk(chunk).map_err(Unread::from);
+            let damage = |error: RowsError| Unread { reason: error.to_string(), class: Class::Damage };
+            let rows = rows.and_then(|payload| table.keys(&payload, at).map_err(damage));
             let when = match rows {
                 Ok(rows) => rows.when,
                 Err(reason) => {

@@ -10,7 +10,7 @@ mod part;
 
 pub use block::{Block, is_aligned};
 pub use blocks::{BlockPlace, Found, How, Listed, Medium, Run, Stretch, column_names, find_block, list_blocks, map};
-pub use chunks::{ChunkLine, ChunkSummary, ColumnSummary, encoding_name};
+pub use chunks::{ChunkLine, ChunkSummary, ColumnSummary, Unread, encoding_name};
 pub use coverage::{AcdCoverage, Gap, Mark, Period, TableCoverage, coverage};
 pub use meaning::{hex, type_text};
 pub use part::{ENTRIES_SHOWN, Emit, Part, Value};

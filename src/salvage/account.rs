@@ -64,6 +64,8 @@ pub struct Account {
     pub unopened: Vec<(String, String)>,
     /// How many more could not be opened.
     pub more_unopened: u64,
+    /// Whether some of them could not be opened since whoever asks is not allowed to.
+    pub refused: bool,
     /// Intact blocks that were let go because there were more than can be held in mind.
     pub let_go: u64,
     /// The sets of which blocks were found, by label, then by id.
@@ -81,6 +83,14 @@ impl Account {
     #[must_use]
     pub fn has_losses(&self) -> bool {
         !self.unopened.is_empty() || self.let_go > 0 || self.sets.iter().any(SetAccount::has_losses)
+    }
+
+    /// Whether nothing but what may not be opened can be the reason of what is lost: all that was read is of intact blocks.
+    #[must_use]
+    pub fn lost_by_refusal(&self) -> bool {
+        let sifted = self.sources.iter().map(|source| &source.sifted).chain([&self.others.sifted]);
+        let all_intact = sifted.into_iter().all(|sifted| (sifted.other, sifted.zeros, sifted.unread) == (0, 0, 0));
+        self.refused && self.let_go == 0 && all_intact
     }
 }
 

@@ -9,6 +9,7 @@ use crate::base::monitor::{Monitor, Task};
 use crate::base::ordered::ordered_from;
 use crate::base::position::Position;
 use crate::column::digest::RowHasher;
+use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::error::{Error, ErrorKind};
 use crate::format::block::{BlockIdentity, BlockKind, SetId};
 use crate::format::chunk::parse_chunk;
@@ -72,6 +73,8 @@ pub(super) struct Heap {
     pub(super) unopened: Vec<(String, String)>,
     /// How many more could not be opened than are listed.
     pub(super) more_unopened: u64,
+    /// Whether some could not since whoever asks is not allowed to.
+    pub(super) refused: bool,
     /// Blocks that were let go because there were too many.
     pub(super) let_go: u64,
     kept: u64,
@@ -128,8 +131,8 @@ pub(super) fn collect(
             },
         )
     };
-    let Done { sources, others, unopened, more_unopened } = walk.done;
-    result.map(|()| Heap { sources, others, unopened, more_unopened, ..heap })
+    let Done { sources, others, unopened, more_unopened, refused } = walk.done;
+    result.map(|()| Heap { sources, others, unopened, more_unopened, refused, ..heap })
 }
 
 const fn rows_of(told: &Told) -> u64 {
@@ -146,6 +149,7 @@ struct Done {
     others: (u64, u64, Sifted),
     unopened: Vec<(String, String)>,
     more_unopened: u64,
+    refused: bool,
 }
 
 impl Done {
@@ -161,7 +165,8 @@ impl Done {
         all.zeros = all.zeros.saturating_add(sifted.zeros);
     }
 
-    fn unopened(&mut self, name: impl FnOnce() -> String, why: &dyn std::error::Error) {
+    fn unopened(&mut self, name: impl FnOnce() -> String, why: DeviceError) {
+        self.refused |= matches!(why.kind, DeviceErrorKind::NotPermitted);
         if self.unopened.len() < UNOPENED_MAX {
             self.unopened.push((name(), why.to_string()));
         } else {
@@ -195,7 +200,7 @@ impl Walk<'_> {
                 self.next = number.saturating_add(1);
                 match self.sources.open(number) {
                     Ok(opened) => self.open = Some((number, Finder::new(opened))),
-                    Err(error) => self.done.unopened(|| self.sources.name(number), &error),
+                    Err(error) => self.done.unopened(|| self.sources.name(number), error),
                 }
                 continue;
             };

@@ -123,7 +123,7 @@ impl<'a> Salvage<'a> {
         self.monitor.begin(Task::Verify, "looking for blocks", 0);
         let heap = collect(&sources, self.options.set.as_deref(), self.options.jobs, self.monitor);
         self.monitor.end(Task::Verify);
-        let Heap { sets, sources: looked, others, unopened, more_unopened, let_go, .. } = heap?;
+        let Heap { sets, sources: looked, others, unopened, more_unopened, refused, let_go, .. } = heap?;
         let source = |(name, bytes, sifted)| SourceAccount { name, bytes, sifted };
         let (count, bytes, sifted) = others;
         let mut account = Account {
@@ -131,6 +131,7 @@ impl<'a> Salvage<'a> {
             others: OtherSources { count, bytes, sifted },
             unopened,
             more_unopened,
+            refused,
             let_go,
             sets: Vec::new(),
         };

@@ -656,6 +656,42 @@ fn a_comparison_of_nothing_is_no_good_news() {
 }
 
 #[test]
+fn what_is_there_is_listed_and_compared_without_a_complaint() {
+    let centre = Centre::new(&[HSPLIT]);
+    centre.intervals("2024-03-01", 800, 1200, 30, 1);
+    centre.run(
+        "CREATE TABLE own_notes (id INTEGER); INSERT INTO own_notes VALUES (1); CREATE TABLE own_empty (id INTEGER)",
+    );
+    let (to, url) =
+        (centre.folder.path().join("to").display().to_string(), format!("sqlite:{}", centre.path().display()));
+    json(&["backup", "--database", &url, "--to", &to, "--data", "historical,custom"], 0);
+    for table in ["hsplit", "own_notes", "own_empty"] {
+        for list in ["--sections", "--chunks", "--coverage", "--labels"] {
+            let (_, said) = run(&["check", &to, list, "--tables", table], 0);
+            assert_eq!(
+                said.contains("have no time"),
+                list == "--coverage" && table != "hsplit",
+                "{list} {table}: {said}"
+            );
+        }
+        json(&["check", &to, "--against", &url, "--tables", table], 0);
+    }
+    for list in ["--sections", "--chunks", "--coverage"] {
+        json(&["check", &to, list, "--acd", "1"], 0);
+        for more in [&["--acd", "77"][..], &["--start", "2030-01-01"], &["--acd", "1", "--tables", "own_notes"]] {
+            let (_, said) = run(&[&["check", &to, list], more].concat(), 10);
+            assert!(said.contains("nothing is listed"), "{list} {more:?}: {said}");
+        }
+    }
+    // What has neither ACD nor time is none of a choice by them: on the set and beside it.
+    centre.run("CREATE TABLE own_more (id INTEGER); INSERT INTO own_more VALUES (1)");
+    json(&["check", &to, "--against", &url], 4);
+    for more in [["--acd", "1"], ["--start", "2024-01-01"]] {
+        json(&[&["check", &to, "--against", &url][..], &more].concat(), 0);
+    }
+}
+
+#[test]
 fn a_table_that_only_the_database_has_is_a_difference_where_the_set_was_to_have_it() {
     let centre = Centre::new(&[HSPLIT]);
     centre.intervals("2024-03-01", 800, 1200, 30, 1);

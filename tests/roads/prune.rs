@@ -174,6 +174,49 @@ fn what_is_no_good_pushes_nothing_out() {
 }
 
 #[test]
+fn a_sound_copy_elsewhere_lets_no_good_set_go() {
+    let mut nights = Nights::new();
+    nights.full();
+    let (folder, copy) = (nights.folder(), nights.centre.folder.path().join("copy"));
+    std::fs::create_dir(&copy).unwrap();
+    for entry in std::fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+        std::fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+    }
+    let name = nights.device().list().unwrap().into_iter().find(|name| name.contains(".07070707.")).unwrap();
+    // A row of the newest full set: what is read to list it is whole.
+    let mut bytes = std::fs::read(folder.join(&name)).unwrap();
+    let device = nights.device();
+    let sets = list_sets(&device).unwrap().sets;
+    let chunk = sets.iter().find(|set| set.set_id() == set_id(7)).unwrap().sections()[0].chunks[0].entry;
+    bytes[usize::try_from(chunk.offset).unwrap() + chunk.bytes as usize - 64] ^= 1;
+    std::fs::write(folder.join(&name), bytes).unwrap();
+    let (path, there) = (nights.path(), copy.display().to_string());
+    let check = |devices: &[&str], status| {
+        json(&[&["check", "--verify", "--state-dir", &nights.state()], devices].concat(), status)
+    };
+    let kept = |nights: &Nights| going(&nights.prune(&["--keep-last", "1", "--dry-run"], 0));
+    check(&[&path], 4);
+    assert_eq!(kept(&nights), [1, 2, 3]);
+    // As where a file system is not mounted for a while.
+    let away = nights.centre.folder.path().join("away");
+    std::fs::rename(&folder, &away).unwrap();
+    std::fs::create_dir(&folder).unwrap();
+    check(&[&path, &there], 0);
+    std::fs::remove_dir(&folder).unwrap();
+    std::fs::rename(&away, &folder).unwrap();
+    assert_eq!(kept(&nights), [1, 2, 3], "nobody has read the damaged copy again");
+    std::fs::copy(copy.join(&name), folder.join(&name)).unwrap();
+    check(&[&path, &there], 0);
+    assert_eq!(
+        kept(&nights),
+        [1, 2, 3, 5, 6],
+        "it counts as good again, and the last that was proved there stays beside it"
+    );
+    check(&[&path], 0);
+    assert_eq!(kept(&nights), [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
 fn a_volume_that_is_not_what_its_name_says_is_left() {
     let nights = Nights::new();
     let names = nights.device().list().unwrap();

@@ -10,9 +10,13 @@ use intervault::device::joined::JoinedDevice;
 use intervault::device::memory::MemoryDevice;
 use intervault::device::name::{is_volume_name, partial_name};
 use intervault::device::traits::{Device, VolumeSink, VolumeSource};
+use intervault::error::Class;
+use intervault::inspect::{ChunkLine, coverage};
+use intervault::salvage::{Salvage, SalvageOptions};
 use intervault::testing::fault::{FaultDevice, Op};
 use intervault::verify::Depth;
 use intervault::verify::finding::Level;
+use intervault::verify::listed::member_sections;
 use intervault::verify::set::{Asked, Verified, verify};
 use intervault::volume::set::{SetReader, list_sets};
 use std::path::{Path, PathBuf};
@@ -482,8 +486,62 @@ fn a_set_that_is_being_written_is_not_called_dead() {
     }
     let (said, _) = run(&["check", &place, "--state-dir", &state], 6);
     assert!(said.contains("being written now (process "), "{said}");
+    // What is finished is as it will be.
+    let first = std::fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path());
+    let first = first.filter(|path| path.extension().is_some_and(|end| end == "ivv")).min().unwrap();
+    let whole = std::fs::read(&first).unwrap();
+    let mut bytes = whole.clone();
+    bytes[9_000] ^= 1;
+    std::fs::write(&first, &bytes).unwrap();
+    let set = check(&[], 4);
+    assert!(set["writer"].is_string() && set["damage"].as_array().is_some_and(|damage| damage.len() == 1), "{set}");
+    std::fs::write(&first, &whole).unwrap();
+    check(&[], 6);
     drop(lock);
     check(&[], 4);
+}
+
+/// A device on which one volume may not be opened.
+struct Closed {
+    inner: MemoryDevice,
+    name: String,
+}
+
+impl Device for Closed {
+    fn describe(&self) -> String {
+        "somebody else's".to_owned()
+    }
+
+    fn list(&self) -> Result<Vec<String>, DeviceError> {
+        self.inner.list()
+    }
+
+    fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {
+        let refused = DeviceError { op: "open", place: name.into(), kind: DeviceErrorKind::NotPermitted };
+        if name == self.name { Err(refused) } else { self.inner.open(name) }
+    }
+
+    fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
+        self.inner.create(name)
+    }
+}
+
+#[test]
+fn a_volume_that_may_not_be_read_is_not_said_to_be_damaged() {
+    let (_, memory) = spanning();
+    let name = memory.list().unwrap()[1].clone();
+    let device = Closed { inner: memory, name };
+    let set = list_sets(&device).unwrap().sets.remove(0);
+    let lines = set.sections().iter().flat_map(|section| &section.chunks).map(|chunk| ChunkLine::read(&set, chunk));
+    let unread: Vec<_> =
+        lines.filter_map(|line| Some((line.chunk.entry.volume, line.directory.err()?.class))).collect();
+    assert!(!unread.is_empty() && unread.iter().all(|told| *told == (2, Class::NotPermitted)), "{unread:?}");
+    let sections = member_sections(&[&set]);
+    let covered = coverage(&sections[0], None, Some(&jiff::tz::TimeZone::UTC)).unwrap();
+    let classes: Vec<_> = covered.unread.iter().map(|unread| unread.class).collect();
+    assert!(!classes.is_empty() && classes.iter().all(|class| *class == Class::NotPermitted), "{classes:?}");
+    let account = Salvage::new(&[&device], SalvageOptions::default()).account().unwrap();
+    assert!(account.has_losses() && account.lost_by_refusal(), "{account:?}");
 }
 
 #[test]

@@ -121,7 +121,13 @@ impl ListOptions {
     /// Whether a part is chosen of what is listed or compared: tables, an ACD, a time.
     #[must_use]
     pub const fn chooses(&self) -> bool {
-        !self.tables.is_empty() || self.acd.is_some() || self.window.is_some()
+        !self.tables.is_empty() || self.narrows()
+    }
+
+    /// Whether a part of the rows of a table is chosen: an ACD, a time.
+    #[must_use]
+    pub const fn narrows(&self) -> bool {
+        self.acd.is_some() || self.window.is_some()
     }
 
     /// Whether a table is meant.

@@ -1,5 +1,6 @@
 //! `intervault check`: lists or verifies volumes.
 
+use super::judged::Places;
 use super::proving::Proving;
 use super::turns::{Of, Turns};
 use super::unusable;
@@ -46,8 +47,14 @@ pub fn run(options: &CheckOptions, config: &Config, job: &Job, output: &Output) 
         found = check::find(turns.device(), options.set.as_deref())?;
     }
     let place = turns.device().place();
-    let judging =
-        Judging { proving: proving.as_ref(), place: &place, chains: options.set.is_none(), turns: Some(&turns) };
+    let places = proves.then(|| Places::of(&options.devices));
+    let judging = Judging {
+        proving: proving.as_ref(),
+        place: &place,
+        places: places.as_ref(),
+        chains: options.set.is_none(),
+        turns: Some(&turns),
+    };
     let exit = judge(&found, &judging, &Progress::new(output), job, output)?;
     if !proves || !turns.may_change() {
         return Ok(exit);
@@ -64,6 +71,8 @@ pub(in crate::cli) struct Judging<'j> {
     pub(in crate::cli) proving: Option<&'j Proving>,
     /// Where the volumes lie.
     pub(in crate::cli) place: &'j str,
+    /// Which devices that are, where it goes into a history.
+    pub(in crate::cli) places: Option<&'j Places>,
     /// Whether all sets are there that were found, so that chains can be judged.
     pub(in crate::cli) chains: bool,
     /// Tapes that take their turn.
@@ -91,7 +100,7 @@ pub(in crate::cli) fn judge(
         if let Some(proving) = judging.proving.filter(|_| outline.writer.is_none()) {
             let verified = prove(set, proving, judging, monitor, output)?;
             exit = exit.worst(exit_of(&verified));
-            note(set, outline.complete, &verified, job);
+            note(set, outline.complete, &verified, judging.places, job);
             let asked = proving.words();
             if !output.json() {
                 output.line(render::verified_text(&verified, &asked, proving.goes_on(set)).trim_end());
@@ -153,27 +162,35 @@ fn prove(
     Ok(proving.verify(set, judging.place, monitor, output))
 }
 
-/// Writes into the history what was proved or found damaged.
-fn note(set: &SetReader<'_>, complete: bool, verified: &Verified, job: &Job) {
+/// Writes into the history what was proved or found damaged, and where.
+fn note(set: &SetReader<'_>, complete: bool, verified: &Verified, places: Option<&Places>, job: &Job) {
     let id = set.set_id().to_string();
+    let copies = || places.map_or_else(Vec::new, |places| places.copies(set));
     let proved = complete && verified.depth == Depth::Rows && verified.is_whole();
     match exit_of(verified) {
-        Exit::Done | Exit::Warnings if proved => job.note(|entry| entry.proved.push(id)),
-        Exit::Damage => job.note(|entry| entry.faulty.push(id)),
+        Exit::Done | Exit::Warnings if proved => job.note(|entry| {
+            entry.judge(&id, copies());
+            entry.proved.push(id);
+        }),
+        Exit::Damage => job.note(|entry| {
+            entry.judge(&id, copies());
+            entry.faulty.push(id);
+        }),
         // What is not here may be elsewhere, and shows by itself where it is looked for. What was read in part is not proved.
         _ => {}
     }
 }
 
-/// What a list of a set says of it.
+/// What a list of a set says of it. What one that is being written lacks is yet to come.
 pub(super) fn outline_exit(outline: &SetOutline) -> Exit {
-    match (outline.damage.is_empty(), outline.complete && outline.wrong.is_empty()) {
-        _ if !outline.closed.is_empty() => Exit::NotPermitted,
-        _ if outline.writer.is_some() => Exit::Busy,
-        (false, _) => Exit::Damage,
-        (true, false) => Exit::Volume,
-        (true, true) => Exit::Done,
-    }
+    let being_written = outline.writer.is_some();
+    let told = [
+        (!outline.damage.is_empty(), Exit::Damage),
+        (!outline.closed.is_empty(), Exit::NotPermitted),
+        (!outline.wrong.is_empty() || !outline.complete && !being_written, Exit::Volume),
+        (being_written, Exit::Busy),
+    ];
+    told.into_iter().filter(|(is_so, _)| *is_so).map(|(_, exit)| exit).fold(Exit::Done, Exit::worst)
 }
 
 fn exit_of(verified: &Verified) -> Exit {
@@ -183,5 +200,46 @@ fn exit_of(verified: &Verified) -> Exit {
         Some(Level::Incomplete) if verified.refused => Exit::NotPermitted,
         Some(Level::Incomplete) => Exit::Volume,
         Some(Level::Damage) => Exit::Damage,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::memory::MemoryDevice;
+    use crate::testing::fixtures::small;
+    use crate::volume::set::list_sets;
+
+    #[test]
+    fn what_a_list_says_of_a_set_is_the_worst_of_it() {
+        let device = MemoryDevice::new();
+        small(None).volumes.into_iter().for_each(|(name, bytes)| device.insert(&name, bytes));
+        let whole = check::outline(&list_sets(&device).unwrap().sets[0]);
+        let some = |is_so: bool| if is_so { vec!["x".to_owned()] } else { Vec::new() };
+        let exit = |damage, closed, wrong, writer: bool, complete| {
+            outline_exit(&SetOutline {
+                damage: some(damage),
+                closed: some(closed),
+                wrong: some(wrong),
+                writer: writer.then(String::new),
+                complete,
+                ..whole.clone()
+            })
+        };
+        assert_eq!(outline_exit(&whole), Exit::Done);
+        for rest in 0..16u8 {
+            let is = |bit: u8| rest & 1 << bit != 0;
+            let lacks = !is(2) && !is(3);
+            assert_eq!(exit(true, is(0), is(1), is(2), is(3)), Exit::Damage, "damage comes before all else");
+            assert_eq!(exit(false, true, is(1), is(2), is(3)), Exit::NotPermitted);
+            let wanted = if is(1) || lacks {
+                Exit::Volume
+            } else if is(2) {
+                Exit::Busy
+            } else {
+                Exit::Done
+            };
+            assert_eq!(exit(false, false, is(1), is(2), is(3)), wanted, "{rest}");
+        }
     }
 }

@@ -120,7 +120,7 @@ fn warn_of_part(options: &ExportOptions, set: &SetReader<'_>, output: &Output) -
 fn exit_of(plan: &Plan, written: &[Written]) -> Exit {
     let absent = |damaged: bool| if damaged { Exit::Damage } else { Exit::Volume };
     let unknown = plan.unknown.iter().map(|unknown| absent(unknown.damaged));
-    let lost = written.iter().flat_map(|one| &one.report.lost).map(|lost| absent(!lost.absent));
+    let lost = written.iter().flat_map(|one| &one.report.lost).map(|lost| Exit::of_unread(lost.class));
     let short = plan.short.iter().map(|_| Exit::Warnings);
     unknown.chain(lost).chain(short).fold(Exit::Done, Exit::worst)
 }

@@ -18,7 +18,7 @@ use crate::cli::render::streamed::Streamed;
 use crate::cli::render::text::escape;
 use crate::device::traits::Device;
 use crate::format::block::SetId;
-use crate::inspect::{self, ChunkLine, ChunkSummary, Listed, Medium};
+use crate::inspect::{self, ChunkLine, ChunkSummary, Listed, Medium, Unread};
 use crate::section::table::is_tree;
 use crate::store::traits::Store;
 use crate::verify::listed::{SetSection, member_sections};
@@ -27,6 +27,7 @@ use crate::volume::section::SectionView;
 use crate::volume::set::SetReader;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Lists or compares.
 ///
@@ -57,17 +58,20 @@ pub(super) fn run(options: &CheckOptions, config: &Config, output: &Output) -> R
         return Err(no_table(&options.listing, turns.device().describe()));
     }
     let (listing, device) = (&options.listing, turns.device());
-    let mut lister = Lister { options: listing, device, output, answer, exit, shown: 0 };
+    let mut lister =
+        Lister { options: listing, device, output, answer, exit, shown: 0, chosen: false, untimed: BTreeSet::new() };
     for set in &meant {
         lister.set(set, &found)?;
         if output.is_closed() {
             break;
         }
     }
-    let nothing = lister.shown == 0 && options.listing.chooses() && !meant.is_empty() && !output.is_closed();
+    let nothing = lister.shown == 0 && lister.chosen && !meant.is_empty() && !output.is_closed();
     (answer, exit) = (lister.answer, lister.exit);
     if nothing {
         exit = exit.worst(Exit::Nothing);
+        output
+            .warning("nothing is listed: of the tables, the ACD or the time that were asked for there is nothing here");
     }
     match answer {
         Some(answer) => answer.end(exit),
@@ -107,8 +111,12 @@ struct Lister<'o> {
     output: &'o Output,
     answer: Option<Streamed<'o>>,
     exit: Exit,
-    /// Lines of lists of which a part can be chosen.
+    /// What is there of lists of which a part can be chosen: tables, and lines.
     shown: u64,
+    /// Whether a part of such a list was chosen.
+    chosen: bool,
+    /// Tables without time of which that was said.
+    untimed: BTreeSet<String>,
 }
 
 impl Lister<'_> {
@@ -167,15 +175,41 @@ impl Lister<'_> {
         for volume in set.volumes() {
             for name in set.copies(volume.number) {
                 let read = set.copy(volume.number, &name).map(|volume| (volume.label().clone(), volume.source().len()));
-                let read = read.map_err(|error| error.to_string());
-                if read.is_err() {
-                    self.exit = self.exit.worst(Exit::Damage);
-                }
-                let (number, read) = (volume.number, read.as_ref().map_err(String::as_str));
+                let read = read.map_err(Unread::from);
+                self.unread(read.as_ref().err());
+                let (number, read) = (volume.number, read.as_ref().map_err(|unread| unread.reason.as_str()));
                 self.item(|| render::label_json(number, &name, read), || render::label_text(number, &name, read));
             }
         }
         self.end();
+    }
+
+    /// Notes what could not be read.
+    fn unread<'u>(&mut self, what: impl IntoIterator<Item = &'u Unread>) {
+        self.exit = what.into_iter().map(|unread| Exit::of_unread(unread.class)).fold(self.exit, Exit::worst);
+    }
+
+    /// Notes that a table is there that was chosen. That is all there need be, unless an ACD or a time of it was chosen too.
+    fn table(&mut self) {
+        if !self.options.narrows() {
+            self.shown = self.shown.saturating_add(1);
+        }
+    }
+
+    /// Whether a section has rows of the ACD and the time that were chosen; where none was, it need have none.
+    fn has_rows(&self, section: &SectionView) -> bool {
+        let of_acd = || section.buckets.iter().any(|bucket| self.options.has_acd(bucket.acd));
+        let of_time = || section.chunks.iter().any(|chunk| self.options.has_time(chunk.span()));
+        !self.options.narrows() || of_acd() && of_time()
+    }
+
+    /// Says once of a table that was asked for by name why it has no place in a calendar.
+    fn untimed(&mut self, name: &str) {
+        if self.untimed.insert(name.to_owned()) {
+            let name = escape(name);
+            self.output
+                .warning(&format!("table {name}: its rows have no time, so that no time of it is there or missing"));
+        }
     }
 
     fn meant<'s>(&self, set: &'s SetReader<'_>) -> Vec<&'s SectionView> {
@@ -184,7 +218,9 @@ impl Lister<'_> {
 
     fn sections(&mut self, set: &SetReader<'_>) {
         self.begin("sections", render::SECTIONS);
+        self.chosen |= self.options.chooses();
         for section in self.meant(set) {
+            self.shown = self.shown.saturating_add(u64::from(self.has_rows(section)));
             self.item(|| render::section_json(section), || render::section_text(section));
         }
         self.end();
@@ -250,7 +286,9 @@ impl Lister<'_> {
         if let Some(answer) = &mut self.answer {
             answer.list("chunk_lists");
         }
+        self.chosen |= self.options.chooses();
         for section in self.meant(set) {
+            self.table();
             self.section_chunks(set, section);
         }
         self.end();
@@ -279,9 +317,7 @@ impl Lister<'_> {
             if line.directory.is_ok() && !acd(&line) {
                 continue;
             }
-            if line.directory.is_err() {
-                self.exit = self.exit.worst(if chunk.here { Exit::Damage } else { Exit::Volume });
-            }
+            self.unread(line.directory.as_ref().err());
             summary.add(&line);
             self.shown = self.shown.saturating_add(1);
             self.item(|| render::chunk_json(&line), || render::chunk_text(&line));
@@ -300,21 +336,23 @@ impl Lister<'_> {
     fn coverage(&mut self, set: &SetReader<'_>, all: &[SetReader<'_>]) {
         let members = chain_of(set, all);
         self.begin("coverage", &render::coverage_head(&members, self.options.exact));
+        self.chosen |= self.options.chooses();
         let zone = self.options.exact.then(|| TimeZone::try_system().unwrap_or(TimeZone::UTC));
         for sections in member_sections(&members) {
             let named = sections.first().is_some_and(|(_, view)| self.options.has_table(&view.header.table));
             if !named || self.output.is_closed() {
                 continue;
             }
+            self.table();
             let Some(mut table) = inspect::coverage(&sections, self.options.window, zone.as_ref()) else {
+                let name = name_of(&sections).filter(|_| !self.options.tables.is_empty());
+                name.into_iter().for_each(|name| self.untimed(name));
                 continue;
             };
             table.acds.retain(|acd| self.options.has_acd(acd.acd));
-            if !table.unread.is_empty() {
-                self.exit = self.exit.worst(Exit::Damage);
-                let warn = |reason: &String| self.output.warning(&format!("table {}: {reason}", table.table));
-                table.unread.iter().for_each(warn);
-            }
+            self.unread(&table.unread);
+            let warn = |unread: &Unread| self.output.warning(&format!("table {}: {}", table.table, unread.reason));
+            table.unread.iter().for_each(warn);
             self.shown = self.shown.saturating_add(table.acds.len() as u64);
             let (width, paints) = (self.output.width(), self.output.paints());
             self.item(|| render::coverage_json(&table), || render::coverage_text(&table, width, paints));
@@ -353,10 +391,10 @@ fn compare(options: &CheckOptions, found: &Found<'_>, config: &Config, output: &
                 }
             }
             let catalogue = open::catalogue(config.catalogue.as_deref())?;
-            let further = here.first().map(|set| check::only_in_database(set, snapshot.as_ref(), &catalogue));
+            let further = here.first().map(|set| check::only_in_database(set, snapshot.as_ref(), &catalogue, scope));
             let mut further = further.transpose()?.unwrap_or_default();
             further.retain(|compared| listing.has_table(&compared.table));
-            shown.end(&further, listing.chooses())
+            shown.end(&further, listing.narrows())
         }
         other => {
             let turns = match other {
@@ -379,7 +417,7 @@ fn compare(options: &CheckOptions, found: &Found<'_>, config: &Config, output: &
             }
             let alone = other_tables.iter().filter(|other| tables.iter().all(|mine| name_of(mine) != name_of(other)));
             let alone: Vec<Compared> = alone.map(|other| check::against_set(&[], other, scope)).collect();
-            shown.end(&alone, listing.chooses())
+            shown.end(&alone, listing.narrows())
         }
     };
     warnings.iter().for_each(|warning| output.warning(warning));
@@ -493,11 +531,11 @@ impl<'o> Shown<'o> {
         }
     }
 
-    /// Ends it. Where a part of all was chosen and none of it is on either side, nothing was compared.
-    fn end(mut self, further: &[Compared], chosen: bool) -> Exit {
+    /// Ends it. Where there is no table, or an ACD or a time was chosen and no row of it is on either side, nothing was compared.
+    fn end(mut self, further: &[Compared], narrows: bool) -> Exit {
         further.iter().for_each(|compared| self.table(compared));
         let tables = self.same.saturating_add(self.different).saturating_add(self.open);
-        if tables == 0 || chosen && self.buckets == 0 && self.different == 0 {
+        if tables == 0 || narrows && self.buckets == 0 && self.different == 0 {
             self.exit = self.exit.worst(Exit::Nothing);
             self.output.warning("nothing was compared: no row of what was asked for is on either side");
         }

@@ -11,6 +11,7 @@ pub mod file_sets;
 pub mod files;
 pub mod generate;
 pub mod inspect;
+mod judged;
 pub mod label;
 pub mod listing;
 pub mod log;

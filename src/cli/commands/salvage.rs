@@ -78,6 +78,7 @@ fn answer(account: &Account, options: &SalvageRequest, output: &Output) -> Resul
     }
     let exit = match () {
         () if account.is_empty() => Exit::Nothing,
+        () if account.has_losses() && account.lost_by_refusal() => Exit::NotPermitted,
         () if account.has_losses() => Exit::Damage,
         () => Exit::Done,
     };

@@ -4,6 +4,7 @@ use super::json::SpanBody;
 use super::text::{bytes, count, escape, span, table};
 use crate::check::short;
 use crate::cli::commands::export::{Answer, Written};
+use crate::error::Class;
 use crate::export::{Lost, Short};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -74,7 +75,7 @@ fn table_json(one: &Written) -> Value {
             "block": lost.at.block,
             "rows": lost.rows,
             "span": lost.span.map(SpanBody::from),
-            "absent": lost.absent,
+            "absent": lost.class == Class::Volume,
             "reason": lost.reason,
         })
     });

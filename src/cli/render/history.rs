@@ -87,7 +87,7 @@ pub fn json(file: &Path, runs: &[Run], more: usize, words: &[String]) -> Value {
 #[must_use]
 pub fn run_json(run: &Run) -> Value {
     let Entry { exit, database, devices, set, label, chain, parent, member, .. } = &run.entry;
-    let Entry { rows, bytes, volumes, seconds, verified, proved, faulty, removed, message, .. } = &run.entry;
+    let Entry { rows, bytes, volumes, seconds, verified, proved, faulty, judged, removed, message, .. } = &run.entry;
     json!({
         "sequence": run.entry.sequence,
         "kind": run.entry.kind.name(),
@@ -116,6 +116,10 @@ pub fn run_json(run: &Run) -> Value {
         "part": run.entry.part,
         "proved": proved,
         "faulty": faulty,
+        "judged": judged.iter().map(|judged| json!({
+            "sets": judged.sets,
+            "copies": judged.copies.iter().map(|on| json!({"device": on.device, "volumes": on.volumes})).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
         "removed": removed,
         "message": message,
         "rebuilt": run.entry.rebuilt,

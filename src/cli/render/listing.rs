@@ -250,7 +250,7 @@ pub fn chunk_text(line: &ChunkLine) -> String {
     }
     let _written = match &line.directory {
         Ok(_) => write!(words, "; ACD {}", acds.join(", ")),
-        Err(reason) => write!(words, "  !! {}", escape(reason)),
+        Err(unread) => write!(words, "  !! {}", escape(&unread.reason)),
     };
     format!(
         "{:>8}  {:>6}  {:>7}  {:>10}  {:>10}  {:>6}  {words}",
@@ -287,7 +287,7 @@ pub fn chunk_json(line: &ChunkLine) -> Value {
         "here": chunk.here,
         "acds": directory.map(|_| line.acds()),
         "columns": columns,
-        "reason": line.directory.as_ref().err(),
+        "reason": line.directory.as_ref().err().map(|unread| &unread.reason),
     })
 }
 
@@ -455,7 +455,7 @@ pub fn coverage_json(coverage: &TableCoverage) -> Value {
         "table": coverage.table,
         "grain": coverage.grain.name(),
         "acds": coverage.acds.iter().map(acd).collect::<Vec<_>>(),
-        "unread": coverage.unread,
+        "unread": coverage.unread.iter().map(|unread| &unread.reason).collect::<Vec<_>>(),
     })
 }
 
