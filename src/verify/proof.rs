@@ -244,6 +244,9 @@ impl SetProof {
             Depth::Blocks | Depth::Rows => media.is_whole(),
         };
         let media = self.gathered.volumes.iter().map(|volume| &volume.passed.media);
+        let sound = |media: &MediaProof| whole(&media) && media.findings.is_empty();
+        let opened = self.gathered.unopened.not_judged.is_empty();
+        seen.all_sound = around.all_here && !around.part && opened && media.clone().all(sound);
         seen.read = media.filter(whole).map(|media| media.number).collect();
         seen
     }
@@ -368,14 +371,14 @@ impl Gathered {
                 self.predecessor = Some(label.predecessor);
                 self.full.get_or_insert(!label.incremental);
             }
-            Held::Header(header) => self.section(section).header(volume, &header),
+            Held::Header(header) => self.section(section).header((volume, block), entry.bytes, &header),
             Held::Chunk(chunk) => {
                 let ChunkFact { number, entry, pieces } = *chunk;
                 self.section(section).chunk(number, entry, &pieces);
                 // Only now: what a worker has proved may be read again before it comes here.
                 self.judge.kept(&hash);
             }
-            Held::End(end) => self.section(section).end(*end),
+            Held::End(end) => self.section(section).end((volume, block), entry.bytes, *end),
             Held::Catalog(payload) => {
                 self.catalog.insert((volume, block), payload);
             }

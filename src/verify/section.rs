@@ -7,7 +7,7 @@ use super::proof::{Around, SetProved};
 use super::verified::{END_WANTED, UNFINISHED, Verified};
 use crate::base::position::Position;
 use crate::base::time::{Instant, Span, civil_of_day};
-use crate::format::catalog::{BlockEntry, BucketEntry, ChunkEntry};
+use crate::format::catalog::{BlockEntry, BucketEntry, CatalogSectionRecord, ChunkEntry};
 use crate::format::chunk::PieceEntry;
 use crate::format::section::{SectionEndRecord, SectionRecord};
 use crate::schema::range::SpanSet;
@@ -23,6 +23,8 @@ pub(super) struct Known {
     end: Option<SectionEndRecord>,
     pub(super) chunks: Vec<ChunkEntry>,
     pub(super) buckets: Vec<BucketEntry>,
+    /// Bytes of its blocks on all volumes.
+    bytes: u64,
 }
 
 impl Known {
@@ -33,11 +35,13 @@ impl Known {
             end: view.end.clone(),
             chunks: view.chunks.iter().map(|chunk| chunk.entry).collect(),
             buckets: view.buckets.clone(),
+            bytes: view.bytes,
         }
     }
 
     pub(super) fn of_catalog(CatalogSection { record, chunks, buckets }: CatalogSection) -> Known {
-        Known { number: record.section, header: record.header, end: Some(record.end), chunks, buckets }
+        let CatalogSectionRecord { section, header, end, bytes, .. } = record;
+        Known { number: section, header, end: Some(end), chunks, buckets, bytes }
     }
 }
 
@@ -48,6 +52,8 @@ pub(super) struct Seen {
     pub(super) read: BTreeSet<u32>,
     /// Those of which a sound index was read, and a part of the blocks that it lists.
     pub(super) surveyed: BTreeSet<u32>,
+    /// Whether all volumes of the set were read from their first byte to their last, and none is damaged.
+    pub(super) all_sound: bool,
 }
 
 /// What was proved of a section.
@@ -59,6 +65,8 @@ pub(super) struct SectionProof {
     /// By volume the first chunk and row that the header there names.
     starts: BTreeMap<u32, (u64, u64)>,
     end: Option<SectionEndRecord>,
+    /// Bytes of its headers and end marks, by volume and block.
+    marks: BTreeMap<(u32, u64), u32>,
     /// Chunks that are proved, by number, volume and block.
     chunks: BTreeMap<(u64, u32, u64), ChunkEntry>,
     /// Chunks of which the bytes are sound and the rows were not looked at, by volume and block: offset and bytes.
@@ -91,7 +99,9 @@ impl SectionProof {
         self.bad.keys().chain(&self.further).map(|(volume, _)| *volume)
     }
 
-    pub(super) fn header(&mut self, volume: u32, header: &SectionRecord) {
+    pub(super) fn header(&mut self, place: (u32, u64), bytes: u32, header: &SectionRecord) {
+        let (volume, _) = place;
+        self.marks.insert(place, bytes);
         // A section that goes on over volumes begins again on each.
         self.starts.entry(volume).or_insert((header.first_chunk, header.first_row));
         let first = first_header(header);
@@ -100,7 +110,8 @@ impl SectionProof {
         }
     }
 
-    pub(super) fn end(&mut self, end: SectionEndRecord) {
+    pub(super) fn end(&mut self, place: (u32, u64), bytes: u32, end: SectionEndRecord) {
+        self.marks.insert(place, bytes);
         self.end.get_or_insert(end);
     }
 
@@ -151,7 +162,13 @@ impl SectionProof {
             findings.extend(odd.map(|found| found.about(format_args!("table {name}"))));
         }
         let missed = self.missed(&known, seen, findings);
-        self.strays(&known, findings);
+        let strays = self.strays(&known, findings);
+        let met = self.bytes();
+        if seen.all_sound && missed.is_empty() && !strays && met != known.bytes {
+            let finding = Finding::damage(at, "its blocks have not the bytes that the catalog says")
+                .about(format_args!("table {name}"));
+            findings.push(finding.odds(format!("{} bytes", known.bytes), format!("{met} bytes")));
+        }
         if self.unread.is_empty() {
             let whole = missed.is_empty() && self.numbers == known.chunks.len() as u64;
             let end = known.end.as_ref().filter(|_| whole);
@@ -251,19 +268,29 @@ impl SectionProof {
 
     /// Says how many chunks were met where the catalog lists none. Those that were written again after a medium failed cost
     /// nothing; of others nobody knows what they are.
-    fn strays(&self, known: &Known, findings: &mut Vec<Finding>) {
+    /// Whether there are any.
+    fn strays(&self, known: &Known, findings: &mut Vec<Finding>) -> bool {
         let listed: BTreeSet<(u32, u64)> = known.chunks.iter().map(|entry| (entry.volume, entry.block)).collect();
         let of_chunks = self.chunks.keys().map(|(number, volume, block)| ((*volume, *block), *number));
         let met = of_chunks.chain(self.unread.keys().map(|place| (*place, 0)));
         let strays: Vec<u64> = met.filter(|(place, _)| !listed.contains(place)).map(|(_, number)| number).collect();
         if strays.is_empty() {
-            return;
+            return false;
         }
         let again = strays.iter().all(|number| *number < known.chunks.len() as u64);
         let what = format!("{} chunks stand on the volumes that the catalog does not list", strays.len());
         let found = Finding::damage(Position::UNKNOWN.with_section(known.number), what);
         let level = if again { Level::Warning } else { found.level };
         findings.push(Finding { level, ..found.about(format_args!("table {}", known.header.table)) });
+        true
+    }
+
+    /// Bytes of all blocks that were met, each once.
+    fn bytes(&self) -> u64 {
+        let proved = self.chunks.iter().map(|((_, volume, block), entry)| ((*volume, *block), entry.bytes));
+        let chunks: BTreeMap<(u32, u64), u32> =
+            proved.chain(self.unread.iter().map(|(place, (_, bytes))| (*place, *bytes))).collect();
+        chunks.values().chain(self.marks.values()).map(|bytes| u64::from(*bytes)).fold(0, u64::saturating_add)
     }
 
     /// A section of which no catalog tells.

@@ -279,7 +279,7 @@ fn very_many_chunks_that_are_not_what_they_should_be_are_told_of_the_first_and_s
 #[test]
 fn very_many_gaps_between_chunks_are_told_of_the_first_and_summed_up() {
     let mut section = SectionProof::default();
-    section.header(1, &sample_header("hsplit"));
+    section.header((1, 1), 320, &sample_header("hsplit"));
     for number in (0..200).step_by(2) {
         let (first, stop) = (i64::try_from(number).unwrap() * 60, i64::try_from(number).unwrap() * 60 + 60);
         let (block, first_row) = (number, number * 10);
@@ -288,7 +288,7 @@ fn very_many_gaps_between_chunks_are_told_of_the_first_and_summed_up() {
     }
     let (held, envelope) = (Vec::new(), Vec::new());
     let end = SectionEndRecord { rows: 2_000, chunks: 200, buckets: 0, digest: [0; 16], held, envelope, lost: None };
-    section.end(end);
+    section.end((1, 9), 128, end);
     let mut proved = SetProved::default();
     section.unlisted(1, Around { all_here: true, ..Around::default() }, &mut proved);
     let found = proved.verified.findings;
