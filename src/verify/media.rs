@@ -7,7 +7,7 @@ use super::order::{Ordered, ordered};
 use crate::base::checksum::{Hash, chain};
 use crate::base::position::Position;
 use crate::format::block::{BlockKind, SetId};
-use crate::format::catalog::{BlockEntry, ChunkEntry};
+use crate::format::catalog::{BlockEntry, ChunkEntry, VolumeEntry};
 use crate::format::label::Predecessor;
 use crate::format::marks::VolumeEndRecord;
 use crate::volume::error::VolumeError;
@@ -56,6 +56,20 @@ pub(super) fn ending(volume: &Blocks) -> Ending {
         let index = volume.index(&end);
         (end, index)
     })
+}
+
+/// What a volume of these blocks was before the first one of a catalog: so the catalog lists it that begins there.
+pub(super) fn before_catalog<'e>(blocks: impl Iterator<Item = &'e BlockEntry>) -> Option<VolumeEntry> {
+    let mut before = VolumeEntry { blocks: 0, bytes: 0, running_hash: [0; 32] };
+    for entry in blocks {
+        if entry.kind == BlockKind::Catalog.id() {
+            return Some(before);
+        }
+        before.blocks = before.blocks.saturating_add(1);
+        before.bytes = before.bytes.saturating_add(u64::from(entry.bytes));
+        before.running_hash = chain(&before.running_hash, &entry.hash);
+    }
+    None
 }
 
 /// What an index says before its list, if that is not what its list and the end mark say.
@@ -132,6 +146,8 @@ pub(super) struct Passed {
     pub(super) lost: Vec<(Range<u64>, usize)>,
     /// The sections on it, if it has its blocks as it should.
     pub(super) order: Option<Ordered>,
+    /// What it was before the first block of a catalog, if it has one.
+    pub(super) before_catalog: Option<VolumeEntry>,
     /// How many places the last finding sums up, where a part is read.
     pub(super) further: u64,
 }
@@ -249,6 +265,7 @@ impl Pass {
             self.compare(ending);
         }
         let order = if stopped || !self.findings.is_empty() { None } else { self.order() };
+        let before_catalog = before_catalog(self.entries.iter().map(|(entry, _)| entry));
         let last = (self.entries.len() as u64).checked_sub(1).filter(|_| !stopped);
         let media = MediaProof {
             name: self.name,
@@ -259,7 +276,7 @@ impl Pass {
             ending: last.map(|last_block| Predecessor { last_block, running_hash: self.running }),
             findings: self.findings,
         };
-        Passed { set: self.set, media, lost: self.lost, order, further: 0 }
+        Passed { set: self.set, media, lost: self.lost, order, before_catalog, further: 0 }
     }
 
     fn order(&mut self) -> Option<Ordered> {

@@ -4,7 +4,7 @@
 
 use super::finding::Finding;
 use super::judge::{Fact, Held, Judge};
-use super::media::{MediaProof, Passed, UNFINISHED_VOLUME, catalog_elsewhere, ending, index_at_odds};
+use super::media::{MediaProof, Passed, UNFINISHED_VOLUME, before_catalog, catalog_elsewhere, ending, index_at_odds};
 use super::order::ordered;
 use super::proof::Gathered;
 use super::read::{Open, Reader, Taker};
@@ -304,7 +304,8 @@ impl<'s> Survey<'s> {
             ending: None,
             findings: Vec::new(),
         };
-        let passed = Passed { set: volume.identity().0, media, lost: Vec::new(), order: None, further: 0 };
+        let passed =
+            Passed { set: volume.identity().0, media, lost: Vec::new(), order: None, before_catalog: None, further: 0 };
         Survey { judge, volume, taker, passed, met: BTreeSet::new(), read: Vec::new() }
     }
 
@@ -345,6 +346,7 @@ impl<'s> Survey<'s> {
         }
         index_at_odds(end, &index).into_iter().for_each(|finding| self.find(finding));
         catalog_elsewhere(end, index.blocks.iter()).into_iter().for_each(|finding| self.find(finding));
+        self.passed.before_catalog = before_catalog(index.blocks.iter());
         match ordered(index.blocks.iter()) {
             Ok(order) => self.passed.order = Some(order),
             Err(finding) => self.find(finding),

@@ -173,6 +173,7 @@ impl SetProof {
             Ok(catalog) => (catalog, None),
             Err(finding) => (None, Some(finding.about("the catalog cannot be read"))),
         };
+        let elsewhere = catalog.as_ref().and_then(|catalog| self.gathered.begins_elsewhere(catalog));
         let known = known(views, catalog);
         proved.verified.proven = self.gathered.proven();
         proved.verified.chosen = around.part.then_some(self.gathered.chosen);
@@ -181,7 +182,7 @@ impl SetProof {
         let seen = self.seen(around);
         let odd = self.gathered.order(known.as_ref().map(Vec::len));
         self.gathered.media(&mut proved.verified);
-        proved.verified.findings.extend(unreadable.into_iter().chain(odd));
+        proved.verified.findings.extend(unreadable.into_iter().chain(elsewhere).chain(odd));
         self.sections(known, &seen, around, &mut proved);
         proved
     }
@@ -454,6 +455,17 @@ impl Gathered {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Where a catalog does not list the volume on which it begins as that was before it.
+    fn begins_elsewhere(&self, catalog: &Catalog) -> Option<Finding> {
+        let (number, listed) = (catalog.head.volumes, catalog.volumes.last()?);
+        let of_volume = |passed: &&Passed| passed.media.number == number && passed.media.findings.is_empty();
+        let begun = self.volumes.iter().map(|volume| &volume.passed).filter(of_volume);
+        let (passed, before) =
+            begun.filter_map(|passed| passed.before_catalog.map(|before| (passed, before))).next()?;
+        let what = "the catalog does not list the volume on which it begins as that was before it";
+        (before != *listed).then(|| Finding::damage(Position::volume(number), what).on(&passed.media.name))
     }
 
     /// What is not in order over the volumes, of which the catalog lists so many `sections`.
