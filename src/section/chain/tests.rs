@@ -600,7 +600,7 @@ fn of_a_newer_member_without_its_catalog_nobody_knows_whether_undated_rows_were_
     assert_eq!(told(false, true, true), (Some(0), true, false), "it wrote some");
 }
 
-/// Where the list of what it left unwritten is lost, what a row reaches of the next day says nothing of the rows that begin there.
+/// Where its list is lost, what a row reaches of the next day says nothing of the rows that begin there.
 #[test]
 fn a_salvaged_member_without_its_list_says_nothing_of_the_rows_beyond_the_last_one_of_a_bucket() {
     let span = |start, stop| Span { start: Instant(start), stop: Instant(stop) };
