@@ -176,7 +176,7 @@ fn a_volume_of_another_length_is_told_without_opening_it() {
     let lengths = [0, 1_000, whole.len() - 1, whole.len() + 1, whole.len() + 64];
     for len in lengths {
         let mut bytes = whole.clone();
-        bytes.resize(len, 0);
+        bytes.resize(len, 7);
         let torn = device.copy();
         torn.insert(&summary.volumes[1].name, bytes);
         let set = only_set(&torn);
@@ -189,6 +189,10 @@ fn a_volume_of_another_length_is_told_without_opening_it() {
         assert!(error.is_damage() && error.to_string().contains(&summary.volumes[1].name), "{error}");
         assert!(assert_readable(&set) < CHUNKS || len >= whole.len() - 1, "{len}");
     }
+    // Zeros behind its end mark, as a tape's records are filled up with, make a volume no longer.
+    let filled = device.copy();
+    filled.insert(&summary.volumes[1].name, [&whole[..], &[0; 64]].concat());
+    assert!(only_set(&filled).wrong_volumes().is_empty());
 }
 
 #[test]
