@@ -90,7 +90,10 @@ impl<'a> Selector<'a> {
                 doubts.push((member, Doubt::Set(set)));
             }
         }
-        let gaps = self.tell(tables.is_empty(), &doubted, plan)?;
+        if let (true, Some((_, doubt))) = (tables.is_empty(), doubted.first()) {
+            return Err(self.lost("what is asked for", *doubt));
+        }
+        let gaps = self.tell(&doubted, plan);
         let doubts = doubts.into_iter().map(|(_, doubt)| doubt);
         let tables = match &self.options.select {
             Select::Tables(names) => {
@@ -108,17 +111,9 @@ impl<'a> Selector<'a> {
     }
 
     /// Tells which tables are left alone, and for which gaps of the chain.
-    fn tell(
-        &self,
-        nothing: bool,
-        doubted: &[(&str, Doubt<'_>)],
-        plan: &mut RestorePlan,
-    ) -> Result<BTreeSet<usize>, Error> {
+    fn tell(&self, doubted: &[(&str, Doubt<'_>)], plan: &mut RestorePlan) -> BTreeSet<usize> {
         let mut gaps = BTreeSet::new();
         let mut told: Vec<&str> = Vec::new();
-        if let (true, Some((_, doubt))) = (nothing, doubted.first()) {
-            return Err(self.lost("what is asked for", *doubt));
-        }
         for (table, doubt) in doubted {
             if told.iter().any(|told| is_same(told, table)) {
                 continue;
@@ -138,7 +133,7 @@ impl<'a> Selector<'a> {
             };
             self.shortfall.refuse_or_note(rule, format!("table {table} is left alone: {what}"), plan);
         }
-        Ok(gaps)
+        gaps
     }
 
     /// Why there is nothing of `what`.

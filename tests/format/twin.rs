@@ -1,38 +1,19 @@
 //! The engine and the second implementation of the record layout, `testing::twin`: both write and take the same bytes.
 
 use super::body;
-use intervault::format::catalog::{
-    BlockListRecord, BucketListRecord, CatalogRecord, CatalogSectionRecord, ChunkListRecord, VolumeIndexRecord,
-    VolumeListRecord,
-};
-use intervault::format::chunk::ChunkRecord;
+use intervault::format::catalog::CatalogSectionRecord;
 use intervault::format::label::LabelRecord;
-use intervault::format::marks::VolumeEndRecord;
 use intervault::format::record::Record;
-use intervault::format::section::{SectionEndRecord, SectionRecord};
+use intervault::format::section::SectionEndRecord;
 use intervault::testing::mutate::{Rng, mutate};
 use intervault::testing::records;
+use intervault::testing::seeds::seeds;
 use intervault::testing::twin::{Judged, KINDS, judged};
 
-/// A record of each kind.
+/// A record of each kind: the seeds of the fuzz target, which begin with the place of their kind.
 fn samples() -> Vec<(u16, Vec<u8>)> {
-    fn sample<R: Record>(record: R) -> (u16, Vec<u8>) {
-        (R::KIND, body(&record))
-    }
-    vec![
-        sample::<LabelRecord>(records::label()),
-        sample::<SectionRecord>(records::section()),
-        sample::<SectionEndRecord>(records::section_end()),
-        sample::<ChunkRecord>(records::chunk()),
-        sample::<VolumeIndexRecord>(records::volume_index()),
-        sample::<BlockListRecord>(records::block_list()),
-        sample::<CatalogRecord>(records::catalog()),
-        sample::<VolumeListRecord>(records::volume_list()),
-        sample::<CatalogSectionRecord>(records::catalog_section()),
-        sample::<ChunkListRecord>(records::chunk_list()),
-        sample::<BucketListRecord>(records::bucket_list()),
-        sample::<VolumeEndRecord>(records::volume_end()),
-    ]
+    let seeds = seeds("twin").into_iter();
+    seeds.map(|(_, bytes)| (KINDS[usize::from(bytes[0])], bytes[1..].to_vec())).collect()
 }
 
 #[test]
