@@ -121,6 +121,8 @@ pub fn url_seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("ports", b"postgres://a,b/d?port=7,8".to_vec()),
         ("found_1", b"postgresql://s?port==".to_vec()),
         ("found_2", b"postgres://s/?port=tgresql:////tgrescms".to_vec()),
+        ("found_3", b"postgres://s:8/://%22r?host=&".to_vec()),
+        ("found_4", b"postgres://br:s0et@s?dbname=".to_vec()),
         ("socket", b"postgresql://%2Frun%2Fpostgresql/cms?user=br&password=p%26w".to_vec()),
     ]
 }

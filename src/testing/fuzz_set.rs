@@ -4,7 +4,7 @@
 use super::damage::{Damage, forge, mend, places};
 use super::fixtures::{Fixture, other, small};
 use super::mutate::Rng;
-use super::whole::{Verdict, Whole};
+use super::whole::{Verdict, Whole, are_zeros};
 use crate::check::outline;
 use crate::device::memory::MemoryDevice;
 use crate::device::tape::device::TapeDevice;
@@ -133,7 +133,9 @@ pub fn set(data: &[u8]) {
 /// What changed bytes owe whose checksums nobody made right: a word against them, and that a volume which is as it was written
 /// is still known for what it is.
 fn as_written_or_told(device: &MemoryDevice, verdict: &Verdict) {
-    let is_of = |fixture: &Fixture, bytes: &[u8]| fixture.volumes.iter().any(|(_, volume)| volume == bytes);
+    // Zeros behind a volume are no part of it.
+    let is = |volume: &[u8], bytes: &[u8]| bytes.strip_prefix(volume).is_some_and(are_zeros);
+    let is_of = |fixture: &Fixture, bytes: &[u8]| fixture.volumes.iter().any(|(_, volume)| is(volume, bytes));
     let held = held(device);
     let changed: Vec<&str> = held
         .iter()
@@ -251,6 +253,7 @@ pub fn set_seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("forged", vec![2, 5, 0, 0, 1, 1, 0, 0, 4, 0, 16, 6, 0, 0, 2, 0, 1, 0, 0, 9, 3]),
         ("renamed", vec![0, 3, 0, 0, 1, 0, 0, 2, 1, 0, 0, 1, 0, 0, 0, 3]),
         ("mixed", vec![0, 2, 0, 0, 1, 2, 0, 0, 2, 7, 0, 0, 1, 1, 0, 0, 1, 4]),
+        ("found_1", b"\0\0\0'\0\0\0 fo4 54\0\0\0\0\0\0DDDDDDDDD1DDDDD\0\x01".to_vec()),
     ]
 }
 

@@ -102,13 +102,22 @@ fn told(section: &SectionView) -> Told {
     (section.header.clone(), section.end.clone(), section.buckets.clone())
 }
 
-/// Whether sound or not, every byte of every volume is read and judged, and there are as many as the device holds.
+/// Whether sound or not, every byte of every volume is read and judged, and there are as many as the device holds: zeros
+/// behind its end belong to no volume.
 fn all_judged(device: &MemoryDevice, verified: &Verified) {
     assert!(verified.bytes() == verified.exists(), "{} of {}", verified.bytes(), verified.exists());
     for media in &verified.volumes {
-        let held = device.size(&media.name).unwrap();
-        assert!(media.exists == held && media.bytes == held, "{}: {} of {held}", media.name, media.bytes);
+        let held = device.bytes(&media.name).unwrap();
+        let behind = held.get(usize::try_from(media.exists).unwrap()..);
+        let told = (&media.name, media.bytes, media.exists, held.len());
+        assert!(media.bytes == media.exists && behind.is_some_and(are_zeros), "bytes are not judged: {told:?}");
     }
+}
+
+/// Whether there is nothing but zeros.
+#[must_use]
+pub(super) fn are_zeros(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
 }
 
 impl Whole {

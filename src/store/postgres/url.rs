@@ -283,12 +283,13 @@ fn encoded(text: &str, also: &str) -> String {
 impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("postgresql://")?;
-        // An empty one is none, and stands for itself nowhere.
-        if let Some(user) = self.get("user").filter(|user| !user.is_empty()) {
+        // An empty value hides the one of the environment: it is said, and only as a parameter it can be.
+        let filled = |name: &str| self.get(name).filter(|value| value.bytes().any(|byte| byte != b','));
+        if let Some(user) = filled("user") {
             write!(f, "{}@", encoded(user, ""))?;
         }
-        let hosts: Vec<&str> = self.get("host").map(|hosts| hosts.split(',').collect()).unwrap_or_default();
-        let ports: Vec<&str> = self.get("port").map(|ports| ports.split(',').collect()).unwrap_or_default();
+        let list = |name: &str| filled(name).map(|list| list.split(',').collect::<Vec<_>>()).unwrap_or_default();
+        let (hosts, ports) = (list("host"), list("port"));
         // One port may stand for all hosts; otherwise they belong together.
         let paired = !hosts.is_empty() && (ports.len() <= 1 || ports.len() == hosts.len());
         if paired {
@@ -299,13 +300,13 @@ impl fmt::Display for ServerUrl {
             };
             f.write_str(&hosts.iter().enumerate().map(one).collect::<Vec<_>>().join(","))?;
         }
-        if let Some(database) = self.get("dbname") {
+        if let Some(database) = filled("dbname") {
             write!(f, "/{}", encoded(database, ""))?;
         }
         let mut mark = '?';
         for (name, value) in &self.parameters {
-            let said = ["user", "password", "dbname"].contains(name) || (paired && ["host", "port"].contains(name));
-            if !said {
+            let said = ["user", "dbname"].contains(name) || (paired && ["host", "port"].contains(name));
+            if *name != "password" && !(said && filled(name).is_some()) {
                 write!(f, "{mark}{name}={}", encoded(value, "/:, "))?;
                 mark = '&';
             }
@@ -356,6 +357,8 @@ mod tests {
             ),
             ("postgres://h/?port=7", "host=h port=7", "postgresql://h:7"),
             ("postgres:///?port=7", "port=7", "postgresql://?port=7"),
+            ("postgres://:7/d?host=", "port=7 dbname=d host=", "postgresql:///d?port=7&host="),
+            ("postgres://h/?dbname=&user=&port=", "host=h dbname= user= port=", "postgresql://h?dbname=&user=&port="),
         ] {
             let read = url(text);
             let pairs: Vec<String> = read.parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
