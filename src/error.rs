@@ -243,6 +243,7 @@ fn volume_class(error: &VolumeError) -> Class {
     match error {
         VolumeError::Device(error) => device_class(error),
         VolumeError::NoSuchSet { .. } => Class::Nothing,
+        VolumeError::Begun { .. } => Class::Busy,
         VolumeError::SeveralSets { .. } => Class::NotRestorable,
         VolumeError::MissingVolumes { .. }
         | VolumeError::WrongVolume { .. }

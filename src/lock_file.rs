@@ -3,20 +3,20 @@
 
 use rustix::fs::OFlags;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// How often a lock file that was taken away in between is looked for again.
 const ATTEMPTS_MAX: u32 = 100;
-/// Most bytes of a lock file that are read for a message.
-const OWNER_BYTES_MAX: u64 = 200;
+/// Most bytes of a lock file that are read.
+const HOLDER_BYTES_MAX: u64 = 1_000;
 
 /// The lock; dropped, it takes its file away.
 #[derive(Debug)]
 pub struct LockFile {
     /// Locked for as long as it is open.
-    _file: File,
+    file: File,
     path: PathBuf,
 }
 
@@ -63,7 +63,7 @@ impl LockFile {
             };
             match file.try_lock() {
                 Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(LockFailure::Busy(owner(&mut file))),
+                Err(TryLockError::WouldBlock) => return Err(LockFailure::Busy(held_by(&mut file).who)),
                 Err(TryLockError::Error(_)) => {
                     let _gone = fs::remove_file(path);
                     return Err(LockFailure::Unknown);
@@ -71,22 +71,37 @@ impl LockFile {
             }
             // Whoever had it may have taken the file away after it was opened here: then it is another file by now.
             if same(&file, path) {
-                sign(&mut file);
-                return Ok(LockFile { _file: file, path: path.to_owned() });
+                sign(&file, "");
+                return Ok(LockFile { file, path: path.to_owned() });
             }
             gone = None;
         }
         Err(gone.map_or_else(|| LockFailure::Busy(String::new()), LockFailure::Io))
     }
+
+    /// Says to whoever asks for the [`holder`] what is done under the lock now; a line without a break. It is locked without
+    /// that too: what cannot be written down is not said.
+    pub fn note(&self, note: &str) {
+        sign(&self.file, note);
+    }
 }
 
-/// Who has the lock, in brackets for a message, empty if that is not known; nothing if nobody has. Looks only: no file is made,
-/// and whoever has or wants it is not disturbed for longer than the look takes. What cannot be looked at counts as not held.
+/// Who has a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Whose it is, in brackets for a message; empty if that is not known.
+    pub who: String,
+    /// What he says of it: see [`LockFile::note`]; empty if nothing.
+    pub note: String,
+}
+
+/// Who has the lock; nothing if nobody has. Looks only: no file is made, and whoever has or wants it is not disturbed for longer
+/// than the look takes. What cannot be looked at counts as not held.
 #[must_use]
-pub fn holder(path: &Path) -> Option<String> {
+pub fn holder(path: &Path) -> Option<Holder> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let mut file = File::options().read(true).custom_flags(flags).open(path).ok()?;
-    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| owner(&mut file))
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| held_by(&mut file))
 }
 
 /// Whether somebody has the lock: see [`holder`].
@@ -124,21 +139,21 @@ fn same(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Writes down whose lock it is. It is locked without that too.
-fn sign(file: &mut File) {
+/// Writes down whose lock it is, and what is done under it. The longer text is written before the file is cut: whoever reads
+/// meanwhile finds the two lines.
+fn sign(file: &File, note: &str) {
     let (process, host) = (rustix::process::getpid().as_raw_nonzero(), rustix::system::uname());
-    let text = format!("process {process} on {}\n", host.nodename().to_string_lossy());
-    let _written = file.set_len(0).and_then(|()| file.write_all(text.as_bytes()));
+    let text = format!("process {process} on {}\n{note}\n", host.nodename().to_string_lossy());
+    let _written = file.write_all_at(text.as_bytes(), 0).and_then(|()| file.set_len(text.len() as u64));
 }
 
-/// Whose lock it is, in brackets for a message; empty if that cannot be read.
-fn owner(file: &mut File) -> String {
+/// What is written in a lock file.
+fn held_by(file: &mut File) -> Holder {
     let mut text = String::new();
-    let read = file.rewind().and_then(|()| file.take(OWNER_BYTES_MAX).read_to_string(&mut text));
-    match (read, text.lines().next()) {
-        (Ok(_), Some(line)) => format!(" ({line})"),
-        _ => String::new(),
-    }
+    let read = file.rewind().and_then(|()| file.take(HOLDER_BYTES_MAX).read_to_string(&mut text));
+    let mut lines = text.lines().take(if read.is_ok() { 2 } else { 0 });
+    let who = lines.next().map_or_else(String::new, |line| format!(" ({line})"));
+    Holder { who, note: lines.next().unwrap_or_default().to_owned() }
 }
 
 #[cfg(test)]
@@ -168,7 +183,11 @@ mod tests {
         let path = place.path().join(".lock");
         assert!(!is_held(&path) && !path.exists());
         let lock = take(&path).unwrap();
-        assert!(is_held(&path) && holder(&path).is_some_and(|owner| owner.starts_with(" (process ")));
+        assert!(is_held(&path) && holder(&path).is_some_and(|holder| holder.who.starts_with(" (process ")));
+        for note in ["a longer note", "short", ""] {
+            lock.note(note);
+            assert!(holder(&path).is_some_and(|holder| holder.note == note && holder.who.ends_with(')')), "{note}");
+        }
         drop(lock);
         fs::write(&path, "left behind").unwrap();
         assert!(!is_held(&path));

@@ -58,20 +58,6 @@ impl Found<'_> {
     }
 }
 
-/// Who is writing sets now, of some that are the oldest first. One writer at a time is in a place, and writes the newest set
-/// there that is not finished; what else is not finished was given up. So was a backup than which a finished set there is newer:
-/// that a backup writes is the newest of all, only a salvage's is as old as what it was made of.
-fn writers(sets: &[SetReader<'_>]) -> BTreeMap<SetId, String> {
-    let at_work = sets.iter().filter(|set| !set.is_finished()).filter_map(|set| Some((set.writer()?, set)));
-    let mut newest: BTreeMap<String, &SetReader<'_>> = at_work.collect();
-    newest.retain(|writer, unfinished| {
-        let (label, began) = (unfinished.label(), unfinished.label().created_unix);
-        let newer = |set: &&SetReader<'_>| set.is_finished() && set.label().created_unix > began;
-        label.salvaged.is_some() || !sets.iter().filter(newer).any(|set| set.writer().as_ref() == Some(writer))
-    });
-    newest.into_iter().map(|(writer, set)| (set.set_id(), writer)).collect()
-}
-
 /// Finds the sets on a device, or only those whose id begins with `only` (hexadecimal).
 ///
 /// # Errors
@@ -82,7 +68,7 @@ pub fn find<'d>(device: &'d dyn Device, only: Option<&str>) -> Result<Found<'d>,
         listing.unreadable.into_iter().map(|(name, error)| Unreadable::new(name, error)).collect();
     let (mut sets, further) = (listing.sets, listing.further);
     sets.sort_by_key(|set| (set.label().created_unix, set.label().set_id));
-    let writers = writers(&sets);
+    let writers = sets.iter().filter_map(|set| Some((set.set_id(), set.writer()?))).collect();
     if sets.is_empty() && unreadable.is_empty() {
         return Err(Error::nothing(
             format!("no volume on {}", device.describe()),

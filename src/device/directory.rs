@@ -2,9 +2,9 @@
 //! overwriting, then the directory is synced: a file with a volume's name is whole, whatever happened before.
 
 use super::error::{DeviceError, DeviceErrorKind};
-use super::lock::DirectoryLock;
+use super::lock::{DirectoryLock, Held};
 use super::name::{is_volume_name, partial_name};
-use super::traits::{Device, NewVolume, VolumeSink, VolumeSource, WriteLock};
+use super::traits::{Device, NewVolume, VolumeSink, VolumeSource, VolumeWriter, WriteLock};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 pub struct DirectoryDevice {
     path: PathBuf,
     capacity: Option<u64>,
+    held: Held,
 }
 
 /// Room that a volume asks the file system for at a time, so that it is not asked for every block.
@@ -55,7 +56,7 @@ impl DirectoryDevice {
         if !found.is_dir() {
             return Err(fail(DeviceErrorKind::Io(io::Error::from(io::ErrorKind::NotADirectory))));
         }
-        Ok(DirectoryDevice { path, capacity: None })
+        Ok(DirectoryDevice { path, capacity: None, held: Held::default() })
     }
 
     /// The directory at `path`, to write to. If it is not there, [`Device::lock`] makes it, with those above it.
@@ -67,7 +68,7 @@ impl DirectoryDevice {
         match fs::metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 refuse_below_dev("create", &path)?;
-                Ok(DirectoryDevice { path, capacity: None })
+                Ok(DirectoryDevice { path, capacity: None, held: Held::default() })
             }
             _ => DirectoryDevice::open(path),
         }
@@ -154,7 +155,7 @@ impl Device for DirectoryDevice {
         Some(format!("{system}:{}:{}.{:09}:{}.{:09}:{}", found.ino(), bytes.0, bytes.1, any.0, any.1, found.len()))
     }
 
-    fn writer(&self, name: &str) -> Option<String> {
+    fn writer(&self, name: &str) -> Option<VolumeWriter> {
         fs::symlink_metadata(self.file("look at", name).ok()?).ok()?;
         super::lock::writer(&self.path)
     }
@@ -195,6 +196,8 @@ impl Device for DirectoryDevice {
             Some(capacity) => capacity.saturating_sub(self.used()?),
             None => u64::MAX,
         };
+        // Said before there is anything of it: it is never taken for one that was given up.
+        self.held.begin(name);
         let partial = self.path.join(partial_name(name));
         let file = File::options().write(true).create_new(true).open(&partial);
         let file = file.map_err(|error| fail(error.into()))?;
@@ -219,7 +222,7 @@ impl Device for DirectoryDevice {
     }
 
     fn lock(&self) -> Result<Box<dyn WriteLock>, DeviceError> {
-        Ok(Box::new(DirectoryLock::take(&self.path)?))
+        Ok(Box::new(DirectoryLock::take(&self.path, &self.held)?))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::directory::{DirectoryDevice, FileSource};
 use super::error::{DeviceError, DeviceErrorKind};
-use super::traits::{Device, VolumeSink, VolumeSource};
+use super::traits::{Device, VolumeSink, VolumeSource, VolumeWriter};
 use std::path::{Path, PathBuf};
 
 /// One file as a device.
@@ -84,7 +84,7 @@ impl Device for FileDevice {
         self.folder.stamp(name)
     }
 
-    fn writer(&self, name: &str) -> Option<String> {
+    fn writer(&self, name: &str) -> Option<VolumeWriter> {
         self.own("look at", name).ok()?;
         self.folder.writer(name)
     }

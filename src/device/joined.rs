@@ -2,7 +2,7 @@
 
 use super::error::{DeviceError, DeviceErrorKind};
 use super::name::{placed_name, split_place};
-use super::traits::{Device, VolumeSink, VolumeSource};
+use super::traits::{Device, VolumeSink, VolumeSource, VolumeWriter};
 use std::collections::BTreeMap;
 
 /// Devices side by side. A volume that only one of them has keeps its name; where several have one of that name each is
@@ -100,7 +100,7 @@ impl Device for JoinedDevice {
         self.told(name, |device, own| device.stamp(own))
     }
 
-    fn writer(&self, name: &str) -> Option<String> {
+    fn writer(&self, name: &str) -> Option<VolumeWriter> {
         self.told(name, |device, own| device.writer(own))
     }
 

@@ -23,7 +23,7 @@ use super::directory::{DirectoryDevice, FileSource};
 use super::error::{DeviceError, DeviceErrorKind};
 use super::file::FileDevice;
 use super::name::finished_name;
-use super::traits::{Device, NewVolume, VolumeSink, VolumeSource, WriteLock};
+use super::traits::{Device, NewVolume, VolumeSink, VolumeSource, VolumeWriter, WriteLock};
 use memmap2::{MmapOptions, MmapRaw};
 use std::io;
 use std::path::Path;
@@ -102,7 +102,7 @@ impl Device for MapDevice {
         self.unmapped().stamp(name)
     }
 
-    fn writer(&self, name: &str) -> Option<String> {
+    fn writer(&self, name: &str) -> Option<VolumeWriter> {
         self.unmapped().writer(name)
     }
 

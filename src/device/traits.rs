@@ -54,9 +54,8 @@ pub trait Device: Send + Sync {
         Vec::new()
     }
 
-    /// Who is writing now where the volume of this name lies, in brackets for a message; empty if that is not known. `None` if
-    /// nobody is, or the device cannot tell.
-    fn writer(&self, _name: &str) -> Option<String> {
+    /// Who is writing now where the volume of this name lies. `None` if nobody is, or the device cannot tell.
+    fn writer(&self, _name: &str) -> Option<VolumeWriter> {
         None
     }
 
@@ -168,7 +167,7 @@ impl<D: Device + ?Sized> Device for std::sync::Arc<D> {
         (**self).remarks()
     }
 
-    fn writer(&self, name: &str) -> Option<String> {
+    fn writer(&self, name: &str) -> Option<VolumeWriter> {
         (**self).writer(name)
     }
 
@@ -232,6 +231,15 @@ pub struct NewVolume<'a> {
     pub number: u32,
     /// Bytes without which it would be begun in vain.
     pub needed: u64,
+}
+
+/// The one who writes on a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeWriter {
+    /// Who that is, in brackets for a message; empty if that is not known.
+    pub who: String,
+    /// The name of the volume that was begun last; `None` before the first one.
+    pub volume: Option<String>,
 }
 
 /// Held by the one writer of a device; given back when it is dropped.

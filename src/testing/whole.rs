@@ -8,7 +8,6 @@ use crate::base::monitor::Silent;
 use crate::base::position::Position;
 use crate::column::digest::RowHasher;
 use crate::device::memory::MemoryDevice;
-use crate::device::traits::Device;
 use crate::format::block::SetId;
 use crate::format::catalog::{BucketEntry, CatalogRecord};
 use crate::format::label::LabelRecord;

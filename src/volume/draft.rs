@@ -22,14 +22,20 @@ pub(super) struct Seen {
 
 impl Seen {
     /// # Errors
-    /// As [`Volume::open`]; [`VolumeError::Interrupted`] for the mere beginning of a volume.
+    /// As [`Volume::open`]; [`VolumeError::Interrupted`] for the mere beginning of a volume, and [`VolumeError::Begun`] where
+    /// somebody is at it.
     pub(super) fn open(device: &dyn Device, name: &str) -> Result<Seen, VolumeError> {
         let source = device.open(name)?;
         let len = source.len();
         match Volume::open(source, name) {
             Ok(volume) => Ok(Seen { label: volume.label().clone(), end: volume.end().cloned() }),
             Err(error) if finished_name(name).is_some() && lacks_label(&error) => {
-                Err(VolumeError::Interrupted { name: name.to_owned(), len })
+                let at_work = device.writer(name).filter(|writer| writer.volume.as_deref() == finished_name(name));
+                let name = name.to_owned();
+                Err(match at_work {
+                    Some(writer) => VolumeError::Begun { name, who: writer.who },
+                    None => VolumeError::Interrupted { name, len },
+                })
             }
             Err(error) => Err(error),
         }

@@ -106,6 +106,14 @@ pub enum VolumeError {
         /// Bytes that it has.
         len: u64,
     },
+    /// A volume that somebody is beginning now, and that has no label yet.
+    #[error("{name} is being begun now{who}: look again when that is done")]
+    Begun {
+        /// Its name on its device.
+        name: String,
+        /// Who that is, in brackets; empty if that is not known.
+        who: String,
+    },
     /// A volume is not as long as the catalog of its set says.
     #[error("{name} has {len} bytes, the catalog of its set says {expected}: use another copy of it")]
     Length {

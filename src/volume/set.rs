@@ -5,7 +5,7 @@ use super::catalog::{Catalog, begins_catalog};
 use super::copies::Copies;
 use super::draft::{Draft, Known, Seen, adopt, group};
 use super::error::VolumeError;
-use super::name::{label_of_volume, parse_name, short_id, volume_name};
+use super::name::{label_of_volume, parse_name, short_id, told_by_name, volume_name};
 use super::reader::{Blocks, Volume};
 use super::rebuild::{CopyScans, Rebuild};
 use super::scanner::{DamagedExtent, Scanner};
@@ -356,11 +356,13 @@ impl<'d> SetReader<'d> {
         self.copies.device().may_open(name)
     }
 
-    /// Who is writing now where the last of its volumes lies, in brackets for a message: see [`Device::writer`].
+    /// Who is writing it now, in brackets for a message: see [`Device::writer`]. `None` if nobody is, or the device cannot tell.
     #[must_use]
     pub fn writer(&self) -> Option<String> {
         let last = self.volumes.iter().rev().find_map(|volume| volume.name.as_ref())?;
-        self.copies.device().writer(last)
+        let writer = self.copies.device().writer(last)?;
+        let (short, _) = told_by_name(writer.volume.as_deref()?)?;
+        (!self.is_finished() && short == short_id(self.set_id())).then_some(writer.who)
     }
 
     /// Whether its volumes lie on a medium that is best read from its beginning to its end.

@@ -4,7 +4,7 @@ use super::bad_input::expect;
 use super::support::{Centre, DSPLIT, HSPLIT, MSPLIT};
 use intervault::device::directory::DirectoryDevice;
 use intervault::device::traits::Device;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -167,15 +167,27 @@ fn a_second_backup_into_a_folder_is_refused() {
     assert_eq!(names(&site.to).len(), 1, "{:?}", names(&site.to));
 }
 
+/// Whether a volume is begun there and not finished.
+fn is_begun(folder: &Path) -> bool {
+    folder.is_dir() && names(folder).iter().any(|name| name.ends_with(".partial"))
+}
+
 /// A backup that is stopped in the middle of its work.
 fn stopped_backup(site: &Site) -> Child {
     for _ in 0..20 {
         let mut child = site.command(&[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let until = Instant::now() + Duration::from_secs(60);
         while Instant::now() < until && child.try_wait().unwrap().is_none() {
-            if site.to.is_dir() && names(&site.to).iter().any(|name| name.ends_with(".partial")) {
-                kill_process(Pid::from_child(&child), Signal::STOP).unwrap();
-                return child;
+            if is_begun(&site.to) {
+                let process = Pid::from_child(&child);
+                kill_process(process, Signal::STOP).unwrap();
+                // It goes on for a little until it stands still, and may end meanwhile.
+                let either = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+                let stopped = waitid(WaitId::Pid(process), either).unwrap().is_some_and(|status| status.stopped());
+                if stopped && is_begun(&site.to) {
+                    return child;
+                }
+                kill_process(process, Signal::CONT).unwrap();
             }
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -209,6 +221,11 @@ fn a_killed_backup_blocks_nobody() {
     assert_eq!(check.status.code(), Some(6), "it is being written: {}", said(&check));
     first.kill().unwrap();
     first.wait().unwrap();
+    // Who writes there next has begun nothing yet: what the dead one left is not his.
+    let next = DirectoryDevice::open(&site.to).unwrap().lock().unwrap();
+    let check = Command::new(env!("CARGO_BIN_EXE_intervault")).args(["check", folder]).output().unwrap();
+    assert_eq!(check.status.code(), Some(5), "it was given up: {}", said(&check));
+    drop(next);
     let lock = site.centre.folder.path().join(".centre.db.intervault-lock");
     assert!(lock.exists(), "the file of the dead is still there, and in nobody's way");
     expect(&same_folder, 0, &[]);

@@ -471,7 +471,8 @@ fn a_set_that_is_being_written_is_not_called_dead() {
     let partial = last.with_file_name(format!(".{}.partial", last.file_name().unwrap().to_str().unwrap()));
     let bytes = std::fs::read(&last).unwrap();
     std::fs::remove_file(&last).unwrap();
-    std::fs::write(&partial, &bytes[..bytes.len() / 2]).unwrap();
+    let left = &bytes[..bytes.len() / 2];
+    std::fs::write(&partial, left).unwrap();
     let check = |more: &[&str], status| {
         json(&[&["check", &place, "--state-dir", &state], more].concat(), status)["sets"][0].clone()
     };
@@ -479,7 +480,12 @@ fn a_set_that_is_being_written_is_not_called_dead() {
         (check(&[], 4)["writer"].clone(), check(&["--verify"], 4)["interrupted"].clone()),
         (serde_json::Value::Null, true.into())
     );
-    let lock = DirectoryDevice::open(&place).unwrap().lock().unwrap();
+    let device = DirectoryDevice::open(&place).unwrap();
+    let lock = device.lock().unwrap();
+    assert!(check(&["--verify"], 4)["writer"].is_null(), "whoever writes there has not begun it");
+    std::fs::remove_file(&partial).unwrap();
+    drop(device.create(last.file_name().unwrap().to_str().unwrap()).unwrap());
+    std::fs::write(&partial, left).unwrap();
     for more in [&[][..], &["--verify"], &["--verify=index"], &["--labels"]] {
         let set = check(more, 6);
         assert!(set["writer"].as_str().unwrap().starts_with("process ") && set["verified"].is_null(), "{set}");

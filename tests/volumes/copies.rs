@@ -1,6 +1,7 @@
 //! Volumes that are there more than once, are not what their names say, or were never written to their end.
 
 use crate::round_trip::{as_scanned, assert_chunks, only_set};
+use intervault::device::directory::DirectoryDevice;
 use intervault::device::error::DeviceError;
 use intervault::device::joined::JoinedDevice;
 use intervault::device::memory::MemoryDevice;
@@ -302,6 +303,45 @@ fn the_mere_beginning_of_a_volume_is_an_interrupted_backup() {
     alone.insert(&third, Vec::new());
     let unreadable = list_sets(&alone).unwrap().unreadable;
     assert!(unreadable.iter().any(|(_, error)| matches!(error, VolumeError::NotAVolume { .. })));
+}
+
+/// The lock of a folder names the volume that was begun last: its set is at work, and what else is unfinished was given up.
+#[test]
+fn who_writes_a_set_is_known_from_its_first_volume_on() {
+    let place = tempfile::tempdir().unwrap();
+    let (sample, other) = (Sample { seed: 4, chunks: 9, ..Sample::default() }, Sample { seed: 5, ..Sample::default() });
+    let (written, given_up) = (MemoryDevice::new(), MemoryDevice::new());
+    let summary = write_sample(&written, &sample, Some(5_000)).unwrap();
+    let other = write_sample(&given_up, &other, Some(5_000)).unwrap();
+    assert!(summary.volumes.len() > 2 && other.volumes.len() > 1 && summary.set != other.set);
+    let put =
+        |from: &MemoryDevice, name: &str| std::fs::write(place.path().join(name), from.bytes(name).unwrap()).unwrap();
+    put(&given_up, &other.volumes[0].name);
+    put(&written, &summary.volumes[0].name);
+    let device = DirectoryDevice::open(place.path()).unwrap();
+    let look = || {
+        let listing = list_sets(&device).unwrap();
+        let writer = |id| listing.sets.iter().find(|set| set.set_id() == id).and_then(SetReader::writer);
+        let begun = |error: &VolumeError| match error {
+            VolumeError::Begun { who, .. } => Some(who.contains("process ")),
+            VolumeError::Interrupted { .. } => None,
+            other => panic!("{other}"),
+        };
+        let unusable: Vec<Option<bool>> = listing.unreadable.iter().map(|(_, error)| begun(error)).collect();
+        (writer(summary.set).is_some(), writer(other.set).is_some(), unusable)
+    };
+    assert_eq!(look(), (false, false, vec![]));
+    let lock = device.lock().unwrap();
+    assert_eq!(look(), (false, false, vec![]), "nothing is begun yet: what is unfinished was given up");
+    let sink = device.create(&summary.volumes[1].name).unwrap();
+    assert_eq!(look(), (true, false, vec![Some(true)]), "its label is not there yet");
+    // One that was given up before, under the name that a volume has until it is finished.
+    std::fs::write(place.path().join(format!(".{}.partial", other.volumes[1].name)), "").unwrap();
+    let mut found = look();
+    found.2.sort();
+    assert_eq!(found, (true, false, vec![None, Some(true)]));
+    drop((sink, lock));
+    assert_eq!(look(), (false, false, vec![None, None]), "whoever dies gives the lock back");
 }
 
 #[test]
