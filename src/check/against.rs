@@ -199,14 +199,22 @@ fn differences(table: &str, here: &State, there: &State) -> Compared {
     compared
 }
 
-/// Compares a table as two sets have it: the sections of the members of two chains, the newest first.
+/// A table that the members of one chain have, and those of another, which `lacks` names, do not: of which nothing was found
+/// there, where they may have more than was found.
+#[must_use]
+pub fn alone(sections: &[SetSection<'_>], lacking: &[&SetReader<'_>], lacks: &str, scope: Scope) -> Compared {
+    let table = sections.first().map_or("", |(_, view)| &view.header.table);
+    if !lacking.iter().any(|set| set.may_have_more()) {
+        return Compared::unlike(table, format!("{lacks} does not have it"));
+    }
+    let buckets = State::of(sections, scope).map_or(0, |state| state.buckets.len() as u64);
+    Compared { table: table.to_owned(), unknown: buckets.max(1), ..Compared::default() }
+}
+
+/// Compares a table as two sets have it: the sections of the members of two chains, the newest first, at least one of each.
 #[must_use]
 pub fn against_set(here: &[SetSection<'_>], there: &[SetSection<'_>], scope: Scope) -> Compared {
-    let (Some((set, mine)), Some((other, its))) = (here.first(), there.first()) else {
-        let table = here.iter().chain(there).next().map_or("", |(_, view)| &view.header.table);
-        let side = if here.is_empty() { "the first set does not have it" } else { "the other set does not have it" };
-        return Compared::unlike(table, side);
-    };
+    let (Some((set, mine)), Some((other, its))) = (here.first(), there.first()) else { return Compared::default() };
     let table = &mine.header.table;
     if let Err(why) = mine.header.compares_with(&its.header) {
         return Compared::unlike(table, why);

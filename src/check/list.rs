@@ -113,8 +113,14 @@ pub(super) fn outline_of(set: &SetReader<'_>, writer: Option<&String>) -> SetOut
     let damage = set.damage().iter().filter(|extent| extent.volume.is_none_or(|volume| !several.contains_key(&volume)));
     let finished = |number: u32| set.volumes().iter().any(|volume| volume.number == number && !volume.partial);
     let damage = damage.filter(|extent| writer.is_none() || extent.volume.is_some_and(finished));
-    let damage = damage.map(|extent| extent.error.to_string());
     let here = || set.volumes().iter().filter(|volume| volume.name.is_some()).map(|volume| volume.number);
+    let copies = here().flat_map(|number| set.copies(number));
+    let closed: Vec<String> = copies.filter(|name| !set.may_open(name)).collect();
+    // What nobody may open is not damaged, and is told by its name.
+    let damage = damage.filter(|extent| closed.is_empty() || !extent.error.is_refused());
+    let mut damage: Vec<String> = damage.map(|extent| extent.error.to_string()).collect();
+    damage.extend(short.into_iter().map(VolumeError::to_string));
+    damage.dedup();
     SetOutline {
         label: set.label().clone(),
         volumes: here().collect(),
@@ -122,10 +128,10 @@ pub(super) fn outline_of(set: &SetReader<'_>, writer: Option<&String>) -> SetOut
         missing: set.missing_volumes(),
         interrupted: set.is_interrupted(),
         writer: writer.cloned(),
-        closed: here().flat_map(|number| set.copies(number)).filter(|name| !set.may_open(name)).collect(),
+        closed,
         wrong: wrong.into_iter().chain(several.values()).map(VolumeError::to_string).collect(),
         complete: set.is_complete(),
-        damage: damage.chain(short.into_iter().map(VolumeError::to_string)).collect(),
+        damage,
         from_catalog: sections.iter().all(|section| section.source == SectionSource::Catalog),
         tables: sections.iter().map(|section| table(set, section)).collect(),
         absent: catalog.map_or_else(Vec::new, |catalog| catalog.absent.clone()),

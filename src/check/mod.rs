@@ -5,7 +5,7 @@ mod against;
 mod digests;
 mod list;
 
-pub use against::{Compared, Content, Difference, Scope, against_database, against_set, only_in_database};
+pub use against::{Compared, Content, Difference, Scope, against_database, against_set, alone, only_in_database};
 pub use digests::{TableDigest, digests};
 pub use list::{AcdOutline, SetOutline, TableOutline, TreeOutline, outline};
 

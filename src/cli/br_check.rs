@@ -80,28 +80,28 @@ pub fn run(given: &Given, input: &mut dyn BufRead, output: &Output) -> Result<Ex
     dialogue(given, input, output, &mut |device, path| {
         let device: Box<dyn Device> = match device {
             BrDevice::Directory => Box::new(DirectoryDevice::open(path)?),
+            BrDevice::File if path.is_dir() => {
+                return Err(Failure::usage(format!("{} is a folder", path.display())).hint("its device type is d"));
+            }
             BrDevice::File => open::file(path)?,
             BrDevice::Tape => open::volumes(&DevicePath::Tape(path.to_owned()))?,
         };
         device.remarks().iter().for_each(|remark| output.warning(remark));
-        // What is found is judged again for each answer, so that nothing has to be kept open between two questions.
-        check::find(device.as_ref(), None)?;
-        Ok(Box::new(Volumes { device }))
+        // Looked at once, so that nothing has to be kept open while a question waits; then again to be judged.
+        let found = check::find(device.as_ref(), None)?;
+        let outlines = found.sets.iter().map(|set| found.outline(set)).collect();
+        drop(found);
+        Ok(Box::new(Volumes { device, outlines }))
     })
 }
 
 /// The volumes of a device.
 struct Volumes {
     device: Box<dyn Device>,
+    outlines: Vec<SetOutline>,
 }
 
 impl Volumes {
-    fn outlines(&self) -> Vec<SetOutline> {
-        // A device that cannot be read any more shows when it is listed.
-        check::find(self.device.as_ref(), None)
-            .map_or_else(|_| Vec::new(), |found| found.sets.iter().map(|set| found.outline(set)).collect())
-    }
-
     fn judge(&self, proves: bool, output: &Output) -> Result<Exit, Failure> {
         let found = check::find(self.device.as_ref(), None)?;
         let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(16);
@@ -114,14 +114,14 @@ impl Volumes {
 
 impl Inspected for Volumes {
     fn about(&self) -> Vec<String> {
-        self.outlines()
+        self.outlines
             .iter()
             .flat_map(|outline| head_text(outline).lines().map(str::to_owned).collect::<Vec<_>>())
             .collect()
     }
 
     fn acds(&self) -> Vec<i64> {
-        acd_numbers(&self.outlines())
+        acd_numbers(&self.outlines)
     }
 
     fn list(&mut self, output: &Output) -> Result<Exit, Failure> {
@@ -157,8 +157,8 @@ pub fn dialogue(given: &Given, input: &mut dyn BufRead, output: &Output, open: &
         Some(work) => work,
         None => {
             choose(input, output, "Enter l to list the tables or v to also verify the volume:", |said| match said {
-                "l" => Some(CheckWork::List),
-                "v" => Some(CheckWork::Verify(Depth::Rows)),
+                "l" | "L" => Some(CheckWork::List),
+                "v" | "V" => Some(CheckWork::Verify(Depth::Rows)),
                 _ => None,
             })?
         }

@@ -7,6 +7,7 @@ pub mod commands;
 pub mod config;
 pub mod exit;
 pub mod failure;
+mod help;
 pub mod hooks;
 pub mod interrupt;
 pub mod job;
@@ -398,7 +399,7 @@ fn start<A: Parser>(
 ) -> Result<(A, Output), ExitCode> {
     let json = arguments.iter().any(|argument| argument == "--json");
     let words: Vec<String> = arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    let matches = command.try_get_matches_from(arguments);
+    let matches = help::flowing(command).try_get_matches_from(arguments);
     match matches.and_then(|matches| A::from_arg_matches(&matches)) {
         Ok(args) => {
             let output = Output::of_process(style(&args));

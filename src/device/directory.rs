@@ -3,7 +3,7 @@
 
 use super::error::{DeviceError, DeviceErrorKind};
 use super::lock::{DirectoryLock, Held};
-use super::name::{is_volume_name, partial_name};
+use super::name::{VOLUME_SUFFIX, is_volume_name, partial_name};
 use super::traits::{Device, NewVolume, VolumeSink, VolumeSource, VolumeWriter, WriteLock};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -153,6 +153,17 @@ impl Device for DirectoryDevice {
         let system = file_system(&path, &found)?;
         let (bytes, any) = ((found.mtime(), found.mtime_nsec()), (found.ctime(), found.ctime_nsec()));
         Some(format!("{system}:{}:{}.{:09}:{}.{:09}:{}", found.ino(), bytes.0, bytes.1, any.0, any.1, found.len()))
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let unnamed = |entry: io::Result<fs::DirEntry>| {
+            let name = entry.ok()?.file_name();
+            (name.to_str().is_none() && name.as_encoded_bytes().ends_with(VOLUME_SUFFIX.as_bytes())).then_some(())
+        };
+        let unnamed = fs::read_dir(&self.path).map_or(0, |entries| entries.filter_map(unnamed).count());
+        let what =
+            |number: usize| format!("{}: {number} files whose names are no UTF-8 were not looked at", self.describe());
+        (unnamed > 0).then(|| what(unnamed)).into_iter().collect()
     }
 
     fn writer(&self, name: &str) -> Option<VolumeWriter> {

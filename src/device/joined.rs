@@ -3,7 +3,6 @@
 use super::error::{DeviceError, DeviceErrorKind};
 use super::name::{placed_name, split_place};
 use super::traits::{Device, VolumeSink, VolumeSource, VolumeWriter};
-use std::collections::BTreeMap;
 
 /// Devices side by side. A volume that only one of them has keeps its name; where several have one of that name each is
 /// listed with its place before the name, so that every copy can be opened. Devices with the same place are one.
@@ -71,21 +70,34 @@ impl Device for JoinedDevice {
 
     /// By name; copies of one name in the order of the devices.
     fn list(&self) -> Result<Vec<String>, DeviceError> {
-        let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for device in &self.devices {
-            let place = device.place();
-            for name in device.list()? {
-                let places = places.entry(name).or_default();
+        if let [only] = self.devices.as_slice() {
+            return only.list();
+        }
+        // There may be very many names: none is held twice.
+        let mut found: Vec<(String, usize)> = Vec::new();
+        for (at, device) in self.devices.iter().enumerate() {
+            found.extend(device.list()?.into_iter().map(|name| (name, at)));
+        }
+        found.sort_unstable();
+        let mut names = Vec::with_capacity(found.len());
+        let mut found = found.into_iter().peekable();
+        while let Some((name, at)) = found.next() {
+            let place = |at: usize| self.devices.get(at).map(|device| device.place()).unwrap_or_default();
+            let mut places = Vec::new();
+            while let Some((_, other)) = found.next_if(|(next, _)| *next == name) {
+                let first = places.is_empty().then(|| place(at));
+                places.extend(first);
+                let place = place(other);
                 if !places.contains(&place) {
-                    places.push(place.clone());
+                    places.push(place);
                 }
             }
+            match places.len() {
+                0 | 1 => names.push(name),
+                _ => names.extend(places.iter().map(|place| placed_name(place, &name))),
+            }
         }
-        let names = |(name, places): (String, Vec<String>)| match places.len() {
-            1 => vec![name],
-            _ => places.iter().map(|place| placed_name(place, &name)).collect(),
-        };
-        Ok(places.into_iter().flat_map(names).collect())
+        Ok(names)
     }
 
     fn open(&self, name: &str) -> Result<Box<dyn VolumeSource>, DeviceError> {

@@ -106,6 +106,10 @@ impl Device for MapDevice {
         self.unmapped().writer(name)
     }
 
+    fn remarks(&self) -> Vec<String> {
+        self.unmapped().remarks()
+    }
+
     fn may_open(&self, name: &str) -> bool {
         self.unmapped().may_open(name)
     }

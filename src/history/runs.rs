@@ -171,7 +171,7 @@ pub fn faulty(runs: &[Run], here: &[String]) -> BTreeSet<String> {
     faults.into_iter().map(|(set, _)| set.clone()).collect()
 }
 
-/// How many volumes of a set, copies counted, on which devices.
+/// How many volumes of a set, each counted once, on which devices.
 type Places<'e> = BTreeMap<&'e str, u64>;
 
 /// Whether what was read and proved settles the damage of these places, for whoever works with the devices `here`.

@@ -269,6 +269,8 @@ pub enum Stretch {
         /// What is wrong with the first.
         why: String,
     },
+    /// Zeros behind the end of the volume, which belong to none: section 5.7 of the specification.
+    Zeros,
 }
 
 /// Bytes of a volume that are of one sort.
@@ -318,19 +320,23 @@ impl Run {
     pub fn kind_name(&self) -> Option<String> {
         match self.what {
             Stretch::Blocks { kind, .. } => Some(super::meaning::kind_name(kind)),
-            Stretch::Damaged { .. } => None,
+            Stretch::Damaged { .. } | Stretch::Zeros => None,
         }
     }
 }
 
 /// Reads a volume from its first byte to its last and tells what lies where, until no more is wanted. What is returned is whole
-/// if every byte was told of.
+/// if every byte was told of; zeros behind the volume's end are not counted.
 ///
 /// # Errors
 /// The volume cannot be opened. What cannot be read of it is told of as damaged.
 pub fn map(medium: &Medium<'_>, emit: &mut dyn FnMut(Run) -> bool) -> Result<Coverage, DeviceError> {
-    let source = medium.open()?;
-    let mut scanner = Scanner::new(source.as_ref(), &medium.name, None);
+    let file = medium.open()?;
+    // One with a label and an end mark ends there, where nothing but zeros follows.
+    let volume = Volume::open(medium.open()?, &medium.name).ok();
+    let source = volume.as_ref().map_or(file.as_ref(), Volume::source);
+    let behind = file.len().saturating_sub(source.len());
+    let mut scanner = Scanner::new(source, &medium.name, None);
     let mut open: Option<Run> = None;
     for item in scanner.by_ref() {
         let next = Run::of(item);
@@ -345,8 +351,10 @@ pub fn map(medium: &Medium<'_>, emit: &mut dyn FnMut(Run) -> bool) -> Result<Cov
             return Ok(scanner.coverage());
         }
     }
-    if let Some(run) = open {
-        emit(run);
+    let zeros = Run { offset: source.len(), bytes: behind, what: Stretch::Zeros };
+    let told = open.is_none_or(&mut *emit);
+    if told && behind > 0 {
+        emit(zeros);
     }
     Ok(scanner.coverage())
 }

@@ -85,7 +85,8 @@ impl Account {
         !self.unopened.is_empty() || self.let_go > 0 || self.sets.iter().any(SetAccount::has_losses)
     }
 
-    /// Whether nothing but what may not be opened can be the reason of what is lost: all that was read is of intact blocks.
+    /// Whether what may not be opened can be the reason of what is lost: all that was read is of intact blocks. Whether volumes
+    /// are missing besides shows when it may.
     #[must_use]
     pub fn lost_by_refusal(&self) -> bool {
         let sifted = self.sources.iter().map(|source| &source.sifted).chain([&self.others.sifted]);

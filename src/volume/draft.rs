@@ -13,6 +13,7 @@ use crate::format::error::FormatErrorKind;
 use crate::format::label::LabelRecord;
 use crate::format::marks::VolumeEndRecord;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// Label and end mark of a volume that was opened, and closed again.
 pub(super) struct Seen {
@@ -159,25 +160,73 @@ impl Draft {
     }
 }
 
-/// Names that are volumes of one set, by number: those of one stem and short id. A name that claims the number of another
-/// in another spelling, such as -1 beside -01, is given back: only its label can tell.
-pub(super) type Groups = BTreeMap<(String, String), BTreeMap<u32, Vec<String>>>;
+/// Names that are volumes of one set, as far as names tell: those of one stem and short id.
+pub(super) struct Group {
+    /// First eight digits of the set id.
+    pub(super) short_id: String,
+    /// The names, each with its number, ascending.
+    pub(super) names: Vec<(u32, String)>,
+    /// Names that claim the number of another in another spelling, such as -1 beside -01: only their labels can tell.
+    pub(super) spelt: Vec<String>,
+}
+
+/// A name that says something. There may be very many: nothing of it is held twice.
+struct Named {
+    /// The set id's beginning.
+    short: u32,
+    number: u32,
+    /// Where in the name the stem stands.
+    stem: Range<usize>,
+    name: String,
+}
+
+impl Named {
+    fn of(name: String) -> Result<Named, String> {
+        let Some(parts) = parse_name(&name).filter(|_| finished_name(&name).is_none()) else { return Err(name) };
+        let Ok(short) = u32::from_str_radix(parts.short_id, 16) else { return Err(name) };
+        let start = name.len().saturating_sub(own_name(&name).len());
+        let (number, stem) = (parts.number, start..start.saturating_add(parts.stem.len()));
+        Ok(Named { short, number, stem, name })
+    }
+
+    fn set(&self) -> (u32, &str) {
+        (self.short, self.name.get(self.stem.clone()).unwrap_or_default())
+    }
+}
 
 /// Sorts names by what they say; those that say nothing, or are of unfinished volumes, come back as they are.
-pub(super) fn group(names: Vec<String>) -> (Groups, Vec<String>) {
-    let (mut groups, mut others) = (Groups::new(), Vec::new());
+pub(super) fn group(names: Vec<String>) -> (impl Iterator<Item = Group>, Vec<String>) {
+    let (mut named, mut others) = (Vec::new(), Vec::new());
     for name in names {
-        let Some(parts) = parse_name(&name).filter(|_| finished_name(&name).is_none()) else {
-            others.push(name);
-            continue;
-        };
-        let copies = groups.entry((parts.short_id, parts.stem)).or_default().entry(parts.number).or_default();
-        match copies.first() {
-            Some(first) if own_name(first) != own_name(&name) => others.push(name),
-            _ => copies.push(name),
+        match Named::of(name) {
+            Ok(name) => named.push(name),
+            Err(name) => others.push(name),
         }
     }
+    named.sort_by(|a, b| (a.set(), a.number).cmp(&(b.set(), b.number)));
+    let mut named = named.into_iter().peekable();
+    let groups = std::iter::from_fn(move || {
+        let mut last = named.next()?;
+        let short_id = parse_name(&last.name)?.short_id.to_owned();
+        let mut group = Group { short_id, names: Vec::new(), spelt: Vec::new() };
+        while let Some(next) = named.next_if(|next| next.set() == last.set()) {
+            group.add(std::mem::replace(&mut last, next));
+        }
+        group.add(last);
+        Some(group)
+    });
     (groups, others)
+}
+
+impl Group {
+    /// Takes names in the order of their numbers.
+    fn add(&mut self, named: Named) {
+        let first = self.names.partition_point(|(number, _)| *number < named.number);
+        match self.names.get(first) {
+            Some((_, first)) if own_name(first) != own_name(&named.name) => self.spelt.push(named.name),
+            _ => self.names.push((named.number, named.name)),
+        }
+    }
 }
 
 /// Gives volumes whose labels cannot be read to the sets that their names tell of, so that what else is on them can be used.
@@ -186,10 +235,11 @@ pub(super) fn adopt(drafts: &mut BTreeMap<SetId, Draft>, traces: Vec<Trace>) {
     let by_short: BTreeMap<String, SetId> = drafts.keys().rev().map(|set| (short_id(*set), *set)).collect();
     for trace in traces {
         let Some(parts) = parse_name(&trace.name).filter(|parts| parts.number <= VOLUMES_MAX) else { continue };
-        let Some(draft) = by_short.get(&parts.short_id).and_then(|set| drafts.get_mut(set)) else { continue };
+        let Some(draft) = by_short.get(parts.short_id).and_then(|set| drafts.get_mut(set)) else { continue };
+        let number = parts.number;
         draft.interrupted |= trace.begun;
         if trace.lost {
-            draft.add(parts.number, trace.name, Known::LabelLost);
+            draft.add(number, trace.name, Known::LabelLost);
         }
     }
 }
@@ -202,7 +252,7 @@ pub(super) fn adopt(drafts: &mut BTreeMap<SetId, Draft>, traces: Vec<Trace>) {
 pub fn labels(device: &dyn Device) -> Result<Vec<LabelRecord>, VolumeError> {
     let mut groups: BTreeMap<Option<(String, String)>, Vec<String>> = BTreeMap::new();
     for name in device.list()? {
-        let set = parse_name(&name).map(|parts| (parts.short_id, parts.stem));
+        let set = parse_name(&name).map(|parts| (parts.short_id.to_owned(), parts.stem.to_owned()));
         groups.entry(set).or_default().push(name);
     }
     let mut found = Vec::new();

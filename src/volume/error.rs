@@ -186,6 +186,12 @@ impl VolumeError {
         }
     }
 
+    /// Whether the device did not let whoever asks have it: nothing is known to be wrong with it.
+    #[must_use]
+    pub const fn is_refused(&self) -> bool {
+        matches!(self, VolumeError::Device(DeviceError { kind: DeviceErrorKind::NotPermitted, .. }))
+    }
+
     /// Whether it is on a medium that is not in the drive: nothing is wrong with it.
     #[must_use]
     pub const fn is_elsewhere(&self) -> bool {

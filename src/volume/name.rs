@@ -39,17 +39,17 @@ pub fn short_id(set: SetId) -> String {
 
 /// What a name says about a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NameParts {
+pub(super) struct NameParts<'n> {
     /// Label without its last field.
-    pub(super) stem: String,
+    pub(super) stem: &'n str,
     /// First eight digits of the set id.
-    pub(super) short_id: String,
+    pub(super) short_id: &'n str,
     /// Number of the volume.
     pub(super) number: u32,
 }
 
 /// Takes a name apart; `None` if it was not made by [`volume_name`].
-pub(super) fn parse_name(name: &str) -> Option<NameParts> {
+pub(super) fn parse_name(name: &str) -> Option<NameParts<'_>> {
     let name = finished_name(name).unwrap_or_else(|| own_name(name));
     let (label, short_id) = name.strip_suffix(VOLUME_SUFFIX)?.rsplit_once('.')?;
     let (stem, field) = label.rsplit_once('-')?;
@@ -57,14 +57,14 @@ pub(super) fn parse_name(name: &str) -> Option<NameParts> {
         return None;
     }
     let number = field.parse().ok().filter(|number| *number > 0)?;
-    Some(NameParts { stem: stem.to_owned(), short_id: short_id.to_owned(), number })
+    Some(NameParts { stem, short_id, number })
 }
 
 /// The first eight digits of the set id and the number of the volume that a name on a device says; `None` if it was not made by
 /// [`volume_name`].
 #[must_use]
 pub fn told_by_name(name: &str) -> Option<(String, u32)> {
-    parse_name(name).map(|parts| (parts.short_id, parts.number))
+    parse_name(name).map(|parts| (parts.short_id.to_owned(), parts.number))
 }
 
 fn is_number(field: &str) -> bool {
@@ -80,7 +80,7 @@ mod tests {
         let name = "CMS-260104-01-XXAX-00-F-12.00ff10ab.ivv";
         let parts = parse_name(name).unwrap();
         assert_eq!(parts.stem, "CMS-260104-01-XXAX-00-F");
-        assert_eq!((parts.short_id.as_str(), parts.number), ("00ff10ab", 12));
+        assert_eq!((parts.short_id, parts.number), ("00ff10ab", 12));
         assert_eq!(parse_name(&format!(".{name}.partial")).as_ref(), Some(&parts));
         assert_eq!(parse_name(&format!("/backup/b/{name}")), Some(parts));
     }

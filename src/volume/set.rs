@@ -3,7 +3,7 @@
 
 use super::catalog::{Catalog, begins_catalog};
 use super::copies::Copies;
-use super::draft::{Draft, Known, Seen, adopt, group};
+use super::draft::{Draft, Group, Known, Seen, adopt, group};
 use super::error::VolumeError;
 use super::name::{label_of_volume, parse_name, short_id, told_by_name, volume_name};
 use super::reader::{Blocks, Volume};
@@ -84,14 +84,16 @@ fn list_names(device: &dyn Device, names: Vec<String>) -> Result<Listing<'_>, Vo
     let mut unreadable = Unusable::default();
     let (groups, mut others) = group(names);
     let mut drafts: BTreeMap<SetId, Draft> = BTreeMap::new();
-    for ((short, _), mut group) in groups {
-        let Some((number, last)) = group.pop_last() else { continue };
-        let last: Vec<_> = last.into_iter().map(|name| (Seen::open(device, &name), name)).collect();
+    for Group { short_id: short, mut names, spelt } in groups {
+        others.extend(spelt);
+        let Some(number) = names.last().map(|(number, _)| *number) else { continue };
+        let last = names.split_off(names.partition_point(|(other, _)| *other < number)).into_iter();
+        let last: Vec<_> = last.map(|(_, name)| (Seen::open(device, &name), name)).collect();
         let lists_all =
             |seen: &Seen| seen.lists_all() && seen.label.volume == number && short_id(seen.label.set()) == short;
         let believed = last.iter().find_map(|(seen, _)| seen.as_ref().ok().filter(|seen| lists_all(seen)));
         let Some(set) = believed.map(|seen| seen.label.set()) else {
-            others.extend(group.into_values().flatten());
+            others.extend(names.into_iter().map(|(_, name)| name));
             others.extend(last.into_iter().map(|(_, name)| name));
             continue;
         };
@@ -105,9 +107,7 @@ fn list_names(device: &dyn Device, names: Vec<String>) -> Result<Listing<'_>, Vo
                 Ok(_) | Err(_) => others.push(name),
             }
         }
-        for (number, names) in group {
-            names.into_iter().for_each(|name| draft.add(number, name, Known::Believed));
-        }
+        names.into_iter().for_each(|(number, name)| draft.add(number, name, Known::Believed));
     }
     for name in others {
         match Seen::open(device, &name) {

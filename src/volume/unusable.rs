@@ -35,18 +35,18 @@ impl Unusable {
     pub(super) fn push(&mut self, name: String, error: VolumeError) {
         let begun = matches!(error, VolumeError::Interrupted { .. });
         let lost = error.is_damage() || matches!(error, VolumeError::Interrupted { len, .. } if len > 0);
-        if (begun || lost) && parse_name(&name).is_some() {
-            self.traces.push(Trace { name: name.clone(), begun, lost });
-        }
         let kind = kind(&error);
         let is_new = !self.kinds.contains(&kind);
         if is_new {
             self.kinds.push(kind);
         }
         if is_new || self.told.len() < UNUSABLE_TOLD {
-            self.told.push((name, error));
+            self.told.push((name.clone(), error));
         } else {
             self.further = self.further.saturating_add(1);
+        }
+        if (begun || lost) && parse_name(&name).is_some() {
+            self.traces.push(Trace { name, begun, lost });
         }
     }
 

@@ -22,9 +22,15 @@ fn very_many_files_that_are_no_volumes_cost_little_and_hide_no_set() {
     let fixture = small(Some(16 << 10));
     let label = list_sets(&fixture.device()).unwrap().sets[0].label().label.clone();
     let place = put(&place, fixture.volumes.into_iter().map(|(_, bytes)| bytes).collect());
-    let files = if long() { 200_000 } else { 20_000 };
+    let files: u32 = if long() { 1_000_000 } else { 20_000 };
     for number in 0..files {
-        std::fs::File::create(folder.path().join(format!("crowded/CMS-of-nothing-{number:06}.ivv"))).unwrap();
+        // A quarter each: names that say nothing, volumes of one set, and twice one volume each of very many sets.
+        let name = match number % 4 {
+            0 => format!("CMS-of-nothing-{number:06}.ivv"),
+            1 => format!("CMS-260101-01-XXAX-00-F-{:02}.12345678.ivv", number + 1),
+            _ => format!("CMS-260102-{:02}-XXAX-00-F-01.{:08x}.ivv", number % 97, number.wrapping_mul(2_654_435_761)),
+        };
+        std::fs::File::create(folder.path().join("crowded").join(name)).unwrap();
     }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let look = |program: &str, words: &[&str], wanted: i32| {

@@ -284,7 +284,7 @@ fn any_file_can_be_looked_at_and_what_is_not_there_is_said() {
     }
     std::fs::remove_file(path("one.ivv")).unwrap();
     for name in ["empty", "empty.ivv"] {
-        assert!(run(&["inspect", "map", &path(name)], 0).0.contains("0 bytes"));
+        assert!(run(&["inspect", "map", &path(name)], 4).0.contains("0 bytes"));
         run(&["inspect", "block", "0", &path(name)], 10);
         run(&["inspect", "block", "--at", "0", &path(name)], 10);
     }

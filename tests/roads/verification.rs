@@ -4,6 +4,7 @@ use super::commands::{json, run};
 use super::support::{Centre, HSPLIT, backup_options, backup_with, only_set};
 use intervault::backup;
 use intervault::base::monitor::Silent;
+use intervault::check::find;
 use intervault::device::directory::DirectoryDevice;
 use intervault::device::error::{DeviceError, DeviceErrorKind};
 use intervault::device::joined::JoinedDevice;
@@ -527,6 +528,10 @@ impl Device for Closed {
         if name == self.name { Err(refused) } else { self.inner.open(name) }
     }
 
+    fn may_open(&self, name: &str) -> bool {
+        name != self.name
+    }
+
     fn create(&self, name: &str) -> Result<Box<dyn VolumeSink>, DeviceError> {
         self.inner.create(name)
     }
@@ -548,6 +553,49 @@ fn a_volume_that_may_not_be_read_is_not_said_to_be_damaged() {
     assert!(!classes.is_empty() && classes.iter().all(|class| *class == Class::NotPermitted), "{classes:?}");
     let account = Salvage::new(&[&device], SalvageOptions::default()).account().unwrap();
     assert!(account.has_losses() && account.lost_by_refusal(), "{account:?}");
+    // Nor where a volume is missing too, and the set is looked through.
+    let closed = device.name.clone();
+    let first = device.inner.list().unwrap().remove(0);
+    drop(device.inner.remove(&first));
+    let found = find(&device, None).unwrap();
+    let outline = found.outline(&found.sets[0]);
+    assert_eq!((outline.closed, outline.damage, outline.complete), (vec![closed], vec![], false));
+}
+
+/// What a check has found stands in the status, until one finds that it is mended: in the volumes that are there by then.
+#[test]
+fn damage_that_a_check_found_is_told_by_the_status_until_it_is_mended() {
+    let (_centre, place, state) = folder();
+    let check = |status| drop(run(&["check", &place, "--state-dir", &state, "--verify"], status));
+    let told = |status| {
+        let answer = json(&["status", "--chain", &place, "--state-dir", &state, "--max-age", "1000000h"], status);
+        let member = &answer["chains"][0]["members"][0];
+        assert_eq!(member["complete"], true, "{member}");
+        member["faulty"].as_bool().unwrap()
+    };
+    check(0);
+    // Its clock is ahead of this one.
+    assert!(!told(3));
+    let volume = std::fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path()).min().unwrap();
+    let whole = std::fs::read(&volume).unwrap();
+    let mut hurt = whole.clone();
+    hurt[9_000] ^= 1;
+    std::fs::write(&volume, &hurt).unwrap();
+    check(4);
+    assert!(told(10), "no set that is whole is of any age");
+    let (said, _) = run(&["status", "--chain", &place, "--state-dir", &state], 0);
+    assert!(said.contains("damaged, as a check has found"), "{said}");
+    std::fs::write(&volume, &whole).unwrap();
+    check(0);
+    assert!(!told(3));
+    // A copy beside it, which is taken away again: as many volumes as before, and fewer files.
+    let copy = volume.with_file_name("copy.ivv");
+    std::fs::write(&copy, &hurt).unwrap();
+    check(4);
+    assert!(told(10));
+    std::fs::remove_file(&copy).unwrap();
+    check(0);
+    assert!(!told(3));
 }
 
 #[test]

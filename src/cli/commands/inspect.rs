@@ -48,7 +48,32 @@ fn single<'p>(path: &'p Path, options: &InspectOptions) -> Result<Option<Medium<
     if by_volume && stream::extents(source.as_ref()).is_ok_and(|extents| extents.len() > 1) {
         return Ok(None);
     }
-    Ok(Some(Medium::new(path.display().to_string(), move || open_any(path))))
+    let medium = Medium::new(path.display().to_string(), move || open_any(path));
+    if options.set.is_some() || options.volume.is_some() {
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        if !is_meant(options, &identity(&name, &medium)?) {
+            return Err(nothing(&path.display().to_string()));
+        }
+    }
+    Ok(Some(medium))
+}
+
+/// Beginning of the set id and number of a volume: by its name, else by what its blocks say; none where neither tells.
+fn identity(name: &str, medium: &Medium<'_>) -> Result<(String, u32), Failure> {
+    Ok(match told_by_name(name) {
+        Some(told) => told,
+        None => medium.identity()?.map_or_else(|| (String::new(), 0), |(set, number)| (short_id(set), number)),
+    })
+}
+
+fn is_meant(options: &InspectOptions, (set, number): &(String, u32)) -> bool {
+    let fits = |wanted: &String| !set.is_empty() && (wanted.starts_with(set) || set.starts_with(wanted.as_str()));
+    options.set.as_ref().is_none_or(fits) && options.volume.is_none_or(|wanted| wanted == *number)
+}
+
+fn nothing(place: &str) -> Failure {
+    let what = format!("no such volume on {place}");
+    Failure::new(Exit::Nothing, escape(&what)).hint("intervault check DEVICE lists what is there")
 }
 
 /// The volumes of a device that are meant, by set and number. Their names are believed, since labels may be damaged.
@@ -59,13 +84,9 @@ fn choose<'d>(device: &'d dyn Device, options: &InspectOptions) -> Result<Vec<Me
             let name = name.clone();
             move || device.open(&name)
         });
-        let (set, number) = match told_by_name(&name) {
-            Some(told) => told,
-            None => medium.identity()?.map_or_else(|| (String::new(), 0), |(set, number)| (short_id(set), number)),
-        };
-        let fits = |wanted: &String| !set.is_empty() && (wanted.starts_with(&set) || set.starts_with(wanted.as_str()));
-        if options.set.as_ref().is_none_or(fits) && options.volume.is_none_or(|wanted| wanted == number) {
-            told.push((set, number, medium));
+        let of = identity(&name, &medium)?;
+        if is_meant(options, &of) {
+            told.push((of.0, of.1, medium));
         }
     }
     told.sort_by(|one, other| (&one.0, one.1, &one.2.name).cmp(&(&other.0, other.1, &other.2.name)));
@@ -78,8 +99,7 @@ fn choose<'d>(device: &'d dyn Device, options: &InspectOptions) -> Result<Vec<Me
         return Err(Failure::usage(escape(&what)).hint("name one with --set ID, or the file itself"));
     }
     if told.is_empty() {
-        let what = format!("no such volume on {}", device.describe());
-        return Err(Failure::new(Exit::Nothing, escape(&what)).hint("intervault check DEVICE lists what is there"));
+        return Err(nothing(&device.describe()));
     }
     let wanted = if map { usize::MAX } else { 1 };
     Ok(told.into_iter().map(|(.., medium)| medium).take(wanted).collect())
@@ -184,7 +204,8 @@ fn maps(media: &[Medium<'_>], output: &Output) -> Result<Exit, Failure> {
             exit = exit.worst(failure.exit);
             output.error(&failure);
         }
-        exit = if damaged { exit.worst(Exit::Damage) } else { exit };
+        let empty = coverage.as_ref().is_ok_and(|coverage| coverage.intact == 0) && !output.is_closed();
+        exit = if damaged || empty { exit.worst(Exit::Damage) } else { exit };
         match (&mut answer, coverage.ok()) {
             (Some(answer), coverage) => {
                 answer.close();

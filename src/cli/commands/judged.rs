@@ -34,15 +34,18 @@ impl Places {
         places
     }
 
-    /// How many volumes of a set lie on which devices, copies counted; nothing, if that cannot be told of one of them.
+    /// How many volumes of a set lie on which devices, one with several copies on a device counted once there; nothing, if that
+    /// cannot be told of one of them.
     pub(super) fn copies(&self, set: &SetReader<'_>) -> Vec<Copies> {
-        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-        for name in set.volumes().iter().flat_map(|volume| set.copies(volume.number)) {
-            let Some(device) = self.device(&name) else { return Vec::new() };
-            let count = counts.entry(device).or_default();
-            *count = count.saturating_add(1);
+        let mut numbers: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+        for volume in set.volumes() {
+            for name in set.copies(volume.number) {
+                let Some(device) = self.device(&name) else { return Vec::new() };
+                numbers.entry(device).or_default().insert(volume.number);
+            }
         }
-        counts.into_iter().map(|(device, volumes)| Copies { device: device.to_owned(), volumes }).collect()
+        let copies = |(device, numbers): (&str, BTreeSet<u32>)| (device.to_owned(), numbers.len() as u64);
+        numbers.into_iter().map(copies).map(|(device, volumes)| Copies { device, volumes }).collect()
     }
 
     /// The device on which a volume lies, by its name among those of all devices together.

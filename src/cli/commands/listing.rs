@@ -413,10 +413,13 @@ fn compare(options: &CheckOptions, found: &Found<'_>, config: &Config, output: &
             let other_tables = meant(listing, &there);
             for sections in &tables {
                 let same = other_tables.iter().find(|other| name_of(other) == name_of(sections));
-                shown.table(&check::against_set(sections, same.map_or(&[], Vec::as_slice), scope));
+                shown.table(&match same {
+                    Some(same) => check::against_set(sections, same, scope),
+                    None => check::alone(sections, &there, "the other set", scope),
+                });
             }
             let alone = other_tables.iter().filter(|other| tables.iter().all(|mine| name_of(mine) != name_of(other)));
-            let alone: Vec<Compared> = alone.map(|other| check::against_set(&[], other, scope)).collect();
+            let alone: Vec<Compared> = alone.map(|other| check::alone(other, &here, "the first set", scope)).collect();
             shown.end(&alone, listing.narrows())
         }
     };

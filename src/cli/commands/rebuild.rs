@@ -3,7 +3,7 @@
 
 use super::{open, unusable};
 use crate::base::time::Instant;
-use crate::check;
+use crate::check::{self, Found};
 use crate::cli::args::RebuildOptions;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -12,6 +12,7 @@ use crate::cli::output::Output;
 use crate::cli::progress::Progress;
 use crate::cli::render::salvage as render;
 use crate::cli::render::text::counted;
+use crate::error::Class;
 use crate::history::entry::{Entry, Event, Kind, Outcome};
 use crate::history::journal::Journal;
 use crate::rebuild::{Compared, rebuild};
@@ -31,12 +32,27 @@ pub fn run(options: &RebuildOptions, journal: Option<&Journal>, output: &Output)
     let progress = Progress::new(output);
     let mut rebuilt = Vec::new();
     for set in &found.sets {
-        let one = rebuild(set, &progress)?;
-        exit = one.all().map(exit_of).fold(exit, Exit::worst);
-        rebuilt.push(one);
+        let label = &set.label().label;
+        if let Some(writer) = found.writers.get(&set.set_id()) {
+            exit = exit.worst(Exit::Busy);
+            output.warning(&format!("{label} is being written now{writer}: look again when that is done"));
+            continue;
+        }
+        match rebuild(set, &progress) {
+            Ok(one) => {
+                exit = one.all().map(exit_of).fold(exit, Exit::worst);
+                rebuilt.push(one);
+            }
+            // The other sets may be read all the same.
+            Err(error) if error.class() == Class::NotPermitted => {
+                exit = exit.worst(Exit::NotPermitted);
+                output.warning(&format!("{label} is not compared: {error}"));
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     if let Some(journal) = journal {
-        history(journal, &found.sets, output)?;
+        history(journal, &found, output)?;
     }
     if output.json() {
         output.object("intervault/rebuild", exit, &render::rebuilt_json(&rebuilt));
@@ -60,9 +76,11 @@ fn exit_of(compared: &Compared) -> Exit {
 ///
 /// # Errors
 /// The history cannot be read or written; then it is as it was.
-pub(super) fn history(journal: &Journal, sets: &[SetReader<'_>], output: &Output) -> Result<(), Failure> {
+pub(super) fn history(journal: &Journal, found: &Found<'_>, output: &Output) -> Result<(), Failure> {
     let reading = journal.read()?;
-    let found = sets.iter().filter(|set| !set.label().is_undo()).map(entry);
+    // Who writes a set writes its line too.
+    let told = |set: &&SetReader<'_>| !set.label().is_undo() && !found.writers.contains_key(&set.set_id());
+    let found = found.sets.iter().filter(told).map(entry);
     let (mut entries, number) = completed(reading.entries, found.collect());
     if number == 0 {
         output.notice("The history has all sets of these devices.");

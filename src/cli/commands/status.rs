@@ -2,7 +2,7 @@
 //! on devices. The history tells the first three; what is on devices is told by the volumes.
 
 use super::{open, rebuild, unusable};
-use crate::check::{self, Found};
+use crate::check::{self, Found, SetOutline};
 use crate::cli::args::StatusOptions;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -35,7 +35,7 @@ pub fn run(options: &StatusOptions, journal: &Journal, output: &Output) -> Resul
     let device = open::all_volumes(&options.devices)?;
     let found = found(&device, options)?;
     if let (true, Some(found)) = (options.rebuild, &found) {
-        rebuild::history(journal, &found.sets, output)?;
+        rebuild::history(journal, found, output)?;
     }
     let reading = journal.read()?;
     let all = runs(&reading.entries, |run| journal.is_at_work(run));
@@ -55,8 +55,8 @@ pub fn run(options: &StatusOptions, journal: &Journal, output: &Output) -> Resul
             let sets = sets_of(&found.sets, database.as_deref());
             let here: Vec<String> = options.devices.iter().chain(&named).map(device_name).collect();
             // A check tells of no database.
-            let proved = runs::proved(&all, &here);
-            (Some(chains(found, &sets, &[&device, &other], &proved)), newest(&sets, now))
+            let told = Told { proved: runs::proved(&all, &here), faulty: runs::faulty(&all, &here) };
+            (Some(chains(found, &sets, &[&device, &other], &told)), newest(&sets, &told, now))
         }
         None => (options.chain.then(Vec::new), None),
     };
@@ -160,10 +160,18 @@ fn sets_of<'a>(sets: &'a [SetReader<'a>], database: Option<&str>) -> Vec<&'a Set
     found
 }
 
-/// The label of the newest whole set that is in a chain of a database; or of files alone, if there is no other.
-fn newest<'a>(sets: &[&'a SetReader<'a>], now: i64) -> Option<&'a LabelRecord> {
+/// What the history tells of sets on the devices.
+struct Told {
+    proved: BTreeSet<String>,
+    faulty: BTreeSet<String>,
+}
+
+/// The label of the newest whole set that is in a chain of a database; or of files alone, if there is no other. One in which a
+/// check has found damage is not whole.
+fn newest<'a>(sets: &[&'a SetReader<'a>], told: &Told, now: i64) -> Option<&'a LabelRecord> {
+    let is_whole = |set: &&&SetReader<'_>| set.is_complete() && !told.faulty.contains(&set.set_id().to_string());
     let whole = || {
-        let whole = sets.iter().filter(|set| set.is_complete()).map(|set| set.label());
+        let whole = sets.iter().filter(is_whole).map(|set| set.label());
         whole.filter(|label| label.joins_chains())
     };
     let database = whole().filter(|label| label.data_types & !data_types::CUSTOM != 0);
@@ -172,17 +180,13 @@ fn newest<'a>(sets: &[&'a SetReader<'a>], now: i64) -> Option<&'a LabelRecord> {
     database.max_by_key(age).or_else(|| files().max_by_key(age))
 }
 
-fn chains(
-    found: &Found<'_>,
-    meant: &[&SetReader<'_>],
-    devices: &[&dyn Device],
-    proved: &BTreeSet<String>,
-) -> Vec<ChainView> {
+fn chains(found: &Found<'_>, meant: &[&SetReader<'_>], devices: &[&dyn Device], told: &Told) -> Vec<ChainView> {
     let view = |family: Family<'_>| {
         let alone = family.members.iter().all(|set| !set.label().joins_chains());
         let whole: BTreeSet<[u8; 16]> =
             family.members.iter().filter(|set| set.is_complete()).map(|set| set.label().member().0).collect();
-        let member = |set: &&SetReader<'_>| Member { size: size(set, devices), ..member(set, &whole, proved) };
+        let member =
+            |set: &&SetReader<'_>| Member { size: size(set, devices), ..member(&found.outline(set), &whole, told) };
         ChainView {
             chain: family.chain.to_string(),
             alone,
@@ -195,12 +199,14 @@ fn chains(
     families.filter(|family| family.members.iter().any(|set| ids.contains(&set.set_id()))).map(view).collect()
 }
 
-fn member(set: &SetReader<'_>, whole: &BTreeSet<[u8; 16]>, proved: &BTreeSet<String>) -> Member {
-    let outline = check::outline(set);
+fn member(outline: &SetOutline, whole: &BTreeSet<[u8; 16]>, told: &Told) -> Member {
     let label = &outline.label;
+    let set = label.set().to_string();
     let held = outline.tables.iter().flat_map(|table| &table.acds).flat_map(|acd| &acd.held).copied();
     Member {
-        set: set.set_id().to_string(),
+        verified: told.proved.contains(&set),
+        faulty: told.faulty.contains(&set),
+        set,
         label: label.label.clone(),
         member: label.sequence,
         kind: match (label.is_undo(), label.incremental) {
@@ -219,7 +225,8 @@ fn member(set: &SetReader<'_>, whole: &BTreeSet<[u8; 16]>, proved: &BTreeSet<Str
         missing_volumes: outline.missing.clone(),
         damage: outline.damage.iter().chain(&outline.wrong).cloned().collect(),
         parent_here: label.parent_set.is_none_or(|parent| whole.contains(&parent)),
-        verified: proved.contains(&set.set_id().to_string()),
+        closed: outline.closed.clone(),
+        writer: outline.writer.clone(),
     }
 }
 

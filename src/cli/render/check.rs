@@ -2,7 +2,7 @@
 
 use super::json::SpanBody;
 use super::restore::acd_text;
-use super::text::{bytes, count, counted, escape, span, table};
+use super::text::{bare, bytes, count, counted, escape, span, table};
 use crate::check::{AcdOutline, Found, SetOutline, TableOutline, TreeOutline, Unreadable, short};
 use crate::cli::exit::Exit;
 use crate::format::block::SetId;
@@ -176,7 +176,7 @@ pub fn outline_json(outline: &SetOutline) -> Value {
         "copies": outline.copies.iter().map(|(number, names)| json!({"volume": number, "names": names})).collect::<Vec<_>>(),
         "missing_volumes": outline.missing,
         "interrupted": outline.interrupted,
-        "writer": outline.writer.as_deref().map(|writer| writer.trim().trim_matches(['(', ')'])),
+        "writer": outline.writer.as_deref().map(bare),
         "not_permitted": outline.closed,
         "wrong_volumes": outline.wrong,
         "complete": outline.complete,

@@ -195,6 +195,7 @@ pub fn run_text(run: &Run, paints: bool) -> String {
             };
             painted(&format!("!! {}{more}", escape(why)), paints)
         }
+        Stretch::Zeros => "zeros behind the end of the volume".to_owned(),
     };
     format!("{:>14} {:>12}  {what}", count(run.offset), count(run.bytes))
 }
@@ -205,6 +206,7 @@ pub fn run_json(run: &Run) -> Json {
     let (section, first, last, stretches, why) = match &run.what {
         Stretch::Blocks { section, first, last, .. } => (Some(*section), Some(*first), Some(*last), None, None),
         Stretch::Damaged { stretches, why } => (None, None, None, Some(*stretches), Some(why)),
+        Stretch::Zeros => (None, None, None, None, None),
     };
     json!({
         "byte": run.offset,

@@ -2,7 +2,7 @@
 
 use super::history::{result, run_json, short};
 use super::json::SpanBody;
-use super::text::{bytes, count, counted, escape, span, table};
+use super::text::{bare, bytes, count, counted, escape, span, table};
 use crate::base::time::{Instant, Span, day_of_civil};
 use crate::history::runs::Run;
 use crate::history::status_line::{last_finished, stamp};
@@ -80,6 +80,12 @@ pub struct Member {
     pub missing_volumes: Vec<u32>,
     /// Damage that was met.
     pub damage: Vec<String>,
+    /// Whether a check has found it damaged, by the history, and none after it that it is whole.
+    pub faulty: bool,
+    /// Names of volumes that whoever asks is not allowed to open.
+    pub closed: Vec<String>,
+    /// Who is writing it now, in brackets, empty if that is not known; nothing if nobody is.
+    pub writer: Option<String>,
     /// Whether the set that it builds on is here and whole.
     pub parent_here: bool,
     /// Whether the history says that it was proved.
@@ -192,6 +198,9 @@ fn member_line(member: &Member) -> Vec<String> {
 
 /// How a set is, in words.
 fn state(member: &Member) -> String {
+    if member.writer.is_some() {
+        return "being written".to_owned();
+    }
     let mut words = Vec::new();
     if member.interrupted {
         words.push("never finished".to_owned());
@@ -200,8 +209,13 @@ fn state(member: &Member) -> String {
         let numbers: Vec<String> = member.missing_volumes.iter().map(u32::to_string).collect();
         words.push(format!("volume {} missing", numbers.join(", ")));
     }
-    if !member.damage.is_empty() {
+    if member.faulty {
+        words.push("damaged, as a check has found".to_owned());
+    } else if !member.damage.is_empty() {
         words.push("damaged".to_owned());
+    }
+    if !member.closed.is_empty() {
+        words.push("may not be read".to_owned());
     }
     if words.is_empty() {
         words.push(if member.complete { "whole" } else { "incomplete" }.to_owned());
@@ -271,6 +285,9 @@ fn chain_json(chain: &ChainView) -> Value {
             "interrupted": member.interrupted,
             "missing_volumes": member.missing_volumes,
             "damage": member.damage,
+            "faulty": member.faulty,
+            "closed": member.closed,
+            "writer": member.writer.as_deref().map(bare),
             "parent_here": member.parent_here,
             "verified": member.verified,
         })).collect::<Vec<_>>(),

@@ -6,6 +6,11 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 use std::borrow::Cow;
 use std::time::Duration;
 
+/// Who somebody is, of words in brackets for a message.
+pub fn bare(who: &str) -> &str {
+    who.trim().trim_matches(['(', ')'])
+}
+
 /// Text that came from a volume, a database or a person, with everything that a terminal would act on or that would turn
 /// or hide its neighbours written as `\u{..}`: control characters (line breaks and tabs too), marks of direction,
 /// characters without width, line separators.
