@@ -4,7 +4,8 @@ use super::interrupt;
 use super::output::Output;
 use super::render::text::escape;
 use crate::base::monitor::{Monitor, Task};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -51,14 +52,27 @@ pub const fn task_name(task: Task) -> &'static str {
     }
 }
 
-fn style(by_bytes: bool, known: bool) -> ProgressStyle {
-    let template = match (by_bytes, known) {
-        (false, true) => "{prefix} {wide_msg} {human_pos}/{human_len} rows {percent:>3}% {per_sec} {eta} left",
-        (false, false) => "{prefix} {wide_msg} {human_pos} rows {per_sec} {elapsed}",
-        (true, true) => "{prefix} {wide_msg} {bytes}/{total_bytes} {percent:>3}% {bytes_per_sec} {eta} left",
-        (true, false) => "{prefix} {wide_msg} {bytes} {bytes_per_sec} {elapsed}",
+/// Columns from which all is shown; with fewer only what matters most, so that it stays on one line.
+const WIDE: u16 = 80;
+
+fn style(by_bytes: bool, known: bool, narrow: bool) -> ProgressStyle {
+    let template = match (by_bytes, known, narrow) {
+        (_, true, true) => "{prefix} {percent:>3}% {rate} {eta}",
+        (false, false, true) => "{prefix} {human_pos} {rate}",
+        (true, false, true) => "{prefix} {bytes} {rate}",
+        (false, true, false) => "{prefix} {wide_msg} {human_pos}/{human_len} rows {percent:>3}% {rate} {eta} left",
+        (false, false, false) => "{prefix} {wide_msg} {human_pos} rows {rate} {elapsed}",
+        (true, true, false) => "{prefix} {wide_msg} {bytes}/{total_bytes} {percent:>3}% {rate} {eta} left",
+        (true, false, false) => "{prefix} {wide_msg} {bytes} {rate} {elapsed}",
     };
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+    let rate = move |state: &ProgressState, out: &mut dyn Write| {
+        let each = state.per_sec().max(0.0) as u64;
+        let _written = match by_bytes {
+            true => write!(out, "{}/s", HumanBytes(each)),
+            false => write!(out, "{}/s", HumanCount(each)),
+        };
+    };
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner()).with_key("rate", rate)
 }
 
 impl Progress<'_> {
@@ -66,8 +80,10 @@ impl Progress<'_> {
         interrupt::halt();
         interrupt::begin(task);
         let total = (total > 0).then_some(total);
+        let columns = rustix::termios::tcgetwinsize(std::io::stderr()).map_or(0, |size| size.ws_col);
+        let narrow = (1..WIDE).contains(&columns);
         let bar = ProgressBar::with_draw_target(total, (self.target)());
-        bar.set_style(style(by_bytes, total.is_some()));
+        bar.set_style(style(by_bytes, total.is_some(), narrow));
         bar.set_prefix(task_name(task));
         bar.set_message(escape(what).into_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
