@@ -144,8 +144,17 @@ impl Shortfall<'_> {
         if let Some(days) = days(&given.stale) {
             lines.push(format!("of {} only an older state is here ({days})", buckets(&given.stale)));
         }
-        if let Some(days) = days(&given.lost) {
-            lines.push(format!("of {} nothing is here ({days})", buckets(&given.lost)));
+        // Where no list is left that would name it, nobody knows whether there was such a bucket at all.
+        let lists = |section: &MemberSection<'_>, bucket: &Bucket| {
+            section.view.buckets.binary_search_by_key(bucket, |entry| (entry.acd, entry.day)).is_ok()
+        };
+        let is_named = |bucket: &&Bucket| bucket.1.is_some() || sections.iter().any(|section| lists(section, bucket));
+        let (lost, unsure): (BTreeSet<Bucket>, BTreeSet<Bucket>) = given.lost.iter().partition(is_named);
+        if let Some(days) = days(&lost) {
+            lines.push(format!("of {} nothing is here ({days})", buckets(&lost)));
+        }
+        if !unsure.is_empty() {
+            lines.push("rows without a usable time may be missing".to_owned());
         }
         if !lines.is_empty() {
             let members = self.chain.members();

@@ -258,8 +258,8 @@ fn behind_a_missing_member_a_set_without_its_list_brings_nothing_older_back() {
     assert!(error.to_string().contains("its list of what it left unwritten is lost"), "{error}");
 }
 
-/// A set that was salvaged without its list is damaged in its turn: it is no more to be trusted for that, and what it held when it
-/// was salvaged is still all that it speaks for.
+/// A set that was salvaged without its list is damaged in its turn: it is no more to be trusted for that, and what it held when
+/// it was salvaged is still all that it speaks for.
 #[test]
 fn a_salvaged_set_that_is_damaged_again_is_still_one_without_its_list() {
     let (centre, device) = chain();
@@ -269,6 +269,13 @@ fn a_salvaged_set_that_is_damaged_again_is_still_one_without_its_list() {
     let truth = buckets(&centre);
     let chunks = of_kind(&bytes, BlockKind::Chunk);
     assert!(!chunks.is_empty());
+    // Of an ACD of which no list names undated rows nobody says that there were any.
+    let (plan, _) = restore_chain(&only(&device, &[1], &new), &ruined(&centre), &partial()).unwrap();
+    for table in ["table hsplit:", "table dsplit:"] {
+        let told = plan.notices.iter().find(|told| told.starts_with(table) && told.ends_with("they are left alone"));
+        let told = told.unwrap_or_else(|| panic!("{:?}", plan.notices));
+        assert!(told.contains("rows without a usable time may be missing") && !told.contains("here (rows"), "{told}");
+    }
     for damaged in chunks.iter().map(Some).chain([None]) {
         let mut hurt = bytes.clone();
         let hits = chunks.iter().filter(|place| damaged.is_none_or(|damaged| damaged.at == place.at));
