@@ -11,7 +11,7 @@ use crate::schema::grain::DataType;
 use crate::schema::range::{Request, date_text};
 use crate::section::evidence::Bucket;
 use crate::volume::chain::{Chain, Gap};
-use crate::volume::section::{SectionSource, SectionView};
+use crate::volume::section::SectionView;
 use crate::volume::set::SetReader;
 use std::collections::BTreeSet;
 
@@ -44,9 +44,7 @@ impl Shortfall<'_> {
 
     /// Whether the newest member's catalog is here.
     fn is_listed(&self) -> bool {
-        let listed =
-            |set: &&SetReader<'_>| set.sections().iter().all(|section| section.source == SectionSource::Catalog);
-        self.chain.members().first().is_some_and(listed)
+        self.chain.members().first().is_some_and(|set| set.catalog().is_some())
     }
 
     /// Whether a member that is not known whole had kinds of data that are asked for and that the catalog of no newer one
@@ -146,8 +144,17 @@ impl Shortfall<'_> {
         if let Some(days) = days(&given.stale) {
             lines.push(format!("of {} only an older state is here ({days})", buckets(&given.stale)));
         }
-        if let Some(days) = days(&given.lost) {
-            lines.push(format!("of {} nothing is here ({days})", buckets(&given.lost)));
+        // Where no list is left that would name it, nobody knows whether there was such a bucket at all.
+        let lists = |section: &MemberSection<'_>, bucket: &Bucket| {
+            section.view.buckets.binary_search_by_key(bucket, |entry| (entry.acd, entry.day)).is_ok()
+        };
+        let is_named = |bucket: &&Bucket| bucket.1.is_some() || sections.iter().any(|section| lists(section, bucket));
+        let (lost, unsure): (BTreeSet<Bucket>, BTreeSet<Bucket>) = given.lost.iter().partition(is_named);
+        if let Some(days) = days(&lost) {
+            lines.push(format!("of {} nothing is here ({days})", buckets(&lost)));
+        }
+        if !unsure.is_empty() {
+            lines.push("rows without a usable time may be missing".to_owned());
         }
         if !lines.is_empty() {
             let members = self.chain.members();
@@ -225,10 +232,14 @@ fn of_set(set: &SetReader<'_>) -> Option<(Rule, String)> {
         let count = set.damage().len();
         return Some((Rule::Damage, format!("set {label} is damaged in {count} places, first: {}", damage.error)));
     }
-    let by_scan = sections.is_empty() || sections.iter().any(|section| section.source == SectionSource::Scan);
     let gap = sections.iter().zip(1u32..).any(|(section, number)| section.number != number);
-    if !by_scan || set.is_complete() && !gap && sections.iter().all(SectionView::is_complete) {
+    let listed = set.catalog().is_some();
+    let whole = || set.is_complete() && !gap && sections.iter().all(SectionView::is_complete);
+    if listed && set.total_volumes().is_some() || whole() {
         return None;
+    }
+    if listed && !set.is_interrupted() {
+        return Some((Rule::Damage, format!("the end of set {label} is lost; its catalog is here")));
     }
     let missing: Vec<String> = set.missing_volumes().iter().map(u32::to_string).collect();
     Some(if missing.is_empty() || set.is_interrupted() {

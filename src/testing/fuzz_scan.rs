@@ -1,13 +1,13 @@
 //! Fuzz body: fields of a small set are made to say something else, behind right checksums and now and then behind right hashes.
 //! What its catalog says is then held against what a scan of its blocks gives: they agree, or a verification finds why not.
 
-use super::damage::{Place, forge, mend_block, places, turn};
+use super::damage::{Damage, Place, forge, mend_block, places, turn};
 use super::fields::{FieldAt, Role, fields};
 use super::fixtures::{Fixture, small};
 use super::fuzz_set::Script;
 use crate::base::monitor::Silent;
 use crate::device::memory::MemoryDevice;
-use crate::format::block::BlockKind;
+use crate::format::block::{BlockKind, HEADER_LEN};
 use crate::format::marks::VOLUME_END_BLOCK_LEN;
 use crate::rebuild::{Compared, DIVISION, rebuild};
 use crate::verify::set::verify_set;
@@ -116,6 +116,9 @@ pub fn scan(data: &[u8]) {
 fn agree(set: &SetReader<'_>, volumes: &Volumes) {
     let mut headless = volumes.to_vec();
     for (_, bytes) in &mut headless {
+        for catalog in places(bytes).iter().filter(|place| place.header.kind == BlockKind::Catalog) {
+            Damage::Flip { at: catalog.at.saturating_add(HEADER_LEN), mask: 1 }.apply(bytes);
+        }
         bytes.truncate(bytes.len().saturating_sub(VOLUME_END_BLOCK_LEN));
     }
     let device = device(&headless);

@@ -1,13 +1,14 @@
 //! Makes the sections of a set from the blocks that a forward scan yields: equal to what the catalog says, where
-//! everything is there.
+//! everything is there. Where the catalog is among them, whole, it says more than what was found.
 
+use super::catalog::{Catalog, begins_catalog};
 use super::error::VolumeError;
 use super::scanner::{DamagedExtent, ScanItem, ScannedBlock, Scanner};
 use super::section::{ChunkRef, SectionSource, SectionView};
 use super::summary::{BucketTable, chunk_entry, first_header};
 use crate::base::position::Position;
 use crate::format::block::{BlockIdentity, BlockKind};
-use crate::format::catalog::ChunkEntry;
+use crate::format::catalog::{BucketEntry, ChunkEntry};
 use crate::format::chunk::{ChunkRecord, PieceEntry, parse_chunk};
 use crate::format::error::FormatError;
 use crate::format::marks::VolumeEndRecord;
@@ -171,6 +172,22 @@ impl Rebuild {
         let draft = self.sections.entry(section).or_default();
         draft.bytes = draft.bytes.saturating_add(header.block_len() as u64);
         draft
+    }
+
+    /// The catalog, if all of it was found: read from the last block that begins one, whose volume it names.
+    pub(super) fn whole_catalog(&mut self) -> Option<Catalog> {
+        let first = *self.catalog.iter().rfind(|(_, payload)| begins_catalog(payload))?.0;
+        let payloads: Vec<Vec<u8>> = std::mem::take(&mut self.catalog).split_off(&first).into_values().collect();
+        Catalog::from_payloads(&payloads).ok().filter(|catalog| catalog.head.volumes == first.0)
+    }
+
+    /// For each bucket of a section that the catalog lists: whether the chunks found have all of it. They need no header.
+    pub(super) fn proven(&self, listed: &SectionView) -> Vec<bool> {
+        let mut table = BucketTable::default();
+        let found = self.sections.get(&listed.number).into_iter().flat_map(|draft| draft.chunks.values());
+        found.flat_map(|(_, pieces)| pieces).for_each(|piece| table.add(piece));
+        let is_found = |bucket: &BucketEntry| table.get(&(bucket.acd, bucket.day)) == Some(bucket);
+        listed.buckets.iter().map(is_found).collect()
     }
 
     /// The sections found. Those of which no header was found cannot be read: their chunks are reported as damage.

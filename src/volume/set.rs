@@ -1,7 +1,7 @@
 //! The sets on a device: which volumes belong together, which are missing, what is on them. A set with its catalog is
 //! listed without opening its other volumes; without, what is there is scanned.
 
-use super::catalog::{Catalog, begins_catalog};
+use super::catalog::{Catalog, CatalogSection, begins_catalog};
 use super::copies::Copies;
 use super::draft::{Draft, Group, Known, Seen, adopt, group};
 use super::error::VolumeError;
@@ -16,7 +16,7 @@ use crate::device::error::{DeviceError, DeviceErrorKind};
 use crate::device::name::finished_name;
 use crate::device::traits::{Device, VolumeSource};
 use crate::format::block::{BlockKind, SetId};
-use crate::format::catalog::{CatalogRecord, VolumeEntry};
+use crate::format::catalog::{BucketEntry, CatalogRecord, ChunkEntry, VolumeEntry};
 use crate::format::chunk::{ChunkRecord, parse_chunk};
 use crate::format::label::{LabelRecord, lost};
 use crate::format::record::next_record;
@@ -243,8 +243,7 @@ impl<'d> SetReader<'d> {
     /// of the set before it.
     #[must_use]
     pub fn can_be_built_on(&self) -> bool {
-        let listed = self.sections.iter().all(|section| section.source == SectionSource::Catalog);
-        self.is_finished() && self.catalog.is_some() && listed
+        self.is_finished() && self.catalog.is_some()
     }
 
     /// Volumes that are not what their names or the catalog say: cut off, longer, or another set's. What is missing with
@@ -289,7 +288,8 @@ impl<'d> SetReader<'d> {
         self.total
     }
 
-    /// The head of the catalog; none if there is no whole catalog.
+    /// The head of the catalog; none if there is no whole catalog. Where there is one, the sections are those that it lists, all
+    /// of them.
     #[must_use]
     pub const fn catalog(&self) -> Option<&CatalogRecord> {
         self.catalog.as_ref()
@@ -418,29 +418,35 @@ impl<'d> SetReader<'d> {
         self.compare_sizes(&catalog.volumes);
         self.list_volumes(last, &catalog.volumes);
         self.catalog = Some(catalog.head);
-        let here: Vec<bool> = self.volumes.iter().map(|volume| volume.name.is_some()).collect();
-        let is_here = |volume: u32| here.get((volume as usize).wrapping_sub(1)).copied().unwrap_or(false);
         for section in catalog.sections {
-            let number = section.record.section;
-            let refer = |(chunk, entry): (usize, _)| {
-                let entry: crate::format::catalog::ChunkEntry = entry;
-                ChunkRef { section: number, number: chunk as u64, entry, here: is_here(entry.volume) }
-            };
-            let chunks: Vec<ChunkRef> = section.chunks.into_iter().enumerate().map(refer).collect();
-            let mut view = SectionView {
-                number,
-                header: section.record.header,
-                end: Some(section.record.end),
-                bytes: section.record.bytes,
-                proven: section.buckets.iter().map(|bucket| bucket.pieces > 0).collect(),
-                buckets: section.buckets,
-                chunks,
-                source: SectionSource::Catalog,
-            };
+            let mut view = self.listed(section);
             if view.chunks.iter().any(|chunk| !chunk.here) {
                 view.proven = self.prove(&view);
             }
             self.sections.push(view);
+        }
+    }
+
+    /// A section as the catalog lists it. The volumes must be listed before.
+    fn listed(&self, section: CatalogSection) -> SectionView {
+        let number = section.record.section;
+        let is_here = |volume: u32| {
+            let view = self.volumes.get((volume as usize).wrapping_sub(1));
+            view.is_some_and(|view| view.name.is_some())
+        };
+        let refer = |(chunk, entry): (u64, ChunkEntry)| {
+            let here = is_here(entry.volume);
+            ChunkRef { section: number, number: chunk, entry, here }
+        };
+        SectionView {
+            number,
+            header: section.record.header,
+            end: Some(section.record.end),
+            bytes: section.record.bytes,
+            proven: section.buckets.iter().map(BucketEntry::is_written).collect(),
+            buckets: section.buckets,
+            chunks: (0u64..).zip(section.chunks).map(refer).collect(),
+            source: SectionSource::Catalog,
         }
     }
 
@@ -564,16 +570,25 @@ impl<'d> SetReader<'d> {
             }
             rebuild.volume(scans).iter().for_each(|(name, extent)| self.copies.note(name, &extent.error));
         }
-        self.sections = rebuild.sections(&self.label.label);
         self.total = rebuild.last;
         let greatest = self.copies.numbers().last().copied().unwrap_or(0);
-        // A damaged end mark or catalog elsewhere does not make a whole catalog worth less.
-        let payloads: Vec<Vec<u8>> = rebuild.catalog.into_values().collect();
-        let catalog = payloads.first().is_some_and(|first| begins_catalog(first));
-        let catalog = catalog.then(|| Catalog::from_payloads(&payloads).ok()).flatten();
+        // A damaged end mark or catalog elsewhere does not make a whole catalog worth less: what headers tell may be less.
+        match rebuild.whole_catalog() {
+            Some(catalog) => {
+                self.list_volumes(greatest, &catalog.volumes);
+                for section in catalog.sections {
+                    let mut view = self.listed(section);
+                    view.proven = rebuild.proven(&view);
+                    self.sections.push(view);
+                }
+                self.catalog = Some(catalog.head);
+            }
+            None => {
+                self.list_volumes(greatest, &[]);
+                self.sections = rebuild.sections(&self.label.label);
+            }
+        }
         self.damage = rebuild.damage;
-        self.list_volumes(greatest, &[]);
-        self.catalog = catalog.map(|catalog| catalog.head);
         Ok(())
     }
 }

@@ -24,6 +24,8 @@ mod decided;
 mod devices;
 #[cfg(target_os = "linux")]
 mod dialogue;
+#[cfg(target_os = "linux")]
+mod end_lost;
 mod estimates;
 mod every_grain;
 #[cfg(target_os = "linux")]

@@ -258,6 +258,38 @@ fn behind_a_missing_member_a_set_without_its_list_brings_nothing_older_back() {
     assert!(error.to_string().contains("its list of what it left unwritten is lost"), "{error}");
 }
 
+/// A set that was salvaged without its list is damaged in its turn: it is no more to be trusted for that, and what it held when
+/// it was salvaged is still all that it speaks for.
+#[test]
+fn a_salvaged_set_that_is_damaged_again_is_still_one_without_its_list() {
+    let (centre, device) = chain();
+    let (name, bytes) = parts(&only(&device, &[3], &MemoryDevice::new())).into_iter().next().unwrap();
+    let (_, new) = salvaged(&heap(BTreeMap::from([(name, without(&bytes, &[BlockKind::Catalog]))])));
+    let (name, bytes) = parts(&new).into_iter().next().unwrap();
+    let truth = buckets(&centre);
+    let chunks = of_kind(&bytes, BlockKind::Chunk);
+    assert!(!chunks.is_empty());
+    // Of an ACD of which no list names undated rows nobody says that there were any.
+    let (plan, _) = restore_chain(&only(&device, &[1], &new), &ruined(&centre), &partial()).unwrap();
+    for table in ["table hsplit:", "table dsplit:"] {
+        let told = plan.notices.iter().find(|told| told.starts_with(table) && told.ends_with("they are left alone"));
+        let told = told.unwrap_or_else(|| panic!("{:?}", plan.notices));
+        assert!(told.contains("rows without a usable time may be missing") && !told.contains("here (rows"), "{told}");
+    }
+    for damaged in chunks.iter().map(Some).chain([None]) {
+        let mut hurt = bytes.clone();
+        let hits = chunks.iter().filter(|place| damaged.is_none_or(|damaged| damaged.at == place.at));
+        hits.for_each(|place| Damage::Flip { at: place.at + 90, mask: 1 }.apply(&mut hurt));
+        let there = only(&device, &[1], &heap(BTreeMap::from([(name.clone(), hurt)])));
+        for options in [partial(), Options { request: month_of_march(), ..partial() }] {
+            let target = Centre { folder: tempfile::tempdir().unwrap() };
+            std::fs::copy(centre.path(), target.path()).unwrap();
+            assert_eq!(put_back(&there, &target, options), 0);
+            assert_eq!(buckets(&target), truth, "nothing right is replaced by what is older");
+        }
+    }
+}
+
 /// Whatever is lost of the newest set of a chain: where it no longer proves what it wrote, no older copy stands in for it. Beside
 /// it what was salvaged of it is taken.
 #[test]

@@ -5,8 +5,10 @@ use intervault::device::directory::DirectoryDevice;
 use intervault::device::error::DeviceError;
 use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::{Device, VolumeSink, VolumeSource};
+use intervault::format::block::BlockKind;
 use intervault::format::chunk::parse_chunk;
 use intervault::testing::{
+    damage::{Damage, places},
     mutate::Rng,
     sets::{Sample, sample_chunk, sample_header, sample_label, write_sample},
 };
@@ -200,17 +202,32 @@ fn a_scan_rebuilds_what_the_catalog_says() {
         let summary = write_sample(&device, &sample, size).unwrap();
         let cataloged = only_set(&device);
         let expected = as_scanned(cataloged.sections());
-        // Without its end mark a volume has neither index nor catalog.
-        for volume in &summary.volumes {
-            let mut bytes = device.remove(&volume.name).unwrap();
-            bytes.truncate(bytes.len() - 192);
-            device.insert(&volume.name, bytes);
+        let listed = cataloged.sections().to_vec();
+        // Without its end mark a volume's index is not found; what a scan meets of the catalog counts, if it is all of it.
+        for catalog_lost in [false, true] {
+            for volume in &summary.volumes {
+                let mut bytes = device.remove(&volume.name).unwrap();
+                if catalog_lost {
+                    hurt(&mut bytes, BlockKind::Catalog);
+                } else {
+                    bytes.truncate(bytes.len() - 192);
+                }
+                device.insert(&volume.name, bytes);
+            }
+            let scanned = only_set(&device);
+            assert_eq!(scanned.sections(), if catalog_lost { &expected } else { &listed });
+            assert_eq!(scanned.catalog(), cataloged.catalog().filter(|_| !catalog_lost));
+            assert!(!scanned.is_complete() && !scanned.is_finished() && !scanned.can_be_built_on());
+            assert_eq!(scanned.label(), cataloged.label());
+            assert_eq!(assert_chunks(&scanned, &sample), 16);
         }
-        let scanned = only_set(&device);
-        assert_eq!(scanned.sections(), expected);
-        assert!(!scanned.is_complete());
-        assert_eq!(scanned.label(), cataloged.label());
-        assert_eq!(assert_chunks(&scanned, &sample), 16);
+    }
+}
+
+/// Damages all blocks of a kind.
+fn hurt(bytes: &mut Vec<u8>, kind: BlockKind) {
+    for place in places(bytes).iter().filter(|place| place.header.kind == kind) {
+        Damage::Flip { at: place.at + 81, mask: 1 }.apply(bytes);
     }
 }
 
@@ -224,6 +241,21 @@ fn a_catalog_larger_than_a_volume_takes_several() {
     assert!(set.volume(last).unwrap().catalog().unwrap().is_none(), "the catalog begins on an earlier volume");
     assert!(set.catalog().unwrap().volumes + 1 < last);
     assert_round_trip(&device, &sample, &summary);
+    // An end mark between two of its parts is nothing that it needs, nor are the headers of the sections that it lists.
+    for number in 1..last {
+        let damaged = MemoryDevice::new();
+        for volume in &summary.volumes {
+            let mut bytes = device.bytes(&volume.name).unwrap();
+            hurt(&mut bytes, BlockKind::SectionHeader);
+            if volume.number == number {
+                hurt(&mut bytes, BlockKind::VolumeEnd);
+            }
+            damaged.insert(&volume.name, bytes);
+        }
+        let found = only_set(&damaged);
+        assert_eq!((found.catalog(), found.sections()), (set.catalog(), set.sections()), "end of volume {number}");
+        assert!(found.can_be_built_on() && !found.may_have_more(), "end of volume {number}");
+    }
     // Without one of the volumes that carry it, a scan takes its place.
     let expected = as_scanned(set.sections());
     let lost = device.remove(&summary.volumes[last as usize - 2].name);

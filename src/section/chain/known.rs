@@ -124,8 +124,9 @@ impl<'a> Known<'a> {
         let held = SpanSet::from_spans(member.evidence.held.get(&acd).into_iter().flatten().copied());
         let (envelope, claimed) = (lists.envelope.spans(acd), lists.claimed.spans(acd));
         let lost = member.end.and_then(|end| end.lost.as_ref());
-        // A salvaged member without its list of what it left unwritten reaches no further than it holds.
-        let listless = lost.is_some() && envelope.minus(&held).is_empty();
+        // A salvaged member without its list of what it left unwritten reaches no further than it held when it was salvaged,
+        // whatever is damaged since.
+        let listless = lost.is_some() && envelope.minus(&claimed).is_empty();
         // Rule 8.
         let unlisted = member.gap_behind && (!member.listed || listless);
         let reached = match member.end {
