@@ -94,7 +94,8 @@ pub(super) fn plan(
     let rows = ends.map(|end| end.rows).fold(0, u64::saturating_add);
     monitor.begin(Task::Plan, "comparing volumes and target", rows);
     let jobs = jobs.min(snapshot.readers().max(1));
-    let empty = plan.clone();
+    // What was said so far stays with the whole: a part says what is to be said of its table.
+    let empty = RestorePlan { notices: Vec::new(), refusals: Vec::new(), ..plan.clone() };
     let planned = side_by_side(jobs, &tables, |reader, sections| {
         let mut part = empty.clone();
         planner.table(reader, sections, &mut part, monitor).map(|()| part)
