@@ -147,9 +147,12 @@ pub fn passed_over(chain: &Chain<'_>) -> Vec<String> {
         if let Some(why) = instead.map(salvaged) {
             return format!("set {label} ({id}) is passed over: {why}; --set chooses it all the same");
         }
-        let why = match set.is_complete() {
-            true => "its catalog cannot be read, and another one was written in its place",
-            false => "its end is not here: it failed, or more volumes of it are elsewhere",
+        let why = match (set.is_complete(), set.label().incremental) {
+            (true, _) => "its catalog cannot be read, and another one was written in its place",
+            (false, true) => {
+                "not all of it is here, or its end cannot be read, and another one was written in its place"
+            }
+            (false, false) => "its end is not here: it failed, or more volumes of it are elsewhere",
         };
         format!("set {label} ({id}) is passed over: {why}; --set chooses it all the same")
     };

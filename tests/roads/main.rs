@@ -39,6 +39,8 @@ mod files_commands;
 mod files_hostile;
 #[cfg(target_os = "linux")]
 mod files_restored;
+#[cfg(target_os = "linux")]
+mod half_replaced;
 mod histories;
 #[cfg(target_os = "linux")]
 mod hurt_tapes;
@@ -94,6 +96,8 @@ mod support;
 #[cfg(target_os = "linux")]
 mod torn;
 mod undo;
+#[cfg(target_os = "linux")]
+mod unusable;
 #[cfg(target_os = "linux")]
 mod verification;
 mod windows;
