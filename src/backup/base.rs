@@ -119,7 +119,7 @@ impl Base {
         tables: &BTreeSet<&str>,
     ) -> Result<Base, Error> {
         let (labels, now) = (all_labels(devices)?, options.now_unix);
-        let mut shelf = Shelf { devices, labels, now, notices: Vec::new() };
+        let mut shelf = Shelf { devices, labels, now, notices: Vec::new(), unfit: Vec::new() };
         let ours = shelf.of_source(source)?;
         let named = match options.set_of_chain() {
             Some(text) => Some(shelf.named(text, &ours)?),
@@ -140,6 +140,7 @@ impl Base {
         }
         let Lost { tables, words } = shelf.lost(&base.tables, &path, &options.faulty);
         (base.lost, base.parent.warnings) = (tables, words);
+        base.parent.warnings.extend(shelf.half_replaced(&path, source));
         Ok(base)
     }
 
@@ -184,6 +185,36 @@ struct Shelf<'d> {
     /// Now, in seconds since 1970-01-01 00:00 UTC.
     now: i64,
     notices: Vec<String>,
+    /// Sets that are no base, and were not certainly left unfinished.
+    unfit: Vec<LabelRecord>,
+}
+
+/// Why a set is no base.
+enum Unfit {
+    /// It was finished; what it wrote, nobody can tell any more.
+    Unlisted,
+    /// Its last volume is not here or has no end, or it was never finished.
+    Endless,
+    /// It was certainly never finished.
+    Unfinished,
+}
+
+impl Unfit {
+    fn of(set: &SetReader<'_>) -> Unfit {
+        match () {
+            () if set.is_finished() => Unfit::Unlisted,
+            () if set.is_interrupted() || set.total_volumes().is_some() => Unfit::Unfinished,
+            () => Unfit::Endless,
+        }
+    }
+
+    const fn words(&self) -> &'static str {
+        match self {
+            Unfit::Unlisted => "its catalog cannot be read",
+            Unfit::Endless => "its end is not here, or it was never finished",
+            Unfit::Unfinished => "it was never finished",
+        }
+    }
 }
 
 fn all_labels(devices: &[&dyn Device]) -> Result<Vec<LabelRecord>, Error> {
@@ -290,16 +321,43 @@ impl<'d> Shelf<'d> {
 
     /// A set, if it was finished and its catalog can be read.
     fn finished(&self, label: &LabelRecord) -> Result<Option<SetReader<'d>>, Error> {
+        Ok(self.base(label)?.ok())
+    }
+
+    /// The same, or why it is none to build on.
+    fn base(&self, label: &LabelRecord) -> Result<Result<SetReader<'d>, Unfit>, Error> {
+        let mut unfit = Unfit::Endless;
         for device in self.devices {
             let found = match find_set(*device, label.set()) {
                 Err(VolumeError::Device(DeviceError { kind: DeviceErrorKind::NotFound, .. })) => None,
                 found => found?,
             };
-            if let Some(set) = found.filter(SetReader::can_be_built_on) {
-                return Ok(Some(set));
+            match found {
+                Some(set) if set.can_be_built_on() => return Ok(Ok(set)),
+                Some(set) => unfit = Unfit::of(&set),
+                None => {}
             }
         }
-        Ok(None)
+        Ok(Err(unfit))
+    }
+
+    /// Sets in whose place the backup would be written, and which had kinds of data that are not in it, nor in a set that was
+    /// written since.
+    fn half_replaced(&self, path: &[&LabelRecord], source: &Source) -> Vec<String> {
+        let of = |unfit: &LabelRecord| {
+            let is_chain = path.iter().any(|label| label.chain == unfit.chain);
+            let later = path.iter().filter(|label| label.sequence >= unfit.sequence);
+            let told = later.fold(source.data, |told, label| told | label.data_types);
+            let left = unfit.data_types & !told;
+            (is_chain && left != 0).then(|| {
+                let (name, kinds) = (name(unfit), kinds(left));
+                format!(
+                    "this backup stands in the place of set {name} and has none of its {kinds} data: back those up again, a \
+                     restore refuses the older state of them until then"
+                )
+            })
+        };
+        self.unfit.iter().filter_map(of).collect()
     }
 
     /// The newest finished set of the chain that is meant.
@@ -362,10 +420,14 @@ impl<'d> Shelf<'d> {
                 }
                 continue;
             }
-            found = self.finished(label)?;
-            if found.is_none() {
-                let text = format!("set {} is no base: its end is not here, or it was never finished", name(label));
-                self.notices.push(text);
+            match self.base(label)? {
+                Ok(set) => found = Some(set),
+                Err(unfit) => {
+                    self.notices.push(format!("set {} is no base: {}", name(label), unfit.words()));
+                    if label.incremental && !matches!(unfit, Unfit::Unfinished) {
+                        self.unfit.push(label.clone());
+                    }
+                }
             }
         }
         Ok(found)

@@ -27,13 +27,16 @@ pub struct Unreadable {
     pub reason: String,
     /// Of what kind that is: damage, or a volume that was never written.
     pub class: Class,
+    /// Whether it was begun and nothing is on it yet, or ever came on it.
+    pub begun: bool,
 }
 
 impl Unreadable {
     /// With the reason in words.
     pub(crate) fn new(name: String, error: VolumeError) -> Unreadable {
         let reason = error.to_string();
-        Unreadable { name, reason, class: Error::from(error).class() }
+        let begun = matches!(error, VolumeError::Begun { .. } | VolumeError::Interrupted { .. });
+        Unreadable { name, reason, class: Error::from(error).class(), begun }
     }
 }
 
@@ -88,11 +91,11 @@ pub fn find<'d>(device: &'d dyn Device, only: Option<&str>) -> Result<Found<'d>,
     Ok(Found { sets, unreadable, further, writers })
 }
 
-/// The sets of a device, the oldest first; at least one.
+/// What is on a device, with at least one set.
 ///
 /// # Errors
 /// As [`find`]; nothing on the device can be read as a set.
-pub fn readable(device: &dyn Device) -> Result<Vec<SetReader<'_>>, Error> {
+pub fn readable(device: &dyn Device) -> Result<Found<'_>, Error> {
     let found = find(device, None)?;
     if let (true, Some(bad)) = (found.sets.is_empty(), found.unreadable.first()) {
         let what = format!("{}: {}", bad.name, bad.reason);
@@ -101,7 +104,7 @@ pub fn readable(device: &dyn Device) -> Result<Vec<SetReader<'_>>, Error> {
             _ => Error::damage(what, "nothing can be restored from it; use another copy"),
         });
     }
-    Ok(found.sets)
+    Ok(found)
 }
 
 /// The first eight digits of a set's id, enough for people.

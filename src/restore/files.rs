@@ -19,9 +19,10 @@ use crate::files::read::Noted;
 use crate::files::rows::Row;
 use crate::files::write::{WriteOptions, Writer, Written, conflict};
 use crate::format::block::SetId;
+use crate::format::label::data_types;
 use crate::section::rows::SectionTable;
 use crate::section::table::is_tree;
-use crate::volume::chain::Chain;
+use crate::volume::chain::{Chain, HalfReplaced};
 use crate::volume::section::{ChunkRef, SectionView};
 use crate::volume::set::SetReader;
 use std::collections::{BTreeMap, BTreeSet};
@@ -281,6 +282,12 @@ impl<'a> FilesRestore<'a> {
         for set in self.chain.members() {
             let newer_gap = self.chain.gaps().iter().find(|gap| gap.first > set.label().sequence);
             unsure = unsure.or_else(|| newer_gap.map(|gap| format!("set {} of its chain is not here", gap.set)));
+            let half = |half: &&HalfReplaced<'_>| {
+                half.by.label().sequence > set.label().sequence && half.data_types & data_types::CUSTOM != 0
+            };
+            let newer_half = self.chain.half_replaced().iter().find(half).map(|half| &half.set.label().label);
+            let words = |label| format!("set {label} is not whole, and one with other data was written in its place");
+            unsure = unsure.or_else(|| newer_half.map(words));
             for view in set.sections().iter().filter(|view| is_tree(&view.header)) {
                 let name = &view.header.table;
                 if found.iter().any(|tree| tree.view.header.table == *name) {

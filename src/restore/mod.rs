@@ -4,6 +4,7 @@
 
 mod applied;
 mod apply;
+mod beside;
 mod drift;
 mod files;
 mod fitting;
@@ -31,6 +32,7 @@ mod units;
 mod window;
 mod workers;
 
+pub use beside::may_be_newer;
 pub use files::{FilesOptions, FilesPlan, FilesReport, FilesRestore, FilesStopped, TreePlan};
 pub use keep::Keep;
 pub use options::{Missing, Options, Proof, Select, UNIT_ROWS};

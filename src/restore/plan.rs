@@ -94,7 +94,8 @@ pub(super) fn plan(
     let rows = ends.map(|end| end.rows).fold(0, u64::saturating_add);
     monitor.begin(Task::Plan, "comparing volumes and target", rows);
     let jobs = jobs.min(snapshot.readers().max(1));
-    let empty = plan.clone();
+    // What was said so far stays with the whole: a part says what is to be said of its table.
+    let empty = RestorePlan { notices: Vec::new(), refusals: Vec::new(), ..plan.clone() };
     let planned = side_by_side(jobs, &tables, |reader, sections| {
         let mut part = empty.clone();
         planner.table(reader, sections, &mut part, monitor).map(|()| part)
@@ -146,9 +147,12 @@ pub fn passed_over(chain: &Chain<'_>) -> Vec<String> {
         if let Some(why) = instead.map(salvaged) {
             return format!("set {label} ({id}) is passed over: {why}; --set chooses it all the same");
         }
-        let why = match set.is_complete() {
-            true => "its catalog cannot be read, and another one was written in its place",
-            false => "its end is not here: it failed, or more volumes of it are elsewhere",
+        let why = match (set.is_complete(), set.label().incremental) {
+            (true, _) => "its catalog cannot be read, and another one was written in its place",
+            (false, true) => {
+                "not all of it is here, or its end cannot be read, and another one was written in its place"
+            }
+            (false, false) => "its end is not here: it failed, or more volumes of it are elsewhere",
         };
         format!("set {label} ({id}) is passed over: {why}; --set chooses it all the same")
     };

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::format::label::data_types;
 use crate::schema::range::Request;
 use crate::section::rows::SectionTable;
-use crate::volume::chain::{Chain, Gap};
+use crate::volume::chain::{Chain, Gap, HalfReplaced};
 use crate::volume::section::SectionView;
 use crate::volume::set::SetReader;
 use std::collections::BTreeSet;
@@ -30,6 +30,8 @@ enum Doubt<'a> {
     Set(&'a SetReader<'a>),
     /// Sets that are not here, by their place among the gaps.
     Gap(usize, &'a Gap),
+    /// A set on which nobody could build, and in whose place one with other kinds of data was written.
+    Half(&'a HalfReplaced<'a>),
 }
 
 impl Doubt<'_> {
@@ -38,7 +40,13 @@ impl Doubt<'_> {
         match self {
             Doubt::Set(set) => set.label().data_types & (data_type | data_types::SPECIFIC) != 0,
             Doubt::Gap(..) => true,
+            Doubt::Half(half) => half.data_types & data_type != 0,
         }
+    }
+
+    /// Whether the numbers of the members do not tell of it, since all of them are there.
+    const fn is_hidden(&self) -> bool {
+        matches!(self, Doubt::Set(_) | Doubt::Half(_))
     }
 }
 
@@ -62,9 +70,13 @@ impl<'a> Selector<'a> {
         let mut doubted: Vec<(&'a str, Doubt<'a>)> = Vec::new();
         let gaps = if self.chain.is_alone() { &[][..] } else { self.chain.gaps() };
         let mut gaps = (0usize..).zip(gaps).peekable();
+        let mut halves = self.chain.half_replaced().iter().peekable();
         for (member, &set) in self.chain.members().iter().enumerate() {
             while let Some((at, gap)) = gaps.next_if(|(_, gap)| gap.first > set.label().sequence) {
                 doubts.push((member, Doubt::Gap(at, gap)));
+            }
+            while let Some(half) = halves.next_if(|half| half.by.label().sequence > set.label().sequence) {
+                doubts.push((member, Doubt::Half(half)));
             }
             for view in set.sections().iter().filter(|view| self.is_asked_for(view)) {
                 let same = |table: &&mut Vec<MemberSection<'_>>| {
@@ -76,8 +88,7 @@ impl<'a> Selector<'a> {
                 match tables.iter_mut().find(same) {
                     Some(sections) => {
                         let last = sections.last().map(|newer| newer.member);
-                        // Of gaps the numbers of the members tell.
-                        section.veiled = newer.any(|(at, doubt)| matches!(doubt, Doubt::Set(_)) && Some(*at) > last);
+                        section.veiled = newer.any(|(at, doubt)| doubt.is_hidden() && Some(*at) > last);
                         sections.push(section);
                     }
                     None => match newer.next() {
@@ -130,6 +141,10 @@ impl<'a> Selector<'a> {
                     let what = words(gap, &plan.label);
                     (Rule::MissingMember, format!("{what}, and no newer one that is here has the table"))
                 }
+                Doubt::Half(half) => {
+                    let older = "--set with an older set restores what that one had";
+                    (Rule::MissingMember, format!("{}; {older}", half_words(half, "it")))
+                }
             };
             self.shortfall.refuse_or_note(rule, format!("table {table} is left alone: {what}"), plan);
         }
@@ -163,6 +178,10 @@ impl<'a> Selector<'a> {
                 format!("{}, and may have had {what}", words(gap, self.label())),
                 "give the device that has it too (--from), or choose an older set with --set",
             ),
+            Doubt::Half(half) => Error::wanted(
+                half_words(half, what),
+                "give the device that has all of it too (--from), or choose that set, or an older one, with --set",
+            ),
         }
     }
 
@@ -179,6 +198,15 @@ impl<'a> Selector<'a> {
             Select::Tables(names) => names.iter().any(|name| is_same(&view.header.table, name)),
         }
     }
+}
+
+/// What a set may have had, in whose place one with other kinds of data was written.
+fn half_words(half: &HalfReplaced<'_>, what: &str) -> String {
+    let HalfReplaced { set, by, .. } = half;
+    let (label, id, other) = (&set.label().label, set.set_id(), &by.label().label);
+    format!(
+        "set {label} ({id}), which is not whole, may have had a newer state of {what}, and {other}, in its place, has other data"
+    )
 }
 
 /// The tables named, in the order of their names.

@@ -14,6 +14,7 @@ pub struct Chain<'a> {
     gaps: Vec<Gap>,
     alone: bool,
     passed_over: Vec<&'a SetReader<'a>>,
+    half_replaced: Vec<HalfReplaced<'a>>,
 }
 
 /// Members of a chain that are not here: those with numbers from `first` to `last`.
@@ -25,6 +26,19 @@ pub struct Gap {
     pub last: u32,
     /// The set of that last number.
     pub set: SetId,
+}
+
+/// A set on which nobody could build, and in whose place another one was written that has not all kinds of its data. What the
+/// members before that one have of the others may be older than what this set had.
+#[derive(Debug, Clone, Copy)]
+pub struct HalfReplaced<'a> {
+    /// The set.
+    pub set: &'a SetReader<'a>,
+    /// The member that was written in its place.
+    pub by: &'a SetReader<'a>,
+    /// The kinds of its data of which neither that member nor one that builds on it speaks, as bits of
+    /// [`data_types`](crate::format::label::data_types).
+    pub data_types: u32,
 }
 
 /// Which sets of a device are meant.
@@ -54,14 +68,15 @@ impl<'a> Chain<'a> {
     /// A set, whatever came before it: nothing is missed.
     #[must_use]
     pub fn alone(set: &'a SetReader<'a>) -> Chain<'a> {
-        Chain { members: vec![set], gaps: Vec::new(), alone: true, passed_over: Vec::new() }
+        Chain { members: vec![set], gaps: Vec::new(), alone: true, passed_over: Vec::new(), half_replaced: Vec::new() }
     }
 
     /// The chain of these members, of which the newest comes first. What their labels name and is not among them is missing.
     #[must_use]
     pub fn of(members: &[&'a SetReader<'a>]) -> Chain<'a> {
         let labels: Vec<&LabelRecord> = members.iter().map(|set| set.label()).collect();
-        Chain { members: members.to_vec(), gaps: gaps(&labels), alone: false, passed_over: Vec::new() }
+        let (passed_over, half_replaced) = (Vec::new(), Vec::new());
+        Chain { members: members.to_vec(), gaps: gaps(&labels), alone: false, passed_over, half_replaced }
     }
 
     /// The chain of just these sets of a device, the newest first.
@@ -73,7 +88,8 @@ impl<'a> Chain<'a> {
             let set = sets.iter().find(|set| set.set_id() == *id);
             set.ok_or_else(|| ChainError::NoSuchSet(id.to_string()))
         };
-        Ok(Chain::of(&ids.iter().map(find).collect::<Result<Vec<_>, _>>()?))
+        let members = ids.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        Ok(Chain { half_replaced: half_replaced(sets, &members), ..Chain::of(&members) })
     }
 
     /// The chain that is meant among the sets of a device. A set brings those before it along, never those after it. Undo
@@ -107,7 +123,7 @@ impl<'a> Chain<'a> {
                 kept.ok_or_else(|| ChainError::NoEarlierState(text.to_owned()))?.to_vec()
             }
         };
-        Ok(Chain { passed_over, ..Chain::of(&members) })
+        Ok(Chain { passed_over, half_replaced: half_replaced(sets, &members), ..Chain::of(&members) })
     }
 
     /// The members, the newest first. Never empty, unless it was made of none.
@@ -122,12 +138,18 @@ impl<'a> Chain<'a> {
         &self.gaps
     }
 
-    /// Sets that were passed over and may be newer than the newest member: fulls of which the end is not here, and sets with a
-    /// catalog that cannot be read in whose place another one was written. Those that were certainly never finished are
-    /// not among them.
+    /// Sets that were passed over and may be newer than the newest member: fulls of which the end is not here, and sets on which
+    /// nobody could build and in whose place another one was written. Those that were certainly never finished are not among
+    /// them.
     #[must_use]
     pub fn passed_over(&self) -> &[&'a SetReader<'a>] {
         &self.passed_over
+    }
+
+    /// Sets in whose place a member was written that has not all kinds of their data; those that were written last come first.
+    #[must_use]
+    pub fn half_replaced(&self) -> &[HalfReplaced<'a>] {
+        &self.half_replaced
     }
 
     /// Whether it is a set by itself, of which nothing is asked that it does not hold.
@@ -214,15 +236,62 @@ fn same_source(one: &LabelRecord, other: &LabelRecord) -> bool {
     same_database(one, other) && one.acd == other.acd
 }
 
+/// Whether all of a set is here and another one can build on it.
+fn is_whole(set: &SetReader<'_>) -> bool {
+    set.is_complete() && set.can_be_built_on()
+}
+
 /// Whether a set on which nobody could build was written again: another one stands in its place. It may have been cut short
-/// between two volumes, which looks as if its next one were elsewhere.
+/// between two volumes, which looks as if its next one were elsewhere. That other one need not have all kinds of its data:
+/// [`half_replaced`].
 fn is_replaced(set: &SetReader<'_>, members: &[&SetReader<'_>]) -> bool {
     let label = set.label();
-    let whole = |set: &SetReader<'_>| set.is_complete() && set.can_be_built_on();
     let stands_for = |other: &&SetReader<'_>| {
-        other.label().incremental && other.label().parent_set == label.parent_set && whole(other)
+        other.label().incremental && other.label().parent_set == label.parent_set && is_whole(other)
     };
-    label.incremental && !whole(set) && members.iter().any(stands_for)
+    label.incremental && !is_whole(set) && members.iter().any(stands_for)
+}
+
+/// Sets beside these members of a chain, the newest first, in whose place one of them was written that has, with those that
+/// build on it, not all kinds of their data. One that was salvaged since had nobody who could build on it either. Two whole ones
+/// that build on the same one are two branches, of which one was chosen.
+fn half_replaced<'a>(sets: &'a [SetReader<'a>], members: &[&'a SetReader<'a>]) -> Vec<HalfReplaced<'a>> {
+    let Some(newest) = members.first().filter(|newest| newest.label().joins_chains()) else { return Vec::new() };
+    let relatives = relatives(sets, newest.label());
+    let is_member = |set: &SetReader<'_>| members.iter().any(|other| other.label().member() == set.label().member());
+    let fell_out = |set: &&SetReader<'_>| {
+        let label = set.label();
+        let unfit = !is_whole(set) || label.salvaged.is_some();
+        label.incremental && unfit && !never_finished(set) && !is_member(set)
+    };
+    let of = |set: &'a SetReader<'a>| {
+        let after = branches_off(set.label(), &relatives, members);
+        let later = |other: &&&SetReader<'_>| after.is_none_or(|after| other.label().sequence > after);
+        let by = *members.iter().filter(later).min_by_key(|other| other.label().sequence)?;
+        let speaks = members.iter().filter(later).filter(|other| !other.may_have_more());
+        let told = speaks.fold(0, |told, other| told | other.label().data_types);
+        let data_types = set.label().data_types & !told;
+        (data_types != 0).then_some(HalfReplaced { set, by, data_types })
+    };
+    let mut found: Vec<HalfReplaced<'_>> = relatives.iter().copied().filter(fell_out).filter_map(of).collect();
+    found.sort_by_key(|half| Reverse((half.by.label().sequence, half.set.label().sequence)));
+    found
+}
+
+/// The place in the chain of the last of these members before a set that is not among them; `None` if it comes before all.
+fn branches_off(label: &LabelRecord, relatives: &[&SetReader<'_>], members: &[&SetReader<'_>]) -> Option<u32> {
+    let mut at = label;
+    while let Some(parent) = at.parent_set {
+        let is_parent = |set: &&&SetReader<'_>| set.label().member().0 == parent && set.label().sequence < at.sequence;
+        if let Some(member) = members.iter().find(is_parent) {
+            return Some(member.label().sequence);
+        }
+        let Some(next) = relatives.iter().find(is_parent) else { break };
+        at = next.label();
+    }
+    // What it builds on is not here: those with lower numbers are before it.
+    let before = members.iter().map(|set| set.label().sequence).filter(|sequence| *sequence < at.sequence);
+    before.max()
 }
 
 /// Whether a full set that is not whole can be done without: a whole set has all that it could have had. One that was
@@ -268,7 +337,7 @@ fn newest<'a>(sets: &'a [SetReader<'a>]) -> Result<(&'a SetReader<'a>, Vec<&'a S
         *members = standing(std::mem::take(members));
         let (replaced, own): (Vec<_>, Vec<_>) = ends(members).into_iter().partition(|tip| is_replaced(tip, members));
         tips.extend(own);
-        passed_over.extend(replaced.into_iter().filter(|set| set.is_complete()));
+        passed_over.extend(replaced);
     }
     let (spare, tips): (Vec<&SetReader<'_>>, Vec<_>) = tips.iter().copied().partition(|tip| is_spare(tip, &tips));
     match tips.as_slice() {
@@ -308,6 +377,15 @@ fn with_those_before(tip: &SetReader<'_>, chains: &BTreeMap<SetId, Vec<&SetReade
     }
 }
 
+/// The sets of the same chain, of each member that which stands for it.
+fn relatives<'a>(sets: &'a [SetReader<'a>], label: &LabelRecord) -> Vec<&'a SetReader<'a>> {
+    let relative = |set: &&SetReader<'_>| {
+        let other = set.label();
+        other.joins_chains() && other.chain == label.chain && same_source(label, other)
+    };
+    standing(sets.iter().filter(relative).collect())
+}
+
 /// A set and those before it in its chain that are here.
 fn ancestors<'a>(sets: &'a [SetReader<'a>], newest: &'a SetReader<'a>) -> Result<Vec<&'a SetReader<'a>>, ChainError> {
     let label = newest.label();
@@ -315,11 +393,7 @@ fn ancestors<'a>(sets: &'a [SetReader<'a>], newest: &'a SetReader<'a>) -> Result
     if !label.joins_chains() {
         return Ok(members);
     }
-    let relative = |set: &&SetReader<'_>| {
-        let other = set.label();
-        other.joins_chains() && other.chain == label.chain && same_source(label, other)
-    };
-    let relatives: Vec<&SetReader<'_>> = standing(sets.iter().filter(relative).collect());
+    let relatives = relatives(sets, label);
     let mut at = label;
     while let Some(parent) = at.parent_set {
         let below = |set: &&&SetReader<'_>| set.label().sequence < at.sequence;

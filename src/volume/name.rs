@@ -67,6 +67,14 @@ pub fn told_by_name(name: &str) -> Option<(String, u32)> {
     parse_name(name).map(|parts| (parts.short_id.to_owned(), parts.number))
 }
 
+/// The label that a name on a device says, with the number of the volume, and the first eight digits of the set id; `None` if
+/// it was not made by [`volume_name`].
+#[must_use]
+pub fn label_by_name(name: &str) -> Option<(String, String)> {
+    let NameParts { stem, short_id, number } = parse_name(name)?;
+    Some((format!("{stem}-{number:02}"), short_id.to_owned()))
+}
+
 fn is_number(field: &str) -> bool {
     !field.is_empty() && field.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -249,7 +249,7 @@ fn a_backup_that_is_killed_advances_the_chain_wholly_or_not_at_all() {
 }
 
 /// A backup that was cut short between two volumes looks as if its next one were elsewhere. The one that was taken in its place
-/// is meant, unless somebody asks for the other.
+/// is meant, with a word, unless somebody asks for the other.
 #[test]
 fn a_set_that_was_written_again_is_not_in_the_way() {
     let (centre, url, volumes) = onto_small_volumes(30000);
@@ -268,7 +268,8 @@ fn a_set_that_was_written_again_is_not_in_the_way() {
     let target_url = format!("sqlite:{}", target.path().display());
     let restore = ["restore", "--database", &target_url, "--from", &volumes, "--yes", "--no-undo"];
     run(&[&restore[..], &["--set", label]].concat(), 5);
-    run(&restore, 0);
+    let (said, _) = run(&restore, 3);
+    assert!(said.contains(label) && said.contains("passed over") && !said.contains("left alone"), "{said}");
     assert_eq!(target.rows("hsplit"), centre.rows("hsplit"));
 }
 

@@ -224,7 +224,18 @@ const NOT_MET: &[(&str, &[&str])] = &[
         ],
     ),
     ("intervault/error", &["hint"]),
-    ("intervault/export", &["left_out[].reason", "left_out[].table", "unknown[].damaged", "unknown[].what"]),
+    (
+        "intervault/export",
+        &[
+            "left_out[].reason",
+            "left_out[].table",
+            "unknown[].damaged",
+            "unknown[].what",
+            "unreadable[].name",
+            "unreadable[].reason",
+            "unreadable[].status",
+        ],
+    ),
     (
         "intervault/prune",
         &["removed.bytes", "removed.left", "removed.left[].name", "removed.left[].reason", "removed.volumes"],
@@ -266,6 +277,9 @@ const NOT_MET: &[(&str, &[&str])] = &[
             "trees[].changed.first[].what",
             "trees[].lost.first[].path",
             "trees[].lost.first[].what",
+            "unreadable[].name",
+            "unreadable[].reason",
+            "unreadable[].status",
         ],
     ),
     (

@@ -41,6 +41,8 @@ mod files_commands;
 mod files_hostile;
 #[cfg(target_os = "linux")]
 mod files_restored;
+#[cfg(target_os = "linux")]
+mod half_replaced;
 mod histories;
 #[cfg(target_os = "linux")]
 mod hurt_tapes;
@@ -96,6 +98,8 @@ mod support;
 #[cfg(target_os = "linux")]
 mod torn;
 mod undo;
+#[cfg(target_os = "linux")]
+mod unusable;
 #[cfg(target_os = "linux")]
 mod verification;
 mod windows;

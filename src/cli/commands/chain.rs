@@ -1,6 +1,7 @@
 //! Which sets of the devices a restore draws on: a set alone, or a full one and the incremental ones that build on it.
 
-use crate::cli::args::{RestoreOptions, Selection};
+use super::unusable;
+use crate::cli::args::RestoreOptions;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::parse;
@@ -23,10 +24,7 @@ pub(super) fn chosen<'a>(
     device: &dyn Device,
     options: &RestoreOptions,
 ) -> Result<Chain<'a>, Error> {
-    let bits = match &options.selection {
-        Some(Selection::Data(data)) => data.iter().map(|data| data.bit()).fold(0, |bits, bit| bits | bit),
-        Some(Selection::Tables(_)) | None => u32::MAX,
-    };
+    let bits = unusable::bits(options.selection.as_ref());
     wanted(sets, device, options.set.as_deref(), options.stop_at.as_deref(), bits)
 }
 
@@ -97,7 +95,8 @@ fn newest(sets: &[SetReader<'_>], device: &dyn Device, bits: u32) -> Result<SetI
 /// Sets that were passed over where one was chosen, and may be newer than that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PassedOver {
-    /// Their ids, with whether all of their volumes are here, and the words for people.
+    /// Their ids, with whether all of their volumes are here or another set was written in their place, and the words for
+    /// people.
     sets: Vec<(SetId, bool, String)>,
 }
 
@@ -105,7 +104,8 @@ impl PassedOver {
     /// By a chain.
     pub(super) fn of(chain: &Chain<'_>) -> PassedOver {
         let sets = chain.passed_over().iter().zip(restore::passed_over(chain));
-        PassedOver { sets: sets.map(|(set, words)| (set.set_id(), set.is_complete(), words)).collect() }
+        let stood_for = |set: &SetReader<'_>| set.is_complete() || set.label().incremental;
+        PassedOver { sets: sets.map(|(set, words)| (set.set_id(), stood_for(set), words)).collect() }
     }
 
     /// Also these.
@@ -118,9 +118,9 @@ impl PassedOver {
         self.sets.iter().for_each(|(.., words)| output.warning(words));
     }
 
-    /// What follows for the exit status: a set that is not all here may be the one that is meant.
+    /// What follows for the exit status: a set that is not all here, and that none stands for, may be the one that is meant.
     pub(super) fn exit(&self) -> Exit {
-        let of = |(_, complete, _): &(SetId, bool, String)| if *complete { Exit::Warnings } else { Exit::Volume };
+        let of = |(_, stood_for, _): &(SetId, bool, String)| if *stood_for { Exit::Warnings } else { Exit::Volume };
         self.sets.iter().map(of).fold(Exit::Done, Exit::worst)
     }
 

@@ -2,6 +2,8 @@
 
 use super::chain::{self, PassedOver};
 use super::turns::{Of, Turns};
+use super::unusable::{self, Beside};
+use crate::check::Found;
 use crate::cli::args::{ExportFormat, ExportOptions, ExportTo};
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
@@ -39,8 +41,9 @@ pub fn run(options: &ExportOptions, config: &Config, output: &Output) -> Result<
     turns.gather(Of::Chain(options.set.as_deref().filter(|set| *set != NEWEST)))?;
     // What is on other tapes is known when it was wanted in vain: then it is brought, and all is looked at again.
     loop {
-        let sets = turns.sets()?;
-        let chain = chain::wanted(&sets, turns.device(), options.set.as_deref(), None, u32::MAX)?;
+        let found = turns.found()?;
+        let chain = chain::wanted(&found.sets, turns.device(), options.set.as_deref(), None, u32::MAX);
+        let chain = chain.inspect_err(|_| unusable::warn(&found, "", output))?;
         let Some(set) = chain.members().first() else {
             return Err(Error::nothing("there is no set", "list them with intervault check DEVICE --list").into());
         };
@@ -62,12 +65,14 @@ pub fn run(options: &ExportOptions, config: &Config, output: &Output) -> Result<
         }
         let passed_over = PassedOver::of(&chain);
         passed_over.warn(output);
+        let wanted = (options.set.as_deref(), options.partial);
+        let beside = Beside::of(&found, &chain, wanted, u32::MAX, output).warn(output)?;
         warn_of_plan(options, set, &plan, output)?;
         let in_part = warn_of_part(options, set, output);
         let written = write_all(options, &export, &plan, output)?;
         let nothing = warn_of_nothing(options, &written, output);
-        let exit = exit_of(&plan, &written).worst(passed_over.exit()).worst(in_part).worst(nothing);
-        answer(options, &Answer { set, plan: &plan, written, passed_over }, exit, output);
+        let exit = exit_of(&plan, &written).worst(passed_over.exit()).worst(in_part).worst(nothing).worst(beside);
+        answer(options, &Answer { set, plan: &plan, written, passed_over, found: &found }, exit, output);
         return Ok(exit);
     }
 }
@@ -170,6 +175,8 @@ pub struct Answer<'a> {
     pub written: Vec<Written>,
     /// Sets in whose place this one was taken.
     pub passed_over: PassedOver,
+    /// What is on the devices.
+    pub found: &'a Found<'a>,
 }
 
 fn answer(options: &ExportOptions, answer: &Answer<'_>, exit: Exit, output: &Output) {

@@ -2,7 +2,9 @@
 
 use super::chain;
 use super::turns::{Of, Turns};
+use super::unusable::{self, Beside};
 use crate::base::monitor::{Monitor as _, Task};
+use crate::check::Found;
 use crate::cli::args::FilesToOptions;
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
@@ -39,13 +41,16 @@ pub fn run(options: &FilesToOptions, config: &Config, job: &Job, output: &Output
 
 /// Plans, and does what was asked for; `None` if tapes were brought for the plan, which is to be made again.
 fn round(options: &FilesToOptions, turns: &Turns<'_>, job: &Job, output: &Output) -> Result<Option<Exit>, Failure> {
-    let sets = turns.sets()?;
-    let chain = chain::wanted(&sets, turns.device(), options.set.as_deref(), options.stop_at.as_deref(), CUSTOM)?;
+    let found = turns.found()?;
+    let (set, stop_at) = (options.set.as_deref(), options.stop_at.as_deref());
+    let chain = chain::wanted(&found.sets, turns.device(), set, stop_at, CUSTOM);
+    let chain = chain.inspect_err(|_| unusable::warn(&found, "", output))?;
     if turns.members(&chain)? {
         return Ok(None);
     }
     chain.members().iter().take(1).for_each(|newest| job.set(newest.label()));
     let passed_over = passed_over(&chain);
+    let beside = Beside::of(&found, &chain, (set, options.partial || stop_at.is_some()), CUSTOM, output);
     let work = FilesOptions {
         choose: options.choose.clone(),
         overwrite: options.overwrite,
@@ -69,8 +74,8 @@ fn round(options: &FilesToOptions, turns: &Turns<'_>, job: &Job, output: &Output
     if turns.fetch()? {
         return Ok(None);
     }
-    let warned = warn_of_sets(&passed_over, output);
-    decide(options, &restore, &plan?, warned, &progress, job, output).map(Some)
+    let warned = warn_of_sets(&passed_over, output).worst(beside.warn(output)?);
+    decide(options, &restore, &plan?, (warned, &found), &progress, job, output).map(Some)
 }
 
 /// Shows a plan, and writes if that is what was asked for.
@@ -78,7 +83,7 @@ fn decide(
     options: &FilesToOptions,
     restore: &FilesRestore<'_>,
     plan: &FilesPlan,
-    warned: Exit,
+    (warned, found): (Exit, &Found<'_>),
     progress: &Progress<'_>,
     job: &Job,
     output: &Output,
@@ -90,7 +95,11 @@ fn decide(
         let more = plan.refusals.count.saturating_sub(1);
         let and_more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
         if output.json() {
-            output.object("intervault/restore-files", Exit::NotRestorable, &render::json(plan, None, &options.folder));
+            output.object(
+                "intervault/restore-files",
+                Exit::NotRestorable,
+                &render::json(plan, None, &options.folder, found),
+            );
             return Ok(Exit::NotRestorable);
         }
         return Err(Failure::new(Exit::NotRestorable, format!("{path}: {why}{and_more}; nothing was written"))
@@ -100,7 +109,7 @@ fn decide(
     if options.dry_run {
         warn_of_plan(plan, output);
         if output.json() {
-            output.object("intervault/restore-files", exit, &render::json(plan, None, &options.folder));
+            output.object("intervault/restore-files", exit, &render::json(plan, None, &options.folder, found));
         }
         return Ok(exit);
     }
@@ -126,7 +135,7 @@ fn decide(
         output.object(
             "intervault/restore-files",
             exit,
-            &render::json(plan, Some((&report, stopped.as_ref())), &options.folder),
+            &render::json(plan, Some((&report, stopped.as_ref())), &options.folder, found),
         );
     } else {
         output.line(&render::report_text(&report, stopped.is_some()));

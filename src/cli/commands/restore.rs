@@ -2,8 +2,10 @@
 //! or to take it back. A plan may be saved in between, and applied another day.
 
 use super::turns::{Of, Turns};
+use super::unusable::{self, Beside};
 use super::{chain, open, saved};
 use crate::base::monitor::{Monitor as _, Task};
+use crate::check::Found;
 use crate::cli::args::{Carried, PartialPeriods, ProofLevel, RestoreOptions, Selection, Uncovered, Undo};
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
@@ -22,6 +24,7 @@ use crate::device::directory::DirectoryDevice;
 use crate::restore::{Keep, Missing, Options, Proof, Restore, RestorePlan, RestoreReport, SavedPlan, Select, Stopped};
 use crate::schema::range;
 use crate::store::traits::Store;
+use crate::volume::chain::Chain;
 use crate::volume::set::SetReader;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
@@ -74,13 +77,16 @@ impl Asked<'_> {
     /// Plans, and does what was asked for; `None` if tapes were brought for the plan, which is to be made again.
     fn round(&self, turns: &Turns<'_>) -> Result<Option<Exit>, Failure> {
         let (options, device) = (self.options, turns.device());
-        let sets = turns.sets()?;
+        let found = turns.found()?;
+        let sets = &found.sets;
         let chain = match &self.saved {
             Some(saved) => {
-                chain::just(&sets, &saved.sets()?, device, "the saved plan is of", "give the device that has it")?
+                chain::just(sets, &saved.sets()?, device, "the saved plan is of", "give the device that has it")
             }
-            None => chain::chosen(&sets, device, options)?,
+            None => chain::chosen(sets, device, options),
         };
+        // What could not be used may be what is missing.
+        let chain = chain.inspect_err(|_| unusable::warn(&found, "", self.output))?;
         if turns.members(&chain)? {
             return Ok(None);
         }
@@ -92,7 +98,21 @@ impl Asked<'_> {
         if turns.fetch()? {
             return Ok(None);
         }
-        self.decide(&restore, &plan?, chain.members(), &progress).map(Some)
+        let plan = plan.inspect_err(|_| unusable::warn(&found, "", self.output))?;
+        self.decide(&restore, &self.beside(plan, &found, &chain), chain.members(), &progress).map(Some)
+    }
+
+    /// The plan, with what is to be said of files that cannot be used.
+    fn beside(&self, plan: RestorePlan, found: &Found<'_>, chain: &Chain<'_>) -> RestorePlan {
+        let Asked { options, output, .. } = *self;
+        let named = self.saved.is_some() || options.stop_at.is_some();
+        let set = options.set.as_deref();
+        let bits = unusable::bits(options.selection.as_ref());
+        let Beside { notes, newer } = Beside::of(found, chain, (set, named || options.partial), bits, output);
+        let mut plan = plan;
+        plan.notices.extend(notes);
+        plan.refusals.extend(newer);
+        plan
     }
 
     /// Shows a plan, and applies it if that is what was asked for.

@@ -2,6 +2,7 @@
 
 use super::restore::{Answer, finish};
 use super::turns::{Of, Turns};
+use super::unusable::{self, Beside};
 use super::{chain, open};
 use crate::cli::args::RestoreOptions;
 use crate::cli::config::Config;
@@ -36,16 +37,19 @@ pub(super) fn run(options: &RestoreOptions, config: &Config, job: &Job, output: 
     turns.gather(Of::These(&unfinished.sets))?;
     let base = Options { jobs: options.jobs, ..Options::new(now.civil, now.unix) };
     while !options.dry_run && again(&unfinished, &turns, store.as_ref(), &base)? {}
-    let sets = turns.sets()?;
-    let chain = chain_of(&unfinished, &sets, turns.device())?;
+    let found = turns.found()?;
+    let chain = chain_of(&unfinished, &found.sets, turns.device());
+    let chain = chain.inspect_err(|_| unusable::warn(&found, "", output))?;
+    // It goes on with the sets that it was begun with: what else there is does not count.
+    let exit = Beside::of(&found, &chain, (None, true), u32::MAX, output).warn(output)?;
     chain.members().iter().take(1).for_each(|newest| job.set(newest.label()));
     let answer = answer(unfinished_json(&unfinished));
     if !output.json() {
         output.line(unfinished_text(&unfinished, &open::local(unfinished.run.begun_unix)).trim_end());
     }
     if options.dry_run {
-        answer.give(output, Exit::Done, None);
-        return Ok(Exit::Done);
+        answer.give(output, exit, None);
+        return Ok(exit);
     }
     let (delete, insert) = to_do(&unfinished);
     let rows = |rows: u64| counted(rows, "row", "rows");
@@ -59,7 +63,7 @@ pub(super) fn run(options: &RestoreOptions, config: &Config, job: &Job, output: 
     drop(progress);
     let undo = unfinished.run.undo.as_ref();
     let kept = |_: &_| undo.map(|undo| Kept { set: SetId(undo.set), place: undo.place.clone() });
-    Ok(finish(output, job, options, Exit::Done, done, kept, answer))
+    Ok(finish(output, job, options, exit, done, kept, answer))
 }
 
 /// Has the tapes brought that a plan of the rest wants; whether there were any.
@@ -67,8 +71,8 @@ fn again(unfinished: &Unfinished, turns: &Turns<'_>, store: &dyn Store, base: &O
     if !turns.may_change() {
         return Ok(false);
     }
-    let sets = turns.sets()?;
-    let chain = chain_of(unfinished, &sets, turns.device())?;
+    let found = turns.found()?;
+    let chain = chain_of(unfinished, &found.sets, turns.device())?;
     // What else is wrong with it is said when it is gone on with.
     drop(Restore::new(&chain, store, base.clone()).plan_rest(unfinished));
     turns.fetch()

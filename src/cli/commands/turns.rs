@@ -205,11 +205,8 @@ impl<'o> Turns<'o> {
     /// What was on tapes that were in the drive and is not among what was found in the end, with the exit status for it: volumes
     /// that could not be read, and sets that are wanted and of which nothing is listed.
     pub(super) fn passed_over(&self, of: Of<'_>, found: &Found<'_>) -> Vec<(String, Exit)> {
-        let is_said = |bad: &&Unreadable| {
-            found.unreadable.iter().any(|said| own_name(&said.name) == bad.name && said.reason == bad.reason)
-        };
         let unreadable = self.unreadable.borrow();
-        let bad = unreadable.iter().filter(|bad| !is_said(bad));
+        let bad = unreadable.iter().filter(|bad| !is_said(found, bad));
         let bad = bad.map(|bad| (format!("{}: {}", bad.name, bad.reason), Exit::from(bad.class)));
         let (catalogs, given_up) = (self.catalogs.borrow(), self.given_up.borrow());
         let seen: Vec<LabelRecord> = catalogs.labels().cloned().collect();
@@ -290,16 +287,20 @@ impl<'o> Turns<'o> {
     }
 
     /// The sets on the devices, at least one, and those volumes of them with them that are on tapes which are not in the drive.
+    /// What cannot be used is that of the tapes too that were in the drive before.
     ///
     /// # Errors
     /// As [`check::readable`].
-    pub(super) fn sets(&self) -> Result<Vec<SetReader<'_>>, Failure> {
-        let mut sets = check::readable(&self.device)?;
-        if self.expect(&sets) {
-            sets = check::readable(&self.device)?;
+    pub(super) fn found(&self) -> Result<Found<'_>, Failure> {
+        let mut found = check::readable(&self.device)?;
+        if self.expect(&found.sets) {
+            found = check::readable(&self.device)?;
         }
+        let before = self.unreadable.borrow();
+        let unsaid: Vec<Unreadable> = before.iter().filter(|bad| !is_said(&found, bad)).cloned().collect();
+        found.unreadable.extend(unsaid);
         self.drive.iter().for_each(InTurnDevice::begin);
-        Ok(sets)
+        Ok(found)
     }
 
     /// Takes the volumes that the catalogs of sets tell of for given, wherever they are; whether there are any that were not.
@@ -465,6 +466,11 @@ impl<'o> Turns<'o> {
             drive.take_out();
         }
     }
+}
+
+/// Whether it is among what was found that a volume cannot be used.
+fn is_said(found: &Found<'_>, bad: &Unreadable) -> bool {
+    found.unreadable.iter().any(|said| own_name(&said.name) == bad.name && said.reason == bad.reason)
 }
 
 /// The name that a volume has in the drive, if it is one of those there; names in sets may have their place before them.

@@ -1,5 +1,6 @@
 //! What an export wrote, for people and for programs.
 
+use super::check::unreadable_json;
 use super::json::SpanBody;
 use super::text::{bytes, count, escape, span, table};
 use crate::check::short;
@@ -56,6 +57,8 @@ pub fn json(answer: &Answer<'_>) -> Value {
         "label": label.label,
         "incremental": label.incremental,
         "passed_over": answer.passed_over.ids(),
+        "unreadable": unreadable_json(&answer.found.unreadable),
+        "further_unreadable": answer.found.further,
         "tables": answer.written.iter().map(table_json).collect::<Vec<_>>(),
         "left_out": left_out.collect::<Vec<_>>(),
         "unknown": unknown.collect::<Vec<_>>(),

@@ -1,8 +1,10 @@
 //! Files backed up and restored, for people and for programs.
 
+use super::check::unreadable_json;
 use super::run::error_json;
 use super::text::{bytes, count, counted, escape, table};
 use crate::backup::TreeReport;
+use crate::check::Found;
 use crate::cli::failure::Failure;
 use crate::files::name::shown;
 use crate::files::read::Noted;
@@ -112,7 +114,12 @@ pub fn report_text(report: &FilesReport, stopped: bool) -> String {
 
 /// Plan and report as JSON.
 #[must_use]
-pub fn json(plan: &FilesPlan, done: Option<(&FilesReport, Option<&Failure>)>, folder: &Path) -> Value {
+pub fn json(
+    plan: &FilesPlan,
+    done: Option<(&FilesReport, Option<&Failure>)>,
+    folder: &Path,
+    found: &Found<'_>,
+) -> Value {
     let trees = plan.trees.iter().map(|tree| {
         json!({
             "tree": tree.tree,
@@ -143,6 +150,8 @@ pub fn json(plan: &FilesPlan, done: Option<(&FilesReport, Option<&Failure>)>, fo
     });
     json!({
         "folder": folder.display().to_string(),
+        "unreadable": unreadable_json(&found.unreadable),
+        "further_unreadable": found.further,
         "trees": trees.collect::<Vec<_>>(),
         "refusals": noted_json(&plan.refusals),
         "done": done,

@@ -1,0 +1,220 @@
+//! A set on which nobody can build, and in whose place one with other kinds of data was written: what older members have of the
+//! kinds that only the first one had does not come back as if it were the newest state.
+
+use super::chains::{all, incremental, restore_chain};
+use super::files::{noise, tree};
+use super::support::*;
+use intervault::backup::{self, Select as Data};
+use intervault::device::memory::MemoryDevice;
+use intervault::device::traits::Device;
+use intervault::error::Class;
+use intervault::restore::{FilesOptions, FilesRestore, Missing, Options, Restore, RestorePlan, Rule, Select};
+use intervault::schema::grain::DataType;
+use intervault::volume::chain::{Chain, Wanted};
+use intervault::volume::set::list_sets;
+use std::collections::BTreeSet;
+
+/// What happens to the last volume of a set.
+#[derive(Debug, Clone, Copy)]
+enum Torn {
+    /// It is not there any more.
+    Gone,
+    /// It lacks its last bytes.
+    Cut,
+    /// Its catalog has a wrong bit.
+    Catalog,
+}
+
+const ALL: [Torn; 3] = [Torn::Gone, Torn::Cut, Torn::Catalog];
+
+fn centre() -> Centre {
+    let centre = Centre::new(&[HSPLIT, MSPLIT, SYNONYMS]);
+    (1..11).for_each(|day| centre.intervals(&format!("2024-02-{day:02}"), 0, 2300, 15, 1));
+    centre.run("INSERT INTO msplit VALUES ('2024-02-01', 1, 1, 5)");
+    centre.run("INSERT INTO synonyms VALUES (1, 'split', 'Sales', '1', '')");
+    centre
+}
+
+fn change(centre: &Centre, by: i64) {
+    centre.run(&format!("UPDATE hsplit SET acdcalls = acdcalls + {by}000"));
+    centre.run(&format!("UPDATE msplit SET acdcalls = acdcalls + {by}000"));
+    centre.run(&format!("UPDATE synonyms SET value = '{by}'"));
+}
+
+/// Takes an incremental backup of several volumes and hurts the last one.
+fn torn(centre: &Centre, device: &MemoryDevice, options: backup::Options, torn: Torn) {
+    let before: BTreeSet<String> = device.list().unwrap().into_iter().collect();
+    incremental(centre, device, &backup::Options { volume_size: options.volume_size.or(Some(8 << 10)), ..options });
+    let own: Vec<String> = device.list().unwrap().into_iter().filter(|name| !before.contains(name)).collect();
+    assert!(own.len() > 1, "{own:?}");
+    let last = own.last().unwrap();
+    let mut bytes = device.remove(last).unwrap();
+    match torn {
+        Torn::Gone => return,
+        Torn::Cut => bytes.truncate(bytes.len() - 10),
+        Torn::Catalog => {
+            let starts = |at: &usize| bytes[*at..].starts_with(&[0x8B, b'I', b'V', b'B']) && bytes[at + 12] == 6;
+            let catalog = (0..bytes.len()).step_by(64).rfind(starts).unwrap();
+            bytes[catalog + 100] ^= 4;
+        }
+    }
+    device.insert(last, bytes);
+}
+
+/// A full backup, an incremental one of all data that is torn, and in its place one of these kinds. The centre has the state of
+/// the last.
+fn replaced(how: Torn, kinds: &[DataType]) -> (Centre, MemoryDevice, backup::BackupReport) {
+    let centre = centre();
+    let device = backup(&centre);
+    change(&centre, 1);
+    torn(&centre, &device, backup_options(2), how);
+    let select = Data::Data(kinds.to_vec());
+    let report = incremental(&centre, &device, &backup::Options { select, ..backup_options(3) });
+    assert_eq!(report.parent.as_ref().unwrap().set, set_id(1), "{how:?}");
+    (centre, device, report)
+}
+
+fn copy(centre: &Centre) -> Centre {
+    let copy = Centre { folder: tempfile::tempdir().unwrap() };
+    std::fs::copy(centre.path(), copy.path()).unwrap();
+    copy
+}
+
+fn rows(centre: &Centre) -> Vec<Vec<String>> {
+    ["hsplit", "msplit", "synonyms"].iter().map(|table| centre.rows(table)).collect()
+}
+
+fn planned(device: &MemoryDevice, target: &Centre, wanted: Wanted<'_>, options: &Options) -> RestorePlan {
+    let sets = list_sets(device).unwrap().sets;
+    let store = target.store();
+    Restore::new(Chain::choose(&sets, wanted).unwrap(), &store, options.clone()).plan().unwrap()
+}
+
+/// Every table of a kind that only the torn set had is left alone and refused, named or not; the others come back.
+#[test]
+fn what_the_set_in_its_place_has_not_does_not_go_back_one_state() {
+    for how in ALL {
+        let (centre, device, report) = replaced(how, &[DataType::Acd]);
+        let parent = report.parent.unwrap();
+        assert!(parent.warnings.iter().any(|warning| warning.contains("historical")), "{how:?}: {:?}", parent.warnings);
+        let truth = rows(&centre);
+        let historical = Options { select: Select::Data(vec![DataType::Historical]), ..all() };
+        let named = Options { select: Select::Tables(vec!["hsplit".to_owned()]), ..all() };
+        for options in [all(), historical.clone(), named.clone()] {
+            let target = copy(&centre);
+            let error = restore_chain(&device, &target, &options).unwrap_err();
+            assert_eq!(error.class(), Class::Volume, "{how:?}: {error}");
+            assert!(error.to_string().contains(&set_id(2).to_string()), "{how:?}: {error}");
+            let done = restore_chain(&device, &target, &Options { missing: Missing::Partial, ..options });
+            assert_eq!(rows(&target), truth, "{how:?}: {:?}", done.map(|(plan, _)| plan.notices));
+        }
+        let target = copy(&centre);
+        let id = set_id(3).to_string();
+        let plan = planned(&device, &target, Wanted { set: Some(&id), stop_at: None }, &all());
+        let refused: Vec<Rule> = plan.refusals.iter().map(|refusal| refusal.rule).collect();
+        assert_eq!(refused, [Rule::MissingMember; 2], "{how:?}: {:?}", plan.refusals);
+        // Nothing is in the way of what the set in its place has, nor of the state before.
+        target.run("UPDATE synonyms SET value = 'lost'");
+        let acd = Options { select: Select::Data(vec![DataType::Acd]), ..all() };
+        let (plan, _) = restore_chain(&device, &target, &acd).unwrap();
+        assert_eq!(rows(&target), truth, "{how:?}");
+        assert!(plan.notices.iter().any(|note| note.contains("passed over")), "{how:?}: {:?}", plan.notices);
+        let id = set_id(1).to_string();
+        assert_eq!(planned(&device, &target, Wanted { set: Some(&id), stop_at: None }, &historical).refusals, []);
+        assert_eq!(planned(&device, &target, Wanted { set: None, stop_at: Some(&id) }, &historical).refusals, []);
+    }
+}
+
+/// A set of the same kinds stands for all of it. So does a later one, which has the rest.
+#[test]
+fn a_further_backup_of_the_kinds_that_were_lost_heals_it() {
+    for how in ALL {
+        let every = [DataType::Historical, DataType::Acd, DataType::System, DataType::Local, DataType::Custom];
+        let (centre, device, report) = replaced(how, &every);
+        assert_eq!(report.parent.unwrap().warnings, [""; 0], "{how:?}");
+        let restored = |centre: &Centre, device: &MemoryDevice| {
+            let target = copy(centre);
+            target.run("DELETE FROM hsplit; DELETE FROM msplit; DELETE FROM synonyms");
+            let (plan, _) = restore_chain(device, &target, &all()).unwrap();
+            assert_eq!(rows(&target), rows(centre), "{how:?}");
+            assert!(plan.notices.iter().all(|note| note.contains("passed over")), "{how:?}: {:?}", plan.notices);
+        };
+        restored(&centre, &device);
+
+        let (centre, device, _) = replaced(how, &[DataType::Acd]);
+        let select = Data::Data(vec![DataType::Historical]);
+        let report = incremental(&centre, &device, &backup::Options { select, ..backup_options(4) });
+        assert_eq!(report.parent.unwrap().set, set_id(3), "{how:?}");
+        restored(&centre, &device);
+    }
+}
+
+/// What a backup says of a set on which it cannot build is what is wrong with it.
+#[test]
+fn a_backup_says_why_a_set_is_no_base() {
+    for (how, why) in [(Torn::Cut, "its end is not here"), (Torn::Catalog, "its catalog cannot be read")] {
+        let (_, _, report) = replaced(how, &[DataType::Acd]);
+        let notices = report.parent.unwrap().notices;
+        assert!(notices.iter().any(|notice| notice.contains("is no base") && notice.contains(why)), "{notices:?}");
+    }
+}
+
+/// What is said once for the whole is not said again for each table that is planned.
+#[test]
+fn what_is_left_alone_is_told_once() {
+    let (centre, device, _) = replaced(Torn::Cut, &[DataType::Acd, DataType::System]);
+    let plan = planned(&device, &centre, Wanted::default(), &all());
+    let told: BTreeSet<String> = plan.refusals.iter().map(ToString::to_string).collect();
+    assert!(!plan.refusals.is_empty() && told.len() == plan.refusals.len(), "{:?}", plan.refusals);
+    let plan = planned(&device, &centre, Wanted::default(), &Options { missing: Missing::Partial, ..all() });
+    let told: BTreeSet<&String> = plan.notices.iter().collect();
+    assert!(plan.notices.len() > 1 && told.len() == plan.notices.len(), "{:?}", plan.notices);
+}
+
+/// The same with a member that is missing: one line for each table, however many are planned.
+#[test]
+fn behind_a_gap_each_table_is_told_once() {
+    let centre = centre();
+    let device = backup(&centre);
+    change(&centre, 1);
+    incremental(&centre, &device, &backup_options(2));
+    change(&centre, 2);
+    let select = Data::Data(vec![DataType::Historical]);
+    incremental(&centre, &device, &backup::Options { select, ..backup_options(3) });
+    super::chains::remove(&device, 2);
+    let left = |texts: Vec<String>| texts.iter().filter(|text| text.contains("synonyms is left alone")).count();
+    let plan = planned(&device, &centre, Wanted::default(), &all());
+    assert_eq!(plan.tables.len(), 2);
+    assert_eq!(left(plan.refusals.iter().map(ToString::to_string).collect()), 1, "{:?}", plan.refusals);
+    let plan = planned(&device, &centre, Wanted::default(), &Options { missing: Missing::Partial, ..all() });
+    assert_eq!(left(plan.notices.clone()), 1, "{:?}", plan.notices);
+}
+
+/// So it is with file trees: an older one is not given for one that only the torn set had.
+#[test]
+fn an_older_tree_is_not_given_for_that_of_a_torn_set() {
+    for how in ALL {
+        let centre = centre();
+        let folder = centre.folder.path().join("tree");
+        std::fs::create_dir(&folder).unwrap();
+        let device = MemoryDevice::new();
+        let with_tree = |options, bytes: &[u8]| {
+            std::fs::write(folder.join("file"), bytes).unwrap();
+            backup::Options { trees: vec![tree(&folder)], volume_size: Some(40 << 10), ..options }
+        };
+        backup_onto(&centre, &device, &with_tree(backup_options(1), b"old")).unwrap();
+        change(&centre, 1);
+        torn(&centre, &device, with_tree(backup_options(2), &noise(100_000)), how);
+        let select = Data::Data(vec![DataType::Acd]);
+        incremental(&centre, &device, &backup::Options { select, ..backup_options(3) });
+        let sets = list_sets(&device).unwrap().sets;
+        let plan = |partial: bool| {
+            let target = tempfile::tempdir().unwrap();
+            let chain = Chain::choose(&sets, Wanted::default()).unwrap();
+            FilesRestore::new(chain, target.path(), FilesOptions { partial, ..FilesOptions::default() }).plan()
+        };
+        let error = plan(false).unwrap_err();
+        assert!(error.class() == Class::Volume && error.to_string().contains("newest state"), "{how:?}: {error}");
+        assert_eq!(plan(true).unwrap().trees[0].lost.count, 1, "{how:?}");
+    }
+}

@@ -1,0 +1,167 @@
+//! Files beside the sets that cannot be used: a restore says so, and takes no older state for the newest where the name of one of
+//! them says that it is newer.
+
+use super::commands::{Case, json, run};
+use intervault::device::directory::DirectoryDevice;
+use intervault::device::traits::Device;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// A full backup and an incremental one, the database with the rows of the last.
+struct Nights {
+    case: Case,
+    /// The volume of the incremental one.
+    newest: PathBuf,
+    full: String,
+}
+
+impl Nights {
+    fn new() -> Nights {
+        let case = Case::new();
+        let full = case.backup["set"].as_str().unwrap().to_owned();
+        let before = names(&case);
+        case.centre.run("UPDATE hsplit SET acdcalls = acdcalls + 1000");
+        let (url, to) = (case.url(), case.device());
+        run(&["backup", "--database", &url, "--to", &to, "--data", "historical,acd", "--incremental"], 0);
+        let newest = names(&case).difference(&before).next().unwrap().clone();
+        Nights { case, newest, full }
+    }
+
+    /// Damages the label of the newest volume.
+    fn unlabelled() -> Nights {
+        let nights = Nights::new();
+        let mut bytes = std::fs::read(&nights.newest).unwrap();
+        bytes[90] ^= 4;
+        std::fs::write(&nights.newest, bytes).unwrap();
+        nights
+    }
+
+    fn restore<'a>(&self, words: &'a [String], more: &[&'a str]) -> Vec<&'a str> {
+        words.iter().map(String::as_str).chain(more.iter().copied()).collect()
+    }
+
+    fn words(&self) -> Vec<String> {
+        let (url, from) = (self.case.url(), self.case.device());
+        ["restore", "--database", &url, "--from", &from, "--data", "historical"].map(str::to_owned).to_vec()
+    }
+}
+
+fn names(case: &Case) -> BTreeSet<PathBuf> {
+    std::fs::read_dir(case.device()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect()
+}
+
+/// The label of the newest set is damaged: the night before does not come back over it in silence.
+#[test]
+fn a_newer_volume_without_its_label_refuses_the_older_state() {
+    let nights = Nights::unlabelled();
+    let newest = nights.newest.file_name().unwrap().to_str().unwrap();
+    let truth = nights.case.contents();
+    let words = nights.words();
+    for more in [&["--yes", "--no-undo"][..], &["--yes", "--no-undo", "-q"], &["--dry-run"], &["--save-plan", "plan"]] {
+        let (_, err) = run(&nights.restore(&words, more), 4);
+        assert!(err.contains(newest) && err.contains("--set"), "{more:?}: {err}");
+        assert_eq!(nights.case.contents(), truth);
+    }
+    let answer = json(&nights.restore(&words, &["--dry-run"]), 4);
+    let refusals = answer["plan"]["refusals"].as_array().unwrap();
+    assert!(refusals.len() == 1 && refusals[0]["what"].as_str().unwrap().contains(newest), "{refusals:?}");
+    assert!(answer["plan"]["notices"].to_string().contains(newest), "{answer}");
+    run(&nights.restore(&words, &["--dry-run", "--set", "newest"]), 4);
+    // Told what is meant, it goes on, and says what it could not use.
+    for more in [&["--set", &nights.full, "--yes", "--no-undo"][..], &["--dry-run", "--partial"]] {
+        let (out, _) = run(&nights.restore(&words, more), 3);
+        assert!(out.contains(newest), "{more:?}: {out}");
+    }
+    assert_ne!(nights.case.contents(), truth);
+}
+
+/// Export too takes the newest state that is here.
+#[test]
+fn an_export_says_what_it_cannot_use() {
+    let nights = Nights::unlabelled();
+    let from = nights.case.device();
+    let to = nights.case.centre.folder.path().join("rows.csv").display().to_string();
+    let export = ["export", &from, "--tables", "hsplit", "--to", &to];
+    let (_, err) = run(&export, 4);
+    assert!(err.contains("by its name it is newer"), "{err}");
+    run(&[&export[..], &["--set", &nights.full]].concat(), 3);
+    let answer = json(&[&export[..], &["--partial", "--overwrite"]].concat(), 3);
+    assert_eq!(answer["set"], *nights.full);
+    let unusable = answer["unreadable"].as_array().unwrap();
+    assert_eq!((unusable.len(), &unusable[0]["status"]), (1, &"damage".into()), "{answer}");
+}
+
+/// Nor do older files come back in silence.
+#[test]
+fn files_of_an_older_set_are_refused_beside_a_newer_volume() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::create_dir(path("tree")).unwrap();
+    let backup = ["backup", "--files", &path("tree"), "--to", &path("volumes")];
+    std::fs::write(path("tree/file"), "old").unwrap();
+    let older = json(&backup, 0);
+    std::fs::write(path("tree/file"), "new").unwrap();
+    let newer = json(&backup, 0);
+    let name = newer["volumes"][0]["name"].as_str().unwrap();
+    let volume = folder.path().join("volumes").join(name);
+    let mut bytes = std::fs::read(&volume).unwrap();
+    bytes[90] ^= 4;
+    std::fs::write(&volume, bytes).unwrap();
+    let restore = ["restore", "--from", &path("volumes"), "--files-to", &path("out")];
+    let (_, err) = run(&restore, 4);
+    assert!(err.contains("by its name it is newer") && !folder.path().join("out").exists(), "{err}");
+    let answer = json(&[&restore[..], &["--partial", "--dry-run"]].concat(), 3);
+    assert_eq!(answer["unreadable"][0]["name"], *name, "{answer}");
+    let (_, err) = run(&[&restore[..], &["--set", older["set"].as_str().unwrap()]].concat(), 3);
+    assert!(err.contains(name), "{err}");
+}
+
+/// What merely has the ending of a volume is told and refuses nothing; nor does a volume that was begun and has nothing on it, or
+/// one that is older.
+#[test]
+fn strays_and_beginnings_are_told_and_refuse_nothing() {
+    let nights = Nights::new();
+    let words = nights.words();
+    let truth = nights.case.contents();
+    let volumes = PathBuf::from(nights.case.device());
+    let strays = ["notes.ivv", "CMS-old-01.0123abcd.ivv", "CMS-030303-01-LSAX-00-F-01.0123abcd.ivv"];
+    let begun = ".CMS-690303-01-LSAX-00-F-01.0123abcd.ivv.partial";
+    for name in strays.into_iter().chain([begun]) {
+        let path = volumes.join(name);
+        std::fs::write(&path, if name == begun { "" } else { "no volume" }).unwrap();
+        nights.case.centre.run("DELETE FROM hsplit WHERE acd = 1");
+        let (out, _) = run(&nights.restore(&words, &["--yes", "--no-undo", "-q"]), 3);
+        assert!(out.contains(name), "{name}: {out}");
+        assert_eq!(nights.case.contents(), truth, "{name}");
+        std::fs::remove_file(path).unwrap();
+    }
+    run(&nights.restore(&words, &["--dry-run"]), 0);
+    // The same bytes under the name of a newer volume may have been one.
+    std::fs::write(volumes.join("CMS-690303-01-LSAX-00-F-01.0123abcd.ivv"), "no volume").unwrap();
+    run(&nights.restore(&words, &["--dry-run"]), 4);
+    let named = ["restore", "--database", &nights.case.url(), "--from", &nights.case.device(), "--dry-run", "--tables"];
+    run(&[&named[..], &["synonyms"]].concat(), 4);
+    // By its name it has no ACD administration data.
+    std::fs::rename(
+        volumes.join("CMS-690303-01-LSAX-00-F-01.0123abcd.ivv"),
+        volumes.join("CMS-690303-01-LSHX-00-F-01.0123abcd.ivv"),
+    )
+    .unwrap();
+    let acd = [&named[..named.len() - 1], &["--data", "acd"]].concat();
+    let (out, _) = run(&acd, 3);
+    assert!(out.contains("CMS-690303-01-LSHX") && !out.contains("Refused"), "{out}");
+}
+
+/// A volume that somebody is beginning is told by a notice.
+#[test]
+fn a_volume_that_is_being_begun_is_a_notice() {
+    let nights = Nights::new();
+    let words = nights.words();
+    let volumes = PathBuf::from(nights.case.device());
+    let device = DirectoryDevice::open(&volumes).unwrap();
+    let lock = device.lock().unwrap();
+    let sink = device.create("CMS-690303-01-LSAX-00-F-01.0123abcd.ivv").unwrap();
+    let (_, err) = run(&nights.restore(&words, &["--dry-run"]), 0);
+    assert!(err.contains("is being begun now"), "{err}");
+    drop((sink, lock));
+}
