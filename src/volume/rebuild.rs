@@ -181,6 +181,19 @@ impl Rebuild {
         Catalog::from_payloads(&payloads).ok().filter(|catalog| catalog.head.volumes == first.0)
     }
 
+    /// Puts the chunks of a section that the catalog lists where they were found: a volume may have lost bytes before them, or got
+    /// some.
+    pub(super) fn place(&self, listed: &mut SectionView) {
+        let Some(draft) = self.sections.get(&listed.number) else { return };
+        for chunk in &mut listed.chunks {
+            let found = draft.chunks.get(&chunk.number).map(|(entry, _)| *entry);
+            let moved = |found: &ChunkEntry| ChunkEntry { offset: chunk.entry.offset, ..*found } == chunk.entry;
+            if let Some(found) = found.filter(moved) {
+                chunk.entry = found;
+            }
+        }
+    }
+
     /// For each bucket of a section that the catalog lists: whether the chunks found have all of it. They need no header.
     pub(super) fn proven(&self, listed: &SectionView) -> Vec<bool> {
         let mut table = BucketTable::default();

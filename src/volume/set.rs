@@ -578,6 +578,7 @@ impl<'d> SetReader<'d> {
                 self.list_volumes(greatest, &catalog.volumes);
                 for section in catalog.sections {
                     let mut view = self.listed(section);
+                    rebuild.place(&mut view);
                     view.proven = rebuild.proven(&view);
                     self.sections.push(view);
                 }
