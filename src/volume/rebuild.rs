@@ -181,8 +181,8 @@ impl Rebuild {
         Catalog::from_payloads(&payloads).ok().filter(|catalog| catalog.head.volumes == first.0)
     }
 
-    /// Puts the chunks of a section that the catalog lists where they were found: a volume may have lost bytes before them, or got
-    /// some.
+    /// Puts the chunks of a section that the catalog lists where they were found: a volume may have lost bytes before them, or
+    /// got some.
     pub(super) fn place(&self, listed: &mut SectionView) {
         let Some(draft) = self.sections.get(&listed.number) else { return };
         for chunk in &mut listed.chunks {
