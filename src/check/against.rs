@@ -211,10 +211,17 @@ pub fn alone(sections: &[SetSection<'_>], lacking: &[&SetReader<'_>], lacks: &st
     Compared { table: table.to_owned(), unknown: buckets.max(1), ..Compared::default() }
 }
 
-/// Compares a table as two sets have it: the sections of the members of two chains, the newest first, at least one of each.
+/// Compares a table as two sets have it: the sections of the members of two chains, the newest first. Where one side has none they
+/// are unlike; whether that is a table of one side only, [`alone`] knows.
 #[must_use]
 pub fn against_set(here: &[SetSection<'_>], there: &[SetSection<'_>], scope: Scope) -> Compared {
-    let (Some((set, mine)), Some((other, its))) = (here.first(), there.first()) else { return Compared::default() };
+    let ((set, mine), (other, its)) = match (here.first(), there.first()) {
+        (Some(mine), Some(its)) => (mine, its),
+        (mine, its) => {
+            let table = mine.or(its).map_or("", |(_, section)| section.header.table.as_str());
+            return Compared::unlike(table, "one of the two does not have it");
+        }
+    };
     let table = &mine.header.table;
     if let Err(why) = mine.header.compares_with(&its.header) {
         return Compared::unlike(table, why);

@@ -161,8 +161,9 @@ impl Device for DirectoryDevice {
             (name.to_str().is_none() && name.as_encoded_bytes().ends_with(VOLUME_SUFFIX.as_bytes())).then_some(())
         };
         let unnamed = fs::read_dir(&self.path).map_or(0, |entries| entries.filter_map(unnamed).count());
-        let what =
-            |number: usize| format!("{}: {number} files whose names are no UTF-8 were not looked at", self.describe());
+        let what = |number: usize| {
+            format!("{}: files not looked at, since their names are no UTF-8: {number}", self.describe())
+        };
         (unnamed > 0).then(|| what(unnamed)).into_iter().collect()
     }
 
