@@ -99,6 +99,14 @@ pub enum ErrorKind {
         /// What to try.
         advice: String,
     },
+    /// Somebody else is at work on what is needed.
+    #[error("{what}; {advice}")]
+    InUse {
+        /// What it is, and who uses it.
+        what: String,
+        /// What to try.
+        advice: String,
+    },
     /// Whoever asks is not allowed to read what is needed.
     #[error("{what}; {advice}")]
     NotPermitted {
@@ -159,6 +167,7 @@ impl Error {
             ErrorKind::Files(error) => files_class(error),
             ErrorKind::Format(_) | ErrorKind::Column { .. } | ErrorKind::Damage { .. } => Class::Damage,
             ErrorKind::Wanted { .. } => Class::Volume,
+            ErrorKind::InUse { .. } => Class::Busy,
             ErrorKind::NotPermitted { .. } => Class::NotPermitted,
             ErrorKind::Range { .. } | ErrorKind::Refused { .. } | ErrorKind::Bind(_) => Class::NotRestorable,
             ErrorKind::Nothing { .. } => Class::Nothing,
@@ -183,6 +192,12 @@ impl Error {
     #[must_use]
     pub fn wanted(what: impl Into<String>, advice: impl Into<String>) -> Error {
         ErrorKind::Wanted { what: what.into(), advice: advice.into() }.into()
+    }
+
+    /// Somebody else is at work on what is needed: on what, and who; what to try.
+    #[must_use]
+    pub fn in_use(what: impl Into<String>, advice: impl Into<String>) -> Error {
+        ErrorKind::InUse { what: what.into(), advice: advice.into() }.into()
     }
 
     /// Something that is needed may not be read: what, and what to try.

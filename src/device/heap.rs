@@ -4,7 +4,7 @@
 
 use super::directory::FileSource;
 use super::error::{DeviceError, DeviceErrorKind, within};
-use super::traits::{Device, VolumeSink, VolumeSource};
+use super::traits::{Device, VolumeSink, VolumeSource, VolumeWriter};
 use std::collections::BTreeMap;
 use std::fs::{DirEntry, File, FileType};
 use std::path::{Path, PathBuf};
@@ -88,6 +88,19 @@ impl HeapDevice {
     #[must_use]
     pub fn plain(self, beginning: &[u8]) -> HeapDevice {
         HeapDevice { plain: beginning.to_vec(), ..self }
+    }
+
+    /// Who is writing in the folder, and the volume that was begun last; of a single file, if it is that volume. `None` if nobody
+    /// is, or began none yet.
+    #[must_use]
+    pub fn at_work(&self) -> Option<VolumeWriter> {
+        let single = self.path.is_file();
+        let folder = if single { self.path.parent()? } else { &self.path };
+        let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let writer = super::lock::writer(here)?;
+        let volume = writer.volume.as_ref()?;
+        // Until it is whole its file has more before and behind its name.
+        (!single || self.names.iter().any(|name| name.contains(volume.as_str()))).then_some(writer)
     }
 
     /// How many folders lie in it, which are not looked into.

@@ -26,10 +26,12 @@ pub struct Plan {
 /// What may be missing from what an export can see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unknown {
-    /// What, in words: tables of the set, chunks of a table.
+    /// What, in words: tables of the set, chunks of a table; who is writing them now, if somebody is.
     pub what: String,
-    /// Whether damage is the reason; else volumes are not here.
+    /// Whether damage is the reason; else volumes are not here, or not written yet.
     pub damaged: bool,
+    /// Whether the set is being written now: see [`SetReader::writer`].
+    pub being_written: bool,
 }
 
 impl Unknown {
@@ -37,7 +39,14 @@ impl Unknown {
     #[must_use]
     pub fn refusal(&self) -> Error {
         let advice = "use another copy, bring the other volumes, or take what is here with --partial";
-        if self.damaged { Error::damage(&*self.what, advice) } else { Error::wanted(&*self.what, advice) }
+        match (self.damaged, self.being_written) {
+            (true, _) => Error::damage(&*self.what, advice),
+            (false, false) => Error::wanted(&*self.what, advice),
+            (false, true) => {
+                let advice = "wait until that is done, use another set, or take what is here with --partial";
+                Error::in_use(&*self.what, advice)
+            }
+        }
     }
 }
 
@@ -100,8 +109,12 @@ fn knows_sections(set: &SetReader<'_>) -> bool {
 /// section's header cannot be understood.
 pub(super) fn plan(set: &SetReader<'_>, options: &Options) -> Result<Plan, Error> {
     let mut plan = Plan::default();
-    let damaged = !set.damage().is_empty();
-    let unknown = |what: String| Unknown { what, damaged };
+    let writer = set.writer();
+    let being_written = writer.is_some();
+    // The last block of what is being written may be half there.
+    let damaged = !being_written && !set.damage().is_empty();
+    let at_work = writer.map(|who| format!("; the set is being written now{who}")).unwrap_or_default();
+    let unknown = |what: String| Unknown { what: format!("{what}{at_work}"), damaged, being_written };
     let named = |name: &str| options.tables.iter().any(|table| table.eq_ignore_ascii_case(name));
     let (label, knows) = (&set.label().label, knows_sections(set));
     for name in &options.tables {

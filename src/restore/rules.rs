@@ -169,6 +169,7 @@ impl Refusal {
         match self.class {
             Class::Damage => Error::damage(self.to_string(), self.advice.clone()),
             Class::Volume => Error::wanted(self.to_string(), self.advice.clone()),
+            Class::Busy => Error::in_use(self.to_string(), self.advice.clone()),
             Class::Nothing => Error::nothing(self.to_string(), self.advice.clone()),
             _ => Error::refused(self.to_string(), self.advice.clone()),
         }

@@ -86,9 +86,17 @@ impl Shortfall<'_> {
 
     /// Refuses, or tells, as was asked for.
     pub(super) fn refuse_or_note(&self, rule: Rule, what: String, plan: &mut RestorePlan) {
-        let class = if rule == Rule::Damage { Class::Damage } else { Class::Volume };
-        let interrupted = self.chain.members().first().is_some_and(|set| set.is_interrupted());
+        let newest = self.chain.members().first();
+        let class = match rule {
+            Rule::Damage => Class::Damage,
+            Rule::IncompleteSet if newest.is_some_and(|set| set.writer().is_some()) => Class::Busy,
+            _ => Class::Volume,
+        };
+        let interrupted = newest.is_some_and(|set| set.is_interrupted());
         let advice = match class {
+            Class::Busy => {
+                "wait until that is done, use another set, or restore what is proven whole in this one: --partial"
+            }
             Class::Volume if interrupted => {
                 "the backup was interrupted: use another set, or restore what is proven whole in this one: --partial"
             }
@@ -227,6 +235,10 @@ fn of_set(set: &SetReader<'_>) -> Option<(Rule, String)> {
     if set.label().salvaged.is_some_and(|salvaged| salvaged.lost == lost::SECTIONS) {
         let what = format!("set {label} was salvaged, and tables are lost of which nobody knows the names");
         return Some((Rule::Damage, what));
+    }
+    // Its last block may be half there.
+    if let Some(writer) = set.writer() {
+        return Some((Rule::IncompleteSet, format!("set {label} is being written now{writer}")));
     }
     if let Some(damage) = set.damage().first() {
         let count = set.damage().len();

@@ -465,6 +465,50 @@ fn one_file_under_two_names_is_no_copy() {
     assert_eq!(copies(&[&place]).as_array().unwrap().len(), 1);
 }
 
+/// The last volume of a folder, not whole yet, and the lock of whoever is writing it.
+fn begin_again(place: &str) -> (DirectoryDevice, PathBuf) {
+    let last = std::fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    let partial = last.with_file_name(partial_name(last.file_name().unwrap().to_str().unwrap()));
+    let bytes = std::fs::read(&last).unwrap();
+    std::fs::remove_file(&last).unwrap();
+    std::fs::write(&partial, &bytes[..bytes.len() / 2]).unwrap();
+    (DirectoryDevice::open(place).unwrap(), last)
+}
+
+/// A restore, an export and a salvage say that somebody is at the set, and not that it was given up.
+#[test]
+fn whoever_reads_a_set_that_is_being_written_is_told() {
+    let (centre, place, state) = folder();
+    let (device, last) = begin_again(&place);
+    let (url, to) = (format!("sqlite:{}", centre.path().display()), centre.folder.path().join("rows"));
+    let said = |words: &[&str], more: &[&str], status| {
+        let (out, err) = run(&[words, more].concat(), status);
+        out + &err
+    };
+    let words = ["restore", "--database", &url, "--from", &place, "--data", "historical", "--state-dir", &state];
+    let restore = |more: &[&str], status| said(&words, more, status);
+    let words = ["export", &place, "--to", to.to_str().unwrap(), "--overwrite"];
+    let export = |more: &[&str], status| said(&words, more, status);
+    let salvage = || said(&["salvage", &place, "--dry-run", "--state-dir", &state], &[], 4);
+    let told = |said: &str| said.contains("being written now (process ");
+    assert!(!told(&restore(&["--yes"], 4)) && !told(&export(&[], 4)) && !told(&salvage()), "nobody is at it");
+    let lock = device.lock().unwrap();
+    let name = last.file_name().unwrap().to_str().unwrap();
+    let partial = last.with_file_name(partial_name(name));
+    let left = std::fs::read(&partial).unwrap();
+    std::fs::remove_file(&partial).unwrap();
+    drop(device.create(name).unwrap());
+    std::fs::write(&partial, left).unwrap();
+    for said in [restore(&["--yes"], 6), restore(&["--dry-run"], 6), export(&[], 6)] {
+        assert!(told(&said) && said.contains("wait until that is done") && !said.contains("interrupted"), "{said}");
+    }
+    for said in [restore(&["--dry-run", "--partial"], 3), export(&["--partial"], 6), salvage()] {
+        assert!(told(&said), "{said}");
+    }
+    drop(lock);
+    assert!(!told(&salvage()) && !told(&restore(&["--yes"], 4)));
+}
+
 #[test]
 fn a_set_that_is_being_written_is_not_called_dead() {
     let (_centre, place, state) = folder();

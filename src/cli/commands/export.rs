@@ -16,7 +16,9 @@ use crate::cli::render::export as render;
 use crate::cli::render::harmless::Harmless;
 use crate::cli::render::text::escape;
 use crate::error::Error;
-use crate::export::{self, Export, Failed, Format, Options, Plan, Short, TablePlan, TableReport, Target, file_name};
+use crate::export::{
+    self, Export, Failed, Format, Options, Plan, Short, TablePlan, TableReport, Target, Unknown, file_name,
+};
 use crate::volume::set::SetReader;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -123,8 +125,12 @@ fn warn_of_part(options: &ExportOptions, set: &SetReader<'_>, output: &Output) -
 }
 
 fn exit_of(plan: &Plan, written: &[Written]) -> Exit {
-    let absent = |damaged: bool| if damaged { Exit::Damage } else { Exit::Volume };
-    let unknown = plan.unknown.iter().map(|unknown| absent(unknown.damaged));
+    let absent = |unknown: &Unknown| match unknown {
+        Unknown { damaged: true, .. } => Exit::Damage,
+        Unknown { being_written: true, .. } => Exit::Busy,
+        _ => Exit::Volume,
+    };
+    let unknown = plan.unknown.iter().map(absent);
     let lost = written.iter().flat_map(|one| &one.report.lost).map(|lost| Exit::of_unread(lost.class));
     let short = plan.short.iter().map(|_| Exit::Warnings);
     unknown.chain(lost).chain(short).fold(Exit::Done, Exit::worst)

@@ -12,7 +12,7 @@ use crate::cli::render::salvage as render;
 use crate::cli::render::streamed::Streamed;
 use crate::cli::render::text::{counted, escape};
 use crate::device::heap::HeapDevice;
-use crate::device::traits::Device;
+use crate::device::traits::{Device, VolumeWriter};
 use crate::error::Error;
 use crate::format::block::MAGIC;
 use crate::salvage::{Account, Salvage, SalvageOptions};
@@ -110,6 +110,10 @@ fn source(from: &DevicePath, output: &Output) -> Result<Box<dyn Device>, Failure
         let folders = counted(heap.folders(), "folder", "folders");
         let place = path.display().to_string();
         let what = format!("{}: {folders} in it not looked into; name them too if they have volumes", escape(&place));
+        output.warning(&what);
+    }
+    if let Some(VolumeWriter { who, volume: Some(volume) }) = heap.at_work() {
+        let what = format!("{} is being written now{who}: salvage again when that is done", escape(&volume));
         output.warning(&what);
     }
     Ok(Box::new(heap))
