@@ -6,9 +6,13 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How often a lock file that was taken away in between is looked for again.
 const ATTEMPTS_MAX: u32 = 100;
+/// How often somebody who only looks who has a lock is waited for, and how long each time.
+const LOOKS_MAX: u32 = 20;
+const LOOK: Duration = Duration::from_millis(5);
 /// Most bytes of a lock file that are read.
 const HOLDER_BYTES_MAX: u64 = 1_000;
 
@@ -51,6 +55,7 @@ impl LockFile {
     /// ```
     pub fn take(path: &Path, mut prepare: impl FnMut() -> io::Result<()>) -> Result<LockFile, LockFailure> {
         let mut gone = None;
+        let mut looks = 0..LOOKS_MAX;
         for _ in 0..ATTEMPTS_MAX {
             prepare().map_err(LockFailure::Io)?;
             let mut file = match open(path) {
@@ -63,6 +68,12 @@ impl LockFile {
             };
             match file.try_lock() {
                 Ok(()) => {}
+                // Who only looks has it as well, for a moment.
+                Err(TryLockError::WouldBlock) if looks.next().is_some() => {
+                    std::thread::sleep(LOOK);
+                    gone = None;
+                    continue;
+                }
                 Err(TryLockError::WouldBlock) => return Err(LockFailure::Busy(held_by(&mut file).who)),
                 Err(TryLockError::Error(_)) => {
                     let _gone = fs::remove_file(path);
@@ -95,8 +106,8 @@ pub struct Holder {
     pub note: String,
 }
 
-/// Who has the lock; nothing if nobody has. Looks only: no file is made, and whoever has or wants it is not disturbed for longer
-/// than the look takes. What cannot be looked at counts as not held.
+/// Who has the lock; nothing if nobody has. Looks only: no file is made, and whoever wants it waits for as long as the look
+/// takes. What cannot be looked at counts as not held.
 #[must_use]
 pub fn holder(path: &Path) -> Option<Holder> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();

@@ -25,6 +25,7 @@ use crate::store::error::{StoreError, StoreErrorKind};
 use crate::store::traits::{Snapshot, Store, StoreIdentity};
 use crate::verify::set::verify_set;
 use crate::volume::error::VolumeError;
+use crate::volume::name::label_by_name;
 use crate::volume::set::{SetReader, find_set, labels};
 use crate::volume::set_writer::{SetOptions, SetWriter};
 use std::time::Instant as Clock;
@@ -332,7 +333,8 @@ impl<'a> Backup<'a> {
         Base::find(&self.devices(), &source, &self.options, &tables).map(Some)
     }
 
-    /// One more than the highest number among the sets of this day that the devices hold, or that the options know of.
+    /// One more than the highest number among the sets of this day that the devices hold, by label or by name, or that the options
+    /// know of.
     fn number_of_the_day(&self) -> Result<u32, Error> {
         let day = self.options.now.day();
         let mut last = self.options.number_after;
@@ -341,7 +343,11 @@ impl<'a> Backup<'a> {
                 Err(VolumeError::Device(DeviceError { kind: DeviceErrorKind::NotFound, .. })) => continue,
                 labels => labels?,
             };
-            let texts = labels.iter().flat_map(|label| label.label.parse::<LabelText>());
+            // A volume whose label cannot be read has taken its number all the same, as its name says.
+            let named: Vec<String> =
+                device.list()?.iter().filter_map(|name| label_by_name(name)).map(|(label, _)| label).collect();
+            let texts = labels.iter().map(|label| &label.label).chain(&named);
+            let texts = texts.flat_map(|label| label.parse::<LabelText>());
             last = texts.filter(|label| label.may_be_of(day)).map(|label| label.number).fold(last, u32::max);
         }
         Ok(last.saturating_add(1))

@@ -121,6 +121,9 @@ pub(super) fn outline_of(set: &SetReader<'_>, writer: Option<&String>) -> SetOut
     let mut damage: Vec<String> = damage.map(|extent| extent.error.to_string()).collect();
     damage.extend(short.into_iter().map(VolumeError::to_string));
     damage.dedup();
+    if set.lacks_end_only() {
+        damage.push("the end of its last volume is lost; its catalog is here".to_owned());
+    }
     SetOutline {
         label: set.label().clone(),
         volumes: here().collect(),

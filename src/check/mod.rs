@@ -27,7 +27,7 @@ pub struct Unreadable {
     pub reason: String,
     /// Of what kind that is: damage, or a volume that was never written.
     pub class: Class,
-    /// Whether it was begun and nothing is on it yet, or ever came on it.
+    /// Whether it was begun and never finished, or not yet: no whole label is on it.
     pub begun: bool,
 }
 
@@ -101,6 +101,8 @@ pub fn readable(device: &dyn Device) -> Result<Found<'_>, Error> {
         let what = format!("{}: {}", bad.name, bad.reason);
         return Err(match bad.class {
             Class::Volume => Error::wanted(what, "nothing can be restored from it; use another set"),
+            Class::Busy => Error::in_use(what, "nothing can be restored from it yet; look again when that is done"),
+            Class::NotPermitted => Error::not_permitted(what, "ask for the right to read it"),
             _ => Error::damage(what, "nothing can be restored from it; use another copy"),
         });
     }

@@ -3,7 +3,7 @@
 
 use super::error::{DeviceError, DeviceErrorKind};
 use super::lock::{DirectoryLock, Held};
-use super::name::{VOLUME_SUFFIX, is_volume_name, partial_name};
+use super::name::{is_volume_name, partial_name};
 use super::traits::{Device, NewVolume, VolumeSink, VolumeSource, VolumeWriter, WriteLock};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -82,7 +82,8 @@ impl DirectoryDevice {
 
     /// Bytes of the volumes that are there.
     fn used(&self) -> Result<u64, DeviceError> {
-        self.list()?.iter().try_fold(0u64, |sum, name| Ok(sum.saturating_add(self.size(name)?)))
+        // What cannot be looked at takes no room here, or none that could be told.
+        Ok(self.list()?.iter().map(|name| self.size(name).unwrap_or(0)).fold(0, u64::saturating_add))
     }
 
     /// Where it is.
@@ -99,6 +100,10 @@ impl DirectoryDevice {
     /// Names may come from a stored label: none may lead out of the directory.
     fn file(&self, op: &'static str, name: &str) -> Result<PathBuf, DeviceError> {
         let place = self.path.join(name);
+        if name.contains(char::REPLACEMENT_CHARACTER) {
+            let reason = "its name is no UTF-8: give it one that a volume has".to_owned();
+            return Err(DeviceError { op, place, kind: DeviceErrorKind::WrongMedium(reason) });
+        }
         let plain = place.parent() == Some(&self.path) && place.file_name().is_some_and(|file| file == name);
         if plain && is_volume_name(name) {
             return Ok(place);
@@ -122,16 +127,15 @@ impl Device for DirectoryDevice {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(fail)? {
             let entry = entry.map_err(fail)?;
-            // A name that is not UTF-8 is none that this device gave.
-            // What is no file (a folder, a pipe) is no volume either, and may block whoever opens it.
-            if let Ok(name) = entry.file_name().into_string()
-                && is_volume_name(&name)
-                && is_file(&entry)
-            {
+            // What is no file (a folder, a pipe) is no volume either, and may block whoever opens it. A name that is not UTF-8 is
+            // none that this device gave: it is listed as it is shown, and cannot be opened.
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if is_volume_name(&name) && may_be_file(&entry) {
                 names.push(name);
             }
         }
         names.sort_unstable();
+        names.dedup();
         Ok(names)
     }
 
@@ -153,18 +157,6 @@ impl Device for DirectoryDevice {
         let system = file_system(&path, &found)?;
         let (bytes, any) = ((found.mtime(), found.mtime_nsec()), (found.ctime(), found.ctime_nsec()));
         Some(format!("{system}:{}:{}.{:09}:{}.{:09}:{}", found.ino(), bytes.0, bytes.1, any.0, any.1, found.len()))
-    }
-
-    fn remarks(&self) -> Vec<String> {
-        let unnamed = |entry: io::Result<fs::DirEntry>| {
-            let name = entry.ok()?.file_name();
-            (name.to_str().is_none() && name.as_encoded_bytes().ends_with(VOLUME_SUFFIX.as_bytes())).then_some(())
-        };
-        let unnamed = fs::read_dir(&self.path).map_or(0, |entries| entries.filter_map(unnamed).count());
-        let what = |number: usize| {
-            format!("{}: files not looked at, since their names are no UTF-8: {number}", self.describe())
-        };
-        (unnamed > 0).then(|| what(unnamed)).into_iter().collect()
     }
 
     fn writer(&self, name: &str) -> Option<VolumeWriter> {
@@ -270,7 +262,15 @@ pub(super) struct FileSource {
 impl FileSource {
     /// Opens a regular file, whatever its name.
     pub(super) fn open(place: &Path) -> Result<FileSource, DeviceError> {
-        let fail = |error: io::Error| DeviceError { op: "open", place: place.to_owned(), kind: error.into() };
+        let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        let is_link = || fs::symlink_metadata(place).is_ok_and(|found| found.is_symlink());
+        let fail = |error: io::Error| {
+            let kind = match gone(&error) && is_link() {
+                true => DeviceErrorKind::WrongMedium("the link leads to nothing that is here".to_owned()),
+                false => error.into(),
+            };
+            DeviceError { op: "open", place: place.to_owned(), kind }
+        };
         // What is no file may block whoever opens it.
         let file = fs::metadata(place).and_then(|found| match found.is_file() {
             true => File::open(place),
@@ -407,11 +407,12 @@ impl VolumeSink for FileSink {
     }
 }
 
-/// Whether a directory entry is a file, or leads to one. Most directories tell without a look at the file.
-fn is_file(entry: &fs::DirEntry) -> bool {
+/// Whether a directory entry is a file, or leads to one, or cannot be looked at: a link to what is not there may be one to a
+/// volume. Most directories tell without a look at the file.
+fn may_be_file(entry: &fs::DirEntry) -> bool {
     match entry.file_type() {
         Ok(kind) if !kind.is_symlink() => kind.is_file(),
-        _ => fs::metadata(entry.path()).is_ok_and(|found| found.is_file()),
+        _ => fs::metadata(entry.path()).map_or(true, |found| found.is_file()),
     }
 }
 

@@ -1,63 +1,150 @@
-//! Volumes that cannot be used, beside the sets that can: whether one of them may be newer than what would be restored. Only
-//! their names tell. Pure.
+//! What lies beside a chain and cannot be used, or not whole: whether it may be newer than what would be restored. Of a volume
+//! that cannot be used only its name tells. Pure.
 
+use crate::base::time::{Day, Instant};
 use crate::format::block::SetId;
+use crate::format::label::LabelRecord;
 use crate::schema::grain::DataType;
 use crate::schema::label_text::LabelText;
-use crate::volume::chain::Chain;
+use crate::volume::chain::{Chain, never_finished};
 use crate::volume::name::{label_by_name, short_id};
 use crate::volume::set::SetReader;
 
-/// Whether a volume that cannot be used is, by its name, of a set that was taken after the newest one of a chain and may have
-/// data of these kinds (bits of [`data_types`](crate::format::label::data_types)): a label of the same system with a later day,
-/// or a greater number of the same day. Of a set that is among `sets` that one tells what is missing. A name that no backup gives
-/// says nothing.
+/// Whether a volume that cannot be used is, by its name, of a set that may have been taken after the newest member of a chain
+/// that has data of these kinds (bits of [`data_types`](crate::format::label::data_types)), of any of them that it may have
+/// itself: a label of the same system with a later day, or no smaller number of the same day. Of a set that is among `sets` that
+/// one tells what is missing. A name that no backup gives says nothing.
 #[must_use]
 pub fn may_be_newer(name: &str, chain: &Chain<'_>, sets: &[SetReader<'_>], data_types: u32) -> bool {
-    let Some(newest) = chain.members().first() else { return false };
     let known: Vec<SetId> = sets.iter().map(SetReader::set_id).collect();
-    is_newer(name, &newest.label().label, &known, data_types)
+    let Some(named) = Named::parse(name).filter(|named| known.iter().all(|set| short_id(*set) != named.short)) else {
+        return false;
+    };
+    // A set of tables named one by one says no kinds.
+    let kinds = if named.kinds == 0 { data_types } else { named.kinds & data_types };
+    newest_with(chain, kinds).any(|newest| named.may_follow(&Taken::of(newest.label())))
 }
 
-fn is_newer(name: &str, newest: &str, known: &[SetId], data_types: u32) -> bool {
-    let Some((label, short)) = label_by_name(name) else { return false };
-    let (Ok(label), Ok(newest)) = (label.parse::<LabelText>(), newest.parse::<LabelText>()) else { return false };
-    let has = label.data.iter().map(|kind: &DataType| kind.bit()).fold(0, |bits, bit| bits | bit);
-    // A set of tables named one by one says no kinds.
-    let of_kind = has == 0 || has & data_types != 0;
-    let others = label.acd.is_some() && newest.acd.is_some() && label.acd != newest.acd;
-    let later = (label.day, label.number) > (newest.day, newest.number);
-    label.system == newest.system && later && of_kind && !others && known.iter().all(|set| short_id(*set) != short)
+/// The sets that are not whole, or not here whole, and may have been taken after the newest member of a chain that has data of
+/// these kinds. Those that were never finished are in nobody's way.
+#[must_use]
+pub fn newer_torn<'a>(chain: &Chain<'_>, sets: &'a [SetReader<'a>], data_types: u32) -> Vec<&'a SetReader<'a>> {
+    let Some(newest) = chain.members().first() else { return Vec::new() };
+    let source = |label: &LabelRecord| {
+        let LabelRecord { source_store, source_server, source_database, acd, .. } = label;
+        (source_store.clone(), source_server.clone(), source_database.clone(), *acd)
+    };
+    let passed_over = |set: &SetReader<'_>| chain.passed_over().iter().any(|other| other.set_id() == set.set_id());
+    let is_newer = |set: &&SetReader<'_>| {
+        let label = set.label();
+        let follows = |other: &SetReader<'_>| {
+            let theirs = other.label();
+            label.created_unix > theirs.created_unix || label.parent_set == Some(theirs.member().0)
+        };
+        let torn = label.joins_chains() && !set.is_complete() && !never_finished(set) && !passed_over(set);
+        let member = chain.members().iter().any(|other| other.label().member() == label.member());
+        torn && !member
+            && source(label) == source(newest.label())
+            && newest_with(chain, label.data_types & data_types).any(follows)
+    };
+    sets.iter().filter(is_newer).collect()
+}
+
+/// For each of these kinds of data the newest member that has it; the newest at all if none has.
+fn newest_with<'c>(chain: &'c Chain<'_>, kinds: u32) -> impl Iterator<Item = &'c SetReader<'c>> {
+    let newest = move |bit: u32| {
+        let has = |member: &&&SetReader<'_>| member.label().data_types & bit != 0;
+        chain.members().iter().find(has).or_else(|| chain.members().first()).copied()
+    };
+    (0..u32::BITS).map(|place| 1 << place).filter(move |bit| kinds & bit != 0).filter_map(newest)
+}
+
+/// What the name of a volume says.
+struct Named {
+    label: LabelText,
+    kinds: u32,
+    short: String,
+}
+
+impl Named {
+    fn parse(name: &str) -> Option<Named> {
+        let (label, short) = label_by_name(name)?;
+        let label: LabelText = label.parse().ok()?;
+        let kinds = label.data.iter().map(|kind: &DataType| kind.bit()).fold(0, |bits, bit| bits | bit);
+        Some(Named { label, kinds, short })
+    }
+
+    /// Whether its set may have been taken after another one, or nobody knows.
+    fn may_follow(&self, other: &Taken) -> bool {
+        let Named { label, .. } = self;
+        match other {
+            Taken::Labelled(other) => {
+                let others = label.acd.is_some() && other.acd.is_some() && label.acd != other.acd;
+                label.system == other.system && !others && (label.day, label.number) >= (other.day, other.number)
+            }
+            Taken::On(day) => label.day >= *day,
+            Taken::Unknown => true,
+        }
+    }
+}
+
+/// When a set was taken.
+enum Taken {
+    /// As the label for people says, that a backup gives.
+    Labelled(LabelText),
+    /// On this day.
+    On(Day),
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Taken {
+    fn of(label: &LabelRecord) -> Taken {
+        match label.label.parse() {
+            Ok(text) => Taken::Labelled(text),
+            Err(_) if label.created_unix == 0 => Taken::Unknown,
+            Err(_) => Taken::On(Instant(label.created_civil).day()),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::label::data_types::{ALL, HISTORICAL};
+
+    fn follows(name: &str, newest: &str) -> bool {
+        let newest = Taken::Labelled(newest.parse().unwrap());
+        Named::parse(name).is_some_and(|named| named.may_follow(&newest))
+    }
 
     #[test]
-    fn a_later_day_or_number_of_the_same_system_is_newer() {
+    fn a_later_day_or_no_smaller_number_of_the_same_system_may_be_newer() {
         let newest = "CMS-031201-02-LSAX-00-I-01";
-        let id = SetId([7; 16]);
         for (name, newer) in [
             ("CMS-031201-03-LSAX-00-I-01.0123abcd.ivv", true),
             ("CMS-031202-01-LSAX-00-F-04.0123abcd.ivv", true),
             ("/backup/a/CMS-031202-01-XXXX-00-F-01.0123abcd.ivv", true),
             ("CMS-031202-01-XXHX-03-I-01.0123abcd.ivv", true),
-            ("CMS-031201-02-LSAX-00-I-02.0123abcd.ivv", false),
+            // Another one of that number: two states of a history number each for itself.
+            ("CMS-031201-02-LSAX-00-I-02.0123abcd.ivv", true),
             ("CMS-031201-01-LSAX-00-F-01.0123abcd.ivv", false),
             ("CMS-031130-09-LSAX-00-F-01.0123abcd.ivv", false),
-            ("CMS-031202-01-LXMX-00-F-01.0123abcd.ivv", false),
             ("UNDO-031202-01-LSAX-00-F-01.0123abcd.ivv", false),
-            ("CMS-031202-01-LSAX-00-I-02.07070707.ivv", false),
             ("CMS-031202-01-LSAX-00-I-01.ivv", false),
             ("spare-01.0123abcd.ivv", false),
             ("notes.ivv", false),
         ] {
-            assert_eq!(is_newer(name, newest, &[id], HISTORICAL), newer, "{name}");
+            assert_eq!(follows(name, newest), newer, "{name}");
         }
-        assert!(is_newer("CMS-031202-01-LXMX-00-F-01.0123abcd.ivv", newest, &[], ALL));
-        assert!(!is_newer("CMS-031202-01-LSAX-04-I-01.0123abcd.ivv", "CMS-031201-01-LSAX-03-F-01", &[], ALL));
-        assert!(!is_newer("CMS-031202-01-LSAX-00-I-01.0123abcd.ivv", "spare", &[], ALL));
+        assert!(!follows("CMS-031202-01-LSAX-04-I-01.0123abcd.ivv", "CMS-031201-01-LSAX-03-F-01"));
+    }
+
+    #[test]
+    fn of_a_set_that_no_backup_labelled_its_day_counts_and_else_nothing_is_known() {
+        let named = |name: &str| Named::parse(name).unwrap();
+        let (before, then) = ("CMS-031201-09-LSAX-00-F-01.0123abcd.ivv", "CMS-031202-01-LSAX-00-F-01.0123abcd.ivv");
+        let day = named(then).label.day;
+        assert!(named(then).may_follow(&Taken::On(day)) && !named(before).may_follow(&Taken::On(day)));
+        assert!(named(before).may_follow(&Taken::Unknown));
     }
 }

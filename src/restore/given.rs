@@ -235,12 +235,15 @@ pub(super) fn given(
     let mut cut = false;
     for (acd, combined) in &combined.acds {
         let later: Vec<SpanSet> = match applied {
-            Some(applied) => sections.iter().map(|section| applied.later(*acd, section.sequence())).collect(),
+            Some(applied) => (0..sections.len()).map(|number| later(sections, number, *acd, applied)).collect(),
             None => vec![SpanSet::EMPTY; sections.len()],
         };
         let later_undated = |number: usize| {
             let section = sections.get(number).zip(applied);
-            section.is_some_and(|(section, applied)| applied.undated_later(*acd, section.sequence()))
+            let sequence = |section: &MemberSection<'_>| {
+                vouches(sections, number, (*acd, None)).unwrap_or_else(|| section.sequence())
+            };
+            section.is_some_and(|(section, applied)| applied.undated_later(*acd, sequence(section)))
         };
         let undated = combined.undated.filter(|number| !later_undated(*number));
         cut |= undated != combined.undated || later.iter().any(|later| !later.is_empty());
@@ -259,6 +262,39 @@ pub(super) fn given(
         (given.stale, given.lost) = (combined.stale, combined.lost);
     }
     given
+}
+
+/// The time of an ACD that a section leaves to what was restored there before: a later member than the section's, or, of a bucket
+/// that a newer member lists just so, a later one than that: it had the same rows, and need not have written them.
+fn later(sections: &[MemberSection<'_>], number: usize, acd: Acd, applied: &Applied<'_>) -> SpanSet {
+    let Some(section) = sections.get(number) else { return SpanSet::EMPTY };
+    let later = applied.later(acd, section.sequence());
+    if later.is_empty() {
+        return later;
+    }
+    let grain = section.table.bound.grain;
+    let mut vouched: BTreeMap<u32, Vec<Span>> = BTreeMap::new();
+    for entry in section.view.buckets.iter().filter(|entry| entry.acd == acd) {
+        let by = vouches(sections, number, (acd, entry.day));
+        let span = entry.day.map(|day| bucket_span(grain, day, Some(Instant(entry.stop))));
+        by.zip(span).into_iter().for_each(|(sequence, span)| vouched.entry(sequence).or_default().push(span));
+    }
+    vouched.into_iter().fold(later, |later, (sequence, spans)| {
+        let spans = SpanSet::from_spans(spans);
+        later.minus(&spans).union(&spans.intersection(&applied.later(acd, sequence)))
+    })
+}
+
+/// The place in the chain of the newest member before a section that lists a bucket with the rows that the section has of it.
+fn vouches(sections: &[MemberSection<'_>], number: usize, bucket: Bucket) -> Option<u32> {
+    let entry = |section: &MemberSection<'_>| {
+        let buckets = &section.view.buckets;
+        let at = buckets.binary_search_by_key(&bucket, |entry| (entry.acd, entry.day)).ok()?;
+        buckets.get(at).map(|entry| (entry.rows, entry.digest))
+    };
+    let own = sections.get(number).and_then(entry)?;
+    let mut newer = sections.iter().take(number).filter(|section| section.is_listed());
+    newer.find(|section| entry(section) == Some(own)).map(MemberSection::sequence)
 }
 
 impl Given {

@@ -28,6 +28,23 @@ pub enum Select {
     Tables(Vec<String>),
 }
 
+impl Select {
+    /// The kinds of data that are asked for of this time, as bits of
+    /// [`data_types`](crate::format::label::data_types); `None` where tables are named, which may be of any kind.
+    #[must_use]
+    pub fn kinds(&self, request: Request) -> Option<u32> {
+        let bits = |kinds: &[DataType]| kinds.iter().fold(0, |bits, kind| bits | kind.bit());
+        let asked = match self {
+            // A site's own tables are restored by name only.
+            Select::All => bits(&DataType::ALL) & !DataType::Custom.bit(),
+            Select::Data(kinds) => bits(kinds),
+            Select::Tables(_) => return None,
+        };
+        // Tables without a time are no part of a time range.
+        Some(if request == Request::ALL { asked } else { asked & DataType::Historical.bit() })
+    }
+}
+
 /// What to do when parts of the set that the request needs are missing or damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Missing {

@@ -154,7 +154,8 @@ pub struct Refusal {
     pub what: String,
     /// What to try.
     pub advice: String,
-    /// Whether it is volumes that are missing (exit status 5), damage (4), nothing there (10) or a rule (9).
+    /// Whether it is volumes that are missing (exit status 5), damage (4), nothing there (10), no right to read (7), somebody at
+    /// work (6) or a rule (9).
     pub class: Class,
 }
 
@@ -171,6 +172,7 @@ impl Refusal {
             Class::Volume => Error::wanted(self.to_string(), self.advice.clone()),
             Class::Busy => Error::in_use(self.to_string(), self.advice.clone()),
             Class::Nothing => Error::nothing(self.to_string(), self.advice.clone()),
+            Class::NotPermitted => Error::not_permitted(self.to_string(), self.advice.clone()),
             _ => Error::refused(self.to_string(), self.advice.clone()),
         }
     }

@@ -1,14 +1,13 @@
 //! What is not here: volumes, chunks, members of a chain; and whether a restore may go on without. Changes nothing.
 
 use super::given::{Given, MemberSection, Read};
-use super::options::{Missing, Options, Select};
+use super::options::{Missing, Options};
 use super::report::{AcdPlan, RangesPlan, RestorePlan, TableAction, TablePlan};
 use super::rules::Rule;
 use crate::error::Class;
 use crate::format::label::lost;
 use crate::format::section::Losses;
-use crate::schema::grain::DataType;
-use crate::schema::range::{Request, date_text};
+use crate::schema::range::date_text;
 use crate::section::evidence::Bucket;
 use crate::volume::chain::{Chain, Gap};
 use crate::volume::section::SectionView;
@@ -55,15 +54,8 @@ impl Shortfall<'_> {
 
     /// Kinds of data that are asked for and of which no catalog of a member newer than this one speaks.
     fn untold(&self, member: usize) -> u32 {
-        let bits = |kinds: &[DataType]| kinds.iter().fold(0, |bits, kind| bits | kind.bit());
-        let asked = match &self.options.select {
-            // Neither the tables that are named, which are looked for by name, nor a site's own, which are restored by name only.
-            Select::Tables(_) => 0,
-            Select::All => bits(&DataType::ALL) & !DataType::Custom.bit(),
-            Select::Data(kinds) => bits(kinds),
-        };
-        // Tables without a time are no part of a time range.
-        let asked = if self.options.request == Request::ALL { asked } else { asked & DataType::Historical.bit() };
+        // Tables that are named are looked for by name.
+        let asked = self.options.select.kinds(self.options.request).unwrap_or(0);
         let newer = self.chain.members().iter().take(member).filter(|set| set.catalog().is_some());
         asked & !newer.fold(0, |told, set| told | set.label().data_types)
     }

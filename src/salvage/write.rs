@@ -91,7 +91,7 @@ impl Writing<'_> {
     /// proved before.
     fn read_back(&self, id: SetId, summary: &SetSummary, judged: &Judged) -> Result<(), Error> {
         let failed = |what: String| Error::damage(what, UNRELIABLE);
-        let found = find_set(self.to, id)?.filter(|set| set.catalog().is_some() && set.missing_volumes().is_empty());
+        let found = find_set(self.to, id)?.filter(|set| set.is_complete() && set.catalog().is_some());
         let set = found.ok_or_else(|| failed("the set just written cannot be read back whole".to_owned()))?;
         let asked = Asked { depth: Depth::Blocks, choice: None };
         let proof = verify(&set, &asked, self.options.jobs, self.monitor);

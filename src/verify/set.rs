@@ -158,6 +158,10 @@ pub(super) fn of_set(set: &SetReader<'_>, missing: &[u32]) -> Vec<Finding> {
     if set.is_interrupted() {
         findings.push(Finding::incomplete(at, format!("set {label} was never finished"), UNFINISHED));
     }
+    if set.lacks_end_only() {
+        let what = format!("the end of set {label} is lost; its catalog is here");
+        findings.push(Finding::damage(at, what));
+    }
     if !missing.is_empty() {
         let what = not_here(missing, &format!(" of set {label}"));
         findings.push(Finding::incomplete(at, what, "bring it to this device"));

@@ -126,6 +126,13 @@ impl<'a> Chain<'a> {
         Ok(Chain { passed_over, half_replaced: half_replaced(sets, &members), ..Chain::of(&members) })
     }
 
+    /// The same, with further sets that were passed over.
+    #[must_use]
+    pub fn passing_over(mut self, sets: impl IntoIterator<Item = &'a SetReader<'a>>) -> Chain<'a> {
+        self.passed_over.extend(sets);
+        self
+    }
+
     /// The members, the newest first. Never empty, unless it was made of none.
     #[must_use]
     pub fn members(&self) -> &[&'a SetReader<'a>] {
@@ -138,9 +145,9 @@ impl<'a> Chain<'a> {
         &self.gaps
     }
 
-    /// Sets that were passed over and may be newer than the newest member: fulls of which the end is not here, and sets on which
-    /// nobody could build and in whose place another one was written. Those that were certainly never finished are not among
-    /// them.
+    /// Sets that were passed over: fulls of which the end is not here and that may be newer than the newest member, and sets on
+    /// which nobody could build and in whose place another one was written. Those that were certainly never finished are not
+    /// among them.
     #[must_use]
     pub fn passed_over(&self) -> &[&'a SetReader<'a>] {
         &self.passed_over
@@ -218,7 +225,8 @@ pub fn standing<'a>(sets: Vec<&'a SetReader<'a>>) -> Vec<&'a SetReader<'a>> {
 }
 
 /// Whether a backup ended before its set was finished, or proved if it was to be.
-fn never_finished(set: &SetReader<'_>) -> bool {
+#[must_use]
+pub fn never_finished(set: &SetReader<'_>) -> bool {
     set.is_interrupted() || set.total_volumes().is_some() && !set.is_finished()
 }
 
@@ -241,15 +249,36 @@ fn is_whole(set: &SetReader<'_>) -> bool {
     set.is_complete() && set.can_be_built_on()
 }
 
-/// Whether a set on which nobody could build was written again: another one stands in its place. It may have been cut short
-/// between two volumes, which looks as if its next one were elsewhere. That other one need not have all kinds of its data:
-/// [`half_replaced`].
+/// Whether a set on which nobody could build was written again: another one, begun later, stands in its place, or in that of one
+/// before it on which nobody could build either. It may have been cut short between two volumes, which looks as if its next one
+/// were elsewhere. That other one need not have all kinds of its data: [`half_replaced`].
 fn is_replaced(set: &SetReader<'_>, members: &[&SetReader<'_>]) -> bool {
-    let label = set.label();
-    let stands_for = |other: &&SetReader<'_>| {
-        other.label().incremental && other.label().parent_set == label.parent_set && is_whole(other)
+    let begun = set.label().created_unix;
+    // A set was whole, whatever became of it, if another one builds on it.
+    let was_whole = |other: &SetReader<'_>| {
+        let built_on = Some(other.label().member().0);
+        is_whole(other) || members.iter().any(|next| next.label().incremental && next.label().parent_set == built_on)
     };
-    label.incremental && !is_whole(set) && members.iter().any(stands_for)
+    let mut at = set;
+    while at.label().incremental && !is_whole(at) {
+        let label = at.label();
+        let stands_for = |other: &&SetReader<'_>| {
+            let theirs = other.label();
+            let sibling =
+                theirs.incremental && theirs.parent_set == label.parent_set && theirs.member() != label.member();
+            let later = theirs.created_unix > begun && was_whole(other);
+            sibling && (later || theirs.created_unix == begun && is_whole(other))
+        };
+        if members.iter().any(stands_for) {
+            return true;
+        }
+        let is_parent = |other: &&&SetReader<'_>| {
+            Some(other.label().member().0) == label.parent_set && other.label().sequence < label.sequence
+        };
+        let Some(parent) = members.iter().find(is_parent) else { break };
+        at = parent;
+    }
+    false
 }
 
 /// Sets beside these members of a chain, the newest first, in whose place one of them was written that has, with those that
@@ -336,8 +365,13 @@ fn newest<'a>(sets: &'a [SetReader<'a>]) -> Result<(&'a SetReader<'a>, Vec<&'a S
     for members in chains.values_mut() {
         *members = standing(std::mem::take(members));
         let (replaced, own): (Vec<_>, Vec<_>) = ends(members).into_iter().partition(|tip| is_replaced(tip, members));
-        tips.extend(own);
-        passed_over.extend(replaced);
+        // If clocks contradict each other all may stand for each other: then none does.
+        if own.is_empty() {
+            tips.extend(replaced);
+        } else {
+            tips.extend(own);
+            passed_over.extend(replaced);
+        }
     }
     let (spare, tips): (Vec<&SetReader<'_>>, Vec<_>) = tips.iter().copied().partition(|tip| is_spare(tip, &tips));
     match tips.as_slice() {

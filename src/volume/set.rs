@@ -218,12 +218,21 @@ impl<'d> SetReader<'d> {
     }
 
     /// Numbers of the volumes that are not there. Without the last volume nobody knows how many would follow:
-    /// the number after the greatest that is there is then listed as well, unless the set was never finished.
+    /// the number after the greatest that is there is then listed as well, unless the set was never finished or its catalog,
+    /// which the end is not needed for, tells how many there are.
     #[must_use]
     pub fn missing_volumes(&self) -> Vec<u32> {
         let gaps = self.volumes.iter().filter(|volume| volume.name.is_none()).map(|volume| volume.number);
-        let next = (self.total.is_none() && !self.is_interrupted()).then(|| self.greatest().saturating_add(1));
+        let next = (self.total.is_none() && !self.is_interrupted() && !self.lacks_end_only())
+            .then(|| self.greatest().saturating_add(1));
         gaps.chain(next).collect()
+    }
+
+    /// Whether all that is lost of its last volume comes behind its catalog, which is whole: the end mark that says so.
+    #[must_use]
+    pub fn lacks_end_only(&self) -> bool {
+        let is_last = |catalog: &CatalogRecord| self.greatest() >= catalog.volumes;
+        self.total.is_none() && !self.is_interrupted() && self.catalog.as_ref().is_some_and(is_last)
     }
 
     /// Whether the backup was interrupted: the set ends with a volume that was never finished, and none follows it.

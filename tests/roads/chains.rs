@@ -389,6 +389,57 @@ fn a_row_past_midnight_comes_with_its_own_bucket() {
     assert_eq!(target.count("SELECT count(*) FROM hsplit"), 6);
 }
 
+/// The source took a change back, and what says so is on an older member: the set with the change fell out of the chain, or the
+/// newest one's own copy is damaged. The target, into which the change was restored, gets the day back.
+#[test]
+fn what_the_newest_lists_counts_whichever_member_has_the_rows() {
+    for fell_out in [true, false] {
+        let source = Centre::new(&[HSPLIT]);
+        (10..15).for_each(|day| source.intervals(&format!("2024-03-{day}"), 800, 1000, 30, 1));
+        source.run(
+            "INSERT INTO hsplit (row_date, starttime, intrvl, acd, split, acdcalls) VALUES (NULL, 1, 30, 1, 9, 1)",
+        );
+        let device = backup(&source);
+        let target = Centre { folder: tempfile::tempdir().unwrap() };
+        std::fs::copy(source.path(), target.path()).unwrap();
+        let before = source.rows("hsplit");
+        source.run("UPDATE hsplit SET acdcalls = acdcalls + 999 WHERE row_date = '2024-03-12' OR row_date IS NULL");
+        incremental(&source, &device, &backup_options(2));
+        let changed = source.rows("hsplit");
+        restore_chain(&device, &target, &all()).unwrap();
+        assert_eq!(target.rows("hsplit"), changed);
+        source.run("UPDATE hsplit SET acdcalls = acdcalls - 999 WHERE row_date = '2024-03-12' OR row_date IS NULL");
+        assert_eq!(source.rows("hsplit"), before);
+        if fell_out {
+            remove(&device, 2);
+            source.interval("2024-03-14", 1000, 30, 1, 77);
+            incremental(&source, &device, &backup_options(3));
+        } else {
+            incremental(&source, &device, &backup_options(3));
+            let sets = list_sets(&device).unwrap().sets;
+            let newest = sets.iter().find(|set| set.set_id() == set_id(3)).unwrap();
+            let chunks = newest.sections()[0].chunks.clone();
+            let name = newest.volumes()[0].name.clone().unwrap();
+            drop(sets);
+            let mut bytes = device.remove(&name).unwrap();
+            for chunk in &chunks {
+                bytes[chunk.entry.offset as usize + 90] ^= 4;
+            }
+            device.insert(&name, bytes);
+        }
+        let (plan, _) = restore_chain(&device, &target, &all()).unwrap();
+        assert_eq!(target.rows("hsplit"), source.rows("hsplit"), "{fell_out}: {:?}", plan.notices);
+        assert!(ranges(&plan, "hsplit").acds.iter().all(|acd| acd.later.is_empty()), "{fell_out}");
+        // An older state of the chain is none that goes over it, as ever.
+        let id = set_id(1).to_string();
+        let sets = list_sets(&device).unwrap().sets;
+        let store = target.store();
+        let older = Chain::choose(&sets, Wanted { set: Some(&id), stop_at: None }).unwrap();
+        let plan = Restore::new(older, &store, all()).plan().unwrap();
+        assert_eq!(fell_out, ranges(&plan, "hsplit").acds.iter().any(|acd| !acd.later.is_empty()));
+    }
+}
+
 /// Carried rows of an older member stay out where a later one was restored, though the target has nothing there.
 #[test]
 fn carried_rows_do_not_come_back_behind_a_later_member() {

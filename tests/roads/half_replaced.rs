@@ -10,7 +10,7 @@ use intervault::device::traits::Device;
 use intervault::error::Class;
 use intervault::restore::{FilesOptions, FilesRestore, Missing, Options, Restore, RestorePlan, Rule, Select};
 use intervault::schema::grain::DataType;
-use intervault::volume::chain::{Chain, Wanted};
+use intervault::volume::chain::{Chain, ChainError, Wanted};
 use intervault::volume::set::list_sets;
 use std::collections::BTreeSet;
 
@@ -156,6 +156,71 @@ fn a_backup_says_why_a_set_is_no_base() {
         let (_, _, report) = replaced(how, &[DataType::Acd]);
         let notices = report.parent.unwrap().notices;
         assert!(notices.iter().any(|notice| notice.contains("is no base") && notice.contains(why)), "{notices:?}");
+    }
+}
+
+/// What was written before a torn set stands for none of it, though it builds on the same one: two disks went out in turn.
+#[test]
+fn an_earlier_branch_stands_in_no_ones_place() {
+    for (how, begun) in ALL.into_iter().flat_map(|how| [-100, 0, 100].map(|begun| (how, begun))) {
+        let centre = centre();
+        let one = backup(&centre);
+        let other = MemoryDevice::new();
+        one.list().unwrap().iter().for_each(|name| other.insert(name, one.bytes(name).unwrap()));
+        let at = |number, after: i64| {
+            let options = backup_options(number);
+            backup::Options { now_unix: options.now_unix + after, ..options }
+        };
+        change(&centre, 1);
+        incremental(&centre, &one, &at(2, 0));
+        change(&centre, 2);
+        torn(&centre, &other, at(3, begun), how);
+        other.list().unwrap().iter().for_each(|name| one.insert(name, other.bytes(name).unwrap()));
+        let sets = list_sets(&one).unwrap().sets;
+        match Chain::choose(&sets, Wanted::default()) {
+            Err(ChainError::Several(_)) => assert!(begun > 0, "{how:?} {begun}"),
+            chosen => assert!(chosen.unwrap().members()[0].set_id() == set_id(2) && begun <= 0, "{how:?} {begun}"),
+        }
+    }
+}
+
+/// A branch that was torn twice is healed by what was written in the place of its first set, whatever became of that.
+#[test]
+fn a_set_that_builds_on_a_torn_one_is_replaced_with_it() {
+    for both in [true, false] {
+        let centre = centre();
+        let device = backup(&centre);
+        let at = |number: u8| {
+            let options = backup_options(number);
+            backup::Options { now_unix: options.now_unix + i64::from(number), ..options }
+        };
+        let hurt = |number: u8| {
+            let set = list_sets(&device).unwrap().sets.into_iter().find(|set| set.set_id() == set_id(number)).unwrap();
+            let name = set.volumes().last().unwrap().name.clone().unwrap();
+            drop(set);
+            let bytes = device.remove(&name).unwrap();
+            device.insert(&name, bytes[..bytes.len() - 10 - usize::from(number)].to_vec());
+        };
+        change(&centre, 1);
+        incremental(&centre, &device, &at(2));
+        if both {
+            change(&centre, 2);
+            incremental(&centre, &device, &at(3));
+            hurt(3);
+        }
+        hurt(2);
+        change(&centre, 3);
+        let report = incremental(&centre, &device, &at(4));
+        assert_eq!(report.parent.unwrap().set, set_id(1));
+        change(&centre, 4);
+        assert_eq!(incremental(&centre, &device, &at(5)).parent.unwrap().set, set_id(4));
+        let newest = |device: &MemoryDevice| {
+            let sets = list_sets(device).unwrap().sets;
+            Chain::choose(&sets, Wanted::default()).unwrap().members()[0].set_id()
+        };
+        assert_eq!(newest(&device), set_id(5), "{both}");
+        hurt(4);
+        assert_eq!(newest(&device), set_id(5), "what stood in its place is torn now, and was whole");
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::commands::{Case, json, run};
 use intervault::device::directory::DirectoryDevice;
+use intervault::device::name::partial_name;
 use intervault::device::traits::Device;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -73,6 +74,52 @@ fn a_newer_volume_without_its_label_refuses_the_older_state() {
         assert!(out.contains(newest), "{more:?}: {out}");
     }
     assert_ne!(nights.case.contents(), truth);
+}
+
+/// Nor does it where the newest set can be read and is not whole: whoever asks for the last whole one is told of a newer one,
+/// as is who asks for the newest.
+#[test]
+fn the_last_whole_set_is_not_taken_in_silence_for_a_newer_one() {
+    let nights = Nights::new();
+    let (truth, words, whole) = (nights.case.contents(), nights.words(), std::fs::read(&nights.newest).unwrap());
+    for (left, status) in [(whole.len() - 10, 4), (whole.len() - 192, 4), (whole.len() / 2, 4)] {
+        std::fs::write(&nights.newest, &whole[..left]).unwrap();
+        for set in [&[][..], &["--set", "newest"]] {
+            run(&nights.restore(&words, &[set, &["--yes", "--no-undo"]].concat()), status);
+            assert_eq!(nights.case.contents(), truth, "{left}, {set:?}");
+        }
+        let (out, _) = run(&nights.restore(&words, &["--set", "newest", "--dry-run"]), status);
+        assert!(out.contains("the last whole one, and not whole here"), "{out}");
+        let (out, _) = run(&nights.restore(&words, &["--set", "newest", "--dry-run", "--partial"]), 3);
+        assert!(out.contains("the last whole one, and not whole here"), "{out}");
+        // What it has not it does not stand in the way of.
+        run(&nights.restore(&words, &["--set", &nights.full, "--dry-run"]), 0);
+    }
+    // One that was never finished is in nobody's way, whatever became of its label.
+    let name = nights.newest.file_name().unwrap().to_str().unwrap();
+    let partial = nights.newest.with_file_name(partial_name(name));
+    std::fs::remove_file(&nights.newest).unwrap();
+    for (flip, status) in [(0, 0), (4, 3)] {
+        let mut left = whole[..whole.len() / 2].to_vec();
+        left[90] ^= flip;
+        std::fs::write(&partial, left).unwrap();
+        for set in [&[][..], &["--set", "newest"]] {
+            run(&nights.restore(&words, &[set, &["--dry-run"]].concat()), status);
+        }
+    }
+}
+
+/// The newest member need not have the kinds of data of a volume that cannot be used: the one counts that has them.
+#[test]
+fn a_newer_set_of_other_data_hides_no_volume() {
+    let nights = Nights::unlabelled();
+    let (url, to, truth) = (nights.case.url(), nights.case.device(), nights.case.contents());
+    run(&["backup", "--database", &url, "--to", &to, "--data", "acd", "--incremental"], 0);
+    let words = nights.words();
+    run(&nights.restore(&words, &["--yes", "--no-undo"]), 4);
+    run(&["restore", "--database", &url, "--from", &to, "--yes", "--no-undo"], 4);
+    assert_eq!(nights.case.contents(), truth);
+    run(&["restore", "--database", &url, "--from", &to, "--data", "acd", "--dry-run"], 3);
 }
 
 /// Export too takes the newest state that is here.
@@ -150,6 +197,15 @@ fn strays_and_beginnings_are_told_and_refuse_nothing() {
     let acd = [&named[..named.len() - 1], &["--data", "acd"]].concat();
     let (out, _) = run(&acd, 3);
     assert!(out.contains("CMS-690303-01-LSHX") && !out.contains("Refused"), "{out}");
+    // Files alone are no part of all tables, nor administration data of a range of time.
+    for (letters, more) in [("XXXC", &[][..]), ("LSMX", &["--start", "2003-01-01"])] {
+        let name = volumes.join(format!("CMS-690303-01-{letters}-00-F-01.0123abcd.ivv"));
+        std::fs::remove_file(volumes.join("CMS-690303-01-LSHX-00-F-01.0123abcd.ivv")).unwrap_or_default();
+        std::fs::write(&name, "no volume").unwrap();
+        let (out, _) = run(&[&named[..named.len() - 1], more].concat(), 3);
+        assert!(out.contains(letters) && !out.contains("Refused"), "{out}");
+        std::fs::remove_file(name).unwrap();
+    }
 }
 
 /// A volume that somebody is beginning is told by a notice.

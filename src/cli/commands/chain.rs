@@ -9,7 +9,7 @@ use crate::cli::render::text::escape;
 use crate::device::traits::Device;
 use crate::error::Error;
 use crate::format::block::SetId;
-use crate::restore;
+use crate::restore::{self, newer_torn};
 use crate::volume::chain::{Chain, ChainError, Wanted};
 use crate::volume::lineage::{families, is_begun_by};
 use crate::volume::set::SetReader;
@@ -24,7 +24,7 @@ pub(super) fn chosen<'a>(
     device: &dyn Device,
     options: &RestoreOptions,
 ) -> Result<Chain<'a>, Error> {
-    let bits = unusable::bits(options.selection.as_ref());
+    let bits = unusable::bits(options);
     wanted(sets, device, options.set.as_deref(), options.stop_at.as_deref(), bits)
 }
 
@@ -39,12 +39,18 @@ pub(super) fn wanted<'a>(
     stop_at: Option<&str>,
     bits: u32,
 ) -> Result<Chain<'a>, Error> {
-    let set = match set {
+    let newest = match set {
         Some(parse::NEWEST) => Some(newest(sets, device, bits)?.to_string()),
-        set => set.map(str::to_owned),
+        _ => None,
     };
-    let wanted = Wanted { set: set.as_deref(), stop_at };
-    Chain::choose(sets, wanted).map_err(|error| match error {
+    let chosen = Chain::choose(sets, Wanted { set: newest.as_deref().or(set), stop_at });
+    // Without the name a full set of which the end is not here is passed over as well.
+    let fulls = |chain: Chain<'a>| {
+        let torn = newer_torn(&chain, sets, bits).into_iter().filter(|set| !set.label().incremental);
+        chain.passing_over(torn)
+    };
+    let chosen = chosen.map(|chain| if newest.is_some() { fulls(chain) } else { chain });
+    chosen.map_err(|error| match error {
         ChainError::NoSuchSet(set) => Error::nothing(
             format!("no set {} on {}", escape(&set), device.describe()),
             "list the sets with intervault check DEVICE --list",
@@ -60,8 +66,8 @@ pub(super) fn wanted<'a>(
     })
 }
 
-/// The last whole set of the chain that was begun last and has any of the data that are wanted. Which chain that is only the
-/// times on labels tell, which the clock of the source made: one that was begun later than now comes after all others, as it
+/// The last whole set of the chain that was begun last and has any of the data that are wanted: the set itself need not have them,
+/// what is missing of them before it is told by what it lists. Which chain that is only the times on labels tell, which the clock of the source made: one that was begun later than now comes after all others, as it
 /// does where an incremental backup looks for its base.
 ///
 /// # Errors
@@ -72,11 +78,16 @@ fn newest(sets: &[SetReader<'_>], device: &dyn Device, bits: u32) -> Result<SetI
     let (mut all, now) = (families(sets), jiff::Timestamp::now().as_second());
     all.sort_by_key(|family| family.members.first().is_some_and(|first| is_begun_by(first.label(), now)));
     for family in all {
-        let fits = |set: &&&SetReader<'_>| {
+        let usable = |set: &&&SetReader<'_>| {
             let label = set.label();
-            label.joins_chains() && label.acd.is_none() && label.data_types & bits != 0 && set.is_complete()
+            label.joins_chains() && label.acd.is_none() && set.is_complete()
         };
-        let Some(set) = family.members.iter().rfind(fits) else { continue };
+        let fits = |set: &&SetReader<'_>| set.label().data_types & bits != 0;
+        let Some(set) =
+            family.members.iter().rfind(usable).filter(|_| family.members.iter().filter(usable).any(|set| fits(set)))
+        else {
+            continue;
+        };
         let label = set.label();
         sources.insert((&label.source_store, &label.source_server, &label.source_database));
         last = Some(set.set_id());

@@ -72,7 +72,7 @@ pub fn run(options: &ExportOptions, config: &Config, output: &Output) -> Result<
         warn_of_plan(options, set, &plan, output)?;
         let in_part = warn_of_part(options, set, output);
         let written = write_all(options, &export, &plan, output)?;
-        let nothing = warn_of_nothing(options, &written, output);
+        let nothing = warn_of_nothing(options, &written, output).worst(warn_of_end(set, output));
         let exit = exit_of(&plan, &written).worst(passed_over.exit()).worst(in_part).worst(nothing).worst(beside);
         answer(options, &Answer { set, plan: &plan, written, passed_over, found: &found }, exit, output);
         return Ok(exit);
@@ -134,6 +134,16 @@ fn exit_of(plan: &Plan, written: &[Written]) -> Exit {
     let lost = written.iter().flat_map(|one| &one.report.lost).map(|lost| Exit::of_unread(lost.class));
     let short = plan.short.iter().map(|_| Exit::Warnings);
     unknown.chain(lost).chain(short).fold(Exit::Done, Exit::worst)
+}
+
+/// Says that the end of the set is lost, which its catalog stands for: no row is missing, and the set is not sound.
+fn warn_of_end(set: &SetReader<'_>, output: &Output) -> Exit {
+    if !set.lacks_end_only() {
+        return Exit::Done;
+    }
+    let label = &set.label().label;
+    output.warning(&format!("the end of set {label} is lost; its catalog is here, and says what there is"));
+    Exit::Warnings
 }
 
 /// Says that no row is of the ACD, or of the time, that was asked for: a number that was mistyped looks like that.

@@ -6,7 +6,7 @@ use super::unusable::{self, Beside};
 use super::{chain, open, saved};
 use crate::base::monitor::{Monitor as _, Task};
 use crate::check::Found;
-use crate::cli::args::{Carried, PartialPeriods, ProofLevel, RestoreOptions, Selection, Uncovered, Undo};
+use crate::cli::args::{Carried, PartialPeriods, ProofLevel, RestoreOptions, Uncovered, Undo};
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -21,7 +21,7 @@ use crate::cli::render::restore::Prospect;
 use crate::cli::render::run::{self, Ending, Kept};
 use crate::cli::render::text::counted;
 use crate::device::directory::DirectoryDevice;
-use crate::restore::{Keep, Missing, Options, Proof, Restore, RestorePlan, RestoreReport, SavedPlan, Select, Stopped};
+use crate::restore::{Keep, Missing, Options, Proof, Restore, RestorePlan, RestoreReport, SavedPlan, Stopped};
 use crate::schema::range;
 use crate::store::traits::Store;
 use crate::volume::chain::Chain;
@@ -107,7 +107,7 @@ impl Asked<'_> {
         let Asked { options, output, .. } = *self;
         let named = self.saved.is_some() || options.stop_at.is_some();
         let set = options.set.as_deref();
-        let bits = unusable::bits(options.selection.as_ref());
+        let bits = unusable::bits(options);
         let Beside { notes, newer } = Beside::of(found, chain, (set, named || options.partial), bits, output);
         let mut plan = plan;
         plan.notices.extend(notes);
@@ -252,11 +252,7 @@ fn undo_folder(options: &RestoreOptions, state: Option<&Path>) -> Result<Option<
 
 fn work(options: &RestoreOptions, now: &open::Now) -> Options {
     Options {
-        select: match &options.selection {
-            None => Select::All,
-            Some(Selection::Data(data)) => Select::Data(data.clone()),
-            Some(Selection::Tables(tables)) => Select::Tables(tables.clone()),
-        },
+        select: unusable::select(options),
         acd: options.acd,
         request: options.request,
         policies: range::Policies {

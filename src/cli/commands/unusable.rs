@@ -1,13 +1,15 @@
 //! What every command says of files that have a volume's name and cannot be used.
 
 use crate::check::{Found, Unreadable};
-use crate::cli::args::Selection;
+use crate::cli::args::{RestoreOptions, Selection};
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::parse::NEWEST;
+use crate::device::name::finished_name;
 use crate::error::{Class, Error};
-use crate::restore::{Refusal, Rule, may_be_newer};
+use crate::restore::{Refusal, Rule, Select, may_be_newer, newer_torn};
 use crate::volume::chain::Chain;
+use crate::volume::set::SetReader;
 
 /// The exit status for them.
 pub(super) fn exit_of(found: &Found<'_>) -> Exit {
@@ -19,11 +21,17 @@ pub(super) fn warn(found: &Found<'_>, before: &str, output: &Output) {
     words(found, |_| true).for_each(|what| output.warning(&format!("{before}{what}")));
 }
 
-/// The kinds of data that are asked for, as bits of [`data_types`](crate::format::label::data_types).
-pub(super) fn bits(selection: Option<&Selection>) -> u32 {
-    match selection {
-        Some(Selection::Data(data)) => data.iter().map(|data| data.bit()).fold(0, |bits, bit| bits | bit),
-        Some(Selection::Tables(_)) | None => u32::MAX,
+/// The kinds of data that are asked for, as bits of [`data_types`](crate::format::label::data_types): all, where tables are named.
+pub(super) fn bits(options: &RestoreOptions) -> u32 {
+    select(options).kinds(options.request).unwrap_or(u32::MAX)
+}
+
+/// The sections that are asked for.
+pub(super) fn select(options: &RestoreOptions) -> Select {
+    match &options.selection {
+        None => Select::All,
+        Some(Selection::Data(data)) => Select::Data(data.clone()),
+        Some(Selection::Tables(tables)) => Select::Tables(tables.clone()),
     }
 }
 
@@ -47,11 +55,21 @@ impl Beside {
     ) -> Beside {
         let begins = |bad: &Unreadable| bad.begun && bad.class == Class::Busy;
         found.unreadable.iter().filter(|bad| begins(bad)).for_each(|bad| output.notice(&format!("{}.", bad.reason)));
-        let notes = words(found, |bad| !begins(bad)).collect();
-        let named = set.is_some_and(|set| set != NEWEST);
-        let is_newer = |bad: &&Unreadable| !bad.begun && may_be_newer(&bad.name, chain, &found.sets, data_types);
-        let newer = found.unreadable.iter().find(is_newer).filter(|_| !(named || partial));
-        Beside { notes, newer: newer.map(|bad| refusal(bad, chain)) }
+        let mut notes: Vec<String> = words(found, |bad| !begins(bad)).collect();
+        if set.is_some_and(|set| set != NEWEST) {
+            return Beside { notes, newer: None };
+        }
+        let unfinished = |bad: &Unreadable| bad.begun || finished_name(&bad.name).is_some();
+        let is_newer = |bad: &&Unreadable| !unfinished(bad) && may_be_newer(&bad.name, chain, &found.sets, data_types);
+        let newer = found.unreadable.iter().find(is_newer).map(|bad| refusal(bad, chain));
+        // Without the name an incremental set that is torn is the one that is chosen, and refused.
+        let torn = || newer_torn(chain, &found.sets, data_types).into_iter().find(|set| set.label().incremental);
+        let torn = torn().filter(|_| set.is_some()).map(|set| torn_refusal(set, chain));
+        if partial {
+            notes.extend(torn.map(|torn| torn.what));
+            return Beside { notes, newer: None };
+        }
+        Beside { notes, newer: newer.or(torn) }
     }
 
     /// Warns, or ends the work; the exit status for them.
@@ -61,27 +79,41 @@ impl Beside {
     pub(super) fn warn(&self, output: &Output) -> Result<Exit, Error> {
         self.notes.iter().for_each(|note| output.warning(note));
         match &self.newer {
-            Some(Refusal { what, advice, class: Class::Damage, .. }) => {
-                Err(Error::damage(what.clone(), advice.clone()))
-            }
-            Some(Refusal { what, advice, .. }) => Err(Error::wanted(what.clone(), advice.clone())),
+            Some(Refusal { what, advice, class, .. }) => Err(match class {
+                Class::Damage => Error::damage(what.clone(), advice.clone()),
+                Class::NotPermitted => Error::not_permitted(what.clone(), advice.clone()),
+                _ => Error::wanted(what.clone(), advice.clone()),
+            }),
             None if self.notes.is_empty() => Ok(Exit::Done),
             None => Ok(Exit::Warnings),
         }
     }
 }
 
+/// What to try where something that cannot be used may be newer.
+const OLDER: &str =
+    "give another copy of it (--from), or say that this older state is meant: its set with --set, or --partial";
+
 fn refusal(bad: &Unreadable, chain: &Chain<'_>) -> Refusal {
     let newest = chain.members().first().map_or("", |newest| &newest.label().label);
-    let (rule, class) = match bad.class {
-        Class::Damage => (Rule::Damage, Class::Damage),
-        _ => (Rule::MissingVolume, Class::Volume),
+    let rule = if bad.class == Class::Damage { Rule::Damage } else { Rule::MissingVolume };
+    let class = match bad.class {
+        class @ (Class::Damage | Class::NotPermitted) => class,
+        _ => Class::Volume,
     };
     let what =
         format!("{} cannot be used, and by its name it is newer than set {newest}, the newest that can", bad.name);
-    let advice =
-        "give another copy of it (--from), or say that this older state is meant: its set with --set, or --partial";
-    Refusal { rule, what, advice: advice.to_owned(), class }
+    Refusal { rule, what, advice: OLDER.to_owned(), class }
+}
+
+/// Why a set that is not all here ends the work where the last whole one is asked for.
+fn torn_refusal(set: &SetReader<'_>, chain: &Chain<'_>) -> Refusal {
+    let newest = chain.members().first().map_or("", |newest| &newest.label().label);
+    let (label, id) = (&set.label().label, set.set_id());
+    let damaged = set.missing_volumes().is_empty() || !set.damage().is_empty();
+    let (rule, class) = if damaged { (Rule::Damage, Class::Damage) } else { (Rule::MissingVolume, Class::Volume) };
+    let what = format!("set {label} ({id}) is newer than set {newest}, the last whole one, and not whole here");
+    Refusal { rule, what, advice: OLDER.to_owned(), class }
 }
 
 fn words<'f>(found: &'f Found<'_>, says: impl Fn(&Unreadable) -> bool + 'f) -> impl Iterator<Item = String> + 'f {

@@ -28,7 +28,8 @@ pub fn head_text(outline: &SetOutline) -> String {
     let missing = crate::base::numbers::not_here(&outline.missing, "");
     let state = match (outline.complete, outline.missing.is_empty(), outline.interrupted) {
         (true, _, _) => "complete".to_owned(),
-        (false, true, _) => "incomplete: the backup was interrupted, it was never finished".to_owned(),
+        (false, true, false) => "incomplete: the end of its last volume is lost".to_owned(),
+        (false, true, true) => "incomplete: the backup was interrupted, it was never finished".to_owned(),
         (false, false, false) => format!("incomplete: {missing}"),
         (false, false, true) => format!("incomplete: it was never finished, and {missing}"),
     };
