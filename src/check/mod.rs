@@ -59,6 +59,27 @@ impl Found<'_> {
     pub fn outline(&self, set: &SetReader<'_>) -> SetOutline {
         list::outline_of(set, self.writers.get(&set.set_id()))
     }
+
+    /// Refuses what has volumes and no set that can be read.
+    ///
+    /// # Errors
+    /// What is wrong with one of them: damage before anything else, then what may not be opened, then what is missing.
+    pub fn has_sets(&self) -> Result<(), Error> {
+        let rank = |bad: &&Unreadable| match bad.class {
+            Class::Damage => 0,
+            Class::NotPermitted => 1,
+            Class::Volume => 2,
+            _ => 3,
+        };
+        let Some(bad) = self.unreadable.iter().min_by_key(rank).filter(|_| self.sets.is_empty()) else { return Ok(()) };
+        let what = format!("{}: {}", bad.name, bad.reason);
+        Err(match bad.class {
+            Class::Volume => Error::wanted(what, "nothing can be read from it; use another set"),
+            Class::Busy => Error::in_use(what, "nothing can be read from it yet; look again when that is done"),
+            Class::NotPermitted => Error::not_permitted(what, "ask for the right to read it"),
+            _ => Error::damage(what, "nothing can be read from it; use another copy"),
+        })
+    }
 }
 
 /// Finds the sets on a device, or only those whose id begins with `only` (hexadecimal).
@@ -70,7 +91,7 @@ pub fn find<'d>(device: &'d dyn Device, only: Option<&str>) -> Result<Found<'d>,
     let unreadable: Vec<Unreadable> =
         listing.unreadable.into_iter().map(|(name, error)| Unreadable::new(name, error)).collect();
     let (mut sets, further) = (listing.sets, listing.further);
-    sets.sort_by_key(|set| (set.label().created_unix, set.label().set_id));
+    sets.sort_by_key(|set| (set.label().created_unix, set.label().sequence, set.label().set_id));
     let writers = sets.iter().filter_map(|set| Some((set.set_id(), set.writer()?))).collect();
     if sets.is_empty() && unreadable.is_empty() {
         return Err(Error::nothing(
@@ -97,15 +118,7 @@ pub fn find<'d>(device: &'d dyn Device, only: Option<&str>) -> Result<Found<'d>,
 /// As [`find`]; nothing on the device can be read as a set.
 pub fn readable(device: &dyn Device) -> Result<Found<'_>, Error> {
     let found = find(device, None)?;
-    if let (true, Some(bad)) = (found.sets.is_empty(), found.unreadable.first()) {
-        let what = format!("{}: {}", bad.name, bad.reason);
-        return Err(match bad.class {
-            Class::Volume => Error::wanted(what, "nothing can be restored from it; use another set"),
-            Class::Busy => Error::in_use(what, "nothing can be restored from it yet; look again when that is done"),
-            Class::NotPermitted => Error::not_permitted(what, "ask for the right to read it"),
-            _ => Error::damage(what, "nothing can be restored from it; use another copy"),
-        });
-    }
+    found.has_sets()?;
     Ok(found)
 }
 

@@ -282,7 +282,8 @@ impl Output {
     }
 
     fn say(&self, kind: &str, color: &str, text: &str) {
-        let text = text.lines().map(escape).collect::<Vec<_>>().join("\n");
+        // A name may hold a line break: what follows it is no word of ours.
+        let text = escape(text.trim_end());
         let line = if self.color && !color.is_empty() {
             format!("{color}{kind}\u{1b}[0m{text}\n")
         } else {

@@ -33,6 +33,12 @@ impl<'a> Progress<'a> {
         Progress { output, target, shown: Mutex::new(None) }
     }
 
+    /// The same for an answer that goes to the terminal as it is made: nothing is drawn there.
+    #[must_use]
+    pub fn beside_answer(output: &'a Output) -> Progress<'a> {
+        Progress { output, target: ProgressDrawTarget::hidden, shown: Mutex::new(None) }
+    }
+
     fn with<R>(&self, act: impl FnOnce(&mut Option<Shown>) -> R) -> R {
         act(&mut self.shown.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -262,10 +262,11 @@ pub(super) struct FileSource {
 impl FileSource {
     /// Opens a regular file, whatever its name.
     pub(super) fn open(place: &Path) -> Result<FileSource, DeviceError> {
-        let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-        let is_link = || fs::symlink_metadata(place).is_ok_and(|found| found.is_symlink());
+        let refused = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+        let leads_nowhere =
+            || fs::symlink_metadata(place).is_ok_and(|found| found.is_symlink()) && fs::metadata(place).is_err();
         let fail = |error: io::Error| {
-            let kind = match gone(&error) && is_link() {
+            let kind = match !refused(&error) && leads_nowhere() {
                 true => DeviceErrorKind::WrongMedium("the link leads to nothing that is here".to_owned()),
                 false => error.into(),
             };

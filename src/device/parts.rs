@@ -96,7 +96,7 @@ impl Device for PartsDevice {
         let taken = self.parts.values().map(|part| part.len).fold(0, u64::saturating_add);
         let between = self.file.len().saturating_sub(taken);
         let what =
-            |bytes: u64| format!("{}: {bytes} bytes behind its volumes are zeros and belong to none", self.describe());
+            |bytes: u64| format!("{}: {bytes} bytes beside its volumes are zeros and belong to none", self.describe());
         (between > 0).then(|| what(between)).into_iter().collect()
     }
 
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(stamps, [Some("7:9:0".to_owned()), Some("7:9:6".to_owned()), None]);
         let device =
             PartsDevice::new(Path::new("all.ivv"), memory.open("all.ivv").unwrap(), vec![(None, 0, 4), (None, 6, 3)]);
-        assert_eq!(device.remarks(), ["all.ivv: 2 bytes behind its volumes are zeros and belong to none"]);
+        assert_eq!(device.remarks(), ["all.ivv: 2 bytes beside its volumes are zeros and belong to none"]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::format::chunk::{ChunkView, PieceEntry, parse_chunk};
 use crate::format::label::LabelRecord;
 use crate::verify::Depth;
 use crate::verify::set::{Asked, verify};
-use crate::volume::set::find_set;
+use crate::volume::set::{SetReader, find_set};
 use crate::volume::set_writer::{ChunkContent, SetOptions, SetSummary, SetWriter};
 
 /// What to try where what was written cannot be relied on.
@@ -91,7 +91,8 @@ impl Writing<'_> {
     /// proved before.
     fn read_back(&self, id: SetId, summary: &SetSummary, judged: &Judged) -> Result<(), Error> {
         let failed = |what: String| Error::damage(what, UNRELIABLE);
-        let found = find_set(self.to, id)?.filter(|set| set.is_complete() && set.catalog().is_some());
+        let whole = |set: &SetReader<'_>| set.total_volumes().is_some() && set.missing_volumes().is_empty();
+        let found = find_set(self.to, id)?.filter(|set| whole(set) && set.catalog().is_some());
         let set = found.ok_or_else(|| failed("the set just written cannot be read back whole".to_owned()))?;
         let asked = Asked { depth: Depth::Blocks, choice: None };
         let proof = verify(&set, &asked, self.options.jobs, self.monitor);

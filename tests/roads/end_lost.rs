@@ -8,6 +8,7 @@ use super::salvage_evidence::{only, without};
 use super::support::*;
 use intervault::backup;
 use intervault::base::monitor::Silent;
+use intervault::check;
 use intervault::device::memory::MemoryDevice;
 use intervault::error::Class;
 use intervault::format::block::BlockKind;
@@ -167,7 +168,16 @@ fn a_set_is_as_good_as_its_catalog_and_no_better() {
             assert_eq!(set.sections(), whole.sections(), "volume {}, end {what}", number + 1);
             assert_eq!((set.is_complete(), set.is_finished(), set.can_be_built_on()), (!last, !last, !last));
             assert!(!set.may_have_more() && !verify_set(&set, 2, &Silent).findings.is_empty());
-            assert!(!last || !set.missing_volumes().is_empty());
+            assert_eq!(
+                (set.lacks_end_only(), set.missing_volumes()),
+                (last, vec![]),
+                "its catalog says how many there are"
+            );
+            let outline = check::outline(&set);
+            assert!(
+                outline.missing.is_empty()
+                    && (!last || outline.damage.iter().any(|what| what.contains("end of its last")))
+            );
         }
     }
     // A chunk that is damaged is none that was found.

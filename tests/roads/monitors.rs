@@ -10,8 +10,14 @@ fn a_rebuilt_history_knows_the_database_by_its_name() {
     let site = Site::new();
     let url = site.case.url();
     site.backup("nightly", &["--data", "historical"], 0);
+    let sizes = || {
+        let run = &site.json(&["log"], 0)["runs"][0];
+        ["rows", "bytes", "volumes", "set", "label", "began"].map(|field| run[field].clone())
+    };
+    let before = sizes();
     std::fs::remove_dir_all(site.path("state")).unwrap();
     site.run(&["status", "--rebuild", &site.text("nightly")], 0);
+    assert!(before[1].as_u64() > Some(0) && sizes() == before, "{before:?} {:?}", sizes());
     site.run(&["status", "--max-age", "26h", "--database", &url], 0);
 }
 

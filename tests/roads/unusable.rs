@@ -122,6 +122,70 @@ fn a_newer_set_of_other_data_hides_no_volume() {
     run(&["restore", "--database", &url, "--from", &to, "--data", "acd", "--dry-run"], 3);
 }
 
+/// A link that leads to nothing may be one to a volume on a disk that is not here; a name that nobody can read may be one of a
+/// volume. Neither is an absence.
+#[test]
+fn links_to_nothing_and_names_that_nobody_can_read_are_told() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let nights = Nights::new();
+    let (words, truth, from) = (nights.words(), nights.case.contents(), nights.case.device());
+    let whole = std::fs::read(&nights.newest).unwrap();
+    std::fs::remove_file(&nights.newest).unwrap();
+    for target in [PathBuf::from("/nowhere/volume.ivv"), nights.newest.clone()] {
+        std::os::unix::fs::symlink(target, &nights.newest).unwrap();
+        for command in [&["check"][..], &["check", "--list"], &["check", "--verify"]] {
+            let (out, err) = run(&[command, &[&from]].concat(), 5);
+            assert!((out + &err).contains(nights.newest.file_name().unwrap().to_str().unwrap()), "{command:?}");
+        }
+        run(&nights.restore(&words, &["--yes", "--no-undo"]), 5);
+        assert_eq!(nights.case.contents(), truth);
+        std::fs::remove_file(&nights.newest).unwrap();
+    }
+    let mut name = nights.newest.file_name().unwrap().as_bytes().to_vec();
+    name[4] = 0xFF;
+    std::fs::write(nights.newest.with_file_name(std::ffi::OsStr::from_bytes(&name)), whole).unwrap();
+    let (_, err) = run(&["check", &from], 5);
+    assert!(err.contains("its name is no UTF-8"), "{err}");
+    let (out, _) = run(&nights.restore(&words, &["--dry-run"]), 3);
+    assert!(out.contains("its name is no UTF-8"), "{out}");
+}
+
+/// What a name says after a line break is no word of ours.
+#[test]
+fn a_line_break_in_a_name_begins_no_line() {
+    let nights = Nights::new();
+    let from = nights.case.device();
+    let name = "a\nerror: FORGED\r\nVerified all: nothing is wrong.ivv";
+    std::fs::write(PathBuf::from(&from).join(name), "no volume").unwrap();
+    let state = nights.case.centre.folder.path().join("state").display().to_string();
+    let status = ["status", "--chain", "--state-dir", &state];
+    let rebuild = ["rebuild", "--state-dir", &state];
+    let export = ["export", "--tables", "hsplit", "--to", "-"];
+    for command in [&["check"][..], &["check", "--list"], &rebuild, &status, &export] {
+        let (out, err) = said(&[command, &[&from]].concat());
+        let all = format!("{out}\n{err}");
+        assert!(all.contains("FORGED"), "{command:?}: {all}");
+        assert!(
+            !all.lines().any(|line| line.starts_with("error: FORGED") || line.starts_with("Verified all")),
+            "{all}"
+        );
+    }
+}
+
+fn said(words: &[&str]) -> (String, String) {
+    let output = super::commands::intervault(words);
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+/// An answer says the status with which the command ends.
+#[test]
+fn the_status_of_an_answer_is_that_of_the_command() {
+    let nights = Nights::unlabelled();
+    let state = nights.case.centre.folder.path().join("state").display().to_string();
+    json(&["status", "--chain", &nights.case.device(), "--state-dir", &state], 4);
+}
+
 /// Export too takes the newest state that is here.
 #[test]
 fn an_export_says_what_it_cannot_use() {

@@ -19,8 +19,9 @@ Examples:
   What lies where on each volume, damage included:
     intervault inspect map /backup/monday
 
-Works on any file whatever. Status 4: something that is shown is damaged, or no block at all; `check --verify` tells what it
-costs. Nothing is ever changed.")]
+Works on any file whatever. Status 4: something that is shown is damaged, or a block that was named by its number is none; a
+byte may lie within a block, so that --at where none begins is no damage (status 0). `check --verify` tells what damage costs.
+Nothing is ever changed.")]
 pub struct InspectArgs {
     /// What is looked at.
     #[command(subcommand)]

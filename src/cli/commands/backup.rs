@@ -200,9 +200,10 @@ fn warnings(report: &BackupReport, unproved: bool, piped: bool) -> Vec<String> {
     .concat()
 }
 
-/// Whether none of the rows of a table says when it was, though they should: of an incremental the others may be as before.
+/// Whether none of the rows of a table says when it was, though they should. Of an incremental the others may be as before.
 fn is_timeless(done: &TableReport) -> bool {
-    done.undated > 0 && done.undated == done.rows && done.held.is_empty()
+    let as_before = done.compared.as_ref().map_or(0, |compared| compared.unchanged.saturating_add(compared.trusted));
+    done.undated > 0 && done.undated == done.rows && done.held.is_empty() && as_before == 0
 }
 
 fn timeless(done: &TableReport) -> String {

@@ -49,7 +49,8 @@ pub fn run(options: &ExportOptions, config: &Config, output: &Output) -> Result<
         let Some(set) = chain.members().first() else {
             return Err(Error::nothing("there is no set", "list them with intervault check DEVICE --list").into());
         };
-        let progress = Progress::new(output);
+        let answers = options.to == ExportTo::Output && io::stdout().is_terminal();
+        let progress = if answers { Progress::beside_answer(output) } else { Progress::new(output) };
         let asked = Options {
             tables: options.tables.clone(),
             acd: options.acd,

@@ -371,6 +371,7 @@ fn chain_of<'a>(set: &'a SetReader<'a>, all: &'a [SetReader<'a>]) -> Vec<&'a Set
 /// Compares the newest state of what is meant with a database or another set.
 fn compare(options: &CheckOptions, found: &Found<'_>, config: &Config, output: &Output) -> Result<Exit, Failure> {
     let listing = &options.listing;
+    found.has_sets()?;
     let State { members: here, mut warnings, mut passed_over } = state_of(&found.sets, options.set.as_deref())?;
     let scope = Scope { acd: listing.acd, window: listing.window };
     let tables: Vec<Vec<SetSection<'_>>> = meant(listing, &here);
@@ -402,6 +403,7 @@ fn compare(options: &CheckOptions, found: &Found<'_>, config: &Config, output: &
                 _ => None,
             };
             let elsewhere = turns.as_ref().map(|turns| check::find(turns.device(), None)).transpose()?;
+            elsewhere.as_ref().map_or(Ok(()), Found::has_sets)?;
             let sets = elsewhere.as_ref().map_or(&found.sets, |found| &found.sets);
             let State { members: there, warnings: further, passed_over: others } =
                 state_of(sets, listing.against_set.as_deref())?;

@@ -103,7 +103,11 @@ fn planned(options: &PruneOptions, found: &Found<'_>, device: &dyn Device, known
 /// Volumes that cannot be used are never touched.
 fn warn(found: &Found<'_>, output: &Output) -> Exit {
     unusable::warn(found, "left alone: ", output);
-    if found.unreadable.is_empty() { Exit::Done } else { Exit::Warnings }
+    match found.sets.is_empty() {
+        true => unusable::exit_of(found),
+        false if found.unreadable.is_empty() => Exit::Done,
+        false => Exit::Warnings,
+    }
 }
 
 /// What the history knows of sets.

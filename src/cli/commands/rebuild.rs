@@ -17,7 +17,7 @@ use crate::history::entry::{Entry, Event, Kind, Outcome};
 use crate::history::journal::Journal;
 use crate::rebuild::{Compared, rebuild};
 use crate::schema::grain::DataType;
-use crate::volume::set::SetReader;
+use crate::volume::set::{SetReader, VolumeView};
 use std::collections::BTreeMap;
 
 /// Compares catalog and indexes of all sets with what their blocks say, and completes the history.
@@ -119,6 +119,11 @@ fn entry(set: &SetReader<'_>) -> Entry {
     let label = set.label();
     let began = civil_stamp(Instant(label.created_civil));
     let sections = set.sections();
+    // As the backup counted them, those that are elsewhere included where the catalog tells.
+    let bytes = |volume: &VolumeView| {
+        let here = || volume.name.as_ref().map_or(0, |name| set.size(name));
+        volume.entry.map_or_else(here, |entry| entry.bytes)
+    };
     let data: Vec<DataType> = DataType::ALL.into_iter().filter(|data| label.data_types & data.bit() != 0).collect();
     // Volumes before the last may be elsewhere: the last one gets its name when all of them are written, and proved.
     let (outcome, message) = match (set.is_finished(), set.is_interrupted()) {
@@ -136,7 +141,7 @@ fn entry(set: &SetReader<'_>) -> Entry {
         data: data_words(&data),
         acd: label.acd,
         rows: Some(sections.iter().map(|section| section.rows_here()).fold(0, u64::saturating_add)),
-        bytes: Some(sections.iter().map(|section| section.bytes).fold(0, u64::saturating_add)),
+        bytes: Some(set.volumes().iter().map(bytes).fold(0, u64::saturating_add)),
         volumes: Some(set.volumes().len() as u64),
         rebuilt: true,
         ..Entry::begun(Kind::Backup, label.created_unix, &began)

@@ -69,6 +69,14 @@ fn note(account: &Account, options: &SalvageRequest, job: &Job) {
 }
 
 fn answer(account: &Account, options: &SalvageRequest, output: &Output) -> Result<Exit, Failure> {
+    if let (true, true, Some((name, reason))) = (account.sets.is_empty(), account.refused, account.unopened.first()) {
+        let others = (account.unopened.len() as u64).saturating_add(account.more_unopened).saturating_sub(1);
+        let more = if others == 0 { String::new() } else { format!(", and {}", counted(others, "other", "others")) };
+        let what = format!("no intact block of a set was found, and {name}{more} could not be opened: {reason}");
+        return Err(
+            Failure::new(Exit::NotPermitted, what).hint("ask for the right to read it, or look through other copies")
+        );
+    }
     if account.sets.is_empty() {
         let what = match &options.set {
             Some(set) => format!("nothing intact of a set {set} was found"),

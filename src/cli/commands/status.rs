@@ -71,7 +71,7 @@ pub fn run(options: &StatusOptions, journal: &Journal, output: &Output) -> Resul
     }
     .unzip();
     let age = last_unix.map(|unix: i64| now.saturating_sub(unix));
-    let exit = judged(options.max_age, age);
+    let exit = found.iter().map(unusable::exit_of).fold(judged(options.max_age, age), Exit::worst);
     let today = stamp(now);
     let status = Status {
         completed_today: completed_on(&runs, today.get(..10).unwrap_or_default()),
@@ -94,7 +94,7 @@ pub fn run(options: &StatusOptions, journal: &Journal, output: &Output) -> Resul
         output.warning(&format!("the history {}: {words}", status.file.display()));
     }
     found.iter().for_each(|found| unusable::warn(found, "", output));
-    Ok(found.iter().map(unusable::exit_of).fold(exit, Exit::worst))
+    Ok(exit)
 }
 
 /// Writes the figures of the backups in a history.
