@@ -333,8 +333,8 @@ impl<'a> Backup<'a> {
         Base::find(&self.devices(), &source, &self.options, &tables).map(Some)
     }
 
-    /// One more than the highest number among the sets of this day that the devices hold, by label or by name, or that the options
-    /// know of.
+    /// One more than the highest number among the sets of this day that the devices hold, by label or by name, or that the
+    /// options know of.
     fn number_of_the_day(&self) -> Result<u32, Error> {
         let day = self.options.now.day();
         let mut last = self.options.number_after;

@@ -211,8 +211,8 @@ pub fn alone(sections: &[SetSection<'_>], lacking: &[&SetReader<'_>], lacks: &st
     Compared { table: table.to_owned(), unknown: buckets.max(1), ..Compared::default() }
 }
 
-/// Compares a table as two sets have it: the sections of the members of two chains, the newest first. Where one side has none they
-/// are unlike; whether that is a table of one side only, [`alone`] knows.
+/// Compares a table as two sets have it: the sections of the members of two chains, the newest first. Where one side has none
+/// they are unlike; whether that is a table of one side only, [`alone`] knows.
 #[must_use]
 pub fn against_set(here: &[SetSection<'_>], there: &[SetSection<'_>], scope: Scope) -> Compared {
     let ((set, mine), (other, its)) = match (here.first(), there.first()) {

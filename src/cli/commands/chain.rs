@@ -66,9 +66,10 @@ pub(super) fn wanted<'a>(
     })
 }
 
-/// The last whole set of the chain that was begun last and has any of the data that are wanted: the set itself need not have them,
-/// what is missing of them before it is told by what it lists. Which chain that is only the times on labels tell, which the clock of the source made: one that was begun later than now comes after all others, as it
-/// does where an incremental backup looks for its base.
+/// The last whole set of the chain that was begun last and has any of the data that are wanted: the set itself need not have
+/// them, what is missing of them before it is told by what it lists. Which chain that is only the times on labels tell, which
+/// the clock of the source made: one that was begun later than now comes after all others, as it does where an incremental
+/// backup looks for its base.
 ///
 /// # Errors
 /// There is none (exit status 10); sets of several databases are there (9).

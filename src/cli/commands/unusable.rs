@@ -21,7 +21,8 @@ pub(super) fn warn(found: &Found<'_>, before: &str, output: &Output) {
     words(found, |_| true).for_each(|what| output.warning(&format!("{before}{what}")));
 }
 
-/// The kinds of data that are asked for, as bits of [`data_types`](crate::format::label::data_types): all, where tables are named.
+/// The kinds of data that are asked for, as bits of [`data_types`](crate::format::label::data_types): all, where tables are
+/// named.
 pub(super) fn bits(options: &RestoreOptions) -> u32 {
     select(options).kinds(options.request).unwrap_or(u32::MAX)
 }
