@@ -84,8 +84,7 @@ fn newest(sets: &[SetReader<'_>], device: &dyn Device, bits: u32) -> Result<SetI
             label.joins_chains() && label.acd.is_none() && set.is_complete()
         };
         let fits = |set: &&SetReader<'_>| set.label().data_types & bits != 0;
-        let Some(set) =
-            family.members.iter().rfind(usable).filter(|_| family.members.iter().filter(usable).any(|set| fits(set)))
+        let Some(set) = family.members.iter().rfind(usable).filter(|_| family.members.iter().filter(usable).any(fits))
         else {
             continue;
         };
