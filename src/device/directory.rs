@@ -100,7 +100,7 @@ impl DirectoryDevice {
     /// Names may come from a stored label: none may lead out of the directory.
     fn file(&self, op: &'static str, name: &str) -> Result<PathBuf, DeviceError> {
         let place = self.path.join(name);
-        if name.contains(char::REPLACEMENT_CHARACTER) {
+        if name.contains(char::REPLACEMENT_CHARACTER) && fs::symlink_metadata(&place).is_err() {
             let reason = "its name is no UTF-8: give it one that a volume has".to_owned();
             return Err(DeviceError { op, place, kind: DeviceErrorKind::WrongMedium(reason) });
         }
@@ -145,8 +145,10 @@ impl Device for DirectoryDevice {
 
     fn size(&self, name: &str) -> Result<u64, DeviceError> {
         let place = self.file("look at", name)?;
-        let found = fs::metadata(&place);
-        found.map(|found| found.len()).map_err(|error| DeviceError { op: "look at", place, kind: error.into() })
+        fs::metadata(&place).map(|found| found.len()).map_err(|error| {
+            let kind = kind_at(&place, error);
+            DeviceError { op: "look at", place, kind }
+        })
     }
 
     /// The file system, the file's number in it, when its bytes and when anything of it was changed last, and how many bytes it
@@ -262,16 +264,7 @@ pub(super) struct FileSource {
 impl FileSource {
     /// Opens a regular file, whatever its name.
     pub(super) fn open(place: &Path) -> Result<FileSource, DeviceError> {
-        let refused = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
-        let leads_nowhere =
-            || fs::symlink_metadata(place).is_ok_and(|found| found.is_symlink()) && fs::metadata(place).is_err();
-        let fail = |error: io::Error| {
-            let kind = match !refused(&error) && leads_nowhere() {
-                true => DeviceErrorKind::WrongMedium("the link leads to nothing that is here".to_owned()),
-                false => error.into(),
-            };
-            DeviceError { op: "open", place: place.to_owned(), kind }
-        };
+        let fail = |error: io::Error| DeviceError { op: "open", place: place.to_owned(), kind: kind_at(place, error) };
         // What is no file may block whoever opens it.
         let file = fs::metadata(place).and_then(|found| match found.is_file() {
             true => File::open(place),
@@ -415,6 +408,17 @@ fn may_be_file(entry: &fs::DirEntry) -> bool {
         Ok(kind) if !kind.is_symlink() => kind.is_file(),
         _ => fs::metadata(entry.path()).map_or(true, |found| found.is_file()),
     }
+}
+
+/// The kind of an error at a place. What a link leads to may be on a disk that is not here: that is another error than that
+/// nothing is there.
+fn kind_at(place: &Path, error: io::Error) -> DeviceErrorKind {
+    let is_link = || fs::symlink_metadata(place).is_ok_and(|found| found.is_symlink());
+    let refused = error.kind() == io::ErrorKind::PermissionDenied;
+    if !refused && is_link() && fs::metadata(place).is_err() {
+        return DeviceErrorKind::WrongMedium("the link leads to nothing that is here".to_owned());
+    }
+    error.into()
 }
 
 fn is_full(error: &io::Error) -> bool {

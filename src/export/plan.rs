@@ -132,6 +132,9 @@ pub(super) fn plan(set: &SetReader<'_>, options: &Options) -> Result<Plan, Error
             format!("its catalog cannot be read, so nobody knows whether set {label} has more tables than these");
         plan.unknown.push(unknown(what));
     }
+    if being_written && knows {
+        plan.unknown.push(unknown(format!("set {label} is not finished")));
+    }
     for section in set.sections() {
         let name = &section.header.table;
         if !options.tables.is_empty() && !named(name) {

@@ -106,6 +106,7 @@ fn of(set: &SetReader<'_>, group: &str, known: &Known, size: &impl Fn(&str) -> u
         (true, _) if known.faulty.contains(&id) || label.has_losses() || damaged() => Condition::Damaged,
         (true, _) => Condition::Good,
         (false, true) => Condition::Unfinished,
+        (false, false) if set.lacks_end_only() => Condition::Damaged,
         (false, false) if known.failed.contains(&id) => Condition::Unfinished,
         (false, false) if known.going.contains(&id) => Condition::Going,
         (false, false) => Condition::Partly,

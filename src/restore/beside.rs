@@ -6,7 +6,8 @@ use crate::format::block::SetId;
 use crate::format::label::LabelRecord;
 use crate::schema::grain::DataType;
 use crate::schema::label_text::LabelText;
-use crate::volume::chain::{Chain, never_finished};
+use crate::volume::chain::{Chain, is_replaced, never_finished};
+use crate::volume::lineage::is_begun_by;
 use crate::volume::name::{label_by_name, short_id};
 use crate::volume::set::SetReader;
 
@@ -16,7 +17,8 @@ use crate::volume::set::SetReader;
 /// one tells what is missing. A name that no backup gives says nothing.
 #[must_use]
 pub fn may_be_newer(name: &str, chain: &Chain<'_>, sets: &[SetReader<'_>], data_types: u32) -> bool {
-    let known: Vec<SetId> = sets.iter().map(SetReader::set_id).collect();
+    // A salvaged set stands for the one that its label names.
+    let known: Vec<SetId> = sets.iter().flat_map(|set| [set.set_id(), SetId(set.label().member().0)]).collect();
     let Some(named) = Named::parse(name).filter(|named| known.iter().all(|set| short_id(*set) != named.short)) else {
         return false;
     };
@@ -26,28 +28,48 @@ pub fn may_be_newer(name: &str, chain: &Chain<'_>, sets: &[SetReader<'_>], data_
 }
 
 /// The sets that are not whole, or not here whole, and may have been taken after the newest member of a chain that has data of
-/// these kinds. Those that were never finished are in nobody's way.
+/// these kinds: a set of the same chain with a higher place in it, or any that was begun no earlier. `now`: seconds since
+/// 1970-01-01 00:00 UTC; what was begun later than that says nothing of when it was. Those that were never finished are in
+/// nobody's way, and neither are those in whose place another one was written.
 #[must_use]
-pub fn newer_torn<'a>(chain: &Chain<'_>, sets: &'a [SetReader<'a>], data_types: u32) -> Vec<&'a SetReader<'a>> {
+pub fn newer_torn<'a>(
+    chain: &Chain<'_>,
+    sets: &'a [SetReader<'a>],
+    data_types: u32,
+    now: i64,
+) -> Vec<&'a SetReader<'a>> {
     let Some(newest) = chain.members().first() else { return Vec::new() };
     let source = |label: &LabelRecord| {
         let LabelRecord { source_store, source_server, source_database, acd, .. } = label;
         (source_store.clone(), source_server.clone(), source_database.clone(), *acd)
     };
-    let passed_over = |set: &SetReader<'_>| chain.passed_over().iter().any(|other| other.set_id() == set.set_id());
+    let all: Vec<&SetReader<'_>> = sets.iter().collect();
     let is_newer = |set: &&SetReader<'_>| {
         let label = set.label();
+        let begun = |label: &LabelRecord| (is_begun_by(label, now), label.created_unix);
         let follows = |other: &SetReader<'_>| {
             let theirs = other.label();
-            label.created_unix > theirs.created_unix || label.parent_set == Some(theirs.member().0)
+            let further = label.chain() == theirs.chain() && label.sequence > theirs.sequence;
+            further || begun(label) >= begun(theirs)
         };
-        let torn = label.joins_chains() && !set.is_complete() && !never_finished(set) && !passed_over(set);
+        let torn = label.joins_chains() && !set.is_complete() && !never_finished(set) && !is_replaced(set, &all);
         let member = chain.members().iter().any(|other| other.label().member() == label.member());
         torn && !member
             && source(label) == source(newest.label())
             && newest_with(chain, label.data_types & data_types).any(follows)
     };
     sets.iter().filter(is_newer).collect()
+}
+
+/// The sets beside a chain of which nobody knows when they were taken: salvaged without their labels.
+#[must_use]
+pub fn undated<'a>(chain: &Chain<'_>, sets: &'a [SetReader<'a>]) -> Vec<&'a SetReader<'a>> {
+    let is_undated = |set: &&SetReader<'_>| {
+        let label = set.label();
+        let member = chain.members().iter().any(|other| other.set_id() == set.set_id());
+        label.salvaged.is_some() && label.created_unix == 0 && !label.is_undo() && !member
+    };
+    sets.iter().filter(is_undated).collect()
 }
 
 /// For each of these kinds of data the newest member that has it; the newest at all if none has.

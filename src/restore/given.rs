@@ -251,6 +251,11 @@ pub(super) fn given(
         let one = of_acd(*acd, &combined, reads, &later, &unfit, &mut given.speaks);
         given.acds.insert(*acd, GivenAcd { unfit, ..one });
     }
+    for (number, speaks) in given.speaks.iter_mut().enumerate() {
+        if let Some(speaks) = speaks {
+            (speaks.again, speaks.undated_again) = again(sections, number);
+        }
+    }
     if one && !cut {
         given.speaks = vec![None];
     }
@@ -283,6 +288,38 @@ fn later(sections: &[MemberSection<'_>], number: usize, acd: Acd, applied: &Appl
         let spans = SpanSet::from_spans(spans);
         later.minus(&spans).union(&spans.intersection(&applied.later(acd, sequence)))
     })
+}
+
+/// The time of those buckets of a section that a newer member lists just so although one between them had other rows: the source
+/// took a change back. Whoever restores that one later must not take the rows for those from before the change.
+fn again(sections: &[MemberSection<'_>], number: usize) -> (BTreeMap<Acd, Vec<(u32, SpanSet)>>, BTreeMap<Acd, u32>) {
+    let (mut found, mut undated) = (BTreeMap::<Acd, BTreeMap<u32, Vec<Span>>>::new(), BTreeMap::new());
+    let Some(section) = sections.get(number).filter(|_| number > 1) else { return Default::default() };
+    let grain = section.table.bound.grain;
+    let entry = |section: &MemberSection<'_>, bucket: Bucket| {
+        let buckets = &section.view.buckets;
+        let at = buckets.binary_search_by_key(&bucket, |entry| (entry.acd, entry.day)).ok()?;
+        buckets.get(at).map(|entry| (entry.rows, entry.digest))
+    };
+    for own in &section.view.buckets {
+        let bucket = (own.acd, own.day);
+        let Some(by) = vouches(sections, number, bucket) else { continue };
+        let mut between = sections.iter().take(number).filter(|other| other.sequence() < by);
+        if !between.any(|other| entry(other, bucket).is_some_and(|other| other != (own.rows, own.digest))) {
+            continue;
+        }
+        match own.day {
+            None => drop(undated.insert(own.acd, by)),
+            Some(day) => {
+                let span = bucket_span(grain, day, Some(Instant(own.stop)));
+                found.entry(own.acd).or_default().entry(by).or_default().push(span);
+            }
+        }
+    }
+    let sets = |spans: BTreeMap<u32, Vec<Span>>| {
+        spans.into_iter().map(|(sequence, spans)| (sequence, SpanSet::from_spans(spans))).collect()
+    };
+    (found.into_iter().map(|(acd, spans)| (acd, sets(spans))).collect(), undated)
 }
 
 /// The place in the chain of the newest member before a section that lists a bucket with the rows that the section has of it.

@@ -30,7 +30,7 @@ pub(super) struct Member {
 pub(super) fn ranges(unit: &UnitRows<'_>, members: &[Member]) -> Vec<Range> {
     let mut lines = Vec::new();
     let sources = unit.table.sources();
-    let mut add = |source: &Source, acd: Acd, kind: RangeKind, span: Span| {
+    let mut add = |source: &Source, acd: Acd, kind: RangeKind, span: Span, sequence: Option<u32>| {
         let Some(member) = members.get(source.member) else { return };
         lines.push(Range {
             run: 0,
@@ -41,21 +41,20 @@ pub(super) fn ranges(unit: &UnitRows<'_>, members: &[Member]) -> Vec<Range> {
             span,
             set: member.set.0,
             chain: member.chain.0,
-            sequence: member.sequence,
+            sequence: sequence.unwrap_or(member.sequence),
         });
     };
     match &unit.table.action {
         TableAction::Leave(_) => {}
-        TableAction::Whole(whole) => add(&whole.source, whole.acd, RangeKind::Whole, Span::ALL),
+        TableAction::Whole(whole) => add(&whole.source, whole.acd, RangeKind::Whole, Span::ALL, None),
         TableAction::Ranges(plan) => {
             for acd in unit.undated_acds() {
                 let gives =
                     |source: &&Source| source.speaks.as_ref().is_none_or(|speaks| speaks.undated.contains(&acd));
-                sources
-                    .iter()
-                    .find(gives)
-                    .into_iter()
-                    .for_each(|source| add(source, acd, RangeKind::Undated, Span::ALL));
+                sources.iter().find(gives).into_iter().for_each(|source| {
+                    let again = source.speaks.as_ref().and_then(|speaks| speaks.undated_again.get(&acd));
+                    add(source, acd, RangeKind::Undated, Span::ALL, again.copied());
+                });
             }
             let Some(slice) = unit.part.dated() else { return lines };
             let slice = SpanSet::from(slice);
@@ -66,7 +65,13 @@ pub(super) fn ranges(unit: &UnitRows<'_>, members: &[Member]) -> Vec<Range> {
                         if let Some(speaks) = &source.speaks {
                             spans = spans.intersection(speaks.dated.get(&plan.acd).unwrap_or(&SpanSet::EMPTY));
                         }
-                        spans.spans().iter().for_each(|span| add(source, plan.acd, kind, *span));
+                        let speaks = source.speaks.as_ref().and_then(|speaks| speaks.again.get(&plan.acd));
+                        for (sequence, again) in speaks.into_iter().flatten() {
+                            let these = spans.intersection(again);
+                            spans = spans.minus(again);
+                            these.spans().iter().for_each(|span| add(source, plan.acd, kind, *span, Some(*sequence)));
+                        }
+                        spans.spans().iter().for_each(|span| add(source, plan.acd, kind, *span, None));
                     }
                 }
             }

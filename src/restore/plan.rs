@@ -149,6 +149,7 @@ pub fn passed_over(chain: &Chain<'_>) -> Vec<String> {
         }
         let why = match (set.is_complete(), set.label().incremental) {
             (true, _) => "its catalog cannot be read, and another one was written in its place",
+            (false, false) if set.lacks_end_only() => "its end is lost",
             (false, true) => {
                 "not all of it is here, or its end cannot be read, and another one was written in its place"
             }

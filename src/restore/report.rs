@@ -169,6 +169,11 @@ pub struct Speaks {
     pub dated: BTreeMap<Acd, SpanSet>,
     /// The ACDs whose undated rows come from it.
     pub undated: BTreeSet<Acd>,
+    /// Per ACD, time in which the source had these rows once more after others: with the place in the chain of the newest member
+    /// that lists them so.
+    pub again: BTreeMap<Acd, Vec<(u32, SpanSet)>>,
+    /// The same of the undated rows.
+    pub undated_again: BTreeMap<Acd, u32>,
 }
 
 impl Source {

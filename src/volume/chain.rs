@@ -250,9 +250,10 @@ fn is_whole(set: &SetReader<'_>) -> bool {
 }
 
 /// Whether a set on which nobody could build was written again: another one, begun later, stands in its place, or in that of one
-/// before it on which nobody could build either. It may have been cut short between two volumes, which looks as if its next one
+/// before it on which nobody could build either, among these sets. It may have been cut short between two volumes, which looks as if its next one
 /// were elsewhere. That other one need not have all kinds of its data: [`half_replaced`].
-fn is_replaced(set: &SetReader<'_>, members: &[&SetReader<'_>]) -> bool {
+#[must_use]
+pub fn is_replaced(set: &SetReader<'_>, members: &[&SetReader<'_>]) -> bool {
     let begun = set.label().created_unix;
     // A set was whole, whatever became of it, if another one builds on it.
     let was_whole = |other: &SetReader<'_>| {

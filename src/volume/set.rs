@@ -159,6 +159,8 @@ pub struct SetReader<'d> {
     sections: Vec<SectionView>,
     damage: Vec<DamagedExtent>,
     wrong: Vec<VolumeError>,
+    /// Names of volumes under which there is nothing, while it is put together.
+    nothing: Vec<(String, VolumeError)>,
 }
 
 impl std::fmt::Debug for SetReader<'_> {
@@ -191,11 +193,15 @@ impl<'d> SetReader<'d> {
             sections: Vec::new(),
             damage: Vec::new(),
             wrong: Vec::new(),
+            nothing: Vec::new(),
         };
         match loaded.take() {
             Some((catalog, last)) => reader.take_catalog(catalog, last),
             None => reader.scan()?,
         }
+        // What is no volume though it has the name of one is told like all others of that sort.
+        let nothing = reader.nothing.drain(..);
+        nothing.for_each(|(name, error)| unreadable.push(name, error));
         Ok(Some(reader))
     }
 
@@ -493,7 +499,7 @@ impl<'d> SetReader<'d> {
 
     /// Copies that do not have the length that the catalog gives. The last volume is not among them: its end mark was
     /// found where it says that it is.
-    fn odd_sizes(&self, entries: &[VolumeEntry]) -> Vec<VolumeError> {
+    fn odd_sizes(&mut self, entries: &[VolumeEntry]) -> Vec<VolumeError> {
         let finished = entries.len().saturating_sub(1);
         let mut odd = Vec::new();
         for (number, entry) in (1u32..).zip(entries.iter().take(finished)) {
@@ -502,7 +508,14 @@ impl<'d> SetReader<'d> {
                     Ok(len) if len == entry.bytes => {}
                     Ok(len) if len > entry.bytes && self.is_ended(number, &name, entry.bytes) => {}
                     Ok(len) => odd.push(VolumeError::Length { name, volume: number, len, expected: entry.bytes }),
-                    Err(error) => odd.push(error.into()),
+                    Err(error) => match VolumeError::from(error) {
+                        // It counts as no copy.
+                        error if error.is_nothing() => {
+                            self.copies.forget(number, &name);
+                            self.nothing.push((name, error));
+                        }
+                        error => odd.push(error),
+                    },
                 }
             }
         }

@@ -9,7 +9,9 @@ use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
 use intervault::error::Class;
 use intervault::format::block::SetId;
-use intervault::restore::{FilesOptions, FilesRestore, Missing, Options, Restore, RestorePlan, Rule, Select};
+use intervault::restore::{
+    FilesOptions, FilesRestore, Missing, Options, Restore, RestorePlan, Rule, Select, newer_torn,
+};
 use intervault::salvage::{Salvage, SalvageOptions};
 use intervault::schema::grain::DataType;
 use intervault::volume::chain::{Chain, ChainError, Wanted};
@@ -295,6 +297,46 @@ fn a_branch_of_several_sets_falls_out_with_all_of_them() {
     change(&centre, 3);
     assert_eq!(incremental(&centre, &device, &of(4, DataType::Acd)).parent.unwrap().set, set_id(1));
     assert_eq!(untold(&device, Wanted::default()), [(set_id(3), DataType::Historical.bit())]);
+}
+
+/// Within a chain the place of a set tells what is newer, though a clock went back; between chains a set that was begun later than
+/// now is none that was begun last. What was written again in its place is in nobody's way.
+#[test]
+fn what_is_torn_and_newer_is_known_whatever_clocks_say() {
+    let at = |number: u8, seconds: i64, kinds: &[DataType]| backup::Options {
+        select: Data::Data(kinds.to_vec()),
+        now_unix: backup_options(number).now_unix + seconds,
+        ..backup_options(number)
+    };
+    let (every, acd, historical) = (DataType::ALL, [DataType::Acd], [DataType::Historical]);
+    let newer = |device: &MemoryDevice, chosen: u8, kind: DataType, now: i64| -> Vec<SetId> {
+        let sets = list_sets(device).unwrap().sets;
+        let id = set_id(chosen).to_string();
+        let chain = Chain::choose(&sets, Wanted { set: Some(&id), stop_at: None }).unwrap();
+        newer_torn(&chain, &sets, kind.bit(), now).iter().map(|set| set.set_id()).collect()
+    };
+    let now = backup_options(1).now_unix + 1_000;
+    let centre = centre();
+    let device = MemoryDevice::new();
+    backup_with(&centre, &device, &at(1, 100, &every));
+    change(&centre, 1);
+    incremental(&centre, &device, &at(2, 50, &acd));
+    torn(&centre, &device, at(3, 60, &historical), Torn::Cut);
+    assert_eq!(newer(&device, 2, DataType::Historical, now), [set_id(3)]);
+    assert_eq!(newer(&device, 2, DataType::Acd, now), []);
+    change(&centre, 2);
+    incremental(&centre, &device, &at(4, 70, &historical));
+    assert_eq!(newer(&device, 4, DataType::Historical, now), [], "written again");
+    // A full set of tomorrow, by a clock that was wrong, and a torn one of today; then two of one second.
+    for (first, second, told) in [(500_000, 0, true), (0, 0, true), (0, -1, false)] {
+        let device = MemoryDevice::new();
+        backup_with(&centre, &device, &at(1, first, &every));
+        let volume_size = Some(8 << 10);
+        backup_with(&centre, &device, &backup::Options { volume_size, ..at(2, second, &every) });
+        let own = device.list().unwrap().into_iter().filter(|name| name.contains("02020202"));
+        drop(device.remove(&own.max().unwrap()).unwrap());
+        assert_eq!(newer(&device, 1, DataType::Historical, now) == [set_id(2)], told, "{first}, {second}");
+    }
 }
 
 /// A wrong bit in the catalog of a volume.

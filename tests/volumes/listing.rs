@@ -229,6 +229,30 @@ fn a_thousand_volumes_are_listed_by_the_last() {
     assert_eq!(assert_chunks(&set, &sample), 1_000);
 }
 
+/// A link in the place of a volume that leads to nothing, or to itself, is no volume: as if it were missing, and told besides.
+#[test]
+fn a_volume_that_is_a_link_to_nothing_is_not_here() {
+    let (memory, _, summary) = spanned();
+    for middle in [true, false] {
+        let gone = if middle { &summary.volumes[1] } else { summary.volumes.last().unwrap() };
+        for target in ["/nowhere/volume.ivv", &gone.name] {
+            let place = tempfile::tempdir().unwrap();
+            for name in memory.list().unwrap().into_iter().filter(|name| *name != gone.name) {
+                std::fs::write(place.path().join(&name), memory.bytes(&name).unwrap()).unwrap();
+            }
+            let device = DirectoryDevice::open(place.path()).unwrap();
+            let missing = only_set(&device).missing_volumes();
+            std::os::unix::fs::symlink(target, place.path().join(&gone.name)).unwrap();
+            let listing = list_sets(&device).unwrap();
+            let [set] = listing.sets.as_slice() else { panic!("{} sets", listing.sets.len()) };
+            assert_eq!((set.missing_volumes(), set.is_complete()), (missing, false), "{}", gone.name);
+            assert!(set.wrong_volumes().is_empty() && set.damage().is_empty());
+            let told: Vec<&str> = listing.unreadable.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(told, [&gone.name]);
+        }
+    }
+}
+
 #[test]
 fn a_directory_shows_no_other_files() {
     let place = tempfile::tempdir().unwrap();

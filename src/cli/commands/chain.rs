@@ -44,12 +44,13 @@ pub(super) fn wanted<'a>(
         _ => None,
     };
     let chosen = Chain::choose(sets, Wanted { set: newest.as_deref().or(set), stop_at });
-    // Without the name a full set of which the end is not here is passed over as well.
+    // A full set of which the end is not here is passed over, with a word if it may be newer: which the clock tells.
     let fulls = |chain: Chain<'a>| {
-        let torn = newer_torn(&chain, sets, bits).into_iter().filter(|set| !set.label().incremental);
-        chain.passing_over(torn)
+        let told: Vec<SetId> = chain.passed_over().iter().map(|set| set.set_id()).collect();
+        let torn = newer_torn(&chain, sets, bits, now()).into_iter();
+        chain.passing_over(torn.filter(|set| !set.label().incremental && !told.contains(&set.set_id())))
     };
-    let chosen = chosen.map(|chain| if newest.is_some() { fulls(chain) } else { chain });
+    let chosen = chosen.map(|chain| if newest.is_some() || set.is_none() { fulls(chain) } else { chain });
     chosen.map_err(|error| match error {
         ChainError::NoSuchSet(set) => Error::nothing(
             format!("no set {} on {}", escape(&set), device.describe()),
@@ -76,7 +77,7 @@ pub(super) fn wanted<'a>(
 fn newest(sets: &[SetReader<'_>], device: &dyn Device, bits: u32) -> Result<SetId, Error> {
     let mut sources = BTreeSet::new();
     let mut last = None;
-    let (mut all, now) = (families(sets), jiff::Timestamp::now().as_second());
+    let (mut all, now) = (families(sets), now());
     all.sort_by_key(|family| family.members.first().is_some_and(|first| is_begun_by(first.label(), now)));
     for family in all {
         let usable = |set: &&&SetReader<'_>| {
@@ -101,6 +102,11 @@ fn newest(sets: &[SetReader<'_>], device: &dyn Device, bits: u32) -> Result<SetI
     }
     let none = || format!("no whole backup of these data on {}", device.describe());
     last.ok_or_else(|| Error::nothing(none(), "list the sets with intervault check DEVICE --list"))
+}
+
+/// Seconds since 1970-01-01 00:00 UTC.
+pub(super) fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
 }
 
 /// Sets that were passed over where one was chosen, and may be newer than that.

@@ -137,13 +137,17 @@ fn exit_of(plan: &Plan, written: &[Written]) -> Exit {
     unknown.chain(lost).chain(short).fold(Exit::Done, Exit::worst)
 }
 
-/// Says that the end of the set is lost, which its catalog stands for: no row is missing, and the set is not sound.
+/// Says that the end of the set is lost, or was never written, where its catalog says that no row is missing.
 fn warn_of_end(set: &SetReader<'_>, output: &Output) -> Exit {
-    if !set.lacks_end_only() {
-        return Exit::Done;
-    }
     let label = &set.label().label;
-    output.warning(&format!("the end of set {label} is lost; its catalog is here, and says what there is"));
+    let what = match (set.catalog().is_some(), set.lacks_end_only()) {
+        (true, true) => format!("the end of set {label} is lost; its catalog is here, and says what there is"),
+        (true, false) if !set.is_finished() && set.missing_volumes().is_empty() && set.writer().is_none() => {
+            format!("set {label} was never finished; its catalog is here, and says what there is")
+        }
+        _ => return Exit::Done,
+    };
+    output.warning(&what);
     Exit::Warnings
 }
 

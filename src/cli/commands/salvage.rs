@@ -29,7 +29,9 @@ pub fn run(options: &SalvageRequest, job: &Job, output: &Output) -> Result<Exit,
     if let Some(to) = &options.to {
         apart(to, &options.from)?;
     }
-    let devices = options.from.iter().map(|from| source(from, output)).collect::<Result<Vec<_>, Failure>>()?;
+    let sources = options.from.iter().map(|from| source(from, output)).collect::<Result<Vec<_>, Failure>>()?;
+    let at_work = sources.iter().any(|(_, at_work)| *at_work);
+    let devices: Vec<Box<dyn Device>> = sources.into_iter().map(|(device, _)| device).collect();
     let from: Vec<&dyn Device> = devices.iter().map(AsRef::as_ref).collect();
     let how = SalvageOptions {
         set: options.set.clone(),
@@ -48,7 +50,7 @@ pub fn run(options: &SalvageRequest, job: &Job, output: &Output) -> Result<Exit,
         }
     };
     note(&account, options, job);
-    answer(&account, options, output)
+    answer(&account, options, at_work, output)
 }
 
 /// Writes into the history what was written: of several sets the sums, and which it is where there is one.
@@ -68,7 +70,7 @@ fn note(account: &Account, options: &SalvageRequest, job: &Job) {
     });
 }
 
-fn answer(account: &Account, options: &SalvageRequest, output: &Output) -> Result<Exit, Failure> {
+fn answer(account: &Account, options: &SalvageRequest, at_work: bool, output: &Output) -> Result<Exit, Failure> {
     if let (true, true, Some((name, reason))) = (account.sets.is_empty(), account.refused, account.unopened.first()) {
         let others = (account.unopened.len() as u64).saturating_add(account.more_unopened).saturating_sub(1);
         let more = if others == 0 { String::new() } else { format!(", and {}", counted(others, "other", "others")) };
@@ -88,6 +90,7 @@ fn answer(account: &Account, options: &SalvageRequest, output: &Output) -> Resul
         () if account.is_empty() => Exit::Nothing,
         () if account.has_losses() && account.lost_by_refusal() => Exit::NotPermitted,
         () if account.has_losses() => Exit::Damage,
+        () if at_work => Exit::Warnings,
         () => Exit::Done,
     };
     if output.json() {
@@ -105,13 +108,13 @@ fn answer(account: &Account, options: &SalvageRequest, output: &Output) -> Resul
     Ok(exit)
 }
 
-/// Opens what is looked through: whatever lies there.
-fn source(from: &DevicePath, output: &Output) -> Result<Box<dyn Device>, Failure> {
+/// Opens what is looked through: whatever lies there; and whether somebody is writing there.
+fn source(from: &DevicePath, output: &Output) -> Result<(Box<dyn Device>, bool), Failure> {
     let path = match from {
         DevicePath::Path(path) => path,
         // The image of a tape is a file; what is on a drive has the names that its labels give it.
         DevicePath::Tape(path) if path.is_file() => path,
-        other => return open::volumes(other),
+        other => return Ok((open::volumes(other)?, false)),
     };
     let heap = HeapDevice::open(path)?.plain(&MAGIC);
     if heap.folders() > 0 {
@@ -120,11 +123,12 @@ fn source(from: &DevicePath, output: &Output) -> Result<Box<dyn Device>, Failure
         let what = format!("{}: {folders} in it not looked into; name them too if they have volumes", escape(&place));
         output.warning(&what);
     }
-    if let Some(VolumeWriter { who, volume: Some(volume) }) = heap.at_work() {
-        let what = format!("{} is being written now{who}: salvage again when that is done", escape(&volume));
+    let at_work = heap.at_work();
+    if let Some(VolumeWriter { who, volume: Some(volume) }) = &at_work {
+        let what = format!("{} is being written now{who}: salvage again when that is done", escape(volume));
         output.warning(&what);
     }
-    Ok(Box::new(heap))
+    Ok((Box::new(heap), at_work.is_some()))
 }
 
 /// Refuses to write where something is looked through.

@@ -1,5 +1,6 @@
 //! What every command says of files that have a volume's name and cannot be used.
 
+use super::chain::now;
 use crate::check::{Found, Unreadable};
 use crate::cli::args::{RestoreOptions, Selection};
 use crate::cli::exit::Exit;
@@ -7,7 +8,7 @@ use crate::cli::output::Output;
 use crate::cli::parse::NEWEST;
 use crate::device::name::finished_name;
 use crate::error::{Class, Error};
-use crate::restore::{Refusal, Rule, Select, may_be_newer, newer_torn};
+use crate::restore::{Refusal, Rule, Select, may_be_newer, newer_torn, undated};
 use crate::volume::chain::Chain;
 use crate::volume::set::SetReader;
 
@@ -60,11 +61,17 @@ impl Beside {
         if set.is_some_and(|set| set != NEWEST) {
             return Beside { notes, newer: None };
         }
+        // Without the name there are several to choose from.
+        let unknown = undated(chain, &found.sets).into_iter().filter(|_| set.is_some()).map(|set| {
+            let what = "was salvaged without its label: nobody knows when it was taken, and it may be newer";
+            format!("set {} {what}", set.label().label)
+        });
+        notes.extend(unknown);
         let unfinished = |bad: &Unreadable| bad.begun || finished_name(&bad.name).is_some();
         let is_newer = |bad: &&Unreadable| !unfinished(bad) && may_be_newer(&bad.name, chain, &found.sets, data_types);
         let newer = found.unreadable.iter().find(is_newer).map(|bad| refusal(bad, chain));
         // Without the name an incremental set that is torn is the one that is chosen, and refused.
-        let torn = || newer_torn(chain, &found.sets, data_types).into_iter().find(|set| set.label().incremental);
+        let torn = || newer_torn(chain, &found.sets, data_types, now()).into_iter().find(|set| set.label().incremental);
         let torn = torn().filter(|_| set.is_some()).map(|set| torn_refusal(set, chain));
         if partial {
             notes.extend(torn.map(|torn| torn.what));
