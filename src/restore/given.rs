@@ -158,6 +158,13 @@ impl MemberSection<'_> {
     fn sequence(&self) -> u32 {
         self.set.label().sequence
     }
+
+    /// How many rows of a bucket it lists, and their digest.
+    fn lists(&self, bucket: Bucket) -> Option<(u64, [u8; 16])> {
+        let buckets = &self.view.buckets;
+        let at = buckets.binary_search_by_key(&bucket, |entry| (entry.acd, entry.day)).ok()?;
+        buckets.get(at).map(|entry| (entry.rows, entry.digest))
+    }
 }
 
 /// What all sections together give.
@@ -253,7 +260,7 @@ pub(super) fn given(
     }
     for (number, speaks) in given.speaks.iter_mut().enumerate() {
         if let Some(speaks) = speaks {
-            (speaks.again, speaks.undated_again) = again(sections, number);
+            again(sections, number, speaks);
         }
     }
     if one && !cut {
@@ -292,46 +299,34 @@ fn later(sections: &[MemberSection<'_>], number: usize, acd: Acd, applied: &Appl
 
 /// The time of those buckets of a section that a newer member lists just so although one between them had other rows: the source
 /// took a change back. Whoever restores that one later must not take the rows for those from before the change.
-fn again(sections: &[MemberSection<'_>], number: usize) -> (BTreeMap<Acd, Vec<(u32, SpanSet)>>, BTreeMap<Acd, u32>) {
-    let (mut found, mut undated) = (BTreeMap::<Acd, BTreeMap<u32, Vec<Span>>>::new(), BTreeMap::new());
-    let Some(section) = sections.get(number).filter(|_| number > 1) else { return Default::default() };
+fn again(sections: &[MemberSection<'_>], number: usize, speaks: &mut Speaks) {
+    let Some(section) = sections.get(number).filter(|_| number > 1) else { return };
     let grain = section.table.bound.grain;
-    let entry = |section: &MemberSection<'_>, bucket: Bucket| {
-        let buckets = &section.view.buckets;
-        let at = buckets.binary_search_by_key(&bucket, |entry| (entry.acd, entry.day)).ok()?;
-        buckets.get(at).map(|entry| (entry.rows, entry.digest))
-    };
+    let mut found: BTreeMap<(Acd, u32), Vec<Span>> = BTreeMap::new();
     for own in &section.view.buckets {
         let bucket = (own.acd, own.day);
         let Some(by) = vouches(sections, number, bucket) else { continue };
         let mut between = sections.iter().take(number).filter(|other| other.sequence() < by);
-        if !between.any(|other| entry(other, bucket).is_some_and(|other| other != (own.rows, own.digest))) {
+        if !between.any(|other| other.lists(bucket).is_some_and(|other| other != (own.rows, own.digest))) {
             continue;
         }
         match own.day {
-            None => drop(undated.insert(own.acd, by)),
+            None => drop(speaks.undated_again.insert(own.acd, by)),
             Some(day) => {
-                let span = bucket_span(grain, day, Some(Instant(own.stop)));
-                found.entry(own.acd).or_default().entry(by).or_default().push(span);
+                found.entry((own.acd, by)).or_default().push(bucket_span(grain, day, Some(Instant(own.stop))));
             }
         }
     }
-    let sets = |spans: BTreeMap<u32, Vec<Span>>| {
-        spans.into_iter().map(|(sequence, spans)| (sequence, SpanSet::from_spans(spans))).collect()
-    };
-    (found.into_iter().map(|(acd, spans)| (acd, sets(spans))).collect(), undated)
+    for ((acd, sequence), spans) in found {
+        speaks.again.entry(acd).or_default().push((sequence, SpanSet::from_spans(spans)));
+    }
 }
 
 /// The place in the chain of the newest member before a section that lists a bucket with the rows that the section has of it.
 fn vouches(sections: &[MemberSection<'_>], number: usize, bucket: Bucket) -> Option<u32> {
-    let entry = |section: &MemberSection<'_>| {
-        let buckets = &section.view.buckets;
-        let at = buckets.binary_search_by_key(&bucket, |entry| (entry.acd, entry.day)).ok()?;
-        buckets.get(at).map(|entry| (entry.rows, entry.digest))
-    };
-    let own = sections.get(number).and_then(entry)?;
+    let own = sections.get(number)?.lists(bucket)?;
     let mut newer = sections.iter().take(number).filter(|section| section.is_listed());
-    newer.find(|section| entry(section) == Some(own)).map(MemberSection::sequence)
+    newer.find(|section| section.lists(bucket) == Some(own)).map(MemberSection::sequence)
 }
 
 impl Given {

@@ -249,9 +249,9 @@ fn is_whole(set: &SetReader<'_>) -> bool {
     set.is_complete() && set.can_be_built_on()
 }
 
-/// Whether a set on which nobody could build was written again: another one, begun later, stands in its place, or in that of one
-/// before it on which nobody could build either, among these sets. It may have been cut short between two volumes, which looks as if its next one
-/// were elsewhere. That other one need not have all kinds of its data: [`half_replaced`].
+/// Whether a set on which nobody could build was written again: another one of these sets, begun later, stands in its place, or
+/// in that of one before it on which nobody could build either. It may have been cut short between two volumes, which looks as
+/// if its next one were elsewhere. That other one need not have all kinds of its data: [`Chain::half_replaced`].
 #[must_use]
 pub fn is_replaced(set: &SetReader<'_>, members: &[&SetReader<'_>]) -> bool {
     let begun = set.label().created_unix;

@@ -299,8 +299,8 @@ fn a_branch_of_several_sets_falls_out_with_all_of_them() {
     assert_eq!(untold(&device, Wanted::default()), [(set_id(3), DataType::Historical.bit())]);
 }
 
-/// Within a chain the place of a set tells what is newer, though a clock went back; between chains a set that was begun later than
-/// now is none that was begun last. What was written again in its place is in nobody's way.
+/// Within a chain the place of a set tells what is newer, though a clock went back; between chains a set that was begun later
+/// than now is none that was begun last. What was written again in its place is in nobody's way.
 #[test]
 fn what_is_torn_and_newer_is_known_whatever_clocks_say() {
     let at = |number: u8, seconds: i64, kinds: &[DataType]| backup::Options {
