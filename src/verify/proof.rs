@@ -453,7 +453,12 @@ impl Gathered {
             Some(first) if begins_catalog(first) => {
                 Catalog::from_payloads(&payloads).map(Some).map_err(|error| Finding::of_format(&error))
             }
-            _ => Ok(None),
+            // All blocks that end marks name are here, and the first of them is none with which a catalog begins.
+            Some(_) => {
+                let what = "the end mark of the last volume does not name the volume on which the catalog begins";
+                Err(Finding::damage(Position::volume(begins), what))
+            }
+            None => Ok(None),
         }
     }
 
