@@ -176,6 +176,19 @@ impl Error {
         }
     }
 
+    /// What failed and what to try, as an error of this class; one of a class that needs more is that of a rule.
+    #[must_use]
+    pub fn of_class(class: Class, what: impl Into<String>, advice: impl Into<String>) -> Error {
+        match class {
+            Class::Damage => Error::damage(what, advice),
+            Class::Volume => Error::wanted(what, advice),
+            Class::Busy => Error::in_use(what, advice),
+            Class::Nothing => Error::nothing(what, advice),
+            Class::NotPermitted => Error::not_permitted(what, advice),
+            Class::Full | Class::NotRestorable | Class::Usage | Class::Failed => Error::refused(what, advice),
+        }
+    }
+
     /// A rule forbids what was asked: what, and what to try.
     #[must_use]
     pub fn refused(what: impl Into<String>, advice: impl Into<String>) -> Error {
@@ -218,7 +231,9 @@ fn device_class(error: &DeviceError) -> Class {
         DeviceErrorKind::Full => Class::Full,
         DeviceErrorKind::NotFound | DeviceErrorKind::NoDrive => Class::Nothing,
         DeviceErrorKind::NotPermitted | DeviceErrorKind::WriteProtected => Class::NotPermitted,
-        DeviceErrorKind::Wanted { .. } | DeviceErrorKind::WrongMedium(_) => Class::Volume,
+        DeviceErrorKind::Wanted { .. } | DeviceErrorKind::WrongMedium(_) | DeviceErrorKind::NoVolume(_) => {
+            Class::Volume
+        }
         DeviceErrorKind::Busy(_) => Class::Busy,
         DeviceErrorKind::Short { .. } => Class::Damage,
         _ => Class::Failed,

@@ -73,12 +73,13 @@ impl Found<'_> {
         };
         let Some(bad) = self.unreadable.iter().min_by_key(rank).filter(|_| self.sets.is_empty()) else { return Ok(()) };
         let what = format!("{}: {}", bad.name, bad.reason);
-        Err(match bad.class {
-            Class::Volume => Error::wanted(what, "nothing can be read from it; use another set"),
-            Class::Busy => Error::in_use(what, "nothing can be read from it yet; look again when that is done"),
-            Class::NotPermitted => Error::not_permitted(what, "ask for the right to read it"),
-            _ => Error::damage(what, "nothing can be read from it; use another copy"),
-        })
+        let (class, advice) = match bad.class {
+            class @ Class::Volume => (class, "nothing can be read from it; use another set"),
+            class @ Class::Busy => (class, "nothing can be read from it yet; look again when that is done"),
+            class @ Class::NotPermitted => (class, "ask for the right to read it"),
+            _ => (Class::Damage, "nothing can be read from it; use another copy"),
+        };
+        Err(Error::of_class(class, what, advice))
     }
 }
 

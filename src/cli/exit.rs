@@ -173,7 +173,9 @@ impl From<&DeviceErrorKind> for Exit {
             DeviceErrorKind::Full => Exit::Full,
             DeviceErrorKind::NotFound | DeviceErrorKind::NoDrive => Exit::Nothing,
             DeviceErrorKind::NotPermitted | DeviceErrorKind::WriteProtected => Exit::NotPermitted,
-            DeviceErrorKind::Wanted { .. } | DeviceErrorKind::WrongMedium(_) => Exit::Volume,
+            DeviceErrorKind::Wanted { .. } | DeviceErrorKind::WrongMedium(_) | DeviceErrorKind::NoVolume(_) => {
+                Exit::Volume
+            }
             DeviceErrorKind::Busy(_) => Exit::Busy,
             DeviceErrorKind::Short { .. } => Exit::Damage,
             DeviceErrorKind::Exists

@@ -102,7 +102,7 @@ impl DirectoryDevice {
         let place = self.path.join(name);
         if name.contains(char::REPLACEMENT_CHARACTER) && fs::symlink_metadata(&place).is_err() {
             let reason = "its name is no UTF-8: give it one that a volume has".to_owned();
-            return Err(DeviceError { op, place, kind: DeviceErrorKind::WrongMedium(reason) });
+            return Err(DeviceError { op, place, kind: DeviceErrorKind::NoVolume(reason) });
         }
         let plain = place.parent() == Some(&self.path) && place.file_name().is_some_and(|file| file == name);
         if plain && is_volume_name(name) {
@@ -416,7 +416,7 @@ fn kind_at(place: &Path, error: io::Error) -> DeviceErrorKind {
     let is_link = || fs::symlink_metadata(place).is_ok_and(|found| found.is_symlink());
     let refused = error.kind() == io::ErrorKind::PermissionDenied;
     if !refused && is_link() && fs::metadata(place).is_err() {
-        return DeviceErrorKind::WrongMedium("the link leads to nothing that is here".to_owned());
+        return DeviceErrorKind::NoVolume("the link leads to nothing that is here".to_owned());
     }
     error.into()
 }

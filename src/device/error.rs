@@ -78,6 +78,12 @@ pub enum DeviceErrorKind {
         /// What is on it, and what to do.
         String,
     ),
+    /// What has the name of a volume is none that can be opened: a link to what is not here, a name that nobody can write.
+    #[error("{0}")]
+    NoVolume(
+        /// Why, and what to do.
+        String,
+    ),
     /// The medium must not be written to.
     #[error("the medium is write-protected: lift its protection, or bring another one")]
     WriteProtected,

@@ -6,7 +6,7 @@ use crate::format::block::SetId;
 use crate::format::label::LabelRecord;
 use crate::schema::grain::DataType;
 use crate::schema::label_text::LabelText;
-use crate::volume::chain::{Chain, is_replaced, never_finished};
+use crate::volume::chain::{Chain, is_replaced, never_finished, same_source};
 use crate::volume::lineage::is_begun_by;
 use crate::volume::name::{label_by_name, short_id};
 use crate::volume::set::SetReader;
@@ -39,10 +39,6 @@ pub fn newer_torn<'a>(
     now: i64,
 ) -> Vec<&'a SetReader<'a>> {
     let Some(newest) = chain.members().first() else { return Vec::new() };
-    let source = |label: &LabelRecord| {
-        let LabelRecord { source_store, source_server, source_database, acd, .. } = label;
-        (source_store.clone(), source_server.clone(), source_database.clone(), *acd)
-    };
     let all: Vec<&SetReader<'_>> = sets.iter().collect();
     let is_newer = |set: &&SetReader<'_>| {
         let label = set.label();
@@ -55,7 +51,7 @@ pub fn newer_torn<'a>(
         let torn = label.joins_chains() && !set.is_complete() && !never_finished(set) && !is_replaced(set, &all);
         let member = chain.members().iter().any(|other| other.label().member() == label.member());
         torn && !member
-            && source(label) == source(newest.label())
+            && same_source(label, newest.label())
             && newest_with(chain, label.data_types & data_types).any(follows)
     };
     sets.iter().filter(is_newer).collect()

@@ -167,14 +167,7 @@ impl Refusal {
 
     /// The error that ends the work for this reason.
     pub(super) fn error(&self) -> Error {
-        match self.class {
-            Class::Damage => Error::damage(self.to_string(), self.advice.clone()),
-            Class::Volume => Error::wanted(self.to_string(), self.advice.clone()),
-            Class::Busy => Error::in_use(self.to_string(), self.advice.clone()),
-            Class::Nothing => Error::nothing(self.to_string(), self.advice.clone()),
-            Class::NotPermitted => Error::not_permitted(self.to_string(), self.advice.clone()),
-            _ => Error::refused(self.to_string(), self.advice.clone()),
-        }
+        Error::of_class(self.class, self.to_string(), self.advice.clone())
     }
 }
 

@@ -240,7 +240,8 @@ fn same_database(one: &LabelRecord, other: &LabelRecord) -> bool {
 }
 
 /// Whether two sets come from the same database, with the same selection of ACD: a chain has one.
-fn same_source(one: &LabelRecord, other: &LabelRecord) -> bool {
+#[must_use]
+pub fn same_source(one: &LabelRecord, other: &LabelRecord) -> bool {
     same_database(one, other) && one.acd == other.acd
 }
 

@@ -195,7 +195,7 @@ impl VolumeError {
     /// Whether what has the volume's name is none and holds none: a link that leads to nothing, for one.
     #[must_use]
     pub const fn is_nothing(&self) -> bool {
-        matches!(self, VolumeError::Device(DeviceError { kind: DeviceErrorKind::WrongMedium(_), .. }))
+        matches!(self, VolumeError::Device(DeviceError { kind: DeviceErrorKind::NoVolume(_), .. }))
     }
 
     /// Whether it is on a medium that is not in the drive: nothing is wrong with it.

@@ -159,8 +159,6 @@ pub struct SetReader<'d> {
     sections: Vec<SectionView>,
     damage: Vec<DamagedExtent>,
     wrong: Vec<VolumeError>,
-    /// Names of volumes under which there is nothing, while it is put together.
-    nothing: Vec<(String, VolumeError)>,
 }
 
 impl std::fmt::Debug for SetReader<'_> {
@@ -193,15 +191,11 @@ impl<'d> SetReader<'d> {
             sections: Vec::new(),
             damage: Vec::new(),
             wrong: Vec::new(),
-            nothing: Vec::new(),
         };
         match loaded.take() {
-            Some((catalog, last)) => reader.take_catalog(catalog, last),
+            Some((catalog, last)) => reader.take_catalog(catalog, last, unreadable),
             None => reader.scan()?,
         }
-        // What is no volume though it has the name of one is told like all others of that sort.
-        let nothing = reader.nothing.drain(..);
-        nothing.for_each(|(name, error)| unreadable.push(name, error));
         Ok(Some(reader))
     }
 
@@ -428,9 +422,9 @@ impl<'d> SetReader<'d> {
         Ok(findings)
     }
 
-    fn take_catalog(&mut self, catalog: Catalog, last: u32) {
+    fn take_catalog(&mut self, catalog: Catalog, last: u32, unreadable: &mut Unusable) {
         self.total = Some(last);
-        self.compare_sizes(&catalog.volumes);
+        self.compare_sizes(&catalog.volumes, unreadable);
         self.list_volumes(last, &catalog.volumes);
         self.catalog = Some(catalog.head);
         for section in catalog.sections {
@@ -487,11 +481,11 @@ impl<'d> SetReader<'d> {
 
     /// Holds the length of every file against the catalog, without opening it. Where one differs the labels are read:
     /// somebody may have given a volume the name of another.
-    fn compare_sizes(&mut self, entries: &[VolumeEntry]) {
-        let mut odd = self.odd_sizes(entries);
+    fn compare_sizes(&mut self, entries: &[VolumeEntry], unreadable: &mut Unusable) {
+        let mut odd = self.odd_sizes(entries, unreadable);
         if !odd.is_empty() {
             self.copies.read_labels();
-            odd = self.odd_sizes(entries);
+            odd = self.odd_sizes(entries, unreadable);
         }
         self.wrong = self.copies.wrong();
         self.wrong.extend(odd);
@@ -499,7 +493,7 @@ impl<'d> SetReader<'d> {
 
     /// Copies that do not have the length that the catalog gives. The last volume is not among them: its end mark was
     /// found where it says that it is.
-    fn odd_sizes(&mut self, entries: &[VolumeEntry]) -> Vec<VolumeError> {
+    fn odd_sizes(&self, entries: &[VolumeEntry], unreadable: &mut Unusable) -> Vec<VolumeError> {
         let finished = entries.len().saturating_sub(1);
         let mut odd = Vec::new();
         for (number, entry) in (1u32..).zip(entries.iter().take(finished)) {
@@ -509,10 +503,10 @@ impl<'d> SetReader<'d> {
                     Ok(len) if len > entry.bytes && self.is_ended(number, &name, entry.bytes) => {}
                     Ok(len) => odd.push(VolumeError::Length { name, volume: number, len, expected: entry.bytes }),
                     Err(error) => match VolumeError::from(error) {
-                        // It counts as no copy.
+                        // It counts as no copy, and is told like all that has the name of a volume and is none.
                         error if error.is_nothing() => {
                             self.copies.forget(number, &name);
-                            self.nothing.push((name, error));
+                            unreadable.push(name, error);
                         }
                         error => odd.push(error),
                     },

@@ -87,11 +87,7 @@ impl Beside {
     pub(super) fn warn(&self, output: &Output) -> Result<Exit, Error> {
         self.notes.iter().for_each(|note| output.warning(note));
         match &self.newer {
-            Some(Refusal { what, advice, class, .. }) => Err(match class {
-                Class::Damage => Error::damage(what.clone(), advice.clone()),
-                Class::NotPermitted => Error::not_permitted(what.clone(), advice.clone()),
-                _ => Error::wanted(what.clone(), advice.clone()),
-            }),
+            Some(Refusal { what, advice, class, .. }) => Err(Error::of_class(*class, what.clone(), advice.clone())),
             None if self.notes.is_empty() => Ok(Exit::Done),
             None => Ok(Exit::Warnings),
         }
