@@ -52,7 +52,7 @@ fn blocks_by_the_index_and_by_a_scan_are_the_same() {
     }
     let total: u64 = listed.iter().map(|block| block["bytes"].as_u64().unwrap()).sum();
     assert_eq!(total, bytes.values().sum::<usize>() as u64, "every byte is of a listed block");
-    let (scanned, found) = blocks(&folder.path().display().to_string(), 5);
+    let (scanned, found) = blocks(&folder.path().display().to_string(), 4);
     assert_eq!(found, ["scan", "scan", "scan"]);
     let without_ends: Vec<Value> = listed.into_iter().filter(|block| block["kind"] != "volume end").collect();
     assert_eq!(scanned, without_ends);

@@ -68,7 +68,7 @@ fn what_lies_between_volumes_is_never_passed_in_silence() {
     let words = ["check", place.path.to_str().unwrap(), "--verify", "--state-dir", &place.state];
     let (said, warned) = run(&words, 0);
     assert!(
-        said.contains("nothing is wrong") && warned.contains("4096 bytes behind its volumes are zeros"),
+        said.contains("nothing is wrong") && warned.contains("4096 bytes beside its volumes are zeros"),
         "{warned}"
     );
     // More of them than fill any record are none of a tape.
