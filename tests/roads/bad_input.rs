@@ -307,7 +307,13 @@ fn a_full_device() {
     );
     let output = Command::new("bash").args(["-c", &script]).output().unwrap();
     assert_eq!(output.status.code(), Some(8), "{}", text(&output));
-    no_volume_in(&case.volumes);
+    // A file system that refuses the room beforehand is a medium that is full: what is on it then is a set that breaks off.
+    if std::fs::read_dir(&case.volumes)
+        .unwrap()
+        .any(|entry| entry.unwrap().path().extension().is_some_and(|end| end == "ivv"))
+    {
+        expect(&["check", case.device()], 5, &[]);
+    }
 }
 
 #[test]

@@ -24,8 +24,9 @@ order, with anything between them; folders in a folder are not looked into. Noth
 chain where the old one stood; it speaks for nothing of which rows are lost. Blocks that contradict each other: what the catalog
 lists is believed, then what the index of a volume lists, then what was found most often; the rest is told and not taken.
 
-Exit status 0: it is certain that nothing is lost. 4: something is lost or may be, and the answer says what; the rest is written.
-7: that, and volumes may not be opened. 10: nothing was found of which it is known what it is.")]
+Exit status 0: it is certain that nothing is lost but, perhaps, the end of a set, which the new one has again. 3: the same, and a
+set among them is being written now. 4: something is lost or may be, and the answer says what; the rest is written. 7: that, and
+volumes may not be opened. 10: nothing was found of which it is known what it is.")]
 pub struct SalvageArgs {
     /// Folders and files of any name, tapes (tape:PATH), or - for standard input
     #[arg(value_name = "FROM", value_parser = parse::device, required = true)]
