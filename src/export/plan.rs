@@ -132,7 +132,7 @@ pub(super) fn plan(set: &SetReader<'_>, options: &Options) -> Result<Plan, Error
             format!("its catalog cannot be read, so nobody knows whether set {label} has more tables than these");
         plan.unknown.push(unknown(what));
     }
-    if being_written && knows {
+    if being_written && (knows || !options.tables.is_empty()) {
         plan.unknown.push(unknown(format!("set {label} is not finished")));
     }
     for section in set.sections() {

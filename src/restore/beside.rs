@@ -13,24 +13,26 @@ use crate::volume::set::SetReader;
 
 /// Whether a volume that cannot be used is, by its name, of a set that may have been taken after the newest member of a chain
 /// that has data of these kinds (bits of [`data_types`](crate::format::label::data_types)), of any of them that it may have
-/// itself: a label of the same system with a later day, or no smaller number of the same day. Of a set that is among `sets` that
-/// one tells what is missing. A name that no backup gives says nothing.
+/// itself: a label of the same system with a later day, or no smaller number of the same day; any, if that member was begun later
+/// than `now` (seconds since 1970-01-01 00:00 UTC), by a clock that was wrong. Of a set that is among `sets` that one tells what is
+/// missing, unless it was salvaged without its label. A name that no backup gives says nothing.
 #[must_use]
-pub fn may_be_newer(name: &str, chain: &Chain<'_>, sets: &[SetReader<'_>], data_types: u32) -> bool {
+pub fn may_be_newer(name: &str, chain: &Chain<'_>, sets: &[SetReader<'_>], data_types: u32, now: i64) -> bool {
     // A salvaged set stands for the one that its label names.
-    let known: Vec<SetId> = sets.iter().flat_map(|set| [set.set_id(), SetId(set.label().member().0)]).collect();
+    let known = sets.iter().filter(|set| !is_undated(set.label()));
+    let known: Vec<SetId> = known.flat_map(|set| [set.set_id(), SetId(set.label().member().0)]).collect();
     let Some(named) = Named::parse(name).filter(|named| known.iter().all(|set| short_id(*set) != named.short)) else {
         return false;
     };
     // A set of tables named one by one says no kinds.
     let kinds = if named.kinds == 0 { data_types } else { named.kinds & data_types };
-    newest_with(chain, kinds).any(|newest| named.may_follow(&Taken::of(newest.label())))
+    newest_with(chain, kinds).any(|newest| named.may_follow(&Taken::of(newest.label(), now)))
 }
 
 /// The sets that are not whole, or not here whole, and may have been taken after the newest member of a chain that has data of
 /// these kinds: a set of the same chain with a higher place in it, or any that was begun no earlier. `now`: seconds since
-/// 1970-01-01 00:00 UTC; what was begun later than that says nothing of when it was. Those that were never finished are in
-/// nobody's way, and neither are those in whose place another one was written.
+/// 1970-01-01 00:00 UTC; of what was begun later than that nobody knows when it was, and it may have been. Those that were never
+/// finished are in nobody's way, and neither are those in whose place another one was written.
 #[must_use]
 pub fn newer_torn<'a>(
     chain: &Chain<'_>,
@@ -42,11 +44,11 @@ pub fn newer_torn<'a>(
     let all: Vec<&SetReader<'_>> = sets.iter().collect();
     let is_newer = |set: &&SetReader<'_>| {
         let label = set.label();
-        let begun = |label: &LabelRecord| (is_begun_by(label, now), label.created_unix);
         let follows = |other: &SetReader<'_>| {
             let theirs = other.label();
             let further = label.chain() == theirs.chain() && label.sequence > theirs.sequence;
-            further || begun(label) >= begun(theirs)
+            let believed = is_begun_by(label, now) && is_begun_by(theirs, now);
+            further || !believed || label.created_unix >= theirs.created_unix
         };
         let torn = label.joins_chains() && !set.is_complete() && !never_finished(set) && !is_replaced(set, &all);
         let member = chain.members().iter().any(|other| other.label().member() == label.member());
@@ -60,12 +62,33 @@ pub fn newer_torn<'a>(
 /// The sets beside a chain of which nobody knows when they were taken: salvaged without their labels.
 #[must_use]
 pub fn undated<'a>(chain: &Chain<'_>, sets: &'a [SetReader<'a>]) -> Vec<&'a SetReader<'a>> {
-    let is_undated = |set: &&SetReader<'_>| {
+    let member = |set: &SetReader<'_>| chain.members().iter().any(|other| other.set_id() == set.set_id());
+    sets.iter().filter(|set| is_undated(set.label()) && !set.label().is_undo() && !member(set)).collect()
+}
+
+/// Whether of a set nobody knows when it was taken: it was salvaged without its label.
+const fn is_undated(label: &LabelRecord) -> bool {
+    label.salvaged.is_some() && label.created_unix == 0
+}
+
+/// The whole sets beside a chain that have data of these kinds and were, by their labels, begun later than `now` (seconds since
+/// 1970-01-01 00:00 UTC) and than the newest member: the clock of the source was wrong or this one is, and they may be newer.
+#[must_use]
+pub fn from_the_future<'a>(
+    chain: &Chain<'_>,
+    sets: &'a [SetReader<'a>],
+    data_types: u32,
+    now: i64,
+) -> Vec<&'a SetReader<'a>> {
+    let Some(newest) = chain.members().first().map(|newest| newest.label()) else { return Vec::new() };
+    let member = |label: &LabelRecord| chain.members().iter().any(|other| other.label().member() == label.member());
+    let is_ahead = |set: &&SetReader<'_>| {
         let label = set.label();
-        let member = chain.members().iter().any(|other| other.set_id() == set.set_id());
-        label.salvaged.is_some() && label.created_unix == 0 && !label.is_undo() && !member
+        let whole = label.joins_chains() && set.is_complete() && label.data_types & data_types != 0;
+        let later = !is_begun_by(label, now) && label.created_unix >= newest.created_unix;
+        whole && later && !member(label) && same_source(label, newest)
     };
-    sets.iter().filter(is_undated).collect()
+    sets.iter().filter(is_ahead).collect()
 }
 
 /// For each of these kinds of data the newest member that has it; the newest at all if none has.
@@ -117,8 +140,9 @@ enum Taken {
 }
 
 impl Taken {
-    fn of(label: &LabelRecord) -> Taken {
+    fn of(label: &LabelRecord, now: i64) -> Taken {
         match label.label.parse() {
+            _ if !is_begun_by(label, now) => Taken::Unknown,
             Ok(text) => Taken::Labelled(text),
             Err(_) if label.created_unix == 0 => Taken::Unknown,
             Err(_) => Taken::On(Instant(label.created_civil).day()),

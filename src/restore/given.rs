@@ -297,17 +297,21 @@ fn later(sections: &[MemberSection<'_>], number: usize, acd: Acd, applied: &Appl
     })
 }
 
-/// The time of those buckets of a section that a newer member lists just so although one between them had other rows: the source
-/// took a change back. Whoever restores that one later must not take the rows for those from before the change.
+/// The time of those buckets of a section that a newer member lists just so although one between them had other rows or none, or
+/// nobody can tell since it is not here: the source took a change back. Whoever restores that one later must not take the rows for
+/// those from before the change.
 fn again(sections: &[MemberSection<'_>], number: usize, speaks: &mut Speaks) {
-    let Some(section) = sections.get(number).filter(|_| number > 1) else { return };
+    let Some(section) = sections.get(number).filter(|_| number > 0) else { return };
     let grain = section.table.bound.grain;
     let mut found: BTreeMap<(Acd, u32), Vec<Span>> = BTreeMap::new();
     for own in &section.view.buckets {
         let bucket = (own.acd, own.day);
         let Some(by) = vouches(sections, number, bucket) else { continue };
-        let mut between = sections.iter().take(number).filter(|other| other.sequence() < by);
-        if !between.any(|other| other.lists(bucket).is_some_and(|other| other != (own.rows, own.digest))) {
+        let listed = Some((own.rows, own.digest));
+        let between = by.saturating_sub(section.sequence()).saturating_sub(1);
+        let same =
+            |other: &&MemberSection<'_>| other.sequence() < by && other.is_listed() && other.lists(bucket) == listed;
+        if sections.iter().take(number).filter(same).count() as u64 == u64::from(between) {
             continue;
         }
         match own.day {

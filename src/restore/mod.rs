@@ -32,7 +32,7 @@ mod units;
 mod window;
 mod workers;
 
-pub use beside::{may_be_newer, newer_torn, undated};
+pub use beside::{from_the_future, may_be_newer, newer_torn, undated};
 pub use files::{FilesOptions, FilesPlan, FilesReport, FilesRestore, FilesStopped, TreePlan};
 pub use keep::Keep;
 pub use options::{Missing, Options, Proof, Select, UNIT_ROWS};

@@ -22,6 +22,9 @@ use crate::volume::section::{SectionSource, SectionView};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// What is said of an end mark that leads to no catalog, or past the beginning of one.
+const MISNAMED: &str = "the end mark of the last volume does not name the volume on which the catalog begins";
+
 /// What was proved of a set so far. Memory: the entries of its chunks and buckets, and its catalog.
 pub struct SetProof {
     judge: Arc<Judge>,
@@ -454,17 +457,19 @@ impl Gathered {
                 Catalog::from_payloads(&payloads).map(Some).map_err(|error| Finding::of_format(&error))
             }
             // All blocks that end marks name are here, and the first of them is none with which a catalog begins.
-            Some(_) => {
-                let what = "the end mark of the last volume does not name the volume on which the catalog begins";
-                Err(Finding::damage(Position::volume(begins), what))
-            }
+            Some(_) => Err(Finding::damage(Position::volume(begins), MISNAMED)),
             None => Ok(None),
         }
     }
 
-    /// Where a catalog does not list the volume on which it begins as that was before it.
+    /// Where a catalog does not list the volume on which it begins as that was before it, or the end mark of the last volume names
+    /// another one.
     fn begins_elsewhere(&self, catalog: &Catalog) -> Option<Finding> {
         let (number, listed) = (catalog.head.volumes, catalog.volumes.last()?);
+        let named = self.last.and_then(|last| self.ends.get(&last)).map(|(_, begins)| *begins);
+        if let Some(named) = named.filter(|named| *named != number) {
+            return Some(Finding::damage(Position::volume(named), MISNAMED));
+        }
         let of_volume = |passed: &&Passed| passed.media.number == number && passed.media.findings.is_empty();
         let begun = self.volumes.iter().map(|volume| &volume.passed).filter(of_volume);
         let (passed, before) =

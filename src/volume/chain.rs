@@ -337,7 +337,8 @@ fn is_spare(set: &SetReader<'_>, tips: &[&SetReader<'_>]) -> bool {
     !label.incremental && !set.is_complete() && tips.iter().any(stands_for)
 }
 
-fn named(set: &SetReader<'_>) -> String {
+/// A set's name for people.
+pub(super) fn named(set: &SetReader<'_>) -> String {
     format!("{} ({})", set.label().label, set.set_id())
 }
 
@@ -403,6 +404,15 @@ fn ends<'a>(members: &[&'a SetReader<'a>]) -> Vec<&'a SetReader<'a>> {
     members.iter().copied().filter(is_end).collect()
 }
 
+/// The ends of a chain of which only whole sets are taken: see [`super::newest`].
+pub(super) fn whole_ends<'a>(members: Vec<&'a SetReader<'a>>) -> Vec<&'a SetReader<'a>> {
+    let all = standing(members);
+    let whole: Vec<&SetReader<'_>> = all.iter().copied().filter(|set| set.is_complete()).collect();
+    let (replaced, own): (Vec<_>, Vec<_>) = ends(&whole).into_iter().partition(|end| is_replaced(end, &all));
+    // If clocks contradict each other all may stand for each other: then none does.
+    if own.is_empty() { replaced } else { own }
+}
+
 /// A set's name for people, with how many of its chain are before it.
 fn with_those_before(tip: &SetReader<'_>, chains: &BTreeMap<SetId, Vec<&SetReader<'_>>>) -> String {
     let members = chains.get(&tip.label().chain()).filter(|_| tip.label().joins_chains());
@@ -423,7 +433,13 @@ fn relatives<'a>(sets: &'a [SetReader<'a>], label: &LabelRecord) -> Vec<&'a SetR
 }
 
 /// A set and those before it in its chain that are here.
-fn ancestors<'a>(sets: &'a [SetReader<'a>], newest: &'a SetReader<'a>) -> Result<Vec<&'a SetReader<'a>>, ChainError> {
+///
+/// # Errors
+/// [`ChainError::Several`] have the last number before a gap.
+pub(super) fn ancestors<'a>(
+    sets: &'a [SetReader<'a>],
+    newest: &'a SetReader<'a>,
+) -> Result<Vec<&'a SetReader<'a>>, ChainError> {
     let label = newest.label();
     let mut members = vec![newest];
     if !label.joins_chains() {

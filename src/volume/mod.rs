@@ -13,6 +13,7 @@ pub mod lineage;
 pub mod medium;
 mod moved;
 pub mod name;
+pub mod newest;
 pub mod reader;
 pub mod rebuild;
 pub mod recompute;

@@ -223,14 +223,19 @@ impl<'d> SetReader<'d> {
     #[must_use]
     pub fn missing_volumes(&self) -> Vec<u32> {
         let gaps = self.volumes.iter().filter(|volume| volume.name.is_none()).map(|volume| volume.number);
-        let next = (self.total.is_none() && !self.is_interrupted() && !self.lacks_end_only())
+        let next = (self.total.is_none() && !self.is_interrupted() && !self.lacks_last_end())
             .then(|| self.greatest().saturating_add(1));
         gaps.chain(next).collect()
     }
 
-    /// Whether all that is lost of its last volume comes behind its catalog, which is whole: the end mark that says so.
+    /// Whether all of it is here but what comes behind its catalog, which is whole: the end mark that says so.
     #[must_use]
     pub fn lacks_end_only(&self) -> bool {
+        self.lacks_last_end() && self.volumes.iter().all(|volume| volume.name.is_some())
+    }
+
+    /// The same of its last volume, whichever others are here.
+    fn lacks_last_end(&self) -> bool {
         let is_last = |catalog: &CatalogRecord| self.greatest() >= catalog.volumes;
         self.total.is_none() && !self.is_interrupted() && self.catalog.as_ref().is_some_and(is_last)
     }

@@ -416,16 +416,7 @@ fn what_the_newest_lists_counts_whichever_member_has_the_rows() {
             incremental(&source, &device, &backup_options(3));
         } else {
             incremental(&source, &device, &backup_options(3));
-            let sets = list_sets(&device).unwrap().sets;
-            let newest = sets.iter().find(|set| set.set_id() == set_id(3)).unwrap();
-            let chunks = newest.sections()[0].chunks.clone();
-            let name = newest.volumes()[0].name.clone().unwrap();
-            drop(sets);
-            let mut bytes = device.remove(&name).unwrap();
-            for chunk in &chunks {
-                bytes[chunk.entry.offset as usize + 90] ^= 4;
-            }
-            device.insert(&name, bytes);
+            hurt_chunks(&device, 3);
         }
         let (plan, _) = restore_chain(&device, &target, &all()).unwrap();
         assert_eq!(target.rows("hsplit"), source.rows("hsplit"), "{fell_out}: {:?}", plan.notices);
@@ -442,6 +433,65 @@ fn what_the_newest_lists_counts_whichever_member_has_the_rows() {
         restore.apply(&restore.plan().unwrap(), None).unwrap();
         assert_eq!(target.rows("hsplit"), source.rows("hsplit"), "{fell_out}");
     }
+}
+
+/// So it is where a set between says nothing of the day, which had gone, or is not here when the later state is restored.
+#[test]
+fn a_set_that_cannot_tell_of_a_day_may_have_had_it_otherwise() {
+    for away in [false, true] {
+        let source = Centre::new(&[HSPLIT]);
+        (10..15).for_each(|day| source.intervals(&format!("2024-03-{day}"), 800, 1000, 30, 1));
+        let device = backup(&source);
+        let before = source.rows("hsplit");
+        let (change, back) = if away {
+            let by = |by: &str| format!("UPDATE hsplit SET acdcalls = acdcalls {by} WHERE row_date = '2024-03-12'");
+            (by("+ 999"), by("- 999"))
+        } else {
+            let back = "INSERT INTO hsplit SELECT * FROM gone; DROP TABLE gone".to_owned();
+            let gone = "CREATE TABLE gone AS SELECT * FROM hsplit WHERE row_date = '2024-03-12'";
+            (format!("{gone}; DELETE FROM hsplit WHERE row_date = '2024-03-12'"), back)
+        };
+        source.run(&change);
+        incremental(&source, &device, &backup_options(2));
+        source.run(&back);
+        assert_eq!(source.rows("hsplit"), before);
+        incremental(&source, &device, &backup_options(3));
+        hurt_chunks(&device, 3);
+        let between: Vec<String> =
+            device.list().unwrap().into_iter().filter(|name| name.contains(&"02".repeat(4))).collect();
+        let bytes: Vec<Vec<u8>> = between.iter().map(|name| device.bytes(name).unwrap()).collect();
+        let target = Centre::new(&[HSPLIT]);
+        if away {
+            remove(&device, 2);
+        }
+        restore_chain(&device, &target, &all()).unwrap();
+        assert_eq!(target.rows("hsplit"), before, "{away}");
+        if away {
+            between.iter().zip(bytes).for_each(|(name, bytes)| device.insert(name, bytes));
+        }
+        let sets = list_sets(&device).unwrap().sets;
+        let (store, id) = (target.store(), set_id(2).to_string());
+        let older = Chain::choose(&sets, Wanted { set: Some(&id), stop_at: None }).unwrap();
+        let mut options = all();
+        options.policies.uncovered = Uncovered::Delete;
+        let restore = Restore::new(older, &store, options);
+        let plan = restore.plan().unwrap();
+        restore.apply(&plan, None).unwrap();
+        assert_eq!(target.rows("hsplit"), before, "{away}: {:?}", plan.notices);
+        assert!(ranges(&plan, "hsplit").acds.iter().any(|acd| !acd.later.is_empty()), "{away}");
+    }
+}
+
+/// A wrong bit in every chunk of the first section of a set.
+fn hurt_chunks(device: &MemoryDevice, set: u8) {
+    let sets = list_sets(device).unwrap().sets;
+    let set = sets.iter().find(|other| other.set_id() == set_id(set)).unwrap();
+    let chunks = set.sections()[0].chunks.clone();
+    let name = set.volumes()[0].name.clone().unwrap();
+    drop(sets);
+    let mut bytes = device.remove(&name).unwrap();
+    chunks.iter().for_each(|chunk| bytes[chunk.entry.offset as usize + 90] ^= 4);
+    device.insert(&name, bytes);
 }
 
 /// Carried rows of an older member stay out where a later one was restored, though the target has nothing there.

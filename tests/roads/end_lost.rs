@@ -206,3 +206,22 @@ fn a_set_is_as_good_as_its_catalog_and_no_better() {
     let bare = heap(bare.collect());
     assert!(only_set(&bare).may_have_more() && only_set(&bare).sections().is_empty());
 }
+
+/// Where another volume is missing too, that is what it lacks: its catalog tells how many there are, and none beyond them is asked
+/// for.
+#[test]
+fn a_set_that_lacks_another_volume_too_lacks_more_than_its_end() {
+    let (_centre, device) = chain(Some(8 << 10));
+    let volumes = second(&device);
+    let ((last, bytes), first) = (volumes.last().unwrap(), &volumes[0].0);
+    device.remove(last).unwrap();
+    device.insert(last, bytes[..bytes.len() - 10].to_vec());
+    let lacks = || {
+        let sets = list_sets(&device).unwrap().sets;
+        let set = sets.iter().find(|set| set.set_id() == set_id(2)).unwrap();
+        (set.lacks_end_only(), set.missing_volumes())
+    };
+    assert_eq!(lacks(), (true, vec![]));
+    device.remove(first).unwrap();
+    assert_eq!(lacks(), (false, vec![1]));
+}

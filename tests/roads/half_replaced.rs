@@ -299,8 +299,8 @@ fn a_branch_of_several_sets_falls_out_with_all_of_them() {
     assert_eq!(untold(&device, Wanted::default()), [(set_id(3), DataType::Historical.bit())]);
 }
 
-/// Within a chain the place of a set tells what is newer, though a clock went back; between chains a set that was begun later
-/// than now is none that was begun last. What was written again in its place is in nobody's way.
+/// Within a chain the place of a set tells what is newer, though a clock went back; between chains nobody knows when a set was
+/// taken that was begun later than now. What was written again in its place is in nobody's way.
 #[test]
 fn what_is_torn_and_newer_is_known_whatever_clocks_say() {
     let at = |number: u8, seconds: i64, kinds: &[DataType]| backup::Options {
@@ -328,7 +328,7 @@ fn what_is_torn_and_newer_is_known_whatever_clocks_say() {
     incremental(&centre, &device, &at(4, 70, &historical));
     assert_eq!(newer(&device, 4, DataType::Historical, now), [], "written again");
     // A full set of tomorrow, by a clock that was wrong, and a torn one of today; then two of one second.
-    for (first, second, told) in [(500_000, 0, true), (0, 0, true), (0, -1, false)] {
+    for (first, second, told) in [(500_000, 0, true), (0, 0, true), (0, -1, false), (0, 500_000, true)] {
         let device = MemoryDevice::new();
         backup_with(&centre, &device, &at(1, first, &every));
         let volume_size = Some(8 << 10);

@@ -63,6 +63,7 @@ mod looked_again;
 mod media;
 #[cfg(target_os = "linux")]
 mod monitors;
+mod newest;
 mod one_backup;
 mod one_drive;
 #[cfg(target_os = "linux")]

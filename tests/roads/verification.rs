@@ -12,9 +12,12 @@ use intervault::device::memory::MemoryDevice;
 use intervault::device::name::{is_volume_name, partial_name};
 use intervault::device::traits::{Device, VolumeSink, VolumeSource};
 use intervault::error::Class;
+use intervault::format::block::BlockKind;
 use intervault::inspect::{ChunkLine, coverage};
 use intervault::salvage::{Salvage, SalvageOptions};
+use intervault::testing::damage::{mend_block, places};
 use intervault::testing::fault::{FaultDevice, Op};
+use intervault::testing::fixtures;
 use intervault::verify::Depth;
 use intervault::verify::finding::Level;
 use intervault::verify::listed::member_sections;
@@ -475,6 +478,29 @@ fn begin_again(place: &str) -> (DirectoryDevice, PathBuf) {
     (DirectoryDevice::open(place).unwrap(), last)
 }
 
+/// With all checksums right: an end mark that does not name the volume on which the catalog begins is found, whichever it names.
+#[test]
+fn an_end_mark_that_names_another_beginning_of_the_catalog_is_found() {
+    let fixture = fixtures::small(Some(8 << 10));
+    let (name, bytes) = fixture.volumes.last().unwrap();
+    let end = places(bytes).into_iter().rfind(|place| place.header.kind == BlockKind::VolumeEnd).unwrap();
+    let field = end.at + 80 + 80;
+    let begins = u32::from_le_bytes(bytes[field..field + 4].try_into().unwrap());
+    let last = fixture.volumes.len() as u32;
+    assert!(begins > 1 && begins <= last, "{begins} of {last}");
+    for named in 1..=last {
+        let mut forged = bytes.clone();
+        forged[field..field + 4].copy_from_slice(&named.to_le_bytes());
+        mend_block(&mut forged[end.at..]);
+        let device = fixture.device();
+        device.remove(name).unwrap();
+        device.insert(name, forged);
+        let findings = verify(&only_set(&device), &Asked::default(), 1, &Silent).findings;
+        let told = findings.iter().any(|finding| finding.what.contains("does not name the volume"));
+        assert_eq!(told, named != begins, "{named}, not {begins}: {findings:?}");
+    }
+}
+
 /// A restore, an export and a salvage say that somebody is at the set, and not that it was given up.
 #[test]
 fn whoever_reads_a_set_that_is_being_written_is_told() {
@@ -505,6 +531,8 @@ fn whoever_reads_a_set_that_is_being_written_is_told() {
     for said in [restore(&["--dry-run", "--partial"], 3), export(&["--partial"], 6), salvage()] {
         assert!(told(&said), "{said}");
     }
+    let said = export(&["--tables", "hsplit"], 6);
+    assert!(told(&said), "{said}");
     drop(lock);
     assert!(!told(&salvage()) && !told(&restore(&["--yes"], 4)));
 }

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::format::block::SetId;
 use crate::restore::{self, newer_torn};
 use crate::volume::chain::{Chain, ChainError, Wanted};
-use crate::volume::lineage::{families, is_begun_by};
+use crate::volume::newest::{self, End, whole_ends};
 use crate::volume::set::SetReader;
 use std::collections::BTreeSet;
 
@@ -67,32 +67,17 @@ pub(super) fn wanted<'a>(
     })
 }
 
-/// The last whole set of the chain that was begun last and has any of the data that are wanted: the set itself need not have
-/// them, what is missing of them before it is told by what it lists. Which chain that is only the times on labels tell, which
-/// the clock of the source made: one that was begun later than now comes after all others, as it does where an incremental
-/// backup looks for its base.
+/// The whole set with the newest state of the data that are wanted, by the times on labels: the set itself need not have them all,
+/// what is missing of them before it is told by what it lists.
 ///
 /// # Errors
-/// There is none (exit status 10); sets of several databases are there (9).
+/// There is none (exit status 10); sets of several databases are there, or nobody can tell which is the newest (9).
 fn newest(sets: &[SetReader<'_>], device: &dyn Device, bits: u32) -> Result<SetId, Error> {
-    let mut sources = BTreeSet::new();
-    let mut last = None;
-    let (mut all, now) = (families(sets), now());
-    all.sort_by_key(|family| family.members.first().is_some_and(|first| is_begun_by(first.label(), now)));
-    for family in all {
-        let usable = |set: &&&SetReader<'_>| {
-            let label = set.label();
-            label.joins_chains() && label.acd.is_none() && set.is_complete()
-        };
-        let fits = |set: &&SetReader<'_>| set.label().data_types & bits != 0;
-        let Some(set) = family.members.iter().rfind(usable).filter(|_| family.members.iter().filter(usable).any(fits))
-        else {
-            continue;
-        };
-        let label = set.label();
-        sources.insert((&label.source_store, &label.source_server, &label.source_database));
-        last = Some(set.set_id());
-    }
+    let now = now();
+    let ends = whole_ends(sets, now);
+    let labels = ends.iter().filter(|end| end.has_any(bits)).filter_map(End::set).map(SetReader::label);
+    let sources: BTreeSet<_> =
+        labels.map(|label| (&label.source_store, &label.source_server, &label.source_database)).collect();
     if sources.len() > 1 {
         let names: Vec<String> = sources.iter().map(|(_, server, name)| format!("{name} on {server}")).collect();
         return Err(Error::refused(
@@ -100,8 +85,13 @@ fn newest(sets: &[SetReader<'_>], device: &dyn Device, bits: u32) -> Result<SetI
             "say which set with --set and its label, or the beginning of its id",
         ));
     }
+    let last = newest::newest(&ends, bits, now).map_err(|error| {
+        let what = format!("of no set on {} are all the data the newest: {error}", device.describe());
+        Error::refused(what, "say which with --set, or ask for one kind of data (--data)")
+    })?;
     let none = || format!("no whole backup of these data on {}", device.describe());
-    last.ok_or_else(|| Error::nothing(none(), "list the sets with intervault check DEVICE --list"))
+    let last = last.ok_or_else(|| Error::nothing(none(), "list the sets with intervault check DEVICE --list"))?;
+    Ok(last.set_id())
 }
 
 /// Seconds since 1970-01-01 00:00 UTC.
@@ -112,7 +102,7 @@ pub(super) fn now() -> i64 {
 /// Sets that were passed over where one was chosen, and may be newer than that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PassedOver {
-    /// Their ids, with whether all of their volumes are here or another set was written in their place, and the words for
+    /// Their ids, with whether no volume of theirs is elsewhere or another set was written in their place, and the words for
     /// people.
     sets: Vec<(SetId, bool, String)>,
 }
@@ -121,7 +111,7 @@ impl PassedOver {
     /// By a chain.
     pub(super) fn of(chain: &Chain<'_>) -> PassedOver {
         let sets = chain.passed_over().iter().zip(restore::passed_over(chain));
-        let stood_for = |set: &SetReader<'_>| set.is_complete() || set.label().incremental;
+        let stood_for = |set: &SetReader<'_>| set.is_complete() || set.label().incremental || set.lacks_end_only();
         PassedOver { sets: sets.map(|(set, words)| (set.set_id(), stood_for(set), words)).collect() }
     }
 

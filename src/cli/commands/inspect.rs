@@ -79,19 +79,23 @@ fn nothing(place: &str) -> Failure {
 /// The volumes of a device that are meant, by set and number. Their names are believed, since labels may be damaged.
 fn choose<'d>(device: &'d dyn Device, options: &InspectOptions) -> Result<Vec<Medium<'d>>, Failure> {
     let mut told: Vec<(String, u32, Medium<'d>)> = Vec::new();
+    let map = options.work == InspectWork::Map;
     for name in device.list()? {
         let medium = Medium::new(name.clone(), {
             let name = name.clone();
             move || device.open(&name)
         });
-        let of = identity(&name, &medium)?;
+        let of = match identity(&name, &medium) {
+            // What cannot be opened is told when it is its turn.
+            Err(_) if map => (String::new(), 0),
+            of => of?,
+        };
         if is_meant(options, &of) {
             told.push((of.0, of.1, medium));
         }
     }
     told.sort_by(|one, other| (&one.0, one.1, &one.2.name).cmp(&(&other.0, other.1, &other.2.name)));
     let sets: BTreeSet<&String> = told.iter().map(|(set, ..)| set).collect();
-    let map = options.work == InspectWork::Map;
     if sets.len() > 1 && !map {
         let some: Vec<&str> = sets.iter().take(SETS_NAMED).map(|set| set.as_str()).collect();
         let named = if sets.len() > SETS_NAMED { ", …" } else { "" };

@@ -4,6 +4,7 @@
 use super::chain::PassedOver;
 use super::check::outline_exit;
 use super::turns::{Of, Turns};
+use super::unusable::Beside;
 use super::{open, unusable};
 use crate::check::{self, Compared, Found, Scope, SetOutline, short};
 use crate::cli::args::{Against, CheckOptions, ListOptions, Listing};
@@ -22,7 +23,7 @@ use crate::inspect::{self, ChunkLine, ChunkSummary, Listed, Medium, Unread};
 use crate::section::table::is_tree;
 use crate::store::traits::Store;
 use crate::verify::listed::{SetSection, member_sections};
-use crate::volume::chain::{Chain, Wanted};
+use crate::volume::chain::{Chain, ChainError, Gap, Wanted};
 use crate::volume::section::SectionView;
 use crate::volume::set::SetReader;
 use jiff::tz::TimeZone;
@@ -372,14 +373,16 @@ fn chain_of<'a>(set: &'a SetReader<'a>, all: &'a [SetReader<'a>]) -> Vec<&'a Set
 fn compare(options: &CheckOptions, found: &Found<'_>, config: &Config, output: &Output) -> Result<Exit, Failure> {
     let listing = &options.listing;
     found.has_sets()?;
-    let State { members: here, mut warnings, mut passed_over } = state_of(&found.sets, options.set.as_deref())?;
+    let State { members: here, mut warnings, mut passed_over, beside } =
+        state_of(found, options.set.as_deref(), output)?;
     let scope = Scope { acd: listing.acd, window: listing.window };
     let tables: Vec<Vec<SetSection<'_>>> = meant(listing, &here);
     let exit = match &listing.against {
         Some(Against::Database(url)) => {
             let store: Box<dyn Store> = open::database(url)?;
             let snapshot = store.snapshot(options.jobs)?;
-            let mut shown = Shown::begin(&here, (&url.to_string(), None), passed_over.exit(), output);
+            let exit = passed_over.exit().worst(beside);
+            let mut shown = Shown::begin(&here, (&url.to_string(), None), exit, output);
             for sections in tables.iter().filter(|sections| !is_passed_by(listing, sections)) {
                 let progress = Progress::new(output);
                 let compared = check::against_database(sections, snapshot.as_ref(), scope, options.jobs, &progress);
@@ -404,14 +407,15 @@ fn compare(options: &CheckOptions, found: &Found<'_>, config: &Config, output: &
             };
             let elsewhere = turns.as_ref().map(|turns| check::find(turns.device(), None)).transpose()?;
             elsewhere.as_ref().map_or(Ok(()), Found::has_sets)?;
-            let sets = elsewhere.as_ref().map_or(&found.sets, |found| &found.sets);
-            let State { members: there, warnings: further, passed_over: others } =
-                state_of(sets, listing.against_set.as_deref())?;
+            let other = elsewhere.as_ref().unwrap_or(found);
+            let State { members: there, warnings: further, passed_over: others, beside: other_beside } =
+                state_of(other, listing.against_set.as_deref(), output)?;
             warnings.extend(further);
             passed_over.extend(others);
             let label = there.first().map_or_else(String::new, |set| set.label().label.clone());
             let against = (&*label, there.first().map(|set| set.set_id()));
-            let mut shown = Shown::begin(&here, against, passed_over.exit(), output);
+            let exit = passed_over.exit().worst(beside).worst(other_beside);
+            let mut shown = Shown::begin(&here, against, exit, output);
             let other_tables = meant(listing, &there);
             for sections in &tables {
                 let same = other_tables.iter().find(|other| name_of(other) == name_of(sections));
@@ -453,18 +457,28 @@ struct State<'a> {
     warnings: Vec<String>,
     /// Sets that may be newer, and were not taken.
     passed_over: PassedOver,
+    /// What follows from the warnings, and from files that cannot be used, which are told already.
+    beside: Exit,
 }
 
-fn state_of<'a>(sets: &'a [SetReader<'a>], wanted: Option<&str>) -> Result<State<'a>, Failure> {
-    let chain = Chain::choose(sets, Wanted { set: wanted, stop_at: None }).map_err(|error| {
-        Failure::new(Exit::Nothing, error.to_string()).hint("name one with --set, the other one with --against-set")
+fn state_of<'a>(found: &'a Found<'_>, wanted: Option<&str>, output: &Output) -> Result<State<'a>, Failure> {
+    let chain = Chain::choose(&found.sets, Wanted { set: wanted, stop_at: None }).map_err(|error| {
+        let exit = if matches!(error, ChainError::Several(_)) { Exit::NotRestorable } else { Exit::Nothing };
+        Failure::new(exit, error.to_string()).hint("name one with --set, the other one with --against-set")
     })?;
-    let gap =
-        |gap: &crate::volume::chain::Gap| format!("member {} to {} of the chain are not here", gap.first, gap.last);
+    let gap = |gap: &Gap| match gap.last.saturating_sub(gap.first) {
+        0 => format!("member {} of the chain is not here", gap.last),
+        _ => format!("members {} to {} of the chain are not here", gap.first, gap.last),
+    };
+    let end = |set: &&&SetReader<'_>| set.lacks_end_only();
+    let ends = chain.members().iter().filter(end).map(|set| format!("the end of set {} is lost", set.label().label));
+    let warnings: Vec<String> = chain.gaps().iter().map(gap).chain(ends).collect();
+    let beside = Beside::of(found, &chain, (wanted, false), u32::MAX, output).told(output);
     Ok(State {
         members: chain.members().to_vec(),
-        warnings: chain.gaps().iter().map(gap).collect(),
         passed_over: PassedOver::of(&chain),
+        beside: if warnings.is_empty() { beside } else { beside.worst(Exit::Warnings) },
+        warnings,
     })
 }
 

@@ -1,14 +1,16 @@
 //! What every command says of files that have a volume's name and cannot be used.
 
 use super::chain::now;
+use crate::base::time::Instant;
 use crate::check::{Found, Unreadable};
 use crate::cli::args::{RestoreOptions, Selection};
 use crate::cli::exit::Exit;
+use crate::cli::job::civil_stamp;
 use crate::cli::output::Output;
 use crate::cli::parse::NEWEST;
 use crate::device::name::finished_name;
 use crate::error::{Class, Error};
-use crate::restore::{Refusal, Rule, Select, may_be_newer, newer_torn, undated};
+use crate::restore::{Refusal, Rule, Select, from_the_future, may_be_newer, newer_torn, undated};
 use crate::volume::chain::Chain;
 use crate::volume::set::SetReader;
 
@@ -67,17 +69,39 @@ impl Beside {
             format!("set {} {what}", set.label().label)
         });
         notes.extend(unknown);
+        let now = now();
+        let ahead = from_the_future(chain, &found.sets, data_types, now).into_iter().map(|set| {
+            let (label, begun) = (&set.label().label, civil_stamp(Instant(set.label().created_civil)));
+            format!(
+                "set {label} ({}) was begun at {begun} by its label, which is yet to come: it may be newer",
+                set.set_id()
+            )
+        });
+        notes.extend(ahead);
         let unfinished = |bad: &Unreadable| bad.begun || finished_name(&bad.name).is_some();
-        let is_newer = |bad: &&Unreadable| !unfinished(bad) && may_be_newer(&bad.name, chain, &found.sets, data_types);
+        let is_newer =
+            |bad: &&Unreadable| !unfinished(bad) && may_be_newer(&bad.name, chain, &found.sets, data_types, now);
         let newer = found.unreadable.iter().find(is_newer).map(|bad| refusal(bad, chain));
         // Without the name an incremental set that is torn is the one that is chosen, and refused.
-        let torn = || newer_torn(chain, &found.sets, data_types, now()).into_iter().find(|set| set.label().incremental);
-        let torn = torn().filter(|_| set.is_some()).map(|set| torn_refusal(set, chain));
+        let torn = newer_torn(chain, &found.sets, data_types, now).into_iter();
+        let torn = torn.filter(|torn| set.is_some() && torn.label().incremental);
+        let mut torn = torn.map(|set| torn_refusal(set, chain));
         if partial {
             notes.extend(torn.map(|torn| torn.what));
             return Beside { notes, newer: None };
         }
-        Beside { notes, newer: newer.or(torn) }
+        let newer = newer.or_else(|| torn.next());
+        Beside { notes, newer }
+    }
+
+    /// Warns of all of it; the exit status for them.
+    pub(super) fn told(&self, output: &Output) -> Exit {
+        let newer = self.newer.iter().map(|newer| (&newer.what, Exit::from(newer.class)));
+        let all = self.notes.iter().map(|note| (note, Exit::Warnings)).chain(newer);
+        all.fold(Exit::Done, |exit, (what, worse)| {
+            output.warning(what);
+            exit.worst(worse)
+        })
     }
 
     /// Warns, or ends the work; the exit status for them.
@@ -106,7 +130,7 @@ fn refusal(bad: &Unreadable, chain: &Chain<'_>) -> Refusal {
         _ => Class::Volume,
     };
     let what =
-        format!("{} cannot be used, and by its name it is newer than set {newest}, the newest that can", bad.name);
+        format!("{} cannot be used, and by its name it may be newer than set {newest}, the newest that can", bad.name);
     Refusal { rule, what, advice: OLDER.to_owned(), class }
 }
 
@@ -114,9 +138,14 @@ fn refusal(bad: &Unreadable, chain: &Chain<'_>) -> Refusal {
 fn torn_refusal(set: &SetReader<'_>, chain: &Chain<'_>) -> Refusal {
     let newest = chain.members().first().map_or("", |newest| &newest.label().label);
     let (label, id) = (&set.label().label, set.set_id());
+    let what = format!("set {label} ({id}) may be newer than set {newest}, the last whole one, and is not whole here");
+    if let Some(who) = set.writer() {
+        let what = format!("{what}: it is being written now{who}");
+        let advice = "wait until that is done, or say that this older state is meant: its set with --set, or --partial";
+        return Refusal { rule: Rule::IncompleteSet, what, advice: advice.to_owned(), class: Class::Busy };
+    }
     let damaged = set.missing_volumes().is_empty() || !set.damage().is_empty();
     let (rule, class) = if damaged { (Rule::Damage, Class::Damage) } else { (Rule::MissingVolume, Class::Volume) };
-    let what = format!("set {label} ({id}) is newer than set {newest}, the last whole one, and not whole here");
     Refusal { rule, what, advice: OLDER.to_owned(), class }
 }
 
