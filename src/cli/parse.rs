@@ -263,7 +263,7 @@ pub fn acd(text: &str) -> Result<i64, String> {
     text.parse().map_err(|_| format!("{text:?} is no ACD: write its number, or leave it out for all ACDs"))
 }
 
-/// The word that names the newest set of the chain that was begun last.
+/// The word that names the whole set with the newest state of what is wanted.
 pub const NEWEST: &str = "newest";
 
 /// Reads what names a set: its label, its id or the beginning of that, or [`NEWEST`].

@@ -297,9 +297,9 @@ fn later(sections: &[MemberSection<'_>], number: usize, acd: Acd, applied: &Appl
     })
 }
 
-/// The time of those buckets of a section that a newer member lists just so although one between them had other rows or none, or
-/// nobody can tell since it is not here: the source took a change back. Whoever restores that one later must not take the rows for
-/// those from before the change.
+/// The time of those buckets of a section that a newer member lists just so although one between them had other rows or none,
+/// or nobody can tell since it is not here: the source took a change back. Whoever restores that one later must not take the
+/// rows for those from before the change.
 fn again(sections: &[MemberSection<'_>], number: usize, speaks: &mut Speaks) {
     let Some(section) = sections.get(number).filter(|_| number > 0) else { return };
     let grain = section.table.bound.grain;

@@ -387,7 +387,7 @@ fn what_a_check_has_found_damaged_is_written_again() {
 }
 
 /// An incremental passes over a chain that was begun later than now, and goes on with the other one. A nightly restore, which
-/// says `--set newest`, must take that one too.
+/// says `--set newest`, must take that one too, and say what it passed over.
 #[test]
 fn a_nightly_restore_takes_the_chain_that_incrementals_go_on_with() {
     let case = Case::new();
@@ -412,6 +412,7 @@ fn a_nightly_restore_takes_the_chain_that_incrementals_go_on_with() {
         "--no-undo",
         "--yes",
     ];
-    run(&words, 0);
+    let (out, _) = run(&words, 3);
+    assert!(out.contains("was begun at 2030-") && out.contains("it may be newer"), "{out}");
     assert_eq!(target.rows("hsplit"), case.centre.rows("hsplit"));
 }

@@ -327,6 +327,15 @@ fn what_is_torn_and_newer_is_known_whatever_clocks_say() {
     change(&centre, 2);
     incremental(&centre, &device, &at(4, 70, &historical));
     assert_eq!(newer(&device, 4, DataType::Historical, now), [], "written again");
+    // The newest set need not have the kind that a torn one of another chain had.
+    let device = MemoryDevice::new();
+    backup_with(&centre, &device, &at(1, 0, &every));
+    incremental(&centre, &device, &at(2, 900, &acd));
+    backup_with(&centre, &device, &backup::Options { volume_size: Some(8 << 10), ..at(3, 500, &every) });
+    let own = device.list().unwrap().into_iter().filter(|name| name.contains("03030303"));
+    drop(device.remove(&own.max().unwrap()).unwrap());
+    let found = [DataType::Historical, DataType::Acd].map(|kind| newer(&device, 2, kind, now));
+    assert_eq!(found, [vec![set_id(3)], vec![]]);
     // A full set of tomorrow, by a clock that was wrong, and a torn one of today; then two of one second.
     for (first, second, told) in [(500_000, 0, true), (0, 0, true), (0, -1, false), (0, 500_000, true)] {
         let device = MemoryDevice::new();

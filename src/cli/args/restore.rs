@@ -116,7 +116,7 @@ pub struct RestoreArgs {
     #[arg(long, value_name = "N", value_parser = parse::acd, allow_negative_numbers = true)]
     pub acd: Option<i64>,
     /// The set whose state is wanted, with those before it in its chain: its label, its id or the beginning of it, or
-    /// `newest` for the last whole set of the chain that was begun last [default: the newest, if there is one chain only]
+    /// `newest` for the whole set with the newest state of what is wanted [default: the newest, if there is one chain only]
     #[arg(long, value_name = "SET", value_parser = parse::set)]
     pub set: Option<String>,
     /// An earlier state of the chain: up to this set, named in the same way; implies --older-wins

@@ -67,8 +67,8 @@ pub(super) fn wanted<'a>(
     })
 }
 
-/// The whole set with the newest state of the data that are wanted, by the times on labels: the set itself need not have them all,
-/// what is missing of them before it is told by what it lists.
+/// The whole set with the newest state of the data that are wanted, by the times on labels: the set itself need not have them
+/// all, what is missing of them before it is told by what it lists.
 ///
 /// # Errors
 /// There is none (exit status 10); sets of several databases are there, or nobody can tell which is the newest (9).
