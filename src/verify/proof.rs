@@ -462,8 +462,8 @@ impl Gathered {
         }
     }
 
-    /// Where a catalog does not list the volume on which it begins as that was before it, or the end mark of the last volume names
-    /// another one.
+    /// Where a catalog does not list the volume on which it begins as that was before it, or the end mark of the last volume
+    /// names another one.
     fn begins_elsewhere(&self, catalog: &Catalog) -> Option<Finding> {
         let (number, listed) = (catalog.head.volumes, catalog.volumes.last()?);
         let named = self.last.and_then(|last| self.ends.get(&last)).map(|(_, begins)| *begins);

@@ -207,8 +207,8 @@ fn a_set_is_as_good_as_its_catalog_and_no_better() {
     assert!(only_set(&bare).may_have_more() && only_set(&bare).sections().is_empty());
 }
 
-/// Where another volume is missing too, that is what it lacks: its catalog tells how many there are, and none beyond them is asked
-/// for.
+/// Where another volume is missing too, that is what it lacks: its catalog tells how many there are, and none beyond them is
+/// asked for.
 #[test]
 fn a_set_that_lacks_another_volume_too_lacks_more_than_its_end() {
     let (_centre, device) = chain(Some(8 << 10));
