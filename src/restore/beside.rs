@@ -13,8 +13,8 @@ use crate::volume::set::SetReader;
 
 /// Whether a volume that cannot be used is, by its name, of a set that may have been taken after the newest member of a chain
 /// that has data of these kinds (bits of [`data_types`](crate::format::label::data_types)), of any of them that it may have
-/// itself: a label of the same system with a later day, or no smaller number of the same day; any, if that member was begun later
-/// than `now` (seconds since 1970-01-01 00:00 UTC), by a clock that was wrong. Of a set that is among `sets` that one tells what
+/// itself: a label of the same system with a later day, or no smaller number of the same day; with any, if that member was begun
+/// later than `now` (seconds since 1970-01-01 00:00 UTC), by a clock that was wrong. Of a set that is among `sets` that one tells what
 /// is missing, unless it was salvaged without its label. A name that no backup gives says nothing.
 #[must_use]
 pub fn may_be_newer(name: &str, chain: &Chain<'_>, sets: &[SetReader<'_>], data_types: u32, now: i64) -> bool {
@@ -115,36 +115,40 @@ impl Named {
         Some(Named { label, kinds, short })
     }
 
+    /// Whether its set may be one of the same system, and of the same ACD.
+    fn is_alike(&self, other: &LabelText) -> bool {
+        let others = self.label.acd.is_some() && other.acd.is_some() && self.label.acd != other.acd;
+        self.label.system == other.system && !others
+    }
+
     /// Whether its set may have been taken after another one, or nobody knows.
     fn may_follow(&self, other: &Taken) -> bool {
         let Named { label, .. } = self;
         match other {
-            Taken::Labelled(other) => {
-                let others = label.acd.is_some() && other.acd.is_some() && label.acd != other.acd;
-                label.system == other.system && !others && (label.day, label.number) >= (other.day, other.number)
-            }
+            Taken::Labelled(other) => self.is_alike(other) && (label.day, label.number) >= (other.day, other.number),
             Taken::On(day) => label.day >= *day,
-            Taken::Unknown => true,
+            Taken::Unknown(None) => true,
+            Taken::Unknown(Some(other)) => self.is_alike(other),
         }
     }
 }
 
-/// When a set was taken.
+/// When a set was taken, as far as that is known.
 enum Taken {
     /// As the label for people says, that a backup gives.
     Labelled(LabelText),
     /// On this day.
     On(Day),
-    /// Nobody knows.
-    Unknown,
+    /// Nobody knows; the label for people, if a backup gave it.
+    Unknown(Option<LabelText>),
 }
 
 impl Taken {
     fn of(label: &LabelRecord, now: i64) -> Taken {
         match label.label.parse() {
-            _ if !is_begun_by(label, now) => Taken::Unknown,
-            Ok(text) => Taken::Labelled(text),
-            Err(_) if label.created_unix == 0 => Taken::Unknown,
+            Ok(text) if is_begun_by(label, now) => Taken::Labelled(text),
+            Ok(text) => Taken::Unknown(Some(text)),
+            Err(_) if label.created_unix == 0 || !is_begun_by(label, now) => Taken::Unknown(None),
             Err(_) => Taken::On(Instant(label.created_civil).day()),
         }
     }
@@ -187,6 +191,10 @@ mod tests {
         let (before, then) = ("CMS-031201-09-LSAX-00-F-01.0123abcd.ivv", "CMS-031202-01-LSAX-00-F-01.0123abcd.ivv");
         let day = named(then).label.day;
         assert!(named(then).may_follow(&Taken::On(day)) && !named(before).may_follow(&Taken::On(day)));
-        assert!(named(before).may_follow(&Taken::Unknown));
+        assert!(named(before).may_follow(&Taken::Unknown(None)));
+        // Nobody knows when, but of which system.
+        let ahead = Taken::Unknown(Some("CMS-691231-01-LSAX-00-F-01".parse().unwrap()));
+        assert!(named(before).may_follow(&ahead));
+        assert!(!named("UNDO-031202-01-LSAX-00-F-01.0123abcd.ivv").may_follow(&ahead));
     }
 }

@@ -38,6 +38,8 @@ pub(super) struct MemberSection<'a> {
     pub(super) table: SectionTable,
     /// Whether a set between this one and the newer one with the table may have had it, and lost it without a trace.
     pub(super) veiled: bool,
+    /// How many sets between this one and the newer one with the table have not its kind of data, and say nothing of it.
+    pub(super) mute: u32,
 }
 
 /// Why a chunk cannot be read.
@@ -308,10 +310,12 @@ fn again(sections: &[MemberSection<'_>], number: usize, speaks: &mut Speaks) {
         let bucket = (own.acd, own.day);
         let Some(by) = vouches(sections, number, bucket) else { continue };
         let listed = Some((own.rows, own.digest));
+        let since = || sections.iter().take(number.saturating_add(1)).filter(|other| other.sequence() < by);
+        let mute = since().map(|other| u64::from(other.mute)).fold(0, u64::saturating_add);
         let between = by.saturating_sub(section.sequence()).saturating_sub(1);
-        let same =
-            |other: &&MemberSection<'_>| other.sequence() < by && other.is_listed() && other.lists(bucket) == listed;
-        if sections.iter().take(number).filter(same).count() as u64 == u64::from(between) {
+        let same = |other: &&MemberSection<'_>| other.is_listed() && other.lists(bucket) == listed;
+        let told = since().filter(|other| other.sequence() > section.sequence()).filter(same).count() as u64;
+        if told.saturating_add(mute) >= u64::from(between) {
             continue;
         }
         match own.day {

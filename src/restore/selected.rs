@@ -59,6 +59,13 @@ pub(super) struct Selector<'a> {
 }
 
 impl<'a> Selector<'a> {
+    /// How many members between two of them have not a kind of data.
+    fn without(&self, newer: Option<usize>, older: usize, data_type: u32) -> u32 {
+        let between = self.chain.members().iter().take(older).skip(newer.map_or(0, |newer| newer.saturating_add(1)));
+        let has_not = between.filter(|set| set.label().data_types & data_type == 0);
+        u32::try_from(has_not.count()).unwrap_or(u32::MAX)
+    }
+
     /// The sections asked for, by table in the order of the newest set that has it; of each table the newest first.
     ///
     /// # Errors
@@ -83,12 +90,14 @@ impl<'a> Selector<'a> {
                     table.first().is_some_and(|first| is_same(&first.view.header.table, &view.header.table))
                 };
                 let table = SectionTable::new(view.number, &view.header)?;
-                let mut section = MemberSection { member, set, payloads: self.payloads, view, table, veiled: false };
+                let (payloads, veiled, mute) = (self.payloads, false, 0);
+                let mut section = MemberSection { member, set, payloads, view, table, veiled, mute };
                 let mut newer = doubts.iter().filter(|(_, doubt)| doubt.concerns(view.header.data_type));
                 match tables.iter_mut().find(same) {
                     Some(sections) => {
                         let last = sections.last().map(|newer| newer.member);
                         section.veiled = newer.any(|(at, doubt)| doubt.is_hidden() && Some(*at) > last);
+                        section.mute = self.without(last, member, view.header.data_type);
                         sections.push(section);
                     }
                     None => match newer.next() {

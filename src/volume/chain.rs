@@ -404,11 +404,32 @@ fn ends<'a>(members: &[&'a SetReader<'a>]) -> Vec<&'a SetReader<'a>> {
     members.iter().copied().filter(is_end).collect()
 }
 
-/// The ends of a chain of which only whole sets are taken: see [`super::newest`].
+/// The whole sets of a chain that none of the other ones goes on from, but those in whose place another one was written. One that
+/// stands before a gap is no end, unless it was begun later than the one behind the gap.
 pub(super) fn whole_ends<'a>(members: Vec<&'a SetReader<'a>>) -> Vec<&'a SetReader<'a>> {
     let all = standing(members);
-    let whole: Vec<&SetReader<'_>> = all.iter().copied().filter(|set| set.is_complete()).collect();
-    let (replaced, own): (Vec<_>, Vec<_>) = ends(&whole).into_iter().partition(|end| is_replaced(end, &all));
+    let by_id: BTreeMap<[u8; 16], &LabelRecord> = all.iter().map(|set| (set.label().member().0, set.label())).collect();
+    let mut whole: Vec<&SetReader<'_>> = all.iter().copied().filter(|set| set.is_complete()).collect();
+    let mut before: BTreeSet<SetId> = BTreeSet::new();
+    for set in &whole {
+        let mut at = set.label();
+        while let Some(parent) = at.parent_set {
+            match by_id.get(&parent).filter(|parent| parent.sequence < at.sequence) {
+                Some(parent) => at = parent,
+                None => {
+                    let earlier = whole
+                        .iter()
+                        .map(|other| other.label())
+                        .filter(|label| label.sequence < at.sequence && label.created_unix <= at.created_unix);
+                    before.extend(earlier.map(LabelRecord::member));
+                    break;
+                }
+            }
+            before.insert(at.member());
+        }
+    }
+    whole.retain(|set| !before.contains(&set.label().member()));
+    let (replaced, own): (Vec<_>, Vec<_>) = whole.into_iter().partition(|end| is_replaced(end, &all));
     // If clocks contradict each other all may stand for each other: then none does.
     if own.is_empty() { replaced } else { own }
 }
@@ -456,7 +477,12 @@ pub(super) fn ancestors<'a>(
                 let finished = |set: &&&SetReader<'_>| {
                     !set.label().incremental || !never_finished(set) && !is_replaced(set, &relatives)
                 };
-                let left: Vec<&SetReader<'_>> = relatives.iter().filter(below).filter(finished).copied().collect();
+                let mut left: Vec<&SetReader<'_>> = relatives.iter().filter(below).filter(finished).copied().collect();
+                // What was begun later than the one behind the gap is of another branch.
+                let earlier = |set: &&SetReader<'_>| set.label().created_unix <= at.created_unix;
+                if left.iter().any(|set| earlier(set)) {
+                    left.retain(|set| earlier(set));
+                }
                 let Some(last) = left.iter().map(|set| set.label().sequence).max() else { break };
                 let tips: Vec<&SetReader<'_>> = left.into_iter().filter(|set| set.label().sequence == last).collect();
                 match tips.as_slice() {

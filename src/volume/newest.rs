@@ -15,6 +15,15 @@ pub struct End<'a> {
 /// When a set was begun, as far as clocks can be believed: what was begun later than now comes before all others.
 type Begun = (bool, i64);
 
+/// When the state of a kind of data was written that a set has, with those before it.
+#[derive(Debug, Clone, Copy)]
+struct Written {
+    /// Not before this; `None` if perhaps it has none.
+    from: Option<Begun>,
+    /// Not after this.
+    until: Begun,
+}
+
 impl<'a> End<'a> {
     /// The set itself.
     #[must_use]
@@ -29,12 +38,22 @@ impl<'a> End<'a> {
         self.members.iter().any(|set| set.label().data_types & data_types != 0)
     }
 
-    /// When the last of its sets that has a kind of data was begun: no earlier than any of those before that one, since it builds
-    /// on them, whatever a clock said that was set back in between.
-    fn begun(&self, bit: u32, now: i64) -> Option<Begun> {
-        let last = self.members.iter().position(|set| set.label().data_types & bit != 0)?;
+    /// When its state of a kind of data was written, if it has any or may have.
+    fn written(&self, bit: u32, now: i64) -> Option<Written> {
         let of = |set: &&SetReader<'_>| (is_begun_by(set.label(), now), set.label().created_unix);
-        self.members.get(last..)?.iter().map(of).max()
+        let last = self.members.iter().position(|set| set.label().data_types & bit != 0);
+        let (above, below) = self.members.split_at_checked(last.unwrap_or(self.members.len()))?;
+        // A set is no older than those that it builds on: where clocks say otherwise nobody knows which of them was wrong.
+        let latest = below.iter().map(of).max();
+        let own = below.first().map(of);
+        // Of the sets before one that names another than those that are here nobody knows which kinds they have.
+        let next = |at: usize| self.members.get(at.saturating_add(1)).map(|set| set.label().member().0);
+        let gap = above.iter().enumerate().find(|(at, set)| {
+            let parent = set.label().parent_set;
+            parent.is_some() && parent != next(*at)
+        });
+        let until = gap.map(|(_, set)| of(&set)).into_iter().chain(latest).max()?;
+        Some(Written { from: own.filter(|(believed, _)| *believed).or(latest), until })
     }
 }
 
@@ -52,22 +71,40 @@ pub fn whole_ends<'a>(sets: &'a [SetReader<'a>], now: i64) -> Vec<End<'a>> {
         .collect()
 }
 
-/// The one of these ends that has the newest state of all the kinds of data that it has of those that are wanted (bits of
-/// [`data_types`](crate::format::label::data_types)); `None` if none has any. Of several, which have other kinds or are of one
-/// second, the last.
+/// The one of these ends that has the newest state of all the kinds of data that are wanted and on any of them (bits of
+/// [`data_types`](crate::format::label::data_types)); `None` if none has any. Of several of one second the last.
 ///
 /// # Errors
-/// Each that has any has an older state of one kind than another one: nobody can tell which is meant.
+/// None has, or nobody can tell which: each that may have the newest state of one kind has no state of another one, or one that
+/// may be older than that of another set.
 pub fn newest<'a>(ends: &[End<'a>], data_types: u32, now: i64) -> Result<Option<&'a SetReader<'a>>, ChainError> {
-    let wanted: Vec<&End<'_>> = ends.iter().filter(|end| end.has_any(data_types)).collect();
-    let outdone = |end: &End<'_>| {
-        let bits = (0..u32::BITS).map(|place| 1 << place).filter(|bit| data_types & bit != 0);
-        bits.filter_map(|bit| end.begun(bit, now).map(|begun| (bit, begun)))
-            .any(|(bit, begun)| wanted.iter().any(|other| other.begun(bit, now) > Some(begun)))
+    let bits = (0..u32::BITS).map(|place| 1 << place).filter(|bit| data_types & bit != 0);
+    let of_kind = |bit: u32| ends.iter().map(|end| end.written(bit, now)).collect::<Vec<_>>();
+    let kinds: Vec<Vec<Option<Written>>> = bits.map(of_kind).filter(|kind| kind.iter().any(Option::is_some)).collect();
+    if kinds.is_empty() {
+        return Ok(None);
+    }
+    let others = |kind: &[Option<Written>], own: usize| {
+        let others = kind.iter().enumerate().filter(|(other, _)| *other != own);
+        others.filter_map(|(_, written)| *written).collect::<Vec<_>>()
     };
-    match wanted.iter().rfind(|end| !outdone(end)) {
+    let is_newest = |own: usize| {
+        kinds.iter().all(|kind| {
+            let from = kind.get(own).copied().flatten().and_then(|written| written.from);
+            from.is_some_and(|from| others(kind, own).iter().all(|other| other.until <= from))
+        })
+    };
+    let may_be = |own: usize| {
+        kinds.iter().any(|kind| {
+            let until = kind.get(own).copied().flatten().map(|written| written.until);
+            until.is_some_and(|until| others(kind, own).iter().all(|other| other.from <= Some(until)))
+        })
+    };
+    match (0..ends.len()).rfind(|own| is_newest(*own)).and_then(|own| ends.get(own)) {
         Some(end) => Ok(end.set()),
-        None if wanted.is_empty() => Ok(None),
-        None => Err(ChainError::Several(wanted.iter().filter_map(|end| end.set()).map(chain::named).collect())),
+        None => {
+            let several = ends.iter().enumerate().filter(|(own, _)| may_be(*own));
+            Err(ChainError::Several(several.filter_map(|(_, end)| end.set()).map(chain::named).collect()))
+        }
     }
 }

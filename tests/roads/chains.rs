@@ -9,6 +9,7 @@ use intervault::device::memory::MemoryDevice;
 use intervault::device::traits::Device;
 use intervault::error::{Class, Error};
 use intervault::restore::{self, Keep, Missing, Options, Restore, RestorePlan, RestoreReport, Rule, UndoOptions};
+use intervault::schema::grain::DataType;
 use intervault::schema::range::{Carried, Policies, Uncovered};
 use intervault::testing::fault::FaultDevice;
 use intervault::verify::set::verify_set;
@@ -480,6 +481,33 @@ fn a_set_that_cannot_tell_of_a_day_may_have_had_it_otherwise() {
         assert_eq!(target.rows("hsplit"), before, "{away}: {:?}", plan.notices);
         assert!(ranges(&plan, "hsplit").acds.iter().any(|acd| !acd.later.is_empty()), "{away}");
     }
+}
+
+/// A set between that has not that kind of data at all says nothing against it: what was lost since comes back from the older one.
+#[test]
+fn a_set_of_other_kinds_between_two_leaves_a_lost_day_to_the_older_one() {
+    let source = Centre::new(&[HSPLIT, SYNONYMS]);
+    source.run("INSERT INTO synonyms VALUES (1, 'split', 'Sales', '1', '')");
+    (10..15).for_each(|day| source.intervals(&format!("2024-03-{day}"), 800, 1000, 30, 1));
+    let device = backup(&source);
+    for (number, kind, change) in [
+        (2, DataType::Acd, "UPDATE synonyms SET value = 'new'"),
+        (3, DataType::Historical, "UPDATE hsplit SET acdcalls = 7 WHERE row_date = '2024-03-14'"),
+    ] {
+        source.run(change);
+        let select = backup::Select::Data(vec![kind]);
+        incremental(&source, &device, &backup::Options { select, ..backup_options(number) });
+    }
+    let target = Centre::new(&[HSPLIT, SYNONYMS]);
+    restore_chain(&device, &target, &all()).unwrap();
+    assert_eq!(target.rows("hsplit"), source.rows("hsplit"));
+    target.run("DELETE FROM hsplit WHERE row_date = '2024-03-11'");
+    let sets = list_sets(&device).unwrap().sets;
+    let (store, id) = (target.store(), set_id(1).to_string());
+    let full = Chain::choose(&sets, Wanted { set: Some(&id), stop_at: None }).unwrap();
+    let restore = Restore::new(full, &store, all());
+    restore.apply(&restore.plan().unwrap(), None).unwrap();
+    assert_eq!(target.rows("hsplit"), source.rows("hsplit"));
 }
 
 /// A wrong bit in every chunk of the first section of a set.

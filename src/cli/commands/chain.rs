@@ -24,7 +24,7 @@ pub(super) fn chosen<'a>(
     device: &dyn Device,
     options: &RestoreOptions,
 ) -> Result<Chain<'a>, Error> {
-    let bits = unusable::bits(options);
+    let bits = unusable::bits(options, sets);
     wanted(sets, device, options.set.as_deref(), options.stop_at.as_deref(), bits)
 }
 
@@ -86,8 +86,8 @@ fn newest(sets: &[SetReader<'_>], device: &dyn Device, bits: u32) -> Result<SetI
         ));
     }
     let last = newest::newest(&ends, bits, now).map_err(|error| {
-        let what = format!("of no set on {} are all the data the newest: {error}", device.describe());
-        Error::refused(what, "say which with --set, or ask for one kind of data (--data)")
+        let what = format!("no set on {} has the newest state of all that is wanted: {error}", device.describe());
+        Error::refused(what, "say which with --set, or ask for tables or data of one kind")
     })?;
     let none = || format!("no whole backup of these data on {}", device.describe());
     let last = last.ok_or_else(|| Error::nothing(none(), "list the sets with intervault check DEVICE --list"))?;

@@ -44,7 +44,8 @@ pub fn run(options: &ExportOptions, config: &Config, output: &Output) -> Result<
     // What is on other tapes is known when it was wanted in vain: then it is brought, and all is looked at again.
     loop {
         let found = turns.found()?;
-        let chain = chain::wanted(&found.sets, turns.device(), options.set.as_deref(), None, u32::MAX);
+        let bits = unusable::bits_of(&options.tables, &found.sets);
+        let chain = chain::wanted(&found.sets, turns.device(), options.set.as_deref(), None, bits);
         let chain = chain.inspect_err(|_| unusable::warn(&found, "", output))?;
         let Some(set) = chain.members().first() else {
             return Err(Error::nothing("there is no set", "list them with intervault check DEVICE --list").into());
@@ -69,7 +70,7 @@ pub fn run(options: &ExportOptions, config: &Config, output: &Output) -> Result<
         let passed_over = PassedOver::of(&chain);
         passed_over.warn(output);
         let wanted = (options.set.as_deref(), options.partial);
-        let beside = Beside::of(&found, &chain, wanted, u32::MAX, output).warn(output)?;
+        let beside = Beside::of(&found, &chain, wanted, bits, output).warn(output)?;
         warn_of_plan(options, set, &plan, output)?;
         let in_part = warn_of_part(options, set, output);
         let written = write_all(options, &export, &plan, output)?;

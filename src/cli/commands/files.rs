@@ -50,7 +50,7 @@ fn round(options: &FilesToOptions, turns: &Turns<'_>, job: &Job, output: &Output
     }
     chain.members().iter().take(1).for_each(|newest| job.set(newest.label()));
     let passed_over = passed_over(&chain);
-    let beside = Beside::of(&found, &chain, (set, options.partial || stop_at.is_some()), CUSTOM, output);
+    let beside = Beside::of(&found, &chain, (stop_at.or(set), options.partial), CUSTOM, output);
     let work = FilesOptions {
         choose: options.choose.clone(),
         overwrite: options.overwrite,

@@ -374,7 +374,7 @@ fn compare(options: &CheckOptions, found: &Found<'_>, config: &Config, output: &
     let listing = &options.listing;
     found.has_sets()?;
     let State { members: here, mut warnings, mut passed_over, beside } =
-        state_of(found, options.set.as_deref(), output)?;
+        state_of(found, options.set.as_deref(), Some(output))?;
     let scope = Scope { acd: listing.acd, window: listing.window };
     let tables: Vec<Vec<SetSection<'_>>> = meant(listing, &here);
     let exit = match &listing.against {
@@ -409,7 +409,7 @@ fn compare(options: &CheckOptions, found: &Found<'_>, config: &Config, output: &
             elsewhere.as_ref().map_or(Ok(()), Found::has_sets)?;
             let other = elsewhere.as_ref().unwrap_or(found);
             let State { members: there, warnings: further, passed_over: others, beside: other_beside } =
-                state_of(other, listing.against_set.as_deref(), output)?;
+                state_of(other, listing.against_set.as_deref(), elsewhere.as_ref().map(|_| output))?;
             warnings.extend(further);
             passed_over.extend(others);
             let label = there.first().map_or_else(String::new, |set| set.label().label.clone());
@@ -461,7 +461,8 @@ struct State<'a> {
     beside: Exit,
 }
 
-fn state_of<'a>(found: &'a Found<'_>, wanted: Option<&str>, output: &Output) -> Result<State<'a>, Failure> {
+/// The state that is meant; of files that cannot be used it tells `output`, unless that was done.
+fn state_of<'a>(found: &'a Found<'_>, wanted: Option<&str>, output: Option<&Output>) -> Result<State<'a>, Failure> {
     let chain = Chain::choose(&found.sets, Wanted { set: wanted, stop_at: None }).map_err(|error| {
         let exit = if matches!(error, ChainError::Several(_)) { Exit::NotRestorable } else { Exit::Nothing };
         Failure::new(exit, error.to_string()).hint("name one with --set, the other one with --against-set")
@@ -473,7 +474,8 @@ fn state_of<'a>(found: &'a Found<'_>, wanted: Option<&str>, output: &Output) -> 
     let end = |set: &&&SetReader<'_>| set.lacks_end_only();
     let ends = chain.members().iter().filter(end).map(|set| format!("the end of set {} is lost", set.label().label));
     let warnings: Vec<String> = chain.gaps().iter().map(gap).chain(ends).collect();
-    let beside = Beside::of(found, &chain, (wanted, false), u32::MAX, output).told(output);
+    let beside = |output| Beside::of(found, &chain, (wanted, false), u32::MAX, output).told(output);
+    let beside = output.map_or(Exit::Done, beside);
     Ok(State {
         members: chain.members().to_vec(),
         passed_over: PassedOver::of(&chain),

@@ -106,9 +106,11 @@ impl Asked<'_> {
     fn beside(&self, plan: RestorePlan, found: &Found<'_>, chain: &Chain<'_>) -> RestorePlan {
         let Asked { options, output, .. } = *self;
         let named = self.saved.is_some() || options.stop_at.is_some();
-        let set = options.set.as_deref();
-        let bits = unusable::bits(options);
-        let Beside { notes, newer } = Beside::of(found, chain, (set, named || options.partial), bits, output);
+        // Who names an older state means it.
+        let older = chain.members().first().map(|set| set.set_id().to_string()).filter(|_| named);
+        let set = older.as_deref().or(options.set.as_deref());
+        let bits = unusable::bits(options, &found.sets);
+        let Beside { notes, newer } = Beside::of(found, chain, (set, options.partial), bits, output);
         let mut plan = plan;
         plan.notices.extend(notes);
         plan.refusals.extend(newer);

@@ -24,10 +24,23 @@ pub(super) fn warn(found: &Found<'_>, before: &str, output: &Output) {
     words(found, |_| true).for_each(|what| output.warning(&format!("{before}{what}")));
 }
 
-/// The kinds of data that are asked for, as bits of [`data_types`](crate::format::label::data_types): all, where tables are
-/// named.
-pub(super) fn bits(options: &RestoreOptions) -> u32 {
-    select(options).kinds(options.request).unwrap_or(u32::MAX)
+/// The kinds of data that are asked for, as bits of [`data_types`](crate::format::label::data_types).
+pub(super) fn bits(options: &RestoreOptions, sets: &[SetReader<'_>]) -> u32 {
+    let tables = match &options.selection {
+        Some(Selection::Tables(tables)) => tables.as_slice(),
+        _ => &[],
+    };
+    select(options).kinds(options.request).unwrap_or_else(|| bits_of(tables, sets))
+}
+
+/// The kinds of data of these tables, by the sets that have them: all, if none has any, or no table is named.
+pub(super) fn bits_of(tables: &[String], sets: &[SetReader<'_>]) -> u32 {
+    let headers = sets.iter().flat_map(SetReader::sections).map(|section| &section.header);
+    let named = headers.filter(|header| tables.iter().any(|table| table.eq_ignore_ascii_case(&header.table)));
+    match named.fold(0, |bits, header| bits | header.data_type) {
+        0 => u32::MAX,
+        bits => bits,
+    }
 }
 
 /// The sections that are asked for.
