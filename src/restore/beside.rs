@@ -13,9 +13,9 @@ use crate::volume::set::SetReader;
 
 /// Whether a volume that cannot be used is, by its name, of a set that may have been taken after the newest member of a chain
 /// that has data of these kinds (bits of [`data_types`](crate::format::label::data_types)), of any of them that it may have
-/// itself: a label of the same system with a later day, or no smaller number of the same day; with any, if that member was begun
-/// later than `now` (seconds since 1970-01-01 00:00 UTC), by a clock that was wrong. Of a set that is among `sets` that one tells what
-/// is missing, unless it was salvaged without its label. A name that no backup gives says nothing.
+/// itself: a label of the same system with a later day, or no smaller number of the same day; with any, if that member was
+/// begun later than `now` (seconds since 1970-01-01 00:00 UTC), by a clock that was wrong. Of a set that is among `sets` that
+/// one tells what is missing, unless it was salvaged without its label. A name that no backup gives says nothing.
 #[must_use]
 pub fn may_be_newer(name: &str, chain: &Chain<'_>, sets: &[SetReader<'_>], data_types: u32, now: i64) -> bool {
     // A salvaged set stands for the one that its label names.

@@ -483,7 +483,8 @@ fn a_set_that_cannot_tell_of_a_day_may_have_had_it_otherwise() {
     }
 }
 
-/// A set between that has not that kind of data at all says nothing against it: what was lost since comes back from the older one.
+/// A set between that has not that kind of data at all says nothing against it: what was lost since comes back from the older
+/// one.
 #[test]
 fn a_set_of_other_kinds_between_two_leaves_a_lost_day_to_the_older_one() {
     let source = Centre::new(&[HSPLIT, SYNONYMS]);
