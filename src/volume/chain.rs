@@ -480,8 +480,8 @@ pub(super) fn ancestors<'a>(
                 let mut left: Vec<&SetReader<'_>> = relatives.iter().filter(below).filter(finished).copied().collect();
                 // What was begun later than the one behind the gap is of another branch.
                 let earlier = |set: &&SetReader<'_>| set.label().created_unix <= at.created_unix;
-                if left.iter().any(|set| earlier(set)) {
-                    left.retain(|set| earlier(set));
+                if left.iter().any(earlier) {
+                    left.retain(earlier);
                 }
                 let Some(last) = left.iter().map(|set| set.label().sequence).max() else { break };
                 let tips: Vec<&SetReader<'_>> = left.into_iter().filter(|set| set.label().sequence == last).collect();

@@ -52,7 +52,7 @@ impl<'a> End<'a> {
             let parent = set.label().parent_set;
             parent.is_some() && parent != next(*at)
         });
-        let until = gap.map(|(_, set)| of(&set)).into_iter().chain(latest).max()?;
+        let until = gap.map(|(_, set)| of(set)).into_iter().chain(latest).max()?;
         Some(Written { from: own.filter(|(believed, _)| *believed).or(latest), until })
     }
 }
